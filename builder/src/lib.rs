@@ -1,0 +1,1 @@
+//! Planning, scheduling and the sandbox.

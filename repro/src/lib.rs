@@ -1,0 +1,1 @@
+//! Comparing trees and finding causes of irreproducibility.

@@ -1,0 +1,24 @@
+//! larder's objects and the store that keeps them.
+//!
+//! Without the feature `local` this crate is pure: digests, encodings, derivations, actions, realisations, and the plan
+//! of a garbage collection are functions over data. With it, [`local`] holds the store on disk, the only code that
+//! writes into a store directory.
+//!
+//! Invariant: the digest of a thing is the hash of exactly the bytes that are kept of it, and every decoder refuses
+//! bytes that its encoder would not have written.
+
+pub mod action;
+pub mod base32;
+pub mod canonical_json;
+pub mod derivation;
+pub mod digest;
+pub mod file_hash;
+pub mod realisation;
+pub mod reference;
+pub mod store_path;
+pub mod tree;
+
+pub use derivation::{Derivation, FixedOutput, HashMode, Input, OutputName};
+pub use digest::{ActionDigest, BlobDigest, DerivationDigest, TreeDigest};
+pub use file_hash::{FileHash, HashAlgorithm};
+pub use store_path::{STORE_DIR, StoreName, StorePath};
