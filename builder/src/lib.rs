@@ -1,1 +1,3 @@
 //! Planning, scheduling and the sandbox.
+
+pub mod unpack;
