@@ -1,3 +1,4 @@
 //! Planning, scheduling and the sandbox.
 
+pub mod fetch;
 pub mod unpack;

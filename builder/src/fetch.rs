@@ -1,0 +1,186 @@
+//! Fetching one file whose hash is known, from the first of several places that has it.
+//!
+//! The network is hostile: what is kept has the expected hash, and nothing else is kept. Servers can neither lead the
+//! client to local files or to addresses that are not public (by redirects), nor make it read for ever, nor learn
+//! credentials that are for another server. Everything that influences a fetch is in [`FetchSettings`], which the caller
+//! reads from configuration: neither the environment nor the machine's settings are looked at.
+
+mod address;
+mod apt_sources;
+mod candidate;
+mod connection;
+mod error;
+mod mirrors;
+mod partial;
+mod transfer;
+mod url;
+
+pub use apt_sources::read_apt_sources;
+pub use candidate::Candidate;
+pub use error::{FetchError, FetchSettingsError, Reason, UrlFailure};
+pub use mirrors::{Mirrors, ResolveError};
+pub use url::{Url, UrlError};
+
+use connection::Connections;
+use partial::PartialFile;
+use std::path::Path;
+use std::time::Duration;
+use store::FileHash;
+use transfer::Transfer;
+
+/// What to fetch.
+#[derive(Debug, Clone)]
+pub struct FetchRequest {
+    /// Where it may be, tried in this order: `http://…`, `https://…` or `mirror://NAME/path`.
+    pub urls: Vec<String>,
+    /// What the content must hash to.
+    pub hash: FileHash,
+    /// When to give up.
+    pub limits: FetchLimits,
+}
+
+/// When to give up fetching from one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// Most bytes of content.
+    pub bytes: u64,
+    /// Longest time for connecting.
+    pub connect: Duration,
+    /// Longest time without a byte arriving.
+    pub idle: Duration,
+    /// Longest time for all attempts at one place together.
+    pub total: Duration,
+}
+
+impl Default for FetchLimits {
+    /// 16 GiB; 20 seconds for connecting, 60 without a byte, two hours altogether.
+    fn default() -> Self {
+        Self {
+            bytes: 16 << 30,
+            connect: Duration::from_secs(20),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(2 * 3600),
+        }
+    }
+}
+
+/// How to fetch, by configuration.
+#[derive(Debug, Clone)]
+pub struct FetchSettings {
+    /// What `mirror://` means, and where content may be found by its hash.
+    pub mirrors: Mirrors,
+    /// Through which proxy, if any.
+    pub proxy: Option<ProxySettings>,
+    /// Which certificate authorities to believe.
+    pub authorities: Authorities,
+    /// How often one place is tried.
+    pub attempts: u32,
+    /// Pause before the second attempt at one place; it doubles with every further one.
+    pub back_off: Duration,
+    /// Whether redirects may lead to loopback, private and link-local addresses.
+    pub private_redirects: bool,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            mirrors: Mirrors::default(),
+            proxy: None,
+            authorities: Authorities::Bundled,
+            attempts: 4,
+            back_off: Duration::from_secs(1),
+            private_redirects: false,
+        }
+    }
+}
+
+/// A proxy.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxySettings {
+    /// Where it is: `http://[user:password@]host:port`.
+    pub url: String,
+    /// Hosts that are reached without it, as in `no_proxy`: `host`, `.domain` or `*`.
+    pub except: Vec<String>,
+}
+
+impl std::fmt::Debug for ProxySettings {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProxySettings").field("except", &self.except).finish_non_exhaustive()
+    }
+}
+
+/// The certificate authorities that servers may be vouched for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those that this program was built with (Mozilla's).
+    Bundled,
+    /// Those in a bundle of PEM certificates, as the machine has one.
+    Pem(Vec<u8>),
+}
+
+/// How far a fetch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// Where from, without credentials.
+    pub url: &'a str,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Bytes altogether, if the server says.
+    pub total: Option<u64>,
+}
+
+/// What was fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Where from, without credentials.
+    pub url: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// What failed before.
+    pub failures: Vec<UrlFailure>,
+}
+
+/// Fetches files; connections are kept between fetches.
+#[derive(Debug)]
+pub struct Fetcher {
+    settings: FetchSettings,
+    connections: Connections,
+}
+
+impl Fetcher {
+    /// Prepares fetching. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// When the proxy's URL or the certificates cannot be read.
+    pub fn new(settings: FetchSettings) -> Result<Self, FetchSettingsError> {
+        let connections = Connections::new(&settings)?;
+        Ok(Self { settings, connections })
+    }
+
+    /// Fetches `request` into `destination`, which must not exist. After an error it does not exist either.
+    ///
+    /// Places are tried in this order: directories of this machine that the configuration names, the request's URLs, and
+    /// mirrors by content hash. `progress` is called for every piece that arrives.
+    ///
+    /// # Errors
+    /// When the file cannot be created, or no place has content of that hash; then with what each of them answered.
+    pub fn fetch(
+        &self,
+        request: &FetchRequest,
+        destination: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Fetched, FetchError> {
+        let at_destination = |source| FetchError::Destination { path: destination.to_owned(), source };
+        let mut file = PartialFile::create(destination, &request.hash).map_err(at_destination)?;
+        let mut failures = Vec::new();
+        for candidate in self.settings.mirrors.candidates(request) {
+            let mut transfer = Transfer { connections: &self.connections, settings: &self.settings, request, progress };
+            match candidate.and_then(|candidate| transfer.run(&candidate, &mut file)) {
+                Ok(url) => return Ok(Fetched { url, bytes: file.keep(), failures }),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        Err(FetchError::Failed { failures, expected: request.hash.clone() })
+    }
+}

@@ -1,0 +1,270 @@
+//! Getting the content from one place: attempts, redirects, going on where a broken attempt stopped, limits.
+
+use super::candidate::Candidate;
+use super::connection::{Call, Connections};
+use super::error::{Reason, UrlFailure};
+use super::partial::PartialFile;
+use super::url::Url;
+use super::{FetchRequest, FetchSettings, Progress};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use ureq::Body;
+use ureq::http::Response;
+use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LOCATION, RETRY_AFTER};
+
+const MAX_REDIRECTS: usize = 10;
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+const BUFFER: usize = 128 << 10;
+
+/// Everything about getting one request's content.
+pub(super) struct Transfer<'a, 'p> {
+    pub(super) connections: &'a Connections,
+    pub(super) settings: &'a FetchSettings,
+    pub(super) request: &'a FetchRequest,
+    pub(super) progress: &'a mut (dyn FnMut(Progress<'_>) + 'p),
+}
+
+/// What is known about one server's content while it is tried.
+struct Attempts {
+    url: Url,
+    deadline: Instant,
+    count: u32,
+    /// The strong entity tag of what is in the file, by which it can be resumed.
+    tag: Option<String>,
+    redirected: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+/// An answer that has content to read.
+struct Answer {
+    response: Response<Body>,
+    /// Bytes of the whole content, if the server says.
+    total: Option<u64>,
+}
+
+impl Transfer<'_, '_> {
+    /// Gets the content from `candidate` into `file`; where it came from.
+    pub(super) fn run(&mut self, candidate: &Candidate, file: &mut PartialFile) -> Result<String, UrlFailure> {
+        let shown = candidate.to_string();
+        let restarted = file.restart().map_err(|error| UrlFailure::new(&shown, Reason::Write(error)));
+        restarted.and_then(|()| match candidate {
+            Candidate::File(path) => self
+                .copy(path, &shown, file)
+                .map_err(|reason| UrlFailure { attempts: 1, ..UrlFailure::new(&shown, reason) }),
+            Candidate::Server(url) => self.download(url, file),
+        })?;
+        Ok(shown)
+    }
+
+    fn copy(&mut self, path: &Path, shown: &str, file: &mut PartialFile) -> Result<(), Reason> {
+        // O_NONBLOCK, so that opening a fifo does not wait for ever; only regular files are read.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|errno| Reason::Read(errno.into()))?;
+        let mut source = File::from(opened);
+        let metadata = source.metadata().map_err(Reason::Read)?;
+        if !metadata.is_file() {
+            return Err(Reason::Read(io::Error::other("not a regular file")));
+        }
+        self.check_size(Some(metadata.len()))?;
+        self.receive(&mut source, shown, Some(metadata.len()), file, Reason::Read)?;
+        self.check_hash(file)
+    }
+
+    fn download(&mut self, url: &Url, file: &mut PartialFile) -> Result<(), UrlFailure> {
+        let deadline = Instant::now() + self.request.limits.total;
+        let mut attempts =
+            Attempts { url: url.clone(), deadline, count: 0, tag: None, redirected: None, retry_after: None };
+        loop {
+            attempts.count += 1;
+            let Err(reason) = self.attempt(&mut attempts, file) else { return Ok(()) };
+            if !reason.is_passing() || attempts.count >= self.settings.attempts || !self.pause(&mut attempts) {
+                let reason =
+                    if Instant::now() >= deadline { Reason::Time(self.request.limits.total.as_secs()) } else { reason };
+                return Err(UrlFailure {
+                    url: url.to_string(),
+                    redirected: attempts.redirected,
+                    attempts: attempts.count,
+                    reason,
+                });
+            }
+        }
+    }
+
+    /// Waits before the next attempt; `false` if there is no time for one.
+    fn pause(&self, attempts: &mut Attempts) -> bool {
+        let doubled = self.settings.back_off.saturating_mul(1 << (attempts.count - 1).min(16));
+        let pause = doubled.max(attempts.retry_after.take().unwrap_or_default()).min(MAX_PAUSE);
+        let fits = Instant::now() + pause < attempts.deadline;
+        if fits {
+            std::thread::sleep(pause);
+        }
+        fits
+    }
+
+    fn attempt(&mut self, attempts: &mut Attempts, file: &mut PartialFile) -> Result<(), Reason> {
+        let resume = attempts.tag.clone().filter(|_| file.len() > 0);
+        let response = self.follow(attempts, resume.as_deref().map(|tag| (file.len(), tag)))?;
+        let answer = prepare(response, attempts, resume.as_deref(), file)?;
+        self.check_size(answer.total)?;
+        let shown = attempts.url.to_string();
+        let mut body = answer.response.into_body().into_reader();
+        self.receive(&mut body, &shown, answer.total, file, Reason::Receive)?;
+        match answer.total {
+            Some(expected) if file.len() < expected => Err(Reason::Short { got: file.len(), expected }),
+            _ => self.check_hash(file),
+        }
+    }
+
+    /// Sends the request and follows redirects.
+    fn follow(&self, attempts: &mut Attempts, resume: Option<(u64, &str)>) -> Result<Response<Body>, Reason> {
+        let mut url = attempts.url.clone();
+        attempts.redirected = None;
+        for _ in 0..=MAX_REDIRECTS {
+            let redirected = !url.same_server(&attempts.url);
+            let time_left = attempts.deadline.saturating_duration_since(Instant::now());
+            if time_left.is_zero() {
+                return Err(Reason::Time(self.request.limits.total.as_secs()));
+            }
+            let call = Call { url: &url, redirected, resume, limits: &self.request.limits, time_left };
+            let response = self.connections.send(&call)?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(response);
+            }
+            let location = header(&response, &LOCATION).ok_or(Reason::NoLocation)?;
+            let target = url.join(location).map_err(Reason::Redirect)?;
+            attempts.redirected = Some(target.to_string());
+            url = self.with_credentials(target, &attempts.url);
+        }
+        Err(Reason::TooManyRedirects(MAX_REDIRECTS))
+    }
+
+    /// A redirect within one server keeps its credentials; another server never sees them.
+    fn with_credentials(&self, target: Url, named: &Url) -> Url {
+        if target.same_server(named) { target.with_credentials_of(named) } else { target }
+    }
+
+    fn receive(
+        &mut self,
+        source: &mut dyn Read,
+        url: &str,
+        total: Option<u64>,
+        file: &mut PartialFile,
+        broken: fn(io::Error) -> Reason,
+    ) -> Result<(), Reason> {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            (self.progress)(Progress { url, bytes: file.len(), total });
+            let length = match source.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(cut_short(error, file.len(), total).unwrap_or_else(broken)),
+            };
+            if file.len() + length as u64 > self.request.limits.bytes {
+                return Err(Reason::TooLarge { limit: self.request.limits.bytes, size: total });
+            }
+            file.write(&buffer[..length]).map_err(Reason::Write)?;
+        }
+    }
+
+    fn check_size(&self, size: Option<u64>) -> Result<(), Reason> {
+        let limit = self.request.limits.bytes;
+        if size.is_some_and(|size| size > limit) { Err(Reason::TooLarge { limit, size }) } else { Ok(()) }
+    }
+
+    fn check_hash(&self, file: &mut PartialFile) -> Result<(), Reason> {
+        let got = file.hash();
+        let expected = self.request.hash.clone();
+        if got == expected { Ok(()) } else { Err(Reason::WrongHash { got, expected }) }
+    }
+}
+
+/// An end of the connection before the promised end of the content.
+fn cut_short(error: io::Error, got: u64, total: Option<u64>) -> Result<Reason, io::Error> {
+    match total {
+        Some(expected) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Reason::Short { got, expected }),
+        _ => Err(error),
+    }
+}
+
+/// Looks at status and headers, and makes `file` ready for what follows.
+fn prepare(
+    response: Response<Body>,
+    attempts: &mut Attempts,
+    resumed: Option<&str>,
+    file: &mut PartialFile,
+) -> Result<Answer, Reason> {
+    let tag = strong_tag(&response);
+    match (response.status().as_u16(), resumed) {
+        (200, _) => {
+            // Also where a range was asked for: the server does not know ranges, or the content has changed.
+            file.restart().map_err(Reason::Write)?;
+            attempts.tag = tag;
+            let total = header(&response, &CONTENT_LENGTH).and_then(|length| length.parse().ok());
+            Ok(Answer { response, total })
+        }
+        (206, Some(resumed)) => {
+            let range = header(&response, &CONTENT_RANGE).and_then(content_range);
+            match range {
+                Some((start, total)) if start == file.len() && tag.as_deref().is_none_or(|tag| tag == resumed) => {
+                    Ok(Answer { response, total })
+                }
+                _ => Err(start_over(attempts, file, 206)),
+            }
+        }
+        (416, Some(_)) => Err(start_over(attempts, file, 416)),
+        (status, _) => {
+            attempts.retry_after =
+                header(&response, &RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
+            Err(Reason::Status { status })
+        }
+    }
+}
+
+/// What the server has is not what the file has begun with: the next attempt is for all of it.
+fn start_over(attempts: &mut Attempts, file: &mut PartialFile, status: u16) -> Reason {
+    attempts.tag = None;
+    match file.restart() {
+        Ok(()) => Reason::NotResumed(status),
+        Err(error) => Reason::Write(error),
+    }
+}
+
+fn header<'r>(response: &'r Response<Body>, name: &HeaderName) -> Option<&'r str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// A weak tag says that two contents mean the same, not that they have the same bytes.
+fn strong_tag(response: &Response<Body>) -> Option<String> {
+    header(response, &ETAG).filter(|tag| tag.starts_with('"')).map(str::to_owned)
+}
+
+/// `bytes START-END/TOTAL`; start, and total if it is known.
+fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    // A range that stops before the end would leave the rest out.
+    let complete = total.is_none_or(|total: u64| end.checked_add(1) == Some(total));
+    (start <= end && complete).then_some((start, total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges() {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
+        for bad in
+            ["bytes 5-8/10", "bytes 9-5/10", "bytes */10", "5-9/10", "bytes 5-18446744073709551615/10", "bytes 5-9"]
+        {
+            assert_eq!(content_range(bad), None, "{bad} was taken");
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Fetching from servers that behave well, badly and with intent. Letters and numbers are those of the catalogue of
+//! hostile cases.
+
+use crate::http_server::{Answer, Server, ok, promising, redirect, response};
+use builder::fetch::{
+    FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress, ProxySettings, Reason,
+};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use store::{FileHash, HashAlgorithm};
+
+const CONTENT: &[u8] = b"0123456789abcdefghij";
+
+/// A directory to fetch into.
+struct Place {
+    directory: tempfile::TempDir,
+    settings: FetchSettings,
+    limits: FetchLimits,
+}
+
+impl Place {
+    fn new() -> Self {
+        let settings = FetchSettings { back_off: Duration::from_millis(1), attempts: 3, ..FetchSettings::default() };
+        let second = Duration::from_secs(1);
+        let limits = FetchLimits { bytes: 1000, connect: second, idle: second / 2, total: 10 * second };
+        Self { directory: tempfile::tempdir().unwrap(), settings, limits }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("file")
+    }
+
+    fn fetch(&self, urls: &[String]) -> Result<Fetched, FetchError> {
+        self.fetch_hash(urls, FileHash::of(HashAlgorithm::Sha256, CONTENT))
+    }
+
+    fn fetch_hash(&self, urls: &[String], hash: FileHash) -> Result<Fetched, FetchError> {
+        let request = FetchRequest { urls: urls.to_vec(), hash, limits: self.limits };
+        Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut |_| {})
+    }
+
+    /// Fetches, expecting the content.
+    fn fetched(&self, urls: &[String]) -> Fetched {
+        let fetched = self.fetch(urls).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(fs::read(self.file()).unwrap(), CONTENT);
+        assert_eq!(fetched.bytes, CONTENT.len() as u64);
+        fetched
+    }
+
+    /// Fetches, expecting a failure that leaves nothing behind; its text and the last reason.
+    fn refused(&self, urls: &[String]) -> (String, Reason) {
+        let error = self.fetch(urls).expect_err("it was fetched");
+        assert_eq!(fs::read_dir(self.directory.path()).unwrap().count(), 0, "something is left: {error}");
+        let text = error.to_string();
+        let FetchError::Failed { mut failures, .. } = error else { panic!("{text}") };
+        (text, failures.pop().expect("at least one place").reason)
+    }
+}
+
+#[test]
+fn content_is_fetched_with_any_hash() {
+    let server = Server::with(vec![ok(CONTENT, "")]);
+    for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Sha512, HashAlgorithm::Blake3] {
+        let place = Place::new();
+        place.fetch_hash(&[server.url("/a")], FileHash::of(algorithm, CONTENT)).unwrap();
+        assert_eq!(fs::read(place.file()).unwrap(), CONTENT);
+    }
+    assert!(server.requests()[0].contains("accept-encoding: identity"));
+}
+
+#[test]
+fn progress_is_reported_up_to_the_total() {
+    let server = Server::with(vec![ok(CONTENT, "")]);
+    let place = Place::new();
+    let request = FetchRequest {
+        urls: vec![server.url_as("user:secret", "/a")],
+        hash: FileHash::of(HashAlgorithm::Sha256, CONTENT),
+        limits: place.limits,
+    };
+    let mut seen = Vec::new();
+    let mut note = |progress: Progress<'_>| seen.push((progress.url.to_owned(), progress.bytes, progress.total));
+    Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut note).unwrap();
+    assert_eq!(seen.first(), Some(&(server.url("/a"), 0, Some(20))));
+    assert_eq!(seen.last(), Some(&(server.url("/a"), 20, Some(20))));
+}
+
+#[test]
+fn d2_a_wrong_hash_names_both_and_the_url_and_says_what_to_do() {
+    let server = Server::with(vec![ok(b"other", "")]);
+    let (text, reason) = Place::new().refused(&[server.url("/a")]);
+    let got = FileHash::of(HashAlgorithm::Sha256, b"other").to_string();
+    let expected = FileHash::of(HashAlgorithm::Sha256, CONTENT).to_string();
+    assert!(text.contains(&got) && text.contains(&expected) && text.contains(&server.url("/a")), "{text}");
+    assert!(matches!(reason, Reason::WrongHash { .. }));
+    assert_eq!(server.requests().len(), 1, "a wrong hash is not tried again");
+    let hints = Place::new().fetch(&[server.url("/a")]).expect_err("wrong").hints();
+    assert!(hints[0].contains(&format!("set the hash to `{got}`")), "{hints:?}");
+}
+
+#[test]
+fn d5_short_bodies_are_tried_again_then_refused() {
+    let server = Server::with(vec![promising(20, &CONTENT[..7], "")]);
+    let (text, reason) = Place::new().refused(&[server.url("/a")]);
+    assert!(matches!(reason, Reason::Short { got: 7, expected: 20 }), "{text}");
+    assert_eq!(server.requests().len(), 3);
+    let server = Server::with(vec![promising(20, &CONTENT[..7], ""), ok(CONTENT, "")]);
+    Place::new().fetched(&[server.url("/a")]);
+}
+
+#[test]
+fn d5_long_bodies_are_cut_off() {
+    let endless = vec![b'x'; 5000];
+    let promised = Server::with(vec![ok(&endless, "")]);
+    let (text, reason) = Place::new().refused(&[promised.url("/a")]);
+    assert!(matches!(reason, Reason::TooLarge { limit: 1000, size: Some(5000) }), "{text}");
+    let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+    let unpromised = Server::with(vec![Answer::Bytes([head, endless].concat())]);
+    let (text, reason) = Place::new().refused(&[unpromised.url("/a")]);
+    assert!(matches!(reason, Reason::TooLarge { limit: 1000, size: None }), "{text}");
+}
+
+#[test]
+fn d5_an_encoded_content_is_taken_as_it_is() {
+    let server = Server::with(vec![ok(CONTENT, "Content-Encoding: gzip\r\n")]);
+    Place::new().fetched(&[server.url("/a")]);
+}
+
+#[test]
+fn d1_redirects_lead_to_servers_only() {
+    for location in
+        ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://x/", "http://h\\x/", "http:///", "http://h:99999/"]
+    {
+        let server = Server::with(vec![redirect(location)]);
+        let (text, reason) = Place::new().refused(&[server.url("/a")]);
+        assert!(matches!(reason, Reason::Redirect(_)), "{location}: {text}");
+        assert_eq!(server.requests().len(), 1);
+    }
+    let server = Server::with(vec![response("302 Found", b"", "")]);
+    assert!(matches!(Place::new().refused(&[server.url("/a")]).1, Reason::NoLocation));
+}
+
+#[test]
+fn d1_redirects_to_private_addresses_are_refused() {
+    let inner = Server::with(vec![ok(CONTENT, "")]);
+    let port = inner.url("/").rsplit(':').next().unwrap().to_owned();
+    let targets = [inner.url("/a"), format!("http://localhost:{port}a"), format!("http://[::ffff:127.0.0.1]:{port}a")];
+    for target in
+        targets.iter().map(String::as_str).chain(["http://169.254.169.254/latest/", "http://[::1]/", "http://0x7f.1/"])
+    {
+        let server = Server::with(vec![redirect(target)]);
+        let (text, reason) = Place::new().refused(&[server.url("/a")]);
+        assert!(matches!(reason, Reason::PrivateAddress { .. }), "{target}: {text}");
+    }
+    assert_eq!(inner.requests().len(), 0, "the private server was asked");
+    let server = Server::with(vec![redirect(&inner.url("/a"))]);
+    let mut place = Place::new();
+    place.settings.private_redirects = true;
+    place.fetched(&[server.url("/a")]);
+}
+
+#[test]
+fn d1_redirects_to_private_addresses_are_refused_behind_a_proxy() {
+    // The proxy answers the tunnelled request itself.
+    let proxy = Server::start(|_, head| {
+        assert!(head.to_lowercase().starts_with("connect"), "{head}");
+        Answer::Bytes(
+            b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+        )
+    });
+    let mut place = Place::new();
+    place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: Vec::new() });
+    let (text, reason) = place.refused(&["http://public.example/a".to_owned()]);
+    assert!(matches!(reason, Reason::PrivateAddress { .. }), "{text}");
+    assert_eq!(proxy.requests().len(), 1);
+}
+
+#[test]
+fn a_proxy_is_used_except_for_the_hosts_it_is_not_for() {
+    let proxy = Server::with(vec![response("502 Bad Gateway", b"", "")]);
+    let server = Server::with(vec![ok(CONTENT, "")]);
+    let mut place = Place::new();
+    place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: vec!["127.0.0.1".to_owned()] });
+    place.fetched(&[server.url("/a")]);
+    assert_eq!(proxy.requests().len(), 0);
+    place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: Vec::new() });
+    fs::remove_file(place.file()).unwrap();
+    place.refused(&[server.url("/a")]);
+    assert_eq!((proxy.requests().len(), server.requests().len()), (3, 1));
+}
+
+#[test]
+fn redirects_within_a_server_are_followed_ten_times() {
+    let server =
+        Server::start(|index, _| if index < 10 { redirect(&format!("next/{index}")) } else { ok(CONTENT, "") });
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 11);
+    let endless = Server::with(vec![redirect("/again")]);
+    let (text, reason) = Place::new().refused(&[endless.url("/a")]);
+    assert!(matches!(reason, Reason::TooManyRedirects(10)), "{text}");
+    assert!(text.contains(&format!("redirected to {}", endless.url("/again"))), "{text}");
+}
+
+#[test]
+fn d7_credentials_stay_with_their_server_and_out_of_messages() {
+    let other = Server::with(vec![response("404 Not Found", b"", "")]);
+    let location = other.url("/b");
+    let server = Server::start(move |index, _| if index == 0 { redirect("/same") } else { redirect(&location) });
+    let mut place = Place::new();
+    place.settings.private_redirects = true;
+    let (text, _) = place.refused(&[server.url_as("us%40er:secret", "/a")]);
+    assert!(!text.contains("secret"), "{text}");
+    let authorization = format!("authorization: basic {}", "dXNAZXI6c2VjcmV0".to_lowercase());
+    assert_eq!(server.requests().iter().filter(|head| head.contains(&authorization)).count(), 2);
+    assert!(!other.requests()[0].contains("authorization"), "{:?}", other.requests());
+}
+
+/// Breaks off after 7 bytes at the first request; then answers as told.
+fn breaking(first_headers: &str, then: Vec<Answer>) -> Server {
+    Server::with([vec![promising(20, &CONTENT[..7], first_headers)], then].concat())
+}
+
+#[test]
+fn broken_transfers_go_on_where_they_stopped() {
+    let rest = response("206 Partial Content", &CONTENT[7..], "Content-Range: bytes 7-19/20\r\nETag: \"1\"\r\n");
+    let server = breaking("ETag: \"1\"\r\n", vec![rest]);
+    Place::new().fetched(&[server.url("/a")]);
+    let second = &server.requests()[1];
+    assert!(second.contains("range: bytes=7-\r\n") && second.contains("if-range: \"1\"\r\n"), "{second}");
+}
+
+#[test]
+fn without_a_strong_tag_transfers_start_again() {
+    for headers in ["", "ETag: W/\"1\"\r\n"] {
+        let server = breaking(headers, vec![ok(CONTENT, "")]);
+        Place::new().fetched(&[server.url("/a")]);
+        assert!(!server.requests()[1].contains("range"));
+    }
+}
+
+#[test]
+fn d11_an_ignored_range_starts_again() {
+    let server = breaking("ETag: \"1\"\r\n", vec![ok(CONTENT, "ETag: \"1\"\r\n")]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn d10_changed_content_is_not_mixed_with_the_old() {
+    let changed = response("206 Partial Content", b"XXXXXXXXXXXXX", "Content-Range: bytes 7-19/20\r\nETag: \"2\"\r\n");
+    let wrong_range = response("206 Partial Content", &CONTENT[5..], "Content-Range: bytes 5-19/20\r\nETag: \"1\"\r\n");
+    let gone = response("416 Range Not Satisfiable", b"", "");
+    for answer in [changed, wrong_range, gone] {
+        let server = breaking("ETag: \"1\"\r\n", vec![answer, ok(CONTENT, "ETag: \"2\"\r\n")]);
+        Place::new().fetched(&[server.url("/a")]);
+        assert!(!server.requests()[2].contains("range"), "{}", server.requests()[2]);
+    }
+}
+
+#[test]
+fn a_part_that_was_not_asked_for_is_refused() {
+    let server = Server::with(vec![response("206 Partial Content", CONTENT, "Content-Range: bytes 0-19/20\r\n")]);
+    assert!(matches!(Place::new().refused(&[server.url("/a")]).1, Reason::Status { status: 206 }));
+}
+
+#[test]
+fn d5_slow_servers_are_given_up() {
+    let stall = Duration::from_secs(8);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nConnection: close\r\n\r\n012".to_vec();
+    let mut place = Place::new();
+    place.settings.attempts = 1;
+    for answer in [Answer::Stall(head.clone(), stall), Answer::Stall(Vec::new(), stall)] {
+        let start = Instant::now();
+        let (text, reason) = place.refused(&[Server::with(vec![answer]).url("/a")]);
+        assert!(matches!(reason, Reason::Receive(_) | Reason::Transport(_)), "{text}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}: {text}", start.elapsed());
+    }
+    place.limits.total = Duration::from_secs(1);
+    let drip = Server::with(vec![Answer::Drip(head, Duration::from_millis(100))]);
+    let start = Instant::now();
+    let (text, reason) = place.refused(&[drip.url("/a")]);
+    assert!(matches!(reason, Reason::Time(1)), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[test]
+fn passing_failures_are_tried_again_and_lasting_ones_not() {
+    let unavailable = response("503 Service Unavailable", b"", "Retry-After: 0\r\n");
+    let server = Server::with(vec![unavailable.clone(), unavailable, ok(CONTENT, "")]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 3);
+    let server = Server::with(vec![response("404 Not Found", b"", ""), ok(CONTENT, "")]);
+    let (text, _) = Place::new().refused(&[server.url("/a")]);
+    assert!(text.contains("404 (not found)") && server.requests().len() == 1, "{text}");
+}
+
+#[test]
+fn the_next_place_is_tried_and_failures_are_told() {
+    let missing = Server::with(vec![response("404 Not Found", b"", "")]);
+    let wrong = Server::with(vec![ok(b"wrong", "")]);
+    let good = Server::with(vec![ok(CONTENT, "")]);
+    let mut place = Place::new();
+    let bases = vec![missing.url("/debian/"), wrong.url("/x"), good.url("/y")];
+    place.settings.mirrors = Mirrors { named: BTreeMap::from([("debian".to_owned(), bases)]), by_hash: Vec::new() };
+    let fetched = place.fetched(&["mirror://debian/pool/a.deb".to_owned()]);
+    assert_eq!(fetched.url, good.url("/y/pool/a.deb"));
+    assert_eq!(fetched.failures.len(), 2);
+    assert!(missing.requests()[0].starts_with("get /debian/pool/a.deb "));
+}
+
+#[test]
+fn every_place_is_listed_when_all_fail() {
+    let missing = Server::with(vec![response("404 Not Found", b"", "")]);
+    let closed = "http://127.0.0.1:1/b".to_owned();
+    let urls = [missing.url("/a"), closed.clone(), "mirror://nowhere/c".to_owned(), "file:///etc/passwd".to_owned()];
+    let (text, _) = Place::new().refused(&urls);
+    for part in [
+        missing.url("/a"),
+        closed,
+        "no mirror called `nowhere`".to_owned(),
+        "the scheme `file`".to_owned(),
+        "3 attempts".to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part} is missing in {text}");
+    }
+    let nothing = Place::new().fetch(&[]).expect_err("there is no place");
+    assert!(nothing.to_string().contains("no place"), "{nothing}");
+}
+
+#[test]
+fn directories_and_servers_are_asked_by_hash() {
+    let place = Place::new();
+    let directory = tempfile::tempdir().unwrap();
+    let hash = FileHash::of(HashAlgorithm::Sha256, CONTENT).to_string().replace(':', "/");
+    fs::create_dir(directory.path().join("sha256")).unwrap();
+    let base = format!("file://{}", directory.path().display());
+    let server = Server::with(vec![ok(CONTENT, "")]);
+    let by_hash = vec![format!("{base}/{{algorithm}}/{{hash}}"), server.url("/{algorithm}/{hash}")];
+    let settings = FetchSettings { mirrors: Mirrors { by_hash, ..Mirrors::default() }, ..place.settings.clone() };
+    let place = Place { settings, ..place };
+    // Nothing in the directory: the server is asked.
+    place.fetched(&[]);
+    assert!(server.requests()[0].starts_with(&format!("get /{hash} ")));
+    // A file with wrong content, then with the right one.
+    for (content, requests) in [(&b"wrong"[..], 2), (CONTENT, 2)] {
+        fs::remove_file(place.file()).unwrap();
+        fs::write(directory.path().join(&hash), content).unwrap();
+        place.fetched(&[]);
+        assert_eq!(server.requests().len(), requests);
+    }
+    // What is no regular file is not waited for.
+    fs::remove_file(place.file()).unwrap();
+    fs::remove_file(directory.path().join(&hash)).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, directory.path().join(&hash), rustix::fs::Mode::from_raw_mode(0o644))
+        .unwrap();
+    place.fetched(&[]);
+}
+
+#[test]
+fn an_existing_destination_is_left_alone() {
+    let server = Server::with(vec![ok(CONTENT, "")]);
+    let place = Place::new();
+    let victim = place.directory.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, place.file()).unwrap();
+    for _ in 0..2 {
+        let error = place.fetch(&[server.url("/a")]).expect_err("it is there already");
+        assert!(matches!(error, FetchError::Destination { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        fs::remove_file(place.file()).unwrap();
+        symlink("dangling", place.file()).unwrap();
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn garbage_is_no_answer() {
+    for bytes in [
+        &b"not http at all\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 999999 ?\r\n\r\n",
+        b"",
+    ] {
+        Place::new().refused(&[Server::with(vec![Answer::Bytes(bytes.to_vec())]).url("/a")]);
+    }
+    let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
+    Place::new().refused(&[Server::with(vec![Answer::Bytes(huge.into_bytes())]).url("/a")]);
+}
+
+#[test]
+fn d6_a_server_without_tls_is_no_https_server() {
+    let server = Server::with(vec![ok(CONTENT, "")]);
+    let url = server.url("/a").replace("http://", "https://");
+    let (text, _) = Place::new().refused(&[url]);
+    assert!(text.contains("https://127.0.0.1"), "{text}");
+}
