@@ -531,3 +531,15 @@ fn a_missing_destination_is_named() {
     let error = unpack(&archive, &base.path().join("missing"), &UnpackOptions::default()).expect_err("there is none");
     assert!(error.to_string().contains("missing"), "{error}");
 }
+
+#[test]
+fn more_links_than_the_file_system_allows_become_copies() {
+    // ext4 allows 65,000 links of one file; file systems that allow more pass as well.
+    let names: Vec<String> = (0..66_000).map(|index| format!("l{index}")).collect();
+    let tar = names
+        .iter()
+        .fold(Tar::default().entry(b'0', b"f", "", 0o755, b"content"), |tar, name| tar.hard_link(name, "f"));
+    let place = Place::new();
+    assert_eq!(place.unpack(&tar.end(), &UnpackOptions::default()).unwrap().hard_links, 66_000);
+    assert_eq!((place.read("l65999").as_str(), place.mode("l65999")), ("content", 0o755));
+}

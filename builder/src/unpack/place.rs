@@ -80,14 +80,11 @@ impl<'a> Placer<'a> {
 
     fn place_file(&mut self, path: &[u8], executable: bool, content: &mut impl Content) -> Outcome<()> {
         let (parent, name) = self.open_parent(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600)).map_err(write_problem)?;
-        self.created.insert(path.into(), Created::Leaf);
         let mode = if executable { EXECUTABLE_MODE } else { FILE_MODE };
-        // Not through the mode given above: that one is masked by the process's umask.
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(write_problem)?;
+        let file = create_file(parent, name, mode)?;
+        self.created.insert(path.into(), Created::Leaf);
         self.summary.files += 1;
-        self.summary.bytes += copy(content, File::from(file))?;
+        self.summary.bytes += copy(content, file)?;
         Ok(())
     }
 
@@ -110,7 +107,10 @@ impl<'a> Placer<'a> {
         let source_parent = open_directory(&self.root, source_parent).map_err(write_problem)?;
         let (parent, name) = self.open_parent(path)?;
         // Without AT_SYMLINK_FOLLOW: a link to a symbolic link is another such link.
-        rustix::fs::linkat(&source_parent, source_name, parent, name, AtFlags::empty()).map_err(write_problem)?;
+        match rustix::fs::linkat(&source_parent, source_name, parent, name, AtFlags::empty()) {
+            Err(Errno::MLINK) => copy_file(&source_parent, source_name, parent, name)?,
+            linked => linked.map_err(write_problem)?,
+        }
         self.created.insert(path.into(), Created::Leaf);
         self.summary.hard_links += 1;
         Ok(())
@@ -198,6 +198,25 @@ fn make_directory(parent: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
         rustix::fs::fchmod(&directory, Mode::from_raw_mode(DIRECTORY_MODE))?;
     }
     Ok(directory)
+}
+
+/// Copies a file that has as many links as the file system allows.
+fn copy_file(source_parent: &OwnedFd, source: &[u8], parent: &OwnedFd, name: &[u8]) -> Outcome<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let source = rustix::fs::openat(source_parent, source, flags, Mode::empty()).map_err(write_problem)?;
+    let mode = rustix::fs::fstat(&source).map_err(write_problem)?.st_mode;
+    let mut file = create_file(parent, name, mode & EXECUTABLE_MODE)?;
+    std::io::copy(&mut File::from(source), &mut file).map_err(Problem::Write)?;
+    Ok(())
+}
+
+/// Creates a file that is not there, with exactly this mode.
+fn create_file(parent: &OwnedFd, name: &[u8], mode: u32) -> Outcome<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600)).map_err(write_problem)?;
+    // Not by the mode given above: that one is masked by the process's umask.
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(write_problem)?;
+    Ok(File::from(file))
 }
 
 fn copy(content: &mut impl Content, mut file: File) -> Outcome<u64> {
