@@ -13,6 +13,7 @@ pub mod canonical_json;
 pub mod derivation;
 pub mod digest;
 pub mod file_hash;
+pub mod gc;
 pub mod listing;
 #[cfg(feature = "local")]
 pub mod local;
