@@ -177,7 +177,7 @@ mod tests {
             path.push("d");
         }
         std::os::unix::fs::symlink(base.path(), base.path().join("t/link")).expect("linked");
-        std::fs::set_permissions(base.path().join("t/d"), std::fs::Permissions::from_mode(0)).expect("changed");
+        std::fs::set_permissions(base.path().join("t/d"), std::fs::Permissions::from_mode(0o000)).expect("changed");
         let parent = open_directory(base.path()).expect("opened");
         remove_tree_at(parent.as_fd(), OsStr::new("t")).expect("removed");
         assert!(!base.path().join("t").exists() && base.path().exists());
