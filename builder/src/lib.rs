@@ -1,1 +1,4 @@
 //! Planning, scheduling and the sandbox.
+
+pub mod sandbox;
+pub mod spawner;
