@@ -2,3 +2,4 @@
 
 pub mod sandbox;
 pub mod spawner;
+pub mod unpack;
