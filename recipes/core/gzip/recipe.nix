@@ -1,0 +1,27 @@
+{ fetchSource, libc, mkPackage }:
+
+mkPackage rec {
+  pname = "gzip";
+  version = "1.13";
+  source = fetchSource {
+    name = pname;
+    inherit version;
+    urls = [ "mirror://debian/pool/main/g/gzip/gzip_${version}.orig.tar.xz" ];
+    hash = "sha256:7454eb6935db17c6655576c2e1b0fabefd38b4d0936e0f87f48cd062ce91a057";
+  };
+
+  style = "autotools";
+  runtime = [ libc ];
+
+  verify = [
+    "usr/bin/gzip"
+    "usr/bin/gunzip"
+    "usr/bin/zcat"
+  ];
+
+  meta = {
+    description = "Compression in the gzip format";
+    homepage = "https://www.gnu.org/software/gzip/";
+    licence = "GPL-3.0-or-later";
+  };
+}

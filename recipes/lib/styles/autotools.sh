@@ -1,0 +1,10 @@
+# Style autotools: ./configure, make, make check, make install.
+
+default_configure() {
+    ./configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var --libdir=/usr/lib \
+        --build=x86_64-linux-gnu --disable-dependency-tracking "${configure_flags[@]}"
+}
+
+default_build() { run_make; }
+default_check() { run_make check; }
+default_install() { make "${make_flags[@]}" install DESTDIR="$out"; }

@@ -1,0 +1,6 @@
+# Style custom: the recipe writes the phases; those it leaves out do nothing, but it must install something.
+
+default_configure() { :; }
+default_build() { :; }
+default_check() { :; }
+default_install() { fail 'style custom needs the phase install'; }
