@@ -3,8 +3,10 @@
 # Every phase runs in this one shell, in the source directory; any failing command fails it. A phase `P` runs the
 # recipe's text for `P` if there is one, else `default_P` of the style, and the recipe's texts `beforeP` and `afterP`
 # around it. Every phase begins with the line `larder: phase P`.
+#
+# shellcheck shell=bash disable=SC2154  # the variables come from mk-package.nix
 set -Eeuo pipefail
-shopt -s inherit_errexit nullglob
+shopt -s inherit_errexit
 
 # What is for this script only does not reach the programs it runs.
 export -n "${!larder_@}" name system builder
@@ -15,7 +17,7 @@ current_phase=start
 say() { printf 'larder: %s\n' "$*"; }
 
 fail() {
-    trap - ERR
+    trap - ERR EXIT
     printf 'larder: %s: phase %s failed: %s\n' "$larder_package" "$current_phase" "$*" >&2
     exit 1
 }
@@ -26,13 +28,21 @@ show_end_of() {
     tail -n 40 "$1" >&2
 }
 
+# A command failed: this is its exit status and text.
 on_error() {
     local status=$1 command=$2
-    trap - ERR
+    trap - ERR EXIT
     [[ $current_phase != configure ]] || show_end_of config.log
     fail "exit status $status from: ${command%%$'\n'*}"
 }
-trap 'on_error $? "$BASH_COMMAND"' ERR
+
+# The shell itself gave up, as on a variable that is not set, or a recipe said `exit`.
+on_exit() { fail "the shell ended with status $1 before the end"; }
+
+watch_errors() {
+    trap 'on_error $? "$BASH_COMMAND"' ERR
+    trap 'on_exit $?' EXIT
+}
 
 # Runs make with as many jobs as this build may use; a job server in MAKEFLAGS decides by itself.
 run_make() {
@@ -105,14 +115,15 @@ run_check() {
 # In a shell of its own, so that its failure is seen here and ends nothing else.
 run_check_with_known_failures() {
     local status=0
+    trap - ERR EXIT
     set +e
     (
         set -e
-        trap - ERR
         run_phase check
     )
     status=$?
     set -e
+    watch_errors
     (( status == 0 )) || say "tests failed with status $status, as known: $larder_tests_reason"
 }
 
@@ -157,10 +168,10 @@ move_to_outputs() {
 finish() {
     current_phase=finish
     say 'phase finish'
-    [[ -d $out ]] || fail 'nothing was installed: $out does not exist'
+    [[ -d $out ]] || fail 'nothing was installed: the output does not exist'
     drop_unwanted
     [[ $larder_strip == no ]] || strip_programs
-    [[ -n $(find "$out" ! -type d -print -quit) ]] || fail 'nothing was installed: $out has no file'
+    [[ -n $(find "$out" ! -type d -print -quit) ]] || fail 'nothing was installed: the output has no file'
 }
 
 # What was installed closest to a path that is missing.
@@ -170,7 +181,8 @@ show_near() {
     while [[ ! -d $out/$directory ]]; do
         directory=$(dirname "$directory")
     done
-    printf 'larder:   installed in %s:%s\n' "$directory" "$(printf ' %s' "$out/$directory"/* | sed "s|$out/$directory/||g")"
+    printf 'larder:   installed in %s: %s\n' "$directory" \
+        "$(find "$out/$directory" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | head -n 20 | tr '\n' ' ')"
     find "$out" -name "*${name%%.*}*" -printf 'larder:   has a similar name: %P\n' | sort | head -n 10
 }
 
@@ -189,6 +201,7 @@ verify() {
     fail "${#missing[@]} of ${#promises[@]} promised paths are missing"
 }
 
+watch_errors
 eval "sources=($larder_sources)"
 eval "patches=($larder_patches)"
 eval "configure_flags=($larder_configure_flags)"
@@ -196,9 +209,10 @@ eval "make_flags=($larder_make_flags)"
 eval "promises=($larder_promises)"
 eval "moves=($larder_moves)"
 
-# shellcheck source=styles/autotools.sh
+# shellcheck source=/dev/null
 source "$larder_style"
 
+mkdir -p "$HOME"
 unpack_sources
 cd "$source_directory"
 run_phase patch
@@ -210,4 +224,5 @@ run_phase install
 finish
 verify
 move_to_outputs
+trap - ERR EXIT
 say "done after ${SECONDS} s"

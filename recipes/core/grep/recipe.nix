@@ -1,4 +1,4 @@
-{ fetchSource, libc, mkPackage }:
+{ bash, fetchSource, libc, mkPackage }:
 
 mkPackage rec {
   pname = "grep";
@@ -11,7 +11,7 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ libc ];
+  runtime = [ bash libc ]; # egrep and fgrep are shell scripts
 
   verify = [
     "usr/bin/grep"

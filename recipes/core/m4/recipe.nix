@@ -13,6 +13,9 @@ mkPackage rec {
   style = "autotools";
   runtime = [ libc ];
 
+  # It expects the shell to be silent when a child was killed; dash reports that.
+  phases.beforeCheck = "rm checks/198.sysval";
+
   verify = [
     "usr/bin/m4"
   ];

@@ -1,4 +1,4 @@
-{ fetchSource, libc, mkPackage }:
+{ fetchSource, libc, mkPackage, ncurses }:
 
 mkPackage rec {
   pname = "readline";
@@ -11,7 +11,17 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ libc ];
+  buildInputs = [ ncurses ];
+  runtime = [ libc ncurses ];
+
+  # Without these its libraries do not say that they need ncurses.
+  configureFlags = [ "--with-curses" ];
+  makeFlags = [ "SHLIB_LIBS=-lncursesw" ];
+
+  tests = {
+    policy = "off";
+    reason = "it has none";
+  };
 
   verify = [
     "usr/include/readline/readline.h"
