@@ -5,4 +5,18 @@
 mod archives;
 mod http_server;
 mod test_fetch;
+mod test_sandbox_basics;
 mod test_unpack;
+mod testutil;
+
+/// A file of tests that is not named above would never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    let this = std::fs::read_to_string(format!("{here}/runner.rs")).unwrap();
+    for entry in std::fs::read_dir(here).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs").to_owned();
+        assert!(!name.starts_with("test_") || this.contains(&format!("mod {module};")), "{name} is not in runner.rs");
+    }
+}

@@ -13,12 +13,21 @@ pub mod canonical_json;
 pub mod derivation;
 pub mod digest;
 pub mod file_hash;
+pub mod gc;
+pub mod listing;
+#[cfg(feature = "local")]
+pub mod local;
 pub mod realisation;
 pub mod reference;
 pub mod store_path;
 pub mod tree;
 
+pub use action::Action;
 pub use derivation::{Derivation, FixedOutput, HashMode, Input, OutputName};
 pub use digest::{ActionDigest, BlobDigest, DerivationDigest, TreeDigest};
 pub use file_hash::{FileHash, HashAlgorithm};
+pub use listing::{ListingBuilder, TreeListing};
+pub use realisation::Realisation;
+pub use reference::ReferenceScanner;
 pub use store_path::{STORE_DIR, StoreName, StorePath};
+pub use tree::{Directory, EntryName, Node, Tree, TreePath};

@@ -1,0 +1,88 @@
+//! Entering the sandbox on Linux: the only module with `unsafe` code.
+//!
+//! The order is fixed by the kernel's rules. [`clone_into_namespaces`] makes a process that is pid 1 of new namespaces;
+//! in it [`init::run`] maps the ids, composes the root ([`mounts`]), and starts the command ([`guest`]) without
+//! privileges ([`privileges`]) and behind a system-call filter ([`filter`]). Nothing here is fit for a process with more
+//! than one thread: between fork and exec it allocates. The [spawner](crate::spawner) is single-threaded for that reason.
+
+mod calls;
+pub(crate) mod filter;
+mod guest;
+mod identity;
+pub(crate) mod init;
+mod mounts;
+mod privileges;
+mod sys;
+
+use super::outcome::{SetupError, Step};
+use std::io;
+use std::os::fd::OwnedFd;
+
+pub(crate) use identity::OuterIds;
+pub(crate) use sys::{Forked, kill_by_pidfd, wait_for};
+
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP;
+
+/// Forks a child that is the first process of new user, mount, pid, net, ipc, uts and cgroup namespaces.
+///
+/// # Errors
+/// The machine forbids it, or has run out of something.
+pub(crate) fn clone_into_namespaces() -> Result<Forked, SetupError> {
+    sys::fork_into(NAMESPACES).at(Step::Namespaces, "")
+}
+
+/// Makes and leaves the namespaces in a child that does nothing else, to see whether the machine allows them. The child
+/// only makes system calls, so this may be called with other threads running.
+pub(crate) fn probe_namespaces() -> Result<(), SetupError> {
+    let outer = OuterIds::current();
+    match clone_into_namespaces()? {
+        Forked::Child => sys::exit(i32::from(identity::map_ids(1000, outer).is_err())),
+        Forked::Parent { pid, .. } => match wait_for(pid) {
+            Ok((0, _)) => Ok(()),
+            Ok(_) => Err(SetupError::new(Step::IdMap, "/proc/self/uid_map", libc::EPERM)),
+            Err(error) => Err(error).at(Step::Namespaces, ""),
+        },
+    }
+}
+
+/// The descriptors a sandboxed command starts with.
+#[derive(Debug)]
+pub(crate) enum Stdio {
+    /// Standard output and error go here, standard input is empty.
+    Log(OwnedFd),
+    /// Standard input, output and error, in this order.
+    Terminal([OwnedFd; 3]),
+}
+
+/// Turns the system's errors into errors of a step.
+pub(crate) trait AtStep<T> {
+    /// Says what was being done, and to what.
+    fn at(self, step: Step, subject: impl std::fmt::Display) -> Result<T, SetupError>;
+}
+
+impl<T> AtStep<T> for io::Result<T> {
+    fn at(self, step: Step, subject: impl std::fmt::Display) -> Result<T, SetupError> {
+        self.map_err(|error| match error.raw_os_error() {
+            Some(errno) => SetupError::new(step, subject, errno),
+            None => SetupError::new(step, subject, 0).with_detail(error),
+        })
+    }
+}
+
+impl<T> AtStep<T> for rustix::io::Result<T> {
+    fn at(self, step: Step, subject: impl std::fmt::Display) -> Result<T, SetupError> {
+        self.map_err(|errno| SetupError::new(step, subject, errno.raw_os_error()))
+    }
+}
+
+impl<T> AtStep<T> for nix::Result<T> {
+    fn at(self, step: Step, subject: impl std::fmt::Display) -> Result<T, SetupError> {
+        self.map_err(|errno| SetupError::new(step, subject, errno as i32))
+    }
+}

@@ -1,0 +1,133 @@
+//! The last steps of the process that becomes the command: descriptors, limits, privileges, filter, exec.
+
+use super::super::outcome::{SetupError, Step};
+use super::super::spec::SandboxSpec;
+use super::filter::{Filters, Supervision};
+use super::{AtStep, Stdio, privileges, sys};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs::File;
+
+/// Becomes the command; returns only if that fails. Notifications of the filter, if it makes any, arrive at the
+/// descriptor that is sent over the socket of `supervision`.
+pub(crate) fn become_command(
+    spec: &SandboxSpec,
+    stdio: Stdio,
+    filters: &Filters,
+    supervision: Option<Supervision>,
+) -> Result<Infallible, SetupError> {
+    connect(stdio)?;
+    if !spec.interactive {
+        setsid().at(Step::Exec, "session")?;
+    }
+    apply_limits(spec)?;
+    chdir("/build").at(Step::Exec, "/build")?;
+    let vectors = Vectors::of(spec)?;
+    sys::reset_signals();
+    privileges::drop_all()?;
+    filters.install(supervision)?;
+    sys::close_all_on_exec();
+    Err(vectors.execute())
+}
+
+fn connect(stdio: Stdio) -> Result<(), SetupError> {
+    match stdio {
+        Stdio::Log(log) => {
+            let empty = File::open("/dev/null").at(Step::Exec, "/dev/null")?;
+            dup2_stdin(&empty).at(Step::Exec, "standard input")?;
+            dup2_stdout(&log).and_then(|()| dup2_stderr(&log)).at(Step::Exec, "log")
+        }
+        Stdio::Terminal([stdin, stdout, stderr]) => dup2_stdin(&stdin)
+            .and_then(|()| dup2_stdout(&stdout))
+            .and_then(|()| dup2_stderr(&stderr))
+            .at(Step::Exec, "terminal"),
+    }
+}
+
+fn apply_limits(spec: &SandboxSpec) -> Result<(), SetupError> {
+    let circumstances = &spec.circumstances;
+    umask(Mode::from_bits_truncate(circumstances.umask()));
+    limit(Resource::RLIMIT_CORE, 0, 0)?;
+    limit(Resource::RLIMIT_NOFILE, spec.limits.open_files, spec.limits.open_files_hard)?;
+    limit(Resource::RLIMIT_STACK, spec.limits.stack, libc::RLIM_INFINITY)?;
+    if let Some(count) = circumstances.processors {
+        limit_processors(count)?;
+    }
+    if circumstances.fixed_addresses {
+        sys::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong).at(Step::Circumstances, "personality")?;
+    }
+    Ok(())
+}
+
+/// Sets a limit, or what comes nearest to it where the host's own limit is lower.
+fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), SetupError> {
+    let (_, ours) = getrlimit(resource).at(Step::Circumstances, "limits")?;
+    let hard = hard.min(ours);
+    setrlimit(resource, soft.min(hard), hard).at(Step::Circumstances, "limits")
+}
+
+fn limit_processors(count: usize) -> Result<(), SetupError> {
+    let this = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this).at(Step::Circumstances, "processors")?;
+    let mut chosen = CpuSet::new();
+    let ids = (0..CpuSet::count()).filter(|id| allowed.is_set(*id).unwrap_or(false));
+    for id in ids.take(count.max(1)) {
+        chosen.set(id).at(Step::Circumstances, "processors")?;
+    }
+    sched_setaffinity(this, &chosen).at(Step::Circumstances, "processors")
+}
+
+/// Program, arguments and environment as `execve` takes them.
+struct Vectors {
+    programs: Vec<CString>,
+    argv: Vec<CString>,
+    envp: Vec<CString>,
+}
+
+impl Vectors {
+    fn of(spec: &SandboxSpec) -> Result<Self, SetupError> {
+        let argv = [&spec.command].into_iter().chain(&spec.args);
+        Ok(Self {
+            programs: candidates(spec).into_iter().map(c_string).collect::<Result<_, _>>()?,
+            argv: argv.map(|arg| c_string(arg.as_str())).collect::<Result<_, _>>()?,
+            envp: spec.env.iter().map(|(name, value)| c_string(format!("{name}={value}"))).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Tries each candidate in turn; gives the error that says most.
+    fn execute(&self) -> SetupError {
+        let (argv, envp) = (null_terminated(&self.argv), null_terminated(&self.envp));
+        let mut found = libc::ENOENT;
+        for program in &self.programs {
+            let errno = sys::execute(program, &argv, &envp).raw_os_error().unwrap_or(libc::EINVAL);
+            if errno != libc::ENOENT && errno != libc::ENOTDIR {
+                found = errno;
+            }
+        }
+        let name = self.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        SetupError::new(Step::Exec, name, found)
+    }
+}
+
+/// The paths at which the command may be: itself, or one for each directory of the guest's `PATH`.
+fn candidates(spec: &SandboxSpec) -> Vec<String> {
+    if spec.command.contains('/') {
+        return vec![spec.command.clone()];
+    }
+    let path = spec.env.get("PATH").map_or("", String::as_str);
+    let directories = path.split(':').filter(|directory| directory.starts_with('/'));
+    directories.map(|directory| format!("{directory}/{}", spec.command)).collect()
+}
+
+fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, SetupError> {
+    CString::new(text)
+        .map_err(|error| SetupError::new(Step::Request, String::from_utf8_lossy(&error.into_vec()), libc::EINVAL))
+}
+
+fn null_terminated(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+}

@@ -1,0 +1,140 @@
+//! The first process of a sandbox: sets it up, starts the command, and outlives it only to see to it that nothing else
+//! does. Being pid 1 of its namespace, its own death kills every process in it.
+
+use super::super::outcome::{SetupError, Status, Step};
+use super::super::spec::SandboxSpec;
+use super::filter::{self, Filters, Supervision};
+use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, sys};
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What the first process is handed.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// A file with the serialised [`SandboxSpec`].
+    pub(crate) spec: OwnedFd,
+    /// What the command starts with.
+    pub(crate) stdio: Stdio,
+    /// Where one serialised [`Status`] is written; if there are several, the first counts.
+    pub(crate) report: OwnedFd,
+    /// Who we are outside.
+    pub(crate) outer: OuterIds,
+}
+
+/// Runs the task to its end and exits. To be called in a new child of
+/// [`clone_into_namespaces`](super::clone_into_namespaces).
+pub(crate) fn run(task: Task, filters: &Filters) -> ! {
+    let mut report = File::from(task.report);
+    let ended = catch_unwind(AssertUnwindSafe(|| run_to_end(task.spec, task.stdio, &mut report, task.outer, filters)));
+    let status = match ended {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => Status::SetupFailed(error),
+        Err(_) => {
+            Status::SetupFailed(SetupError::new(Step::Supervise, "", 0).with_detail("panic in the first process"))
+        }
+    };
+    tell(&mut report, &status);
+    sys::exit(0)
+}
+
+fn tell(report: &mut File, status: &Status) {
+    let mut line = serde_json::to_vec(status).unwrap_or_default();
+    line.push(b'\n');
+    // If the spawner has gone nobody wants to know, and we are about to be killed.
+    let _ = report.write_all(&line);
+}
+
+fn run_to_end(
+    spec: OwnedFd,
+    stdio: Stdio,
+    report: &mut File,
+    outer: OuterIds,
+    filters: &Filters,
+) -> Result<Status, SetupError> {
+    prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Supervise, "parent-death signal")?;
+    close_others(&spec, &stdio, report);
+    let spec = read_spec(spec)?;
+    spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
+    enter(&spec, outer)?;
+    let supervised = filter::supervised_calls(&spec.circumstances);
+    let _ = supervised;
+    let pid = start(&spec, stdio, filters, report, None)?;
+    let status = reap_until(pid)?;
+    kill_the_rest();
+    Ok(status)
+}
+
+/// Makes the namespaces we are in the guest's world.
+fn enter(spec: &SandboxSpec, outer: OuterIds) -> Result<(), SetupError> {
+    identity::map_ids(spec.circumstances.user().id, outer)?;
+    // From here on the guest, which has our user id, must not be able to look into us.
+    prctl::set_dumpable(false).at(Step::Privileges, "dumpable")?;
+    identity::set(&spec.circumstances)?;
+    mounts::enter_root(spec)
+}
+
+fn close_others(spec: &OwnedFd, stdio: &Stdio, report: &File) {
+    let mut keep = vec![spec.as_raw_fd(), report.as_raw_fd()];
+    match stdio {
+        Stdio::Log(log) => keep.push(log.as_raw_fd()),
+        Stdio::Terminal(fds) => keep.extend(fds.iter().map(AsRawFd::as_raw_fd)),
+    }
+    sys::close_all_but(&mut keep);
+}
+
+fn read_spec(file: OwnedFd) -> Result<SandboxSpec, SetupError> {
+    let mut bytes = Vec::new();
+    let mut file = File::from(file);
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).at(Step::Request, "")?;
+    serde_json::from_slice(&bytes).map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))
+}
+
+/// Starts the command as a child; gives its pid in our namespace.
+fn start(
+    spec: &SandboxSpec,
+    stdio: Stdio,
+    filters: &Filters,
+    report: &mut File,
+    supervision: Option<Supervision>,
+) -> Result<libc::pid_t, SetupError> {
+    match sys::fork_into(0).at(Step::Exec, "fork")? {
+        Forked::Parent { pid, .. } => Ok(pid),
+        Forked::Child => {
+            let Err(error) = guest::become_command(spec, stdio, filters, supervision);
+            tell(report, &Status::SetupFailed(error));
+            sys::exit(127)
+        }
+    }
+}
+
+/// Reaps whatever ends until the command does.
+fn reap_until(command: libc::pid_t) -> Result<Status, SetupError> {
+    loop {
+        match sys::wait_any(-1) {
+            Ok((pid, status, _)) if pid == command => return Ok(status_of(status)),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).at(Step::Supervise, "wait"),
+        }
+    }
+}
+
+fn status_of(status: i32) -> Status {
+    if libc::WIFSIGNALED(status) {
+        Status::Signalled(libc::WTERMSIG(status))
+    } else {
+        Status::Exited(libc::WEXITSTATUS(status))
+    }
+}
+
+/// Kills and reaps every other process of the namespace. Our own exit would kill them too; reaped here, what they used
+/// is counted.
+fn kill_the_rest() {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    while sys::wait_any(-1).is_ok() {}
+}

@@ -1,0 +1,267 @@
+//! Composing the guest's root: overlay of the layers, binds, `/proc`, `/dev`; then making it the root.
+//!
+//! Every mount is made detached and then moved to a place that is looked up *within* the new root, so that a symbolic link
+//! in a layer can never make us mount, or open, anything outside it.
+
+use super::super::outcome::{SetupError, Step};
+use super::super::path::HostPath;
+use super::super::skeleton::{Entry, KERNEL_RELEASE, MASK, STORE, skeleton, store_mount_points};
+use super::super::spec::SandboxSpec;
+use super::{AtStep, sys};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount, open_tree,
+    unmount,
+};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+const NO_PRIVILEGE: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
+const READ_ONLY: MountAttrFlags = NO_PRIVILEGE.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
+
+/// Host device nodes the guest has too.
+const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
+/// Symbolic links of `/dev`.
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("ptmx", "pts/ptmx"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+];
+/// What of `/proc` is shown empty: it tells of the machine, or could reach it if larder runs as root.
+const MASKED: [&str; 5] = ["cmdline", "kcore", "keys", "sys/kernel/random/boot_id", "timer_list"];
+
+/// Composes the root and makes it ours. Afterwards nothing of the host's file systems can be reached but what the
+/// specification names.
+pub(crate) fn enter_root(spec: &SandboxSpec) -> Result<(), SetupError> {
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Root, "/")?;
+    let build = clone_tree(&spec.build_dir)?;
+    let out = clone_tree(&spec.out_dir)?;
+    let binds = Binds::look_at(spec)?;
+    let skeleton = mount_skeleton(spec, &binds)?;
+    let root = mount_overlay(spec)?;
+    attach(&out, &root, "larder/out", Step::Bind)?;
+    attach(&build, &root, "build", Step::Bind)?;
+    mount_proc(&root, skeleton.as_fd(), spec)?;
+    mount_dev(&root)?;
+    binds.mount(spec, &root)?;
+    pivot(&root)
+}
+
+/// Turns a host directory or file into a detached mount that is writable but lends no privilege.
+fn clone_tree(path: &HostPath) -> Result<OwnedFd, SetupError> {
+    let mount = open_tree(CWD, path.as_path(), clone_flags()).at(Step::Bind, path)?;
+    sys::set_mount_attributes(mount.as_fd(), NO_PRIVILEGE.bits().into(), true).at(Step::Bind, path)?;
+    Ok(mount)
+}
+
+fn clone_flags() -> OpenTreeFlags {
+    OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE
+}
+
+/// Moves a detached mount to a place in the new root, which is looked up without ever leaving that root.
+fn attach(mount: impl AsFd, root: impl AsFd, place: &str, step: Step) -> Result<(), SetupError> {
+    let place_fd = open_within(root, place).at(step, format_args!("/{place}"))?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, "", place_fd, "", flags).at(step, format_args!("/{place}"))
+}
+
+fn open_within(root: impl AsFd, place: &str) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(root, place, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+}
+
+/// A new, empty file system in memory, detached.
+fn new_tmpfs(step: Step) -> Result<OwnedFd, SetupError> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).at(step, "tmpfs")?;
+    fsconfig_set_string(&context, "mode", "0755").at(step, "tmpfs")?;
+    fsconfig_create(&context).at(step, "tmpfs")?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(step, "tmpfs")
+}
+
+fn make_entries(top: BorrowedFd<'_>, entries: &BTreeMap<PathBuf, Entry>) -> Result<(), SetupError> {
+    for (path, entry) in entries {
+        match entry {
+            Entry::Directory => rustix::fs::mkdirat(top, path, Mode::from_raw_mode(0o755)),
+            Entry::File(content) => write_file(top, path, content),
+        }
+        .at(Step::Skeleton, path.display())?;
+    }
+    Ok(())
+}
+
+fn write_file(top: BorrowedFd<'_>, path: &Path, content: &str) -> rustix::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(top, path, flags, Mode::from_raw_mode(0o444))?;
+    rustix::io::write(&file, content.as_bytes()).map(drop)
+}
+
+/// Makes the bottom layer. It is attached over the build directory's host path, which is not needed any more, because
+/// an overlay takes its layers by path.
+fn mount_skeleton(spec: &SandboxSpec, binds: &Binds) -> Result<OwnedFd, SetupError> {
+    let tmpfs = new_tmpfs(Step::Skeleton)?;
+    make_entries(tmpfs.as_fd(), &skeleton(spec, &binds.is_directory))?;
+    let place = spec.build_dir.as_path();
+    move_mount(&tmpfs, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).at(Step::Skeleton, &spec.build_dir)?;
+    Ok(tmpfs)
+}
+
+/// Composes the layers and attaches the result over the writable layer's host path.
+fn mount_overlay(spec: &SandboxSpec) -> Result<OwnedFd, SetupError> {
+    let upper = spec.writable.upper.as_path();
+    make_tmp(upper).at(Step::Overlay, spec.writable.upper.as_path().join("tmp").display())?;
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Overlay, "overlay")?;
+    configure_overlay(spec, &context).map_err(|(subject, errno)| {
+        let error = SetupError::new(Step::Overlay, subject, errno.raw_os_error());
+        error.with_detail(kernel_messages(&context))
+    })?;
+    let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(Step::Overlay, "/")?;
+    move_mount(&root, "", CWD, upper, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .at(Step::Overlay, &spec.writable.upper)?;
+    Ok(root)
+}
+
+fn configure_overlay(spec: &SandboxSpec, context: &OwnedFd) -> Result<(), (String, rustix::io::Errno)> {
+    let set = |key: &'static str, path: &HostPath| {
+        fsconfig_set_string(context, key, path.as_path()).map_err(|errno| (path.to_string(), errno))
+    };
+    for layer in &spec.layers {
+        set("lowerdir+", layer)?;
+    }
+    set("lowerdir+", &spec.build_dir)?;
+    set("upperdir", &spec.writable.upper)?;
+    set("workdir", &spec.writable.work)?;
+    // Nobody needs the writable layer after a crash, so no write in it need ever be made durable.
+    for flag in ["userxattr", "volatile"] {
+        fsconfig_set_flag(context, flag).map_err(|errno| (flag.to_owned(), errno))?;
+    }
+    fsconfig_create(context).map_err(|errno| (String::new(), errno))
+}
+
+/// Makes `/tmp` in the writable layer: writable by all and hiding what the layers have there.
+fn make_tmp(upper: &Path) -> rustix::io::Result<()> {
+    let tmp = upper.join("tmp");
+    match rustix::fs::mkdir(&tmp, Mode::from_raw_mode(0o777)) {
+        Err(rustix::io::Errno::EXIST) => return Ok(()),
+        result => result?,
+    }
+    rustix::fs::chmod(&tmp, Mode::from_raw_mode(0o1777))?;
+    rustix::fs::setxattr(&tmp, "user.overlay.opaque", b"y", rustix::fs::XattrFlags::empty())
+}
+
+/// What the kernel has to say about a failed mount.
+fn kernel_messages(context: &OwnedFd) -> String {
+    let mut text = Vec::new();
+    let mut buffer = [0; 1024];
+    while let Ok(length) = rustix::io::read(context, &mut buffer) {
+        text.push(String::from_utf8_lossy(&buffer[..length]).trim().to_owned());
+    }
+    text.join("; ")
+}
+
+/// Mounts `/proc`, read-only: larder may run as root, whose files in `/proc/sys` the guest would own.
+fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> Result<(), SetupError> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Proc, "/proc")?;
+    fsconfig_create(&context).at(Step::Proc, "/proc")?;
+    let attributes = READ_ONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Proc, "/proc")?;
+    attach(&proc, root, "proc", Step::Proc)?;
+    for name in MASKED {
+        cover(skeleton, MASK, proc.as_fd(), name)?;
+    }
+    match spec.circumstances.kernel_release {
+        Some(_) => cover(skeleton, KERNEL_RELEASE, proc.as_fd(), "sys/kernel/osrelease"),
+        None => Ok(()),
+    }
+}
+
+/// Shows a file of the skeleton in the place of a file of `/proc`, if there is such a file.
+fn cover(skeleton: BorrowedFd<'_>, with: &str, proc: BorrowedFd<'_>, name: &str) -> Result<(), SetupError> {
+    let subject = format_args!("/proc/{name}").to_string();
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let place = match rustix::fs::openat(proc, name, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        place => place.at(Step::Proc, &subject)?,
+    };
+    let file = open_tree(skeleton, with, clone_flags()).at(Step::Proc, &subject)?;
+    sys::set_mount_attributes(file.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, &subject)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(file, "", place, "", flags).at(Step::Proc, &subject)
+}
+
+/// Makes `/dev`: a few of the host's nodes, links, shared memory, and pseudo terminals of its own.
+fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
+    let dev = new_tmpfs(Step::Dev)?;
+    make_dev_entries(dev.as_fd()).at(Step::Dev, "/dev")?;
+    attach(&dev, root, "dev", Step::Dev)?;
+    for name in DEVICES {
+        let source = format!("/dev/{name}");
+        let node = open_tree(CWD, &source, clone_flags()).at(Step::Dev, &source)?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        sys::set_mount_attributes(node.as_fd(), attributes.bits().into(), false).at(Step::Dev, &source)?;
+        attach(&node, &dev, name, Step::Dev)?;
+    }
+    mount_pts(&dev)
+}
+
+fn make_dev_entries(dev: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    for name in DEVICES {
+        write_file(dev, Path::new(name), "")?;
+    }
+    for (name, target) in DEVICE_LINKS {
+        rustix::fs::symlinkat(target, dev, name)?;
+    }
+    rustix::fs::mkdirat(dev, "pts", Mode::from_raw_mode(0o755))?;
+    rustix::fs::mkdirat(dev, "shm", Mode::from_raw_mode(0o777))?;
+    rustix::fs::chmodat(dev, "shm", Mode::from_raw_mode(0o1777), AtFlags::empty())
+}
+
+fn mount_pts(dev: &OwnedFd) -> Result<(), SetupError> {
+    let context = fsopen("devpts", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Dev, "/dev/pts")?;
+    for (key, value) in [("ptmxmode", "0666"), ("mode", "0620")] {
+        fsconfig_set_string(&context, key, value).at(Step::Dev, "/dev/pts")?;
+    }
+    fsconfig_create(&context).at(Step::Dev, "/dev/pts")?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let pts = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Dev, "/dev/pts")?;
+    attach(pts, dev, "pts", Step::Dev)
+}
+
+/// What the read-only binds are, as far as their mount points depend on it.
+struct Binds {
+    is_directory: Vec<bool>,
+}
+
+impl Binds {
+    fn look_at(spec: &SandboxSpec) -> Result<Self, SetupError> {
+        let look =
+            |source: &HostPath| std::fs::metadata(source.as_path()).map(|data| data.is_dir()).at(Step::Bind, source);
+        let is_directory = spec.binds.iter().map(|bind| look(&bind.source)).collect::<Result<_, _>>()?;
+        Ok(Self { is_directory })
+    }
+
+    /// Mounts them all, and over `/larder/store` a file system of its own, read-only itself.
+    fn mount(&self, spec: &SandboxSpec, root: &OwnedFd) -> Result<(), SetupError> {
+        let store = new_tmpfs(Step::Bind)?;
+        make_entries(store.as_fd(), &store_mount_points(spec, &self.is_directory))?;
+        attach(&store, root, STORE, Step::Bind)?;
+        for bind in &spec.binds {
+            let tree = open_tree(CWD, bind.source.as_path(), clone_flags()).at(Step::Bind, &bind.source)?;
+            sys::set_mount_attributes(tree.as_fd(), READ_ONLY.bits().into(), true).at(Step::Bind, &bind.source)?;
+            let place: PathBuf = bind.target.below_root().collect();
+            attach(&tree, root, &place.to_string_lossy(), Step::Bind)?;
+        }
+        sys::set_mount_attributes(store.as_fd(), READ_ONLY.bits().into(), true).at(Step::Bind, "/larder/store")
+    }
+}
+
+/// Makes `root` the root directory and lets go of the old one.
+fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
+    rustix::process::fchdir(root).at(Step::Root, "/")?;
+    rustix::process::pivot_root(".", ".").at(Step::Root, "/")?;
+    unmount(".", UnmountFlags::DETACH).at(Step::Root, "/")?;
+    rustix::process::chdir("/").at(Step::Root, "/")
+}

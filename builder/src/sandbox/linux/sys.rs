@@ -1,0 +1,184 @@
+//! The system calls that neither `nix` nor `rustix` wraps, each as one small safe or documented function.
+
+use super::super::outcome::Usage;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// What [`fork_into`] returns, in either process.
+pub(crate) enum Forked {
+    /// In the new process.
+    Child,
+    /// In the old one.
+    Parent {
+        /// The child's process id as we see it.
+        pid: libc::pid_t,
+        /// Readable when the child has ended.
+        pidfd: OwnedFd,
+    },
+}
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Forks; the child is in the new namespaces that `flags` name. The calling process must have a single thread, or the
+/// child must do no more than make system calls.
+pub(crate) fn fork_into(flags: i32) -> io::Result<Forked> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: clone_args is plain integers, for which all zeroes is a valid value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = (flags as u32 as u64) | libc::CLONE_PIDFD as u64;
+    args.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: without CLONE_VM and with no stack given this is fork: the child goes on with a copy of all memory. The
+    // caller vouches that no other thread can hold a lock the child will need.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&args), size) })?;
+    if pid == 0 {
+        return Ok(Forked::Child);
+    }
+    // SAFETY: the kernel has just stored a new descriptor there, which nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Forked::Parent { pid: pid as libc::pid_t, pidfd })
+}
+
+/// Ends the process at once, running no destructors and flushing nothing.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+/// Waits for one child; gives its raw wait status and what it used with all its descendants that were waited for.
+pub(crate) fn wait_for(pid: libc::pid_t) -> io::Result<(i32, Usage)> {
+    loop {
+        match wait_any(pid) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map(|(_, status, usage)| (status, usage)),
+        }
+    }
+}
+
+/// Waits for the child `pid`, or for any if it is -1.
+pub(crate) fn wait_any(pid: libc::pid_t) -> io::Result<(libc::pid_t, i32, Usage)> {
+    let mut status = 0;
+    // SAFETY: rusage is plain integers, for which all zeroes is a valid value.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live variables of the right types.
+    let pid = check(unsafe { libc::wait4(pid, &mut status, libc::__WALL, &mut used) }.into())?;
+    Ok((pid as libc::pid_t, status, usage(&used)))
+}
+
+fn usage(used: &libc::rusage) -> Usage {
+    let duration = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    Usage {
+        user_time: duration(used.ru_utime),
+        system_time: duration(used.ru_stime),
+        peak_memory: used.ru_maxrss as u64 * 1024,
+    }
+}
+
+/// Kills the process, and with a pid 1 its whole namespace. One that has ended already is no error.
+pub(crate) fn kill_by_pidfd(pidfd: BorrowedFd<'_>) {
+    // SAFETY: the call takes no memory of ours (a null siginfo).
+    let _ = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            libc::SIGKILL,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+}
+
+/// Sets (never clears) attributes of a mount, and of all beneath it if `recursive`.
+pub(crate) fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> io::Result<()> {
+    let attr = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    let size = size_of::<libc::mount_attr>();
+    // SAFETY: the path is a C string and attr a live structure of the size given.
+    check(unsafe {
+        libc::syscall(libc::SYS_mount_setattr, mount.as_raw_fd(), c"".as_ptr(), flags, std::ptr::from_ref(&attr), size)
+    })
+    .map(drop)
+}
+
+/// Brings the loopback interface of our network namespace up.
+pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: ifreq is plain bytes and integers, for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads an ifreq with a NUL-terminated name, which this is.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, std::ptr::from_ref(&request)) }.into()).map(drop)
+}
+
+/// Closes every descriptor from 3 on but those in `keep`.
+pub(crate) fn close_all_but(keep: &mut [RawFd]) {
+    keep.sort_unstable();
+    let mut first: libc::c_uint = 3;
+    for fd in keep.iter().map(|fd| *fd as libc::c_uint).filter(|fd| *fd >= 3) {
+        if fd > first {
+            close_range(first, fd - 1, 0);
+        }
+        first = fd + 1;
+    }
+    close_range(first, libc::c_uint::MAX, 0);
+}
+
+/// Makes every descriptor from 3 on close when a program is executed.
+pub(crate) fn close_all_on_exec() {
+    close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+}
+
+fn close_range(first: libc::c_uint, last: libc::c_uint, flags: libc::c_uint) {
+    // SAFETY: the call takes no memory; the callers are about to execute a program or run `init`, which uses no others.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+}
+
+const _: () = assert!(size_of::<seccompiler::sock_filter>() == size_of::<libc::sock_filter>());
+
+/// Installs a compiled system-call filter. With `listener`, gives the descriptor on which its notifications arrive.
+pub(crate) fn install_filter(program: &[seccompiler::sock_filter], listener: bool) -> io::Result<Option<OwnedFd>> {
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
+    let flags = if listener { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
+    // SAFETY: program points to as many instructions as it says, both crates having the kernel's own layout (asserted
+    // above); the kernel only reads them.
+    let result = check(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, std::ptr::from_ref(&program))
+    })?;
+    // SAFETY: with this flag the result is a new descriptor that nobody else owns.
+    Ok(listener.then(|| unsafe { OwnedFd::from_raw_fd(result as RawFd) }))
+}
+
+/// Sets the execution domain's flags.
+pub(crate) fn personality(flags: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: the call takes no memory.
+    check(unsafe { libc::personality(flags) }.into()).map(drop)
+}
+
+/// Puts every signal back to its default action and blocks none.
+pub(crate) fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the default action needs no handler; refusals (SIGKILL, SIGSTOP) are harmless.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is initialised by sigemptyset before it is used.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+    }
+}
+
+/// Executes a program; returns only if that fails. The vectors must be NULL-terminated lists of C strings.
+pub(crate) fn execute(program: &CStr, argv: &[*const libc::c_char], envp: &[*const libc::c_char]) -> io::Error {
+    debug_assert!(argv.last().is_some_and(|last| last.is_null()) && envp.last().is_some_and(|last| last.is_null()));
+    // SAFETY: the callers build both vectors from live CStrings and end them with NULL.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    io::Error::last_os_error()
+}

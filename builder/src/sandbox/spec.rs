@@ -1,0 +1,207 @@
+//! What a sandboxed process sees: pure data, complete, and serialisable, so that it can be sent to the process that enters
+//! the sandbox and be compared in tests. Knows nothing of the store: only paths, texts and numbers.
+//!
+//! The values that [`Circumstances`] may vary have fixed defaults here; they are part of the sandbox ABI, version 1.
+
+use super::path::{GuestPath, HostPath};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The most layers a root can be composed of; merge groups of layers beforehand beyond this. The kernel takes 500 in
+/// one overlay, and one of them is the sandbox's own skeleton of mount points.
+pub const MAX_LAYERS: usize = 499;
+
+/// One sandboxed run of one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxSpec {
+    /// Directories composed, read-only, to the guest's `/`: the topmost first. At most [`MAX_LAYERS`]. None of them may
+    /// lie beneath `build_dir` or the writable layer.
+    pub layers: Vec<HostPath>,
+    /// The throw-away layer above them that takes every change the guest makes to its root.
+    pub writable: WritableLayer,
+    /// Files and directories the guest sees read-only besides its root, such as store paths at `/larder/store/…`.
+    /// A later one may lie beneath an earlier one only if the earlier one already has the mount point.
+    pub binds: Vec<Bind>,
+    /// Existing directory shown, writable, as `/build`: the working directory.
+    pub build_dir: HostPath,
+    /// Existing directory shown, writable, as `/larder/out`.
+    pub out_dir: HostPath,
+    /// The program: an absolute guest path, or a name looked up in the `PATH` of `env`.
+    pub command: String,
+    /// The arguments after the program's own name.
+    pub args: Vec<String>,
+    /// The whole environment; nothing is added to it and nothing of the host's is in it.
+    pub env: BTreeMap<String, String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Whether the process keeps the session and the controlling terminal it was started from (for `shell`, `run` and
+    /// `debug`). If not, it gets a session of its own and no terminal.
+    pub interactive: bool,
+    /// What is varied on purpose.
+    pub circumstances: Circumstances,
+}
+
+/// The writable layer of the root: two existing, empty directories on one file system that the caller throws away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WritableLayer {
+    /// Takes the changed files, in overlayfs' format (with attributes in the `user.overlay.` name space).
+    pub upper: HostPath,
+    /// Overlayfs' own working directory. A second run over the same `upper` needs a fresh one.
+    pub work: HostPath,
+}
+
+/// A file or directory of the host shown read-only to the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// What is shown. A symbolic link here is followed.
+    pub source: HostPath,
+    /// Where it is shown. The mount point need not exist in any layer.
+    pub target: GuestPath,
+}
+
+/// Resource limits of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Open files a process may have before it raises its own limit.
+    pub open_files: u64,
+    /// Open files it may raise its limit to; the host's hard limit if that is lower.
+    pub open_files_hard: u64,
+    /// Bytes of stack. Core dumps are always off.
+    pub stack: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { open_files: 1024, open_files_hard: 65_536, stack: 8 << 20 }
+    }
+}
+
+/// The user a guest runs as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Login name, as in `/etc/passwd`, where the composed root has none of its own.
+    pub name: String,
+    /// User id and group id.
+    pub id: u32,
+}
+
+impl Default for User {
+    fn default() -> Self {
+        Self { name: "build".to_owned(), id: 1000 }
+    }
+}
+
+/// What `repro` varies between runs of one build. `None`, 0 and `false` mean the value of the sandbox ABI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// Host name; `larder` by default.
+    pub host_name: Option<String>,
+    /// NIS domain name; `(none)` by default, as on a machine that never set one.
+    pub domain_name: Option<String>,
+    /// User name and id; `build`, 1000 by default.
+    pub user: Option<User>,
+    /// Number of processors the guest may run on: that many of those allowed to larder, or all of them if there are
+    /// fewer. `/proc/cpuinfo` still shows the machine's. All by default.
+    pub processors: Option<usize>,
+    /// File mode creation mask; 022 by default.
+    pub umask: Option<u32>,
+    /// Whether every directory is listed in the reverse of its usual order.
+    ///
+    /// The supervisor answers `getdents64` in the guest's stead from a listing it takes when a directory is read from
+    /// its start. Limits: directories beyond 1,000,000 entries, and descriptors shared between processes that read in
+    /// turns, may see the usual order or an entry twice; the pre-2.4 call `getdents` is not covered.
+    pub reverse_directories: bool,
+    /// Seconds added to the time of day. Statically linked programs, and those that call the kernel themselves, see the
+    /// real time: it is a preloaded object, named in `/etc/ld.so.preload`, that adds them.
+    pub clock_offset: i64,
+    /// Whether the address space is laid out the same way every time.
+    pub fixed_addresses: bool,
+    /// Kernel release that `uname` and `/proc/sys/kernel/osrelease` tell; the machine's by default.
+    pub kernel_release: Option<String>,
+}
+
+impl Circumstances {
+    /// The host name in force.
+    #[must_use]
+    pub fn host_name(&self) -> &str {
+        self.host_name.as_deref().unwrap_or("larder")
+    }
+
+    /// The domain name in force.
+    #[must_use]
+    pub fn domain_name(&self) -> &str {
+        self.domain_name.as_deref().unwrap_or("(none)")
+    }
+
+    /// The user in force.
+    #[must_use]
+    pub fn user(&self) -> User {
+        self.user.clone().unwrap_or_default()
+    }
+
+    /// The file mode creation mask in force.
+    #[must_use]
+    pub fn umask(&self) -> u32 {
+        self.umask.unwrap_or(0o022)
+    }
+}
+
+/// A specification that no sandbox can be made from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// There is no layer at all.
+    #[error("a sandbox needs at least one layer")]
+    NoLayers,
+    /// There are more layers than one overlay takes.
+    #[error("{0} layers: at most {MAX_LAYERS} can be composed at once")]
+    TooManyLayers(usize),
+    /// The path would be hidden by the mounts made while composing the root.
+    #[error("`{path}` lies beneath `{beneath}`, which the sandbox mounts over")]
+    Hidden {
+        /// The layer or bind in question.
+        path: HostPath,
+        /// The build directory or the writable layer.
+        beneath: HostPath,
+    },
+    /// A text that is handed to the kernel has a NUL byte or, in a variable's name, `=`.
+    #[error("`{0}` cannot be passed to a process")]
+    Text(String),
+}
+
+impl SandboxSpec {
+    /// Checks what can be checked without looking at the file system.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), SpecError> {
+        match self.layers.len() {
+            0 => return Err(SpecError::NoLayers),
+            count if count > MAX_LAYERS => return Err(SpecError::TooManyLayers(count)),
+            _ => {}
+        }
+        self.check_texts()?;
+        self.check_hidden()
+    }
+
+    fn check_texts(&self) -> Result<(), SpecError> {
+        let circumstances = &self.circumstances;
+        let names = [circumstances.host_name(), circumstances.domain_name()];
+        let plain = self.args.iter().chain(self.env.values()).map(String::as_str).chain(names);
+        let broken = plain.chain([self.command.as_str()]).find(|text| text.contains('\0'));
+        let broken = broken
+            .or_else(|| self.env.keys().map(String::as_str).find(|name| name.is_empty() || name.contains(['\0', '='])));
+        broken.map_or(Ok(()), |text| Err(SpecError::Text(text.to_owned())))
+    }
+
+    fn check_hidden(&self) -> Result<(), SpecError> {
+        let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source)).chain([&self.out_dir]);
+        for path in sources {
+            for beneath in [&self.build_dir, &self.writable.upper] {
+                if path.as_path().starts_with(beneath.as_path()) {
+                    return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+}

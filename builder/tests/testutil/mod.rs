@@ -1,0 +1,106 @@
+//! A sandbox for tests, made of this machine's own tools: `/usr` and what belongs to it, bound into an empty root.
+
+use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer};
+use builder::spawner::Spawner;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Seek};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The spawner all tests share, so that they run at the same time in one of them, as builds do.
+pub(crate) fn spawner() -> &'static Spawner {
+    static SPAWNER: OnceLock<Spawner> = OnceLock::new();
+    SPAWNER.get_or_init(start_spawner)
+}
+
+/// A spawner of one's own.
+pub(crate) fn start_spawner() -> Spawner {
+    Spawner::start(Path::new(env!("CARGO_BIN_EXE_larder-spawner")), [""; 0]).unwrap()
+}
+
+/// The directories of one sandbox, and the specification that names them.
+pub(crate) struct Fixture {
+    pub(crate) spec: SandboxSpec,
+    pub(crate) top: tempfile::TempDir,
+}
+
+pub(crate) fn host(path: impl Into<PathBuf>) -> HostPath {
+    HostPath::parse(path).unwrap()
+}
+
+pub(crate) fn guest(path: impl Into<PathBuf>) -> GuestPath {
+    GuestPath::parse(path).unwrap()
+}
+
+impl Fixture {
+    /// A sandbox that runs this shell script.
+    pub(crate) fn script(script: &str) -> Self {
+        let top = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let path = top.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let layer = make("layer");
+        for name in ["bin", "lib", "lib64", "sbin"] {
+            if Path::new("/usr").join(name).exists() {
+                symlink(format!("usr/{name}"), layer.join(name)).unwrap();
+            }
+        }
+        fs::create_dir(layer.join("data")).unwrap();
+        fs::write(layer.join("data/file"), "layer\n").unwrap();
+        let bind = |path: &str| Bind { source: host(path), target: guest(path) };
+        let mut binds = vec![bind("/usr")];
+        binds.extend(
+            ["/etc/alternatives", "/etc/ld.so.cache"].into_iter().filter(|path| Path::new(path).exists()).map(bind),
+        );
+        let spec = SandboxSpec {
+            layers: vec![host(layer)],
+            writable: WritableLayer { upper: host(make("upper")), work: host(make("work")) },
+            binds,
+            build_dir: host(make("build")),
+            out_dir: host(make("out")),
+            command: "/bin/bash".to_owned(),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/usr/sbin".to_owned())]),
+            limits: Limits::default(),
+            interactive: false,
+            circumstances: Circumstances::default(),
+        };
+        Self { spec, top }
+    }
+
+    /// A path in the fixture's own directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.top.path().join(name)
+    }
+
+    /// Shows a file or directory of the host to the guest.
+    pub(crate) fn bind(mut self, source: impl Into<PathBuf>, target: &str) -> Self {
+        self.spec.binds.push(Bind { source: host(source), target: guest(target) });
+        self
+    }
+
+    /// Runs it; gives how it ended and what it printed.
+    pub(crate) fn run(&self) -> (Outcome, String) {
+        self.run_in(spawner())
+    }
+
+    pub(crate) fn run_in(&self, spawner: &Spawner) -> (Outcome, String) {
+        let mut log = tempfile::tempfile().unwrap();
+        let outcome = spawner.run(&self.spec, log.try_clone().unwrap().into()).unwrap();
+        let mut text = Vec::new();
+        log.rewind().unwrap();
+        log.read_to_end(&mut text).unwrap();
+        (outcome, String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Runs it, expects success, and gives what it printed.
+    pub(crate) fn output(&self) -> String {
+        let (outcome, log) = self.run();
+        assert_eq!(outcome.status, Status::Exited(0), "{log}");
+        log
+    }
+}

@@ -1,0 +1,227 @@
+//! The store on disk: realised trees, the files they share, and the records that say what is known of them.
+//!
+//! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
+//! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
+
+mod fsutil;
+mod index;
+mod ingest;
+mod layout;
+mod lease;
+pub mod publish;
+mod query;
+mod rebuild;
+mod record;
+mod roots;
+mod segment;
+mod sweep;
+mod verify;
+
+pub use fsutil::{At, IoError};
+pub use index::{IndexError, PathInfo};
+pub use ingest::{Excluded, IngestError};
+pub use layout::Layout;
+pub use publish::{Sealed, Staging};
+pub use query::LookupError;
+pub use record::BuildCost;
+pub use roots::{Root, RootError};
+pub use sweep::GcReport;
+pub use verify::Problem;
+
+use crate::store_path::{ParseStorePathError, StorePath};
+use index::Index;
+use lease::Lease;
+use record::Record;
+use rustix::fs::Mode;
+use segment::{Location, SegmentWriter};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// A store that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system said no.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The index failed.
+    #[error("{}: {source}", path.display())]
+    Index {
+        /// The index's file.
+        path: PathBuf,
+        /// What is wrong.
+        source: IndexError,
+    },
+    /// A tree cannot be taken in.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// The directory is a store of another version, or not one.
+    #[error("{} is not a store that this larder knows: its format is `{found}`", path.display())]
+    Format {
+        /// The store directory.
+        path: PathBuf,
+        /// What its file `format` says.
+        found: String,
+    },
+    /// A path is not valid.
+    #[error("{0} is not in the store")]
+    NotValid(StorePath),
+    /// A record is missing or damaged.
+    #[error("the record of {0} is missing or damaged; `larder verify --repair` restores it if it can")]
+    Record(String),
+    /// A name cannot be that of a store path.
+    #[error(transparent)]
+    Name(#[from] ParseStorePathError),
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenOptions {
+    /// Whether what is published survives a power cut. Off, only the death of a process is survived.
+    pub durable: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { durable: true }
+    }
+}
+
+/// An open store.
+#[derive(Debug)]
+pub struct LocalStore {
+    layout: Layout,
+    index: Index,
+    lease: Lease,
+    writer: Mutex<Option<SegmentWriter>>,
+    objects: OwnedFd,
+    store: OwnedFd,
+    tmp: OwnedFd,
+    options: OpenOptions,
+}
+
+impl LocalStore {
+    /// Opens the store in `root`, making it if the directory is missing or empty.
+    ///
+    /// # Errors
+    /// When the directory cannot be written, is a store of another version, or has an index that cannot be used.
+    pub fn open(root: &Path, options: OpenOptions) -> Result<Self, StoreError> {
+        let root = std::path::absolute(root).at("find", root)?;
+        let layout = Layout::new(root);
+        make_directories(&layout)?;
+        let (index, is_new) = open_index(&layout)?;
+        let lease = Lease::take(&layout)?;
+        let store = Self {
+            objects: fsutil::open_directory(&layout.objects())?,
+            store: fsutil::open_directory(&layout.store())?,
+            tmp: fsutil::open_directory(&layout.tmp())?,
+            writer: Mutex::new(None),
+            layout,
+            index,
+            lease,
+            options,
+        };
+        if is_new && !segment::segment_names(&store.layout.records())?.is_empty() {
+            store.fill_index()?;
+        }
+        Ok(store)
+    }
+
+    /// Where things are.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Keeps paths from being collected while this process lives. Whatever is valid when this returns stays.
+    ///
+    /// # Errors
+    /// When the lease cannot be written.
+    pub fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), StoreError> {
+        Ok(self.lease.hold(paths)?)
+    }
+
+    fn index_error(&self, source: impl Into<IndexError>) -> StoreError {
+        StoreError::Index { path: self.layout.index(), source: source.into() }
+    }
+
+    /// Appends records to a segment of this process. They are durable after the next sync of the file system.
+    fn append(&self, records: &[Record]) -> Result<Vec<Location>, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.as_ref().is_none_or(SegmentWriter::is_full) {
+            let known_end = |name: &str| self.index.indexed_to(name).unwrap_or(0);
+            let (opened, recovered) = SegmentWriter::open(&self.layout.records(), known_end)?;
+            self.index_records(&recovered)?;
+            *writer = Some(opened);
+        }
+        Ok(writer.as_mut().expect("opened above").append(records)?)
+    }
+
+    fn index_records(&self, records: &[(Record, Location)]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let now = now();
+        let insert = |transaction: &rusqlite::Transaction<'_>| {
+            records.iter().try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))
+        };
+        self.index.change(insert).map_err(|error| self.index_error(error))
+    }
+
+    /// Makes everything written so far survive a power cut.
+    fn sync(&self) -> Result<(), IoError> {
+        if self.options.durable { rustix::fs::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+    }
+}
+
+/// Seconds since the epoch.
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+fn make_directories(layout: &Layout) -> Result<(), StoreError> {
+    let format = layout.format();
+    match std::fs::read_to_string(&format) {
+        Ok(text) if text == layout::FORMAT => return Ok(()),
+        Ok(found) => {
+            let found = found.trim().escape_debug().to_string();
+            return Err(StoreError::Format { path: layout.root().to_owned(), found });
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Err::<(), _>(error).at("read", &format).expect_err("it is one").into()),
+    }
+    std::fs::create_dir_all(layout.root()).at("create directory", layout.root())?;
+    for name in layout::DIRECTORIES {
+        make_directory(&layout.root().join(name))?;
+    }
+    for byte in 0..=255u8 {
+        make_directory(&layout.objects().join(format!("{byte:02x}")))?;
+    }
+    // Written last, so that a store that has a format is complete.
+    let temporary = layout.root().join(fsutil::unique_name(".format-"));
+    std::fs::write(&temporary, layout::FORMAT).at("write", &temporary)?;
+    Ok(std::fs::rename(&temporary, &format).at("create", &format)?)
+}
+
+fn make_directory(path: &Path) -> Result<(), IoError> {
+    match rustix::fs::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        made => made.at("create directory", path),
+    }
+}
+
+/// Opens the index; one that is damaged is set aside and made anew.
+fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
+    let path = layout.index();
+    match Index::open(&path) {
+        Err(error) if error.is_damage() => {
+            for ending in ["", "-wal", "-shm"] {
+                let damaged = layout.root().join(format!("index.db{ending}"));
+                let _ = std::fs::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
+            }
+            Index::open(&path)
+        }
+        opened => opened,
+    }
+    .map_err(|source| StoreError::Index { path, source })
+}

@@ -1,0 +1,186 @@
+//! File-system calls with errors that say what was attempted on which path.
+//!
+//! Everything below a store is reached relative to a directory descriptor and without following links.
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// An I/O error with its place.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct IoError {
+    /// What was attempted, as a verb: `open`, `rename`.
+    pub action: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: std::io::Error,
+}
+
+impl IoError {
+    /// Whether the system said that the thing does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == std::io::ErrorKind::NotFound
+    }
+}
+
+/// Adds the place to an I/O error.
+pub trait At<T> {
+    /// Says what was attempted on which path.
+    ///
+    /// # Errors
+    /// When `self` is one.
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError>;
+}
+
+impl<T, E: Into<std::io::Error>> At<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError> {
+        self.map_err(|error| IoError { action, path: path.as_ref().to_owned(), source: error.into() })
+    }
+}
+
+/// Mode of sealed directories.
+pub(super) const SEALED_DIRECTORY: Mode = Mode::from_raw_mode(0o555);
+
+/// Mode of a sealed file.
+pub(super) const fn sealed_file(executable: bool) -> Mode {
+    Mode::from_raw_mode(if executable { 0o555 } else { 0o444 })
+}
+
+/// Opens a directory by path; the last component must not be a link.
+pub(super) fn open_directory(path: &Path) -> Result<OwnedFd, IoError> {
+    rustix::fs::open(path, directory_flags(), Mode::empty()).at("open directory", path)
+}
+
+/// Opens the directory `name` in `parent`.
+pub(super) fn open_directory_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(parent, name, directory_flags(), Mode::empty())
+}
+
+fn directory_flags() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
+}
+
+/// The names in a directory and the type each has according to the directory itself, unsorted.
+pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name: &CStr = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push((name.to_bytes().to_vec(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
+/// Gives a sealed object its fixed time, one second after the epoch, so that no build sees another.
+pub(super) fn set_fixed_time(file: BorrowedFd<'_>) -> Result<(), Errno> {
+    let time = rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 };
+    rustix::fs::futimens(file, &rustix::fs::Timestamps { last_access: time, last_modification: time })
+}
+
+/// Removes `name` below `parent` with all it contains, also what is read-only.
+pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(Errno::NOENT) => return Ok(()),
+        done => return done,
+    }
+    // A directory of mode 0000 can be opened after a chmod, which needs no descriptor of it but must not follow links;
+    // unlinkat has just said that it is a directory.
+    let directory = match open_directory_at(parent, name) {
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
+            open_directory_at(parent, name)?
+        }
+        opened => opened?,
+    };
+    let mut pending = vec![(directory, Vec::<u8>::new())];
+    // Depth first with an explicit stack: what is removed may be nested deeper than this thread's stack allows.
+    while let Some((directory, _)) = pending.last() {
+        match first_subdirectory(directory.as_fd())? {
+            Some((subdirectory, name)) => pending.push((subdirectory, name)),
+            None => {
+                let (_, name) = pending.pop().expect("the loop condition");
+                if let Some((parent, _)) = pending.last() {
+                    rustix::fs::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
+                }
+            }
+        }
+    }
+    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+/// Unlinks every file in a directory; the first subdirectory that is not empty is opened and returned.
+fn first_subdirectory(directory: BorrowedFd<'_>) -> Result<Option<(OwnedFd, Vec<u8>)>, Errno> {
+    rustix::fs::fchmod(directory, Mode::RWXU)?;
+    for (name, kind) in names(directory)? {
+        let entry = OsStr::from_bytes(&name);
+        if kind != FileType::Directory {
+            match rustix::fs::unlinkat(directory, entry, AtFlags::empty()) {
+                Err(Errno::ISDIR) => {}
+                other => {
+                    other?;
+                    continue;
+                }
+            }
+        }
+        if rustix::fs::unlinkat(directory, entry, AtFlags::REMOVEDIR).is_ok() {
+            continue;
+        }
+        let opened = match open_directory_at(directory, entry) {
+            Err(Errno::ACCESS) => {
+                rustix::fs::chmodat(directory, entry, Mode::RWXU, AtFlags::empty())?;
+                open_directory_at(directory, entry)?
+            }
+            opened => opened?,
+        };
+        return Ok(Some((opened, name)));
+    }
+    Ok(None)
+}
+
+/// A name that no other process picks: process number and a counter of this process.
+pub(super) fn unique_name(prefix: &str) -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let started =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+    format!("{prefix}{}-{count}-{started:08x}", std::process::id())
+}
+
+/// Joins bytes to a path.
+pub(super) fn join_bytes(path: &Path, name: &[u8]) -> PathBuf {
+    path.join(OsStr::from_bytes(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn trees_are_removed_whatever_their_modes_and_depth() {
+        let base = tempfile::tempdir().expect("a directory");
+        let mut path = base.path().join("t");
+        for _ in 0..40 {
+            std::fs::create_dir(&path).expect("created");
+            std::fs::write(path.join("f"), "x").expect("written");
+            path.push("d");
+        }
+        std::os::unix::fs::symlink(base.path(), base.path().join("t/link")).expect("linked");
+        std::fs::set_permissions(base.path().join("t/d"), std::fs::Permissions::from_mode(0o000)).expect("changed");
+        let parent = open_directory(base.path()).expect("opened");
+        remove_tree_at(parent.as_fd(), OsStr::new("t")).expect("removed");
+        assert!(!base.path().join("t").exists() && base.path().exists());
+        assert!(remove_tree_at(parent.as_fd(), OsStr::new("t")).is_ok(), "what is gone is removed");
+    }
+}

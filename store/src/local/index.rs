@@ -1,0 +1,467 @@
+//! The index: SQLite over what `store/` and `records/` say. It is never the truth; deleting it loses nothing.
+//!
+//! Several processes use it at once (WAL). Every change is one transaction, and nothing is waited for while one is open.
+
+use super::record::{BuildCost, Record, realisation_key};
+use super::segment::Location;
+use crate::derivation::{Input, OutputName};
+use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
+use crate::store_path::{ParseStorePathError, StoreName, StorePath};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE segment (name TEXT PRIMARY KEY, indexed_to INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE record (kind INTEGER NOT NULL, key BLOB NOT NULL, segment TEXT NOT NULL, offset INTEGER NOT NULL,
+                         length INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+    CREATE TABLE path (digest BLOB NOT NULL, name TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+                       added INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (digest, name)) WITHOUT ROWID;
+    CREATE TABLE reference (tree BLOB NOT NULL, target BLOB NOT NULL, PRIMARY KEY (tree, target)) WITHOUT ROWID;
+    CREATE INDEX referrer ON reference (target);
+    CREATE TABLE runtime (tree BLOB NOT NULL, target TEXT NOT NULL, PRIMARY KEY (tree, target)) WITHOUT ROWID;
+    CREATE INDEX runtime_referrer ON runtime (target);
+    CREATE TABLE derivation (digest BLOB PRIMARY KEY, name TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE derivation_input (derivation BLOB NOT NULL, target TEXT NOT NULL,
+                                   PRIMARY KEY (derivation, target)) WITHOUT ROWID;
+    CREATE TABLE realisation (action BLOB NOT NULL, output TEXT NOT NULL, tree BLOB NOT NULL,
+                              PRIMARY KEY (action, output)) WITHOUT ROWID;
+    CREATE INDEX realisation_tree ON realisation (tree);
+    CREATE TABLE resolution (derivation BLOB PRIMARY KEY, action BLOB NOT NULL) WITHOUT ROWID;
+    CREATE INDEX resolution_action ON resolution (action);
+    CREATE TABLE build (action BLOB PRIMARY KEY, finished INTEGER NOT NULL, duration INTEGER NOT NULL, cpu INTEGER NOT NULL,
+                        memory INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// An index that could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// It was written by a newer larder.
+    #[error(
+        "the index has schema {found}, this larder knows {SCHEMA_VERSION}; use a newer larder, or remove index.db to have it rebuilt"
+    )]
+    Newer {
+        /// Its schema.
+        found: i64,
+    },
+    /// SQLite said no.
+    #[error("the index failed")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl IndexError {
+    /// Whether the file is damaged, so that only a rebuild helps.
+    pub(super) fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
+    }
+}
+
+/// What the index knows of a valid path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathInfo {
+    /// The path.
+    pub path: StorePath,
+    /// Number of regular files.
+    pub files: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// When it was added, in seconds since the epoch.
+    pub added: u64,
+    /// When it was last built, named or run, in seconds since the epoch.
+    pub used: u64,
+}
+
+/// The open index.
+#[derive(Debug)]
+pub(super) struct Index(Mutex<Connection>);
+
+impl Index {
+    /// Opens or makes the index. The flag tells whether it is new and must be filled.
+    pub(super) fn open(path: &Path) -> Result<(Self, bool), IndexError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(120))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.pragma_update(None, "mmap_size", 268_435_456)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+        let mut found: i64 = version(&connection)?;
+        let mut new = false;
+        if found == 0 {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have made the tables while this one waited.
+            if version(&transaction)? == 0 {
+                transaction.execute_batch(SCHEMA)?;
+                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+                new = true;
+            }
+            transaction.commit()?;
+            found = SCHEMA_VERSION;
+        }
+        if found == SCHEMA_VERSION { Ok((Self(Mutex::new(connection)), new)) } else { Err(IndexError::Newer { found }) }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere leaves no transaction open: its guard has rolled it back.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one transaction.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, IndexError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = change(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT indexed_to FROM segment WHERE name = ?")?;
+        Ok(query.query_row([segment], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    pub(super) fn record(&self, kind: u8, key: &[u8]) -> Result<Option<Location>, IndexError> {
+        let connection = self.lock();
+        let mut query =
+            connection.prepare_cached("SELECT segment, offset, length FROM record WHERE kind = ? AND key = ?")?;
+        let location =
+            |row: &rusqlite::Row<'_>| Ok(Location { segment: row.get(0)?, offset: row.get(1)?, length: row.get(2)? });
+        Ok(query.query_row(params![kind, key], location).optional()?)
+    }
+
+    pub(super) fn path(&self, path: &StorePath) -> Result<Option<PathInfo>, IndexError> {
+        let Some(tree) = path.tree() else { return Ok(None) };
+        let connection = self.lock();
+        let mut query = connection
+            .prepare_cached("SELECT digest, name, files, bytes, added, used FROM path WHERE digest = ? AND name = ?")?;
+        Ok(query.query_row(params![tree.as_bytes(), path.name().as_str()], path_info).optional()?)
+    }
+
+    pub(super) fn paths_of_tree(&self, tree: &TreeDigest) -> Result<Vec<StorePath>, IndexError> {
+        self.path_list("SELECT digest, name FROM path WHERE digest = ?", params![tree.as_bytes()])
+    }
+
+    pub(super) fn all_paths(&self) -> Result<Vec<PathInfo>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT digest, name, files, bytes, added, used FROM path")?;
+        let infos = query.query_map([], path_info)?.collect::<Result<_, _>>()?;
+        Ok(infos)
+    }
+
+    /// Paths and derivations whose digest lies between two bounds.
+    pub(super) fn between(&self, low: &[u8; 32], high: &[u8; 32]) -> Result<Vec<StorePath>, IndexError> {
+        let mut found =
+            self.path_list("SELECT digest, name FROM path WHERE digest BETWEEN ? AND ?", params![low, high])?;
+        found.extend(
+            self.derivation_list(
+                "SELECT digest, name FROM derivation WHERE digest BETWEEN ? AND ?",
+                params![low, high],
+            )?,
+        );
+        Ok(found)
+    }
+
+    /// The valid paths that the text of `path` mentions.
+    pub(super) fn references(&self, tree: &TreeDigest) -> Result<Vec<StorePath>, IndexError> {
+        let query = "SELECT path.digest, path.name FROM reference JOIN path ON path.digest = reference.target
+                     WHERE reference.tree = ?";
+        self.path_list(query, params![tree.as_bytes()])
+    }
+
+    pub(super) fn referrers(&self, tree: &TreeDigest) -> Result<Vec<StorePath>, IndexError> {
+        let query = "SELECT path.digest, path.name FROM reference JOIN path ON path.digest = reference.tree
+                     WHERE reference.target = ?";
+        self.path_list(query, params![tree.as_bytes()])
+    }
+
+    /// The declared run-time dependencies of a tree.
+    pub(super) fn runtime(&self, tree: &TreeDigest) -> Result<Vec<StorePath>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT target FROM runtime WHERE tree = ?")?;
+        let targets = query.query_map([tree.as_bytes()], parsed_text)?.collect::<Result<_, _>>()?;
+        Ok(targets)
+    }
+
+    pub(super) fn runtime_referrers(&self, path: &StorePath) -> Result<Vec<StorePath>, IndexError> {
+        let query = "SELECT path.digest, path.name FROM runtime JOIN path ON path.digest = runtime.tree
+                     WHERE runtime.target = ?";
+        self.path_list(query, params![path.to_string()])
+    }
+
+    pub(super) fn resolution(&self, derivation: &DerivationDigest) -> Result<Option<ActionDigest>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT action FROM resolution WHERE derivation = ?")?;
+        Ok(query.query_row([derivation.as_bytes()], |row| digest(row, 0)).optional()?.map(ActionDigest::from_bytes))
+    }
+
+    pub(super) fn realised(
+        &self,
+        action: &ActionDigest,
+        output: &OutputName,
+    ) -> Result<Option<TreeDigest>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT tree FROM realisation WHERE action = ? AND output = ?")?;
+        let tree = query.query_row(params![action.as_bytes(), output.as_str()], |row| digest(row, 0)).optional()?;
+        Ok(tree.map(TreeDigest::from_bytes))
+    }
+
+    /// The derivations that made a tree, by what is recorded.
+    pub(super) fn derivers(&self, tree: &TreeDigest) -> Result<Vec<StorePath>, IndexError> {
+        let query = "SELECT derivation.digest, derivation.name FROM realisation
+                     JOIN resolution ON resolution.action = realisation.action
+                     JOIN derivation ON derivation.digest = resolution.derivation WHERE realisation.tree = ?";
+        self.derivation_list(query, params![tree.as_bytes()])
+    }
+
+    /// All derivations with the time each was last used.
+    pub(super) fn all_derivations(&self) -> Result<Vec<(StorePath, u64)>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
+        let rows = query.query_map([], |row| Ok((derivation_path(row)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+        Ok(rows)
+    }
+
+    /// Every edge that keeps something alive: (digest of what holds, what is held). References, run-time dependencies, inputs.
+    pub(super) fn edges(&self, mut visit: impl FnMut(Edge)) -> Result<(), IndexError> {
+        let connection = self.lock();
+        let mut references = connection.prepare_cached("SELECT tree, target FROM reference")?;
+        let mut rows = references.query([])?;
+        while let Some(row) = rows.next()? {
+            visit(Edge::Reference(TreeDigest::from_bytes(digest(row, 0)?), TreeDigest::from_bytes(digest(row, 1)?)));
+        }
+        let mut runtime = connection.prepare_cached("SELECT tree, target FROM runtime")?;
+        let mut rows = runtime.query([])?;
+        while let Some(row) = rows.next()? {
+            let target: String = row.get(1)?;
+            if let Ok(target) = target.parse() {
+                visit(Edge::Runtime(TreeDigest::from_bytes(digest(row, 0)?), target));
+            }
+        }
+        let mut inputs = connection.prepare_cached("SELECT derivation, target FROM derivation_input")?;
+        let mut rows = inputs.query([])?;
+        while let Some(row) = rows.next()? {
+            let target: String = row.get(1)?;
+            if let Ok(target) = target.parse() {
+                visit(Edge::Input(DerivationDigest::from_bytes(digest(row, 0)?), target));
+            }
+        }
+        let mut derivers = connection.prepare_cached(
+            "SELECT resolution.derivation, realisation.tree FROM resolution
+             JOIN realisation ON realisation.action = resolution.action",
+        )?;
+        let mut rows = derivers.query([])?;
+        while let Some(row) = rows.next()? {
+            visit(Edge::Output(DerivationDigest::from_bytes(digest(row, 0)?), TreeDigest::from_bytes(digest(row, 1)?)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn build_cost(&self, action: &ActionDigest) -> Result<Option<BuildCost>, IndexError> {
+        let connection = self.lock();
+        let mut query =
+            connection.prepare_cached("SELECT finished, duration, cpu, memory FROM build WHERE action = ?")?;
+        let cost = |row: &rusqlite::Row<'_>| {
+            Ok(BuildCost { finished: row.get(0)?, duration_ms: row.get(1)?, cpu_ms: row.get(2)?, memory: row.get(3)? })
+        };
+        Ok(query.query_row([action.as_bytes()], cost).optional()?)
+    }
+
+    fn path_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(query)?;
+        let paths = query.query_map(arguments, tree_path)?.collect::<Result<_, _>>()?;
+        Ok(paths)
+    }
+
+    fn derivation_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(query)?;
+        let paths = query.query_map(arguments, derivation_path)?.collect::<Result<_, _>>()?;
+        Ok(paths)
+    }
+}
+
+/// An edge of the graph that a collection follows.
+#[derive(Debug)]
+pub(super) enum Edge {
+    /// The first tree mentions the second.
+    Reference(TreeDigest, TreeDigest),
+    /// The tree needs the path when it is used.
+    Runtime(TreeDigest, StorePath),
+    /// The derivation names the input.
+    Input(DerivationDigest, Input),
+    /// The derivation made the tree.
+    Output(DerivationDigest, TreeDigest),
+}
+
+/// Writes the rows of one record.
+pub(super) fn insert_record(
+    transaction: &Transaction<'_>,
+    record: &Record,
+    location: &Location,
+    now: u64,
+) -> Result<(), rusqlite::Error> {
+    let key = record.key();
+    transaction.prepare_cached("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)")?.execute(params![
+        record.kind(),
+        key,
+        location.segment,
+        location.offset,
+        location.length
+    ])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO segment VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET indexed_to = max(indexed_to, ?2)",
+        )?
+        .execute(params![location.segment, location.offset + location.length])?;
+    match record {
+        Record::Derivation(derivation) => insert_derivation(transaction, &key, derivation, now),
+        Record::Tree { listing, references } => {
+            let tree = listing.digest();
+            let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO reference VALUES (?, ?)")?;
+            references
+                .iter()
+                .try_for_each(|target| insert.execute(params![tree.as_bytes(), target.as_bytes()]).map(drop))
+        }
+        Record::Realisation(realisation) => {
+            debug_assert_eq!(key, realisation_key(realisation), "a realisation is found by action and output");
+            // The first is kept, unless its tree is gone.
+            let statement = "INSERT INTO realisation VALUES (?, ?, ?) ON CONFLICT (action, output) DO UPDATE
+                SET tree = excluded.tree WHERE NOT EXISTS (SELECT 1 FROM path WHERE digest = realisation.tree)";
+            transaction.prepare_cached(statement)?.execute(params![
+                realisation.action.as_bytes(),
+                realisation.output.as_str(),
+                realisation.tree.as_bytes()
+            ])?;
+            let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO runtime VALUES (?, ?)")?;
+            realisation.runtime.iter().try_for_each(|target| {
+                insert.execute(params![realisation.tree.as_bytes(), target.to_string()]).map(drop)
+            })
+        }
+        Record::Resolution { derivation, action } => transaction
+            .prepare_cached("INSERT OR REPLACE INTO resolution VALUES (?, ?)")?
+            .execute(params![derivation.as_bytes(), action.as_bytes()])
+            .map(drop),
+        Record::Conflict(_) => Ok(()),
+        Record::Build { action, cost } => transaction
+            .prepare_cached("INSERT OR REPLACE INTO build VALUES (?, ?, ?, ?, ?)")?
+            .execute(params![action.as_bytes(), cost.finished, cost.duration_ms, cost.cpu_ms, cost.memory])
+            .map(drop),
+    }
+}
+
+fn insert_derivation(
+    transaction: &Transaction<'_>,
+    key: &[u8],
+    derivation: &crate::Derivation,
+    now: u64,
+) -> Result<(), rusqlite::Error> {
+    transaction.prepare_cached("INSERT OR REPLACE INTO derivation VALUES (?, ?, ?)")?.execute(params![
+        key,
+        format!("{}.drv", derivation.name),
+        now
+    ])?;
+    let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO derivation_input VALUES (?, ?)")?;
+    derivation.all_inputs().into_iter().try_for_each(|input| insert.execute(params![key, input.to_string()]).map(drop))
+}
+
+/// Writes the row of a valid path.
+pub(super) fn insert_path(transaction: &Transaction<'_>, info: &PathInfo) -> Result<(), rusqlite::Error> {
+    let tree = info.path.tree().expect("only trees are valid paths");
+    transaction
+        .prepare_cached(
+            "INSERT INTO path VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest, name) DO UPDATE SET used = max(used, excluded.used)",
+        )?
+        .execute(params![tree.as_bytes(), info.path.name().as_str(), info.files, info.bytes, info.added, info.used])
+        .map(drop)
+}
+
+/// Forgets a path.
+pub(super) fn delete_path(transaction: &Transaction<'_>, path: &StorePath) -> Result<(), rusqlite::Error> {
+    let Some(tree) = path.tree() else { return Ok(()) };
+    transaction
+        .prepare_cached("DELETE FROM path WHERE digest = ? AND name = ?")?
+        .execute(params![tree.as_bytes(), path.name().as_str()])
+        .map(drop)
+}
+
+/// Forgets a derivation and what it resolved to.
+pub(super) fn delete_derivation(
+    transaction: &Transaction<'_>,
+    derivation: &DerivationDigest,
+) -> Result<(), rusqlite::Error> {
+    for statement in [
+        "DELETE FROM derivation WHERE digest = ?",
+        "DELETE FROM derivation_input WHERE derivation = ?",
+        "DELETE FROM resolution WHERE derivation = ?",
+        "DELETE FROM record WHERE kind = 1 AND key = ?",
+        "DELETE FROM record WHERE kind = 4 AND key = ?",
+    ] {
+        transaction.prepare_cached(statement)?.execute([derivation.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Notes that paths were used now.
+pub(super) fn touch(transaction: &Transaction<'_>, paths: &[StorePath], now: u64) -> Result<(), rusqlite::Error> {
+    for path in paths {
+        if let Some(tree) = path.tree() {
+            transaction
+                .prepare_cached("UPDATE path SET used = ? WHERE digest = ? AND name = ? AND used < ?")?
+                .execute(params![now, tree.as_bytes(), path.name().as_str(), now])?;
+        } else if let Some(derivation) = path.derivation() {
+            transaction
+                .prepare_cached("UPDATE derivation SET used = ? WHERE digest = ? AND used < ?")?
+                .execute(params![now, derivation.as_bytes(), now])?;
+        }
+    }
+    Ok(())
+}
+
+fn digest(row: &rusqlite::Row<'_>, column: usize) -> Result<[u8; 32], rusqlite::Error> {
+    row.get(column)
+}
+
+fn name(row: &rusqlite::Row<'_>) -> Result<StoreName, rusqlite::Error> {
+    let name: String = row.get(1)?;
+    StoreName::parse(&name).map_err(malformed)
+}
+
+fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+    StorePath::from_tree(TreeDigest::from_bytes(digest(row, 0)?), name(row)?).map_err(malformed)
+}
+
+fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+    let name = name(row)?;
+    let digest = DerivationDigest::from_bytes(digest(row, 0)?);
+    let stem = name.as_str().strip_suffix(".drv").unwrap_or(name.as_str());
+    StoreName::parse(stem).and_then(|stem| StorePath::from_derivation(digest, &stem)).map_err(malformed)
+}
+
+/// A column that does not hold what it should.
+fn malformed(error: ParseStorePathError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+}
+
+fn path_info(row: &rusqlite::Row<'_>) -> Result<PathInfo, rusqlite::Error> {
+    Ok(PathInfo {
+        path: tree_path(row)?,
+        files: row.get(2)?,
+        bytes: row.get(3)?,
+        added: row.get(4)?,
+        used: row.get(5)?,
+    })
+}
+
+fn parsed_text(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+    let text: String = row.get(0)?;
+    text.parse().map_err(malformed)
+}

@@ -1,0 +1,458 @@
+//! Ingesting: walking a tree once to list, hash and scan it, and to bring it into the store's form on the way.
+//!
+//! Three ways of it: *copying* a tree from outside into a staging directory, *sealing* a build's output where it lies, and merely
+//! *reading* one to compare it. Every step is relative to a directory descriptor and follows no link.
+
+use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file, set_fixed_time};
+use super::layout::object_name;
+use crate::digest::{BlobDigest, TreeDigest};
+use crate::listing::{MAX_DEPTH, TreeListing};
+use crate::reference::ReferenceScanner;
+use crate::tree::{Directory, EntryName, Node, TreePath, is_valid_target};
+use dashmap::DashMap;
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Files up to this size are read in one piece.
+const SMALL: u64 = 4 << 20;
+
+/// Larger ones in pieces of this size, hashed on all cores.
+const PIECE: usize = 8 << 20;
+
+/// A tree that cannot be ingested.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The file system said no.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// Something that is neither a file, a symbolic link nor a directory.
+    #[error("{} is a {kind}: only files, directories and symbolic links can be in a tree", path.display())]
+    Special {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A file changed while it was read.
+    #[error("{} changed while it was read", path.display())]
+    Changed {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// Directories nested too deep.
+    #[error("{} is nested more than {MAX_DEPTH} directories deep", path.display())]
+    TooDeep {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A link's target is longer than any system takes.
+    #[error("the target of {} is not a valid link target", path.display())]
+    Target {
+        /// The link's path.
+        path: PathBuf,
+    },
+}
+
+/// What becomes of the tree on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its files are written anew below a staging directory.
+    Copy,
+    /// It is itself made read-only, its files exchanged for objects where they exist.
+    Seal,
+    /// Nothing.
+    Read,
+}
+
+/// A file that no object has yet: where it lies below the staged tree.
+#[derive(Debug)]
+pub(super) struct NewObject {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+}
+
+/// What a walk found.
+#[derive(Debug)]
+pub(super) struct Ingested {
+    pub(super) listing: TreeListing,
+    pub(super) references: BTreeSet<TreeDigest>,
+    pub(super) new_objects: Vec<NewObject>,
+}
+
+/// Which entries of a source are left out.
+pub type Excluded<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
+
+/// One walk.
+pub(super) struct Ingest<'a> {
+    way: Way,
+    objects: BorrowedFd<'a>,
+    excluded: Option<Excluded<'a>>,
+    directories: DashMap<TreeDigest, Directory>,
+    references: Mutex<BTreeSet<TreeDigest>>,
+    /// Files without an object, by the object's name: where they lie below `made`.
+    new_objects: DashMap<String, PathBuf>,
+    /// The root of what is being made: a directory and a name in it.
+    made: Option<(BorrowedFd<'a>, &'a OsStr)>,
+}
+
+/// Where the walk is: in the source, and in what is being made (the same descriptor when sealing).
+struct Place<'a> {
+    source: BorrowedFd<'a>,
+    target: BorrowedFd<'a>,
+    /// For messages.
+    host: PathBuf,
+    /// The entry at hand, below the root of the tree.
+    inside: TreePath,
+    /// The entry at hand, below the root of what is being made; empty for the root.
+    relative: PathBuf,
+}
+
+impl<'a> Ingest<'a> {
+    pub(super) fn new(way: Way, objects: BorrowedFd<'a>, excluded: Option<Excluded<'a>>) -> Self {
+        Self {
+            way,
+            objects,
+            excluded,
+            directories: DashMap::new(),
+            references: Mutex::default(),
+            new_objects: DashMap::new(),
+            made: None,
+        }
+    }
+
+    /// Ingests `name` in the directory `source`, into the same name in `target`.
+    pub(super) fn run(
+        mut self,
+        source: BorrowedFd<'_>,
+        source_path: &Path,
+        target: BorrowedFd<'a>,
+        target_name: &'a OsStr,
+    ) -> Result<Ingested, IngestError> {
+        self.made = Some((target, target_name));
+        let name = source_path.file_name().unwrap_or(OsStr::new("."));
+        let place = Place {
+            source,
+            target,
+            host: source_path.parent().unwrap_or(Path::new("/")).to_owned(),
+            inside: TreePath::default(),
+            relative: PathBuf::new(),
+        };
+        let root = self.entry(&place, name.as_bytes(), target_name.as_bytes())?;
+        let directories: HashMap<_, _> = self.directories.into_iter().collect();
+        Ok(Ingested {
+            listing: TreeListing::new(root, directories),
+            references: self.references.into_inner().unwrap_or_default(),
+            new_objects: self.new_objects.into_iter().map(|(name, path)| NewObject { name, path }).collect(),
+        })
+    }
+
+    fn entry(&self, place: &Place<'_>, name: &[u8], target_name: &[u8]) -> Result<Node, IngestError> {
+        let host = || join_bytes(&place.host, name);
+        let os_name = OsStr::from_bytes(name);
+        let stat = rustix::fs::statat(place.source, os_name, AtFlags::SYMLINK_NOFOLLOW).at("stat", host())?;
+        let special = |kind| Err(IngestError::Special { path: host(), kind });
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => self.file(place, name, target_name, &stat),
+            FileType::Symlink => self.symlink(place, name, target_name),
+            FileType::Directory => self.directory(place, name, target_name),
+            FileType::Fifo => special("named pipe"),
+            FileType::Socket => special("socket"),
+            FileType::CharacterDevice | FileType::BlockDevice => special("device"),
+            FileType::Unknown => special("file of unknown kind"),
+        }
+    }
+
+    fn symlink(&self, place: &Place<'_>, name: &[u8], target_name: &[u8]) -> Result<Node, IngestError> {
+        let host = || join_bytes(&place.host, name);
+        let target = rustix::fs::readlinkat(place.source, OsStr::from_bytes(name), Vec::new())
+            .at("read link", host())?
+            .into_bytes();
+        if !is_valid_target(&target) {
+            return Err(IngestError::Target { path: host() });
+        }
+        self.scan(&target);
+        if self.way == Way::Copy {
+            rustix::fs::symlinkat(OsStr::from_bytes(&target), place.target, OsStr::from_bytes(target_name))
+                .at("create link", host())?;
+        }
+        Ok(Node::Symlink { target })
+    }
+
+    fn directory(&self, place: &Place<'_>, name: &[u8], target_name: &[u8]) -> Result<Node, IngestError> {
+        let host = join_bytes(&place.host, name);
+        if place.inside.components().len() > MAX_DEPTH {
+            return Err(IngestError::TooDeep { path: host });
+        }
+        let source = self.open_directory(place, name, &host)?;
+        let target = match self.way {
+            Way::Copy => {
+                rustix::fs::mkdirat(place.target, OsStr::from_bytes(target_name), Mode::RWXU)
+                    .at("create directory", &host)?;
+                Some(fsutil::open_directory_at(place.target, OsStr::from_bytes(target_name)).at("open", &host)?)
+            }
+            Way::Seal | Way::Read => None,
+        };
+        let inner = target.as_ref().unwrap_or(&source);
+        let directory = self.entries(place, &source, inner, &host)?;
+        if self.way != Way::Read {
+            set_fixed_time(inner.as_fd()).at("set the time of", &host)?;
+            // The root of the tree must stay writable until it has been renamed; see `publish`.
+            if !place.relative.as_os_str().is_empty() {
+                rustix::fs::fchmod(inner, SEALED_DIRECTORY).at("change the mode of", &host)?;
+            }
+        }
+        let digest = directory.digest();
+        self.directories.entry(digest).or_insert(directory);
+        Ok(Node::Directory(digest))
+    }
+
+    fn open_directory(&self, place: &Place<'_>, name: &[u8], host: &Path) -> Result<OwnedFd, IngestError> {
+        let name = OsStr::from_bytes(name);
+        match fsutil::open_directory_at(place.source, name) {
+            Err(Errno::ACCESS) if self.way == Way::Seal => {}
+            opened => return Ok(opened.at("open directory", host)?),
+        }
+        // An output's own directory without read permission: it is ours, and nothing runs that could exchange it.
+        rustix::fs::chmodat(place.source, name, Mode::RWXU, AtFlags::empty()).at("change the mode of", host)?;
+        Ok(fsutil::open_directory_at(place.source, name).at("open directory", host)?)
+    }
+
+    fn entries(
+        &self,
+        place: &Place<'_>,
+        source: &OwnedFd,
+        target: &OwnedFd,
+        host: &Path,
+    ) -> Result<Directory, IngestError> {
+        if self.way == Way::Seal {
+            rustix::fs::fchmod(source, Mode::RWXU).at("change the mode of", host)?;
+        }
+        let names = fsutil::names(source.as_fd()).at("read directory", host)?;
+        let one = |(name, _): (Vec<u8>, FileType)| -> Option<Result<(EntryName, Node), IngestError>> {
+            let entry = EntryName::new(&name).expect("the system's own names are valid");
+            let inside = place.inside.join(&entry);
+            if self.excluded.is_some_and(|excluded| excluded(&inside)) {
+                return None;
+            }
+            let inner = Place {
+                source: source.as_fd(),
+                target: target.as_fd(),
+                host: host.to_owned(),
+                relative: join_bytes(&place.relative, &name),
+                inside,
+            };
+            Some(self.entry(&inner, &name, &name).map(|node| (entry, node)))
+        };
+        let nodes: Vec<_> = names.into_par_iter().with_min_len(8).filter_map(one).collect::<Result<_, _>>()?;
+        Ok(nodes.into_iter().collect())
+    }
+
+    fn file(&self, place: &Place<'_>, name: &[u8], target_name: &[u8], stat: &Stat) -> Result<Node, IngestError> {
+        let host = join_bytes(&place.host, name);
+        let file = self.open_file(place, name, &host)?;
+        let executable = stat.st_mode & 0o100 != 0;
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let blob = if size <= SMALL {
+            self.small_file(place, target_name, &file, executable, size, &host, stat)?
+        } else {
+            self.large_file(place, target_name, &file, executable, &host, stat)?
+        };
+        // Compared after the last read: a writer that was at work shows in the size or in one of the times.
+        let after = rustix::fs::fstat(&file).at("stat", &host)?;
+        let same =
+            |a: &Stat, b: &Stat| (a.st_size, a.st_mtime, a.st_mtime_nsec) == (b.st_size, b.st_mtime, b.st_mtime_nsec);
+        if self.way != Way::Seal && !same(stat, &after) {
+            return Err(IngestError::Changed { path: host });
+        }
+        Ok(Node::File { executable, size, blob })
+    }
+
+    fn open_file(&self, place: &Place<'_>, name: &[u8], host: &Path) -> Result<File, IngestError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let name = OsStr::from_bytes(name);
+        match rustix::fs::openat(place.source, name, flags, Mode::empty()) {
+            Err(Errno::ACCESS) if self.way == Way::Seal => {}
+            opened => return Ok(opened.at("open", host)?.into()),
+        }
+        rustix::fs::chmodat(place.source, name, Mode::RUSR, AtFlags::empty()).at("change the mode of", host)?;
+        Ok(rustix::fs::openat(place.source, name, flags, Mode::empty()).at("open", host)?.into())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one file's facts, all needed to place it")]
+    fn small_file(
+        &self,
+        place: &Place<'_>,
+        target_name: &[u8],
+        mut file: &File,
+        executable: bool,
+        size: u64,
+        host: &Path,
+        stat: &Stat,
+    ) -> Result<BlobDigest, IngestError> {
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        file.read_to_end(&mut content).at("read", host)?;
+        if content.len() as u64 != size {
+            return Err(IngestError::Changed { path: host.to_owned() });
+        }
+        self.scan(&content);
+        let blob = BlobDigest::of(&content);
+        let name = object_name(&blob, executable);
+        match self.way {
+            Way::Read => {}
+            Way::Copy => {
+                if !self.link_known(place, OsStr::from_bytes(target_name), &name) {
+                    let target = create_file(place.target, target_name, executable).at("create", host)?;
+                    (&target).write_all(&content).at("write", host)?;
+                    set_fixed_time(target.as_fd()).at("set the time of", host)?;
+                    self.new_objects.entry(name).or_insert_with(|| place.relative.clone());
+                }
+            }
+            Way::Seal => self.seal_file(place, target_name, file, executable, name, host, stat)?,
+        }
+        Ok(blob)
+    }
+
+    fn large_file(
+        &self,
+        place: &Place<'_>,
+        target_name: &[u8],
+        mut file: &File,
+        executable: bool,
+        host: &Path,
+        stat: &Stat,
+    ) -> Result<BlobDigest, IngestError> {
+        let target = match self.way {
+            Way::Copy => Some(create_file(place.target, target_name, executable).at("create", host)?),
+            Way::Seal | Way::Read => None,
+        };
+        let mut hasher = blake3::Hasher::new();
+        let mut scanner = ReferenceScanner::default();
+        let mut piece = vec![0; PIECE];
+        let mut total = 0u64;
+        loop {
+            let length = read_full(&mut file, &mut piece).at("read", host)?;
+            if length == 0 {
+                break;
+            }
+            total += length as u64;
+            hasher.update_rayon(&piece[..length]);
+            scanner.update(&piece[..length]);
+            if let Some(target) = &target {
+                (&*target).write_all(&piece[..length]).at("write", host)?;
+            }
+        }
+        if total != u64::try_from(stat.st_size).unwrap_or(0) {
+            return Err(IngestError::Changed { path: host.to_owned() });
+        }
+        self.found(scanner.finish());
+        let blob = BlobDigest::from_bytes(*hasher.finalize().as_bytes());
+        let name = object_name(&blob, executable);
+        if let Some(target) = target {
+            set_fixed_time(target.as_fd()).at("set the time of", host)?;
+            self.exchange_or_keep(place, target_name, name).at("link", host)?;
+        } else if self.way == Way::Seal {
+            self.seal_file(place, target_name, file, executable, name, host, stat)?;
+        }
+        Ok(blob)
+    }
+
+    /// Links a file with this content to `name`: an object, or one that this walk has made. False if none can be linked.
+    fn link_known(&self, place: &Place<'_>, name: &OsStr, object: &str) -> bool {
+        if rustix::fs::linkat(self.objects, object, place.target, name, AtFlags::empty()).is_ok() {
+            return true;
+        }
+        let (Some(made), Some((root, root_name))) = (self.new_objects.get(object), self.made) else { return false };
+        let path =
+            if made.as_os_str().is_empty() { PathBuf::from(root_name) } else { Path::new(root_name).join(&*made) };
+        rustix::fs::linkat(root, &path, place.target, name, AtFlags::empty()).is_ok()
+    }
+
+    /// Exchanges a file that is complete for a known one of the same content, or notes it as new.
+    fn exchange_or_keep(&self, place: &Place<'_>, target_name: &[u8], object: String) -> Result<(), Errno> {
+        let temporary = fsutil::unique_name(".larder-");
+        if self.link_known(place, OsStr::new(&temporary), &object) {
+            return rustix::fs::renameat(place.target, &*temporary, place.target, OsStr::from_bytes(target_name));
+        }
+        self.new_objects.entry(object).or_insert_with(|| place.relative.clone());
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one file's facts, all needed to place it")]
+    fn seal_file(
+        &self,
+        place: &Place<'_>,
+        name: &[u8],
+        file: &File,
+        executable: bool,
+        object: String,
+        host: &Path,
+        stat: &Stat,
+    ) -> Result<(), IngestError> {
+        if stat.st_nlink > 1 {
+            // Another name of the same inode may lie where it will not be sealed: take a file of our own.
+            copy_in_place(place.source, name, file, executable).at("copy", host)?;
+        } else {
+            rustix::fs::fchmod(file, sealed_file(executable)).at("change the mode of", host)?;
+            set_fixed_time(file.as_fd()).at("set the time of", host)?;
+        }
+        Ok(self.exchange_or_keep(place, name, object).at("link", host)?)
+    }
+
+    fn scan(&self, content: &[u8]) {
+        let mut scanner = ReferenceScanner::default();
+        scanner.scan_content(content);
+        self.found(scanner.finish());
+    }
+
+    fn found(&self, references: BTreeSet<TreeDigest>) {
+        if !references.is_empty() {
+            self.references.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(references);
+        }
+    }
+}
+
+fn create_file(directory: BorrowedFd<'_>, name: &[u8], executable: bool) -> Result<File, Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, OsStr::from_bytes(name), flags, sealed_file(executable))?;
+    // The process's umask may have taken bits away.
+    rustix::fs::fchmod(&file, sealed_file(executable))?;
+    Ok(file.into())
+}
+
+fn copy_in_place(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    mut source: &File,
+    executable: bool,
+) -> Result<(), std::io::Error> {
+    use std::io::Seek;
+    let temporary = fsutil::unique_name(".larder-");
+    let target = create_file(directory, temporary.as_bytes(), executable)?;
+    source.rewind()?;
+    std::io::copy(&mut source, &mut &target)?;
+    set_fixed_time(target.as_fd())?;
+    rustix::fs::renameat(directory, &*temporary, directory, OsStr::from_bytes(name))?;
+    Ok(())
+}
+
+fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize, std::io::Error> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,126 @@
+//! Where things are in a store directory. Nothing here touches them.
+
+use crate::digest::{ActionDigest, BlobDigest};
+use crate::store_path::StorePath;
+use std::path::{Path, PathBuf};
+
+/// The text of the file `format`: the version of the layout.
+pub(super) const FORMAT: &str = "larder store 1\n";
+
+/// The directories of a store, made when it is opened.
+pub(super) const DIRECTORIES: [&str; 8] = ["store", "objects", "records", "roots", "leases", "logs", "tmp", "trash"];
+
+/// The places of one store.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The store directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Realised trees.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    /// Where the tree of a store path physically is.
+    #[must_use]
+    pub fn path(&self, path: &StorePath) -> PathBuf {
+        self.root.join("store").join(path.base_name())
+    }
+
+    /// Sealed files by content.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    /// Segments of records.
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.root.join("records")
+    }
+
+    /// GC roots.
+    #[must_use]
+    pub fn roots(&self) -> PathBuf {
+        self.root.join("roots")
+    }
+
+    /// What running processes hold.
+    #[must_use]
+    pub fn leases(&self) -> PathBuf {
+        self.root.join("leases")
+    }
+
+    /// Files being written.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Files being deleted.
+    #[must_use]
+    pub fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// The log of an action's last build.
+    #[must_use]
+    pub fn log(&self, action: &ActionDigest) -> PathBuf {
+        self.root.join("logs").join(format!("{action}.zst"))
+    }
+
+    /// The index.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index.db")
+    }
+
+    pub(super) fn format(&self) -> PathBuf {
+        self.root.join("format")
+    }
+
+    /// Locked shared to take a lease, exclusively to sweep.
+    pub(super) fn gc_lock(&self) -> PathBuf {
+        self.root.join("gc.lock")
+    }
+}
+
+/// The name of an object relative to `objects/`: two digits, slash, digest, and `-x` if executable.
+pub(super) fn object_name(blob: &BlobDigest, executable: bool) -> String {
+    let digest = blob.to_string();
+    format!("{}/{digest}{}", &digest[..2], if executable { "-x" } else { "" })
+}
+
+/// Reads back what [`object_name`] wrote.
+pub(super) fn parse_object_name(name: &str) -> Option<(BlobDigest, bool)> {
+    let (directory, name) = name.split_once('/')?;
+    let (digest, executable) = name.strip_suffix("-x").map_or((name, false), |digest| (digest, true));
+    let blob = digest.parse().ok()?;
+    digest.starts_with(directory).then_some((blob, executable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_names_round_trip() {
+        let blob = BlobDigest::of(b"x");
+        for executable in [true, false] {
+            assert_eq!(parse_object_name(&object_name(&blob, executable)), Some((blob, executable)));
+        }
+        assert_eq!(parse_object_name("00/garbage"), None);
+    }
+}

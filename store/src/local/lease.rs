@@ -1,0 +1,88 @@
+//! Leases: what a running process holds, so that no collection takes it away.
+//!
+//! A lease is a file that its process keeps locked; a lease that can be locked by another belongs to a dead process and counts for
+//! nothing. A path is first written into the lease and then looked for, under a lock that a sweep takes exclusively: whoever finds
+//! it valid afterwards keeps it.
+
+use super::fsutil::{At, IoError, unique_name};
+use super::layout::Layout;
+use crate::store_path::StorePath;
+use rustix::fs::FlockOperation;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The lease of this process on one store.
+#[derive(Debug)]
+pub(super) struct Lease {
+    path: PathBuf,
+    gc_lock: PathBuf,
+    held: Mutex<(File, HashSet<StorePath>)>,
+}
+
+impl Lease {
+    pub(super) fn take(layout: &Layout) -> Result<Self, IoError> {
+        let path = layout.leases().join(unique_name(""));
+        let file = File::options().append(true).create_new(true).open(&path).at("create", &path)?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
+        Ok(Self { path, gc_lock: layout.gc_lock(), held: Mutex::new((file, HashSet::new())) })
+    }
+
+    /// Holds paths until the process ends. What is valid when this returns stays.
+    pub(super) fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), IoError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, known) = &mut *held;
+        let mut lines = String::new();
+        for path in paths {
+            if known.insert(path.clone()) {
+                lines.push_str(&path.base_name());
+                lines.push('\n');
+            }
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let _no_sweep = lock(&self.gc_lock, FlockOperation::LockShared)?;
+        file.write_all(lines.as_bytes()).at("write", &self.path)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A lease that stays is found unlocked and removed by the next collection.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Locks a file, made if need be, until the result is dropped.
+pub(super) fn lock(path: &Path, operation: FlockOperation) -> Result<File, IoError> {
+    let file = File::options().write(true).create(true).truncate(false).open(path).at("open", path)?;
+    loop {
+        match rustix::fs::flock(&file, operation) {
+            Err(rustix::io::Errno::INTR) => {}
+            locked => return locked.at("lock", path).map(|()| file),
+        }
+    }
+}
+
+/// What living processes hold. Leases of dead ones are removed.
+pub(super) fn held_by_the_living(layout: &Layout) -> Result<HashSet<StorePath>, IoError> {
+    let directory = layout.leases();
+    let mut held = HashSet::new();
+    for entry in std::fs::read_dir(&directory).at("read directory", &directory)? {
+        let path = entry.at("read directory", &directory)?.path();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            opened => opened.at("open", &path)?,
+        };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = std::fs::remove_file(&path);
+            continue;
+        }
+        let text = std::io::read_to_string(&file).at("read", &path)?;
+        held.extend(text.lines().filter_map(|line| StorePath::parse_base_name(line).ok()));
+    }
+    Ok(held)
+}

@@ -1,0 +1,431 @@
+//! Publishing: the one way into the store.
+//!
+//! Order, and what a crash after each step leaves:
+//!
+//! 1. The tree is staged below `tmp/`, its records are appended to a segment. *Crash: waste in `tmp/`, records nobody asks for.*
+//! 2. The file system is synced. *The same.*
+//! 3. New files are linked into `objects/`. *Objects without a tree, complete and true to their name.*
+//! 4. The tree is renamed into `store/`, its root made read-only. *A complete tree that the index does not know.*
+//! 5. `store/` is synced and the index told. *Done.*
+//!
+//! Only sealed objects are ever linked to, and an object's bytes were synced before it got its name.
+
+use super::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
+use super::index::{self, PathInfo};
+use super::ingest::{Excluded, Ingest, Ingested, Way};
+use super::layout::object_name;
+use super::record::{BuildCost, Record};
+use super::{LocalStore, StoreError, now};
+use crate::derivation::{Derivation, OutputName, output_path_name};
+use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
+use crate::listing::TreeListing;
+use crate::realisation::Realisation;
+use crate::store_path::{StoreName, StorePath};
+use crate::tree::{Node, TreePath};
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A directory below `tmp/`, removed when dropped.
+#[derive(Debug)]
+pub struct Staging {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Staging {
+    /// Its place.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the directory where it is, for a failed build to be looked at.
+    #[must_use]
+    pub fn keep(mut self) -> PathBuf {
+        self.keep = true;
+        self.path.clone()
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.keep {
+            // Whatever cannot be removed now is removed by the next collection.
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+fn remove(path: &Path) -> Result<(), fsutil::IoError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let directory = fsutil::open_directory(parent)?;
+    fsutil::remove_tree_at(directory.as_fd(), name).at("remove", path)
+}
+
+/// A tree that is complete and read-only, but not yet in the store.
+#[derive(Debug)]
+pub struct Sealed {
+    ingested: Ingested,
+    /// What holds it; dropped once the tree has been moved away.
+    staging: Staging,
+    /// Its place below the staging directory.
+    place: PathBuf,
+}
+
+impl Sealed {
+    /// The tree's digest.
+    #[must_use]
+    pub fn digest(&self) -> TreeDigest {
+        self.ingested.listing.digest()
+    }
+
+    /// The tree's directories.
+    #[must_use]
+    pub fn listing(&self) -> &TreeListing {
+        &self.ingested.listing
+    }
+
+    /// The trees it mentions.
+    #[must_use]
+    pub fn references(&self) -> &BTreeSet<TreeDigest> {
+        &self.ingested.references
+    }
+
+    /// Where it lies until it is published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.place
+    }
+}
+
+/// What a build made, to be published together.
+#[derive(Debug)]
+pub struct BuildResult {
+    /// The derivation that asked for it.
+    pub derivation: DerivationDigest,
+    /// The derivation's name.
+    pub name: StoreName,
+    /// What was done.
+    pub action: ActionDigest,
+    /// Every output.
+    pub outputs: Vec<(OutputName, Sealed)>,
+    /// What the outputs need when they are used.
+    pub runtime: BTreeSet<StorePath>,
+    /// What it cost.
+    pub cost: BuildCost,
+}
+
+/// An output after publishing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Which output.
+    pub output: OutputName,
+    /// The path that is valid now.
+    pub path: StorePath,
+    /// The tree that this build made, if an earlier build of the same action made another one, which is kept.
+    pub conflict: Option<TreeDigest>,
+}
+
+impl LocalStore {
+    /// A new directory for files that are to be published.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn stage(&self) -> Result<Staging, StoreError> {
+        let path = self.layout.tmp().join(unique_name(""));
+        rustix::fs::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
+        Ok(Staging { path, keep: false })
+    }
+
+    /// Takes a copy of a tree from outside and publishes it.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no tree, changes meanwhile, or cannot be written.
+    pub fn add_path(
+        &self,
+        source: &Path,
+        name: StoreName,
+        excluded: Option<Excluded<'_>>,
+    ) -> Result<StorePath, StoreError> {
+        let source = std::fs::canonicalize(source.parent().unwrap_or(source))
+            .at("find", source)?
+            .join(source.file_name().unwrap_or_default());
+        let staging = self.stage()?;
+        let target = fsutil::open_directory(staging.path())?;
+        let parent = fsutil::open_directory(source.parent().unwrap_or(Path::new("/")))?;
+        let ingest = Ingest::new(Way::Copy, self.objects.as_fd(), excluded);
+        let ingested = ingest.run(parent.as_fd(), &source, target.as_fd(), OsStr::new("tree"))?;
+        let place = staging.path().join("tree");
+        self.publish(Sealed { ingested, staging, place }, name)
+    }
+
+    /// Publishes one file with this content.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_bytes(&self, content: &[u8], executable: bool, name: StoreName) -> Result<StorePath, StoreError> {
+        let node = Node::File { executable, size: content.len() as u64, blob: crate::digest::BlobDigest::of(content) };
+        let path = StorePath::from_tree(node.digest(), name.clone())?;
+        self.hold([&path])?;
+        if self.is_valid(&path)? {
+            return Ok(path);
+        }
+        let staging = self.stage()?;
+        let place = staging.path().join("tree");
+        std::fs::write(&place, content).at("write", &place)?;
+        if executable {
+            rustix::fs::chmod(&place, Mode::RWXU).at("change the mode of", &place)?;
+        }
+        self.publish(self.seal(staging, &place)?, name)
+    }
+
+    /// Hashes, scans and seals a tree that was made below a staging directory. Nothing may be able to write to it any more.
+    ///
+    /// # Errors
+    /// When it is missing, is no tree, or cannot be changed.
+    pub fn seal(&self, staging: Staging, place: &Path) -> Result<Sealed, StoreError> {
+        let parent = fsutil::open_directory(place.parent().unwrap_or(Path::new("/")))?;
+        let ingest = Ingest::new(Way::Seal, self.objects.as_fd(), None);
+        let name = place.file_name().unwrap_or_default();
+        let ingested = ingest.run(parent.as_fd(), place, parent.as_fd(), name)?;
+        Ok(Sealed { ingested, staging, place: place.to_owned() })
+    }
+
+    /// Publishes a tree whose files are all in the store already: those of `listing`, found as objects or in `sources`.
+    ///
+    /// # Errors
+    /// When a file of it is nowhere, or it cannot be written.
+    pub fn add_listing(
+        &self,
+        listing: &TreeListing,
+        references: BTreeSet<TreeDigest>,
+        name: StoreName,
+    ) -> Result<StorePath, StoreError> {
+        let path = StorePath::from_tree(listing.digest(), name.clone())?;
+        self.hold([&path])?;
+        if self.is_valid(&path)? {
+            return Ok(path);
+        }
+        let staging = self.stage()?;
+        let place = staging.path().join("tree");
+        self.materialise(listing, &place)?;
+        let ingested = Ingested { listing: listing.clone(), references, new_objects: Vec::new() };
+        self.publish(Sealed { ingested, staging, place }, name)
+    }
+
+    /// Makes a read-only tree of links to objects at `place`.
+    fn materialise(&self, listing: &TreeListing, place: &Path) -> Result<(), StoreError> {
+        self.materialise_node(listing.root(), place)?;
+        let mut entries = Vec::new();
+        listing.walk(&mut |path, node| entries.push((path.clone(), node.clone())));
+        let host = |path: &TreePath| {
+            path.components().iter().fold(place.to_owned(), |host, name| fsutil::join_bytes(&host, name.as_bytes()))
+        };
+        let (directories, leaves): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|(_, node)| matches!(node, Node::Directory(_)));
+        directories.iter().try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
+        leaves.par_iter().with_min_len(64).try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
+        for (path, _) in directories.iter().rev() {
+            seal_directory(&host(path))?;
+        }
+        if matches!(listing.root(), Node::Directory(_)) {
+            let root = fsutil::open_directory(place)?;
+            fsutil::set_fixed_time(root.as_fd()).at("set the time of", place)?;
+        }
+        Ok(())
+    }
+
+    fn materialise_node(&self, node: &Node, place: &Path) -> Result<(), StoreError> {
+        match node {
+            Node::Directory(_) => rustix::fs::mkdir(place, Mode::RWXU).at("create directory", place)?,
+            Node::Symlink { target } => {
+                std::os::unix::fs::symlink(OsStr::from_bytes(target), place).at("create link", place)?;
+            }
+            Node::File { executable, blob, .. } => {
+                let object = object_name(blob, *executable);
+                let linked = rustix::fs::linkat(&self.objects, &*object, rustix::fs::CWD, place, AtFlags::empty());
+                match linked {
+                    Err(Errno::MLINK) => copy_object(&self.layout.objects().join(&object), place, *executable)?,
+                    linked => linked.at("link", self.layout.objects().join(&object))?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes one sealed tree under a name.
+    ///
+    /// # Errors
+    /// When a step fails; nothing is visible then.
+    pub fn publish(&self, sealed: Sealed, name: StoreName) -> Result<StorePath, StoreError> {
+        let path = StorePath::from_tree(sealed.digest(), name)?;
+        self.publish_all(vec![(path.clone(), sealed)], Vec::new())?;
+        Ok(path)
+    }
+
+    /// Publishes the outputs of a build with their realisations. An earlier realisation of the same action is kept.
+    ///
+    /// # Errors
+    /// When a step fails; nothing is visible then.
+    pub fn publish_build(&self, result: BuildResult) -> Result<Vec<Published>, StoreError> {
+        let BuildResult { derivation, name, action, outputs, runtime, cost } = result;
+        let mut records = vec![Record::Resolution { derivation, action }, Record::Build { action, cost }];
+        let mut published = Vec::new();
+        let mut trees = Vec::new();
+        for (output, sealed) in outputs {
+            let references = sealed.references().clone();
+            let tree = sealed.digest();
+            let realisation =
+                Realisation { action, output: output.clone(), tree, references, runtime: runtime.clone() };
+            let path_name = output_path_name(&name, &output)?;
+            let earlier = self.realised_path(&action, &output, &path_name)?.filter(|path| path.tree() != Some(tree));
+            let conflict = earlier.as_ref().map(|_| tree);
+            records.push(if conflict.is_some() {
+                Record::Conflict(realisation)
+            } else {
+                Record::Realisation(realisation)
+            });
+            let own = StorePath::from_tree(tree, path_name)?;
+            // The loser of a conflict is published too, so that the two can be compared.
+            trees.push((own.clone(), sealed));
+            published.push(Published { output, path: earlier.unwrap_or(own), conflict });
+        }
+        self.publish_all(trees, records)?;
+        Ok(published)
+    }
+
+    /// Records that a derivation resolved to an action that is realised already.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn add_resolution(&self, derivation: DerivationDigest, action: ActionDigest) -> Result<(), StoreError> {
+        self.add_records(vec![Record::Resolution { derivation, action }])
+    }
+
+    /// Keeps derivations; those that are kept already cost nothing.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add_derivations(&self, derivations: Vec<Derivation>) -> Result<(), StoreError> {
+        let mut records = Vec::new();
+        for derivation in derivations {
+            let path = derivation.store_path()?;
+            self.hold([&path])?;
+            let digest = path.derivation().expect("a derivation's path");
+            if self.index.record(1, digest.as_bytes()).map_err(|error| self.index_error(error))?.is_none() {
+                records.push(Record::Derivation(Box::new(derivation)));
+            }
+        }
+        self.add_records(records)
+    }
+
+    /// Appends records and indexes them. Without a sync: what a power cut takes can be evaluated again.
+    fn add_records(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let locations = self.append(&records)?;
+        self.index_records(&records.into_iter().zip(locations).collect::<Vec<_>>())
+    }
+
+    fn publish_all(&self, trees: Vec<(StorePath, Sealed)>, mut records: Vec<Record>) -> Result<(), StoreError> {
+        self.hold(trees.iter().map(|(path, _)| path))?;
+        for (_, sealed) in &trees {
+            let listing = sealed.ingested.listing.clone();
+            let known = self.index.record(2, listing.digest().as_bytes()).map_err(|error| self.index_error(error))?;
+            if known.is_none() {
+                records.push(Record::Tree { listing, references: sealed.ingested.references.clone() });
+            }
+        }
+        let locations = self.append(&records)?;
+        self.sync()?;
+        let mut infos = Vec::with_capacity(trees.len());
+        for (path, sealed) in &trees {
+            self.move_in(path, sealed)?;
+            let totals = sealed.ingested.listing.totals();
+            let now = now();
+            infos.push(PathInfo {
+                path: path.clone(),
+                files: totals.files,
+                bytes: totals.bytes,
+                added: now,
+                used: now,
+            });
+        }
+        if self.options.durable {
+            rustix::fs::fsync(&self.store).at("sync", self.layout.store())?;
+        }
+        let now = now();
+        let change = |transaction: &rusqlite::Transaction<'_>| {
+            infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
+            let mut records = records.iter().zip(&locations);
+            records.try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))
+        };
+        self.index.change(change).map_err(|error| self.index_error(error))
+    }
+
+    /// Steps 3 and 4: objects, then the tree itself.
+    fn move_in(&self, path: &StorePath, sealed: &Sealed) -> Result<(), StoreError> {
+        let place = &sealed.place;
+        let target = self.layout.path(path);
+        let link = |object: &super::ingest::NewObject| {
+            let source = if object.path.as_os_str().is_empty() { place.clone() } else { place.join(&object.path) };
+            match rustix::fs::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name, AtFlags::empty()) {
+                Ok(()) => Ok(()),
+                Err(Errno::EXIST | Errno::MLINK) => self.renew_full_object(&source, &object.name),
+                failed => failed.at("link", &source),
+            }
+        };
+        sealed.ingested.new_objects.par_iter().with_min_len(64).try_for_each(link)?;
+        match rustix::fs::rename(place, &target) {
+            // Somebody else was first; both are the same.
+            Err(Errno::EXIST | Errno::NOTEMPTY) => return Ok(()),
+            renamed => renamed.at("rename", place)?,
+        }
+        if matches!(sealed.ingested.listing.root(), Node::Directory(_)) {
+            rustix::fs::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a fresh file take the place of an object to which hardly another link can be made.
+    fn renew_full_object(&self, source: &Path, object: &str) -> Result<(), fsutil::IoError> {
+        const NEARLY_FULL: u64 = 60_000;
+        let stat = rustix::fs::statat(&self.objects, object, AtFlags::SYMLINK_NOFOLLOW).at("stat", source)?;
+        #[expect(clippy::useless_conversion, reason = "the link count's width differs between systems")]
+        if u64::from(stat.st_nlink) < NEARLY_FULL {
+            return Ok(());
+        }
+        let temporary = self.layout.tmp().join(unique_name(""));
+        rustix::fs::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary, AtFlags::empty())
+            .at("link", source)?;
+        rustix::fs::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
+    }
+}
+
+fn seal_directory(path: &Path) -> Result<(), fsutil::IoError> {
+    let directory = fsutil::open_directory(path)?;
+    fsutil::set_fixed_time(directory.as_fd()).at("set the time of", path)?;
+    rustix::fs::fchmod(&directory, SEALED_DIRECTORY).at("change the mode of", path)
+}
+
+fn copy_object(object: &Path, place: &Path, executable: bool) -> Result<(), fsutil::IoError> {
+    std::fs::copy(object, place).at("copy", object)?;
+    rustix::fs::chmod(place, fsutil::sealed_file(executable)).at("change the mode of", place)?;
+    let file = std::fs::File::open(place).at("open", place)?;
+    fsutil::set_fixed_time(file.as_fd()).at("set the time of", place)
+}
+
+impl Sealed {
+    /// The staging directory, back from a tree that is not to be published.
+    #[must_use]
+    pub fn into_staging(self) -> Staging {
+        self.staging
+    }
+}

@@ -1,0 +1,206 @@
+//! Segments: append-only files of records. A process writes to a segment that it alone has locked.
+//!
+//! A frame that was only half written when a process died is cut off by the next writer of that segment, which also
+//! indexes the whole frames that the dead process did not come to index.
+
+use super::fsutil::{At, IoError, unique_name};
+use super::record::{Record, SEGMENT_HEADER, read_frame};
+use rustix::fs::FlockOperation;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A segment that has grown to this many bytes is left alone.
+const FULL: u64 = 64 << 20;
+
+/// Where a record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Location {
+    /// The segment's file name.
+    pub(super) segment: String,
+    /// The frame's first byte.
+    pub(super) offset: u64,
+    /// Bytes of the frame.
+    pub(super) length: u64,
+}
+
+/// A segment locked for writing.
+#[derive(Debug)]
+pub(super) struct SegmentWriter {
+    name: String,
+    path: PathBuf,
+    file: File,
+    end: u64,
+}
+
+impl SegmentWriter {
+    /// Locks a segment that nobody writes to, or makes one. `known_end` tells how far a segment has been indexed.
+    /// Returns also what the index did not know of.
+    pub(super) fn open(
+        directory: &Path,
+        known_end: impl Fn(&str) -> u64,
+    ) -> Result<(Self, Vec<(Record, Location)>), IoError> {
+        for name in segment_names(directory)? {
+            let path = directory.join(&name);
+            let file = match File::options().read(true).write(true).open(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                opened => opened.at("open", &path)?,
+            };
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                continue;
+            }
+            let size = file.metadata().at("stat", &path)?.len();
+            if size < FULL {
+                let start = known_end(&name).max(SEGMENT_HEADER.len() as u64);
+                let frames = read_frames(&path, &name, start)?;
+                let end = frames.last().map_or(start, |(_, location)| location.offset + location.length);
+                let mut writer = Self { name, path, file, end };
+                writer.cut(size)?;
+                return Ok((writer, frames));
+            }
+        }
+        Ok((Self::create(directory)?, Vec::new()))
+    }
+
+    fn create(directory: &Path) -> Result<Self, IoError> {
+        let name = unique_name("");
+        let path = directory.join(&name);
+        let mut file = File::options().read(true).write(true).create_new(true).open(&path).at("create", &path)?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
+        file.write_all(SEGMENT_HEADER).at("write", &path)?;
+        Ok(Self { name, path, file, end: SEGMENT_HEADER.len() as u64 })
+    }
+
+    /// Cuts off a torn frame, and writes the header of a segment that has not even that.
+    fn cut(&mut self, size: u64) -> Result<(), IoError> {
+        if size < SEGMENT_HEADER.len() as u64 {
+            self.file.write_all_at(SEGMENT_HEADER, 0).at("write", &self.path)?;
+        }
+        if size > self.end {
+            self.file.set_len(self.end).at("truncate", &self.path)?;
+        }
+        Ok(())
+    }
+
+    /// Appends records and says where they are. They are not durable before the file system has been synced.
+    pub(super) fn append(&mut self, records: &[Record]) -> Result<Vec<Location>, IoError> {
+        let mut bytes = Vec::new();
+        let mut locations = Vec::with_capacity(records.len());
+        for record in records {
+            let frame = record.frame();
+            locations.push(Location {
+                segment: self.name.clone(),
+                offset: self.end + bytes.len() as u64,
+                length: frame.len() as u64,
+            });
+            bytes.extend_from_slice(&frame);
+        }
+        if let Err(error) = self.file.write_all_at(&bytes, self.end) {
+            // What was half written must not stand between this frame and the next; if even that fails, the next writer cuts.
+            let _ = self.file.set_len(self.end);
+            return Err(error).at("write", &self.path);
+        }
+        self.end += bytes.len() as u64;
+        Ok(locations)
+    }
+
+    /// Whether the next batch belongs into another segment.
+    pub(super) fn is_full(&self) -> bool {
+        self.end >= FULL
+    }
+}
+
+/// All segments of a store, sorted.
+pub(super) fn segment_names(directory: &Path) -> Result<Vec<String>, IoError> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).at("read directory", directory)? {
+        let entry = entry.at("read directory", directory)?;
+        names.extend(entry.file_name().into_string().ok());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Reads the whole frames of a segment from `start` on, up to the first that is torn.
+pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<Vec<(Record, Location)>, IoError> {
+    let mut file = File::open(path).at("open", path)?;
+    file.seek(SeekFrom::Start(start)).at("read", path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).at("read", path)?;
+    let mut frames = Vec::new();
+    let mut at = 0;
+    while let Some((record, length)) = read_frame(&bytes[at..]) {
+        let location = Location { segment: name.to_owned(), offset: start + at as u64, length: length as u64 };
+        frames.push((record, location));
+        at += length;
+    }
+    Ok(frames)
+}
+
+/// Reads one record; `None` if what stands there is not a whole frame.
+pub(super) fn read_record(directory: &Path, location: &Location) -> Result<Option<Record>, IoError> {
+    let path = directory.join(&location.segment);
+    let file = File::open(&path).at("open", &path)?;
+    let length = usize::try_from(location.length).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    match file.read_exact_at(&mut bytes, location.offset) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read.at("read", &path)?,
+    }
+    Ok(read_frame(&bytes).map(|(record, _)| record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::samples;
+    use super::*;
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut writer, recovered) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+        assert!(recovered.is_empty());
+        let locations = writer.append(&samples()).expect("written");
+        for (record, location) in samples().into_iter().zip(&locations) {
+            assert_eq!(read_record(directory.path(), location).expect("readable"), Some(record));
+        }
+    }
+
+    #[test]
+    fn two_writers_never_share_a_segment() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (first, _) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+        let (second, _) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+        assert_ne!(first.name, second.name);
+        drop(first);
+        let (third, _) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+        assert_ne!(third.name, second.name);
+        assert_eq!(segment_names(directory.path()).expect("listed").len(), 2, "a free segment is taken up again");
+    }
+
+    /// Whatever part of a batch reached the disk, the next writer keeps the whole frames and goes on after them.
+    #[test]
+    fn a_torn_tail_is_cut_and_whole_frames_are_recovered() {
+        let whole: Vec<u8> = samples().iter().flat_map(Record::frame).collect();
+        for cut in 0..whole.len() {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("1");
+            std::fs::write(&path, [SEGMENT_HEADER, &whole[..cut]].concat()).expect("written");
+            let (mut writer, recovered) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+            let expected = samples().len()
+                - samples()
+                    .iter()
+                    .scan(0, |end, record| {
+                        *end += record.frame().len();
+                        Some(*end)
+                    })
+                    .filter(|end| *end > cut)
+                    .count();
+            assert_eq!(recovered.len(), expected, "cut at {cut}");
+            let location = writer.append(&samples()[..1]).expect("written").remove(0);
+            assert_eq!(read_record(directory.path(), &location).expect("readable"), samples().into_iter().next());
+            assert_eq!(read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable").len(), expected + 1);
+        }
+    }
+}

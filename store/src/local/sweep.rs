@@ -1,0 +1,276 @@
+//! Carrying out a garbage collection: read the graph, plan, move the dead to `trash/`, unlink them.
+//!
+//! The plan is made beside running builds. Only then is the lock taken that [`super::lease`] needs: if roots, leases or the graph have
+//! changed meanwhile the plan is made again, and what is dead is renamed away and forgotten. Unlinking needs no lock.
+//! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over.
+
+use super::fsutil::{self, At, unique_name};
+use super::index::{self, Edge};
+use super::layout::{object_name, parse_object_name};
+use super::lease::{held_by_the_living, lock};
+use super::{LocalStore, StoreError};
+use crate::digest::{BlobDigest, TreeDigest};
+use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
+use crate::store_path::StorePath;
+use crate::tree::Node;
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, FlockOperation, Mode};
+use rustix::io::Errno;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+/// What a collection did, or would do.
+#[derive(Debug)]
+pub struct GcReport {
+    /// What stays and what goes.
+    pub plan: GcPlan,
+    /// Bytes of content that are freed: files that nothing else links to, each once.
+    pub freed: u64,
+}
+
+/// Blobs with their executable bit, and how often each occurs.
+type Occurrences = HashMap<(BlobDigest, bool), u64>;
+
+impl LocalStore {
+    /// Plans a collection and says what it would free, without changing anything.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn plan_gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
+        let plan = gc::plan(&self.gc_graph()?, &self.held()?, policy);
+        let freed = self.would_free(&self.occurrences(&plan))?;
+        Ok(GcReport { plan, freed })
+    }
+
+    /// Collects garbage.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written. What was moved to `trash/` by then is removed by the next collection.
+    pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
+        self.remove_leftovers()?;
+        let interrupted = !fsutil::names(fsutil::open_directory(&self.layout.trash())?.as_fd())
+            .at("read directory", self.layout.trash())?
+            .is_empty();
+        let mut state = self.graph_state()?;
+        let mut held = self.held()?;
+        let mut plan = gc::plan(&self.gc_graph()?, &held, policy);
+        let mark = self.layout.trash().join(unique_name("sweep-"));
+        let occurrences;
+        {
+            let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
+            let held_now = self.held()?;
+            let state_now = self.graph_state()?;
+            if held_now != held || state_now != state {
+                (held, state) = (held_now, state_now);
+                plan = gc::plan(&self.gc_graph()?, &held, policy);
+            }
+            let _ = state;
+            occurrences = self.occurrences(&plan);
+            std::fs::write(&mark, "").at("create", &mark)?;
+            self.move_out(&plan)?;
+        }
+        let freed = self.empty_trash(&mark)? + self.remove_objects(occurrences, interrupted)?;
+        std::fs::remove_file(&mark).at("remove", &mark)?;
+        Ok(GcReport { plan, freed })
+    }
+
+    fn gc_graph(&self) -> Result<GcGraph, StoreError> {
+        let mut graph = GcGraph::default();
+        let mut by_tree: HashMap<TreeDigest, Vec<StorePath>> = HashMap::new();
+        let mut derivations = HashMap::new();
+        for info in self.paths()? {
+            let tree = info.path.tree().expect("only trees are valid paths");
+            by_tree.entry(tree).or_default().push(info.path.clone());
+            graph.add_node(GcNode { path: info.path, bytes: info.bytes, added: info.added, used: info.used });
+        }
+        for (path, used) in self.ask(index::Index::all_derivations)? {
+            derivations.insert(path.derivation().expect("a derivation's path"), path.clone());
+            graph.add_node(GcNode { path, bytes: 0, added: used, used });
+        }
+        let paths = |tree: &TreeDigest| by_tree.get(tree).map(Vec::as_slice).unwrap_or_default();
+        self.ask(|index| {
+            index.edges(|edge| match edge {
+                Edge::Reference(from, to) => {
+                    paths(&from).iter().for_each(|from| paths(&to).iter().for_each(|to| graph.add_edge(from, to)));
+                }
+                Edge::Runtime(from, to) => paths(&from).iter().for_each(|from| graph.add_edge(from, &to)),
+                Edge::Input(from, input) => {
+                    let to = match &input {
+                        crate::Input::Tree(path) => path,
+                        crate::Input::Output { derivation, .. } => derivation,
+                    };
+                    if let Some(from) = derivations.get(&from) {
+                        graph.add_edge(from, to);
+                    }
+                }
+                Edge::Output(derivation, tree) => {
+                    if let Some(derivation) = derivations.get(&derivation) {
+                        paths(&tree).iter().for_each(|path| graph.add_edge(path, derivation));
+                    }
+                }
+            })
+        })?;
+        Ok(graph)
+    }
+
+    /// What roots and leases name, sorted so that two answers can be compared.
+    fn held(&self) -> Result<Vec<(StorePath, Reason)>, StoreError> {
+        let mut held: Vec<_> = self
+            .roots()?
+            .into_iter()
+            .filter_map(|root| {
+                let name = root.link.map_or(root.name, |link| link.display().to_string());
+                Some((root.target?, Reason::Root(name)))
+            })
+            .collect();
+        let mut leased: Vec<_> = held_by_the_living(&self.layout)?.into_iter().collect();
+        leased.sort_unstable();
+        held.extend(leased.into_iter().map(|path| (path, Reason::Lease)));
+        Ok(held)
+    }
+
+    /// Two numbers that change when the index does.
+    fn graph_state(&self) -> Result<(i64, u64), StoreError> {
+        let connection = self.index.lock();
+        let version = connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|error| self.index_error(error))?;
+        Ok((version, connection.total_changes()))
+    }
+
+    fn occurrences(&self, plan: &GcPlan) -> Occurrences {
+        let mut occurrences = Occurrences::new();
+        for node in &plan.dead {
+            // A tree whose record is damaged is only unlinked; its objects are found when they are the last of their links.
+            let Some(listing) = node.path.tree().and_then(|tree| self.listing(&tree).ok()) else { continue };
+            let mut count = |node: &Node| {
+                if let Node::File { blob, executable, .. } = node {
+                    *occurrences.entry((*blob, *executable)).or_default() += 1;
+                }
+            };
+            count(listing.root());
+            listing.walk(&mut |_, node| count(node));
+        }
+        occurrences
+    }
+
+    fn would_free(&self, occurrences: &Occurrences) -> Result<u64, StoreError> {
+        let one = |((blob, executable), count): (&(BlobDigest, bool), &u64)| {
+            let name = object_name(blob, *executable);
+            match rustix::fs::statat(&self.objects, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+                #[expect(clippy::useless_conversion, reason = "the link count's width differs between systems")]
+                Ok(stat) if u64::from(stat.st_nlink) <= count + 1 => Ok(u64::try_from(stat.st_size).unwrap_or(0)),
+                Ok(_) | Err(Errno::NOENT) => Ok(0),
+                Err(error) => Err(error).at("stat", self.layout.objects().join(name)),
+            }
+        };
+        Ok(occurrences.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+    }
+
+    /// Renames the dead into `trash/`, those that need others first, and forgets them.
+    fn move_out(&self, plan: &GcPlan) -> Result<(), StoreError> {
+        for node in plan.dead.iter().filter(|node| node.path.tree().is_some()) {
+            let from = self.layout.path(&node.path);
+            let is_directory = match from.symlink_metadata() {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                data => data.at("stat", &from)?.is_dir(),
+            };
+            if is_directory {
+                rustix::fs::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
+            }
+            let to = self.layout.trash().join(unique_name("dead-"));
+            rustix::fs::rename(&from, &to).at("rename", &from)?;
+        }
+        let forget = |transaction: &rusqlite::Transaction<'_>| {
+            plan.dead.iter().try_for_each(|node| match node.path.derivation() {
+                Some(derivation) => index::delete_derivation(transaction, &derivation),
+                None => index::delete_path(transaction, &node.path),
+            })
+        };
+        self.index.change(forget).map_err(|error| self.index_error(error))
+    }
+
+    /// Unlinks what is in `trash/`. Returns the bytes of files that were no objects.
+    fn empty_trash(&self, mark: &std::path::Path) -> Result<u64, StoreError> {
+        let trash = fsutil::open_directory(&self.layout.trash())?;
+        let names = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
+        let doomed: Vec<_> =
+            names.into_iter().filter(|(name, _)| Some(OsStr::from_bytes(name)) != mark.file_name()).collect();
+        doomed.par_iter().try_for_each(|(name, _)| {
+            fsutil::remove_tree_at(trash.as_fd(), OsStr::from_bytes(name))
+                .at("remove", fsutil::join_bytes(&self.layout.trash(), name))
+        })?;
+        Ok(0)
+    }
+
+    /// Removes objects that no tree links to any more: the given ones, or after an interrupted collection any.
+    fn remove_objects(&self, occurrences: Occurrences, interrupted: bool) -> Result<u64, StoreError> {
+        let mut candidates: HashSet<_> = occurrences.into_keys().collect();
+        if interrupted {
+            candidates.extend(self.all_objects()?);
+        }
+        let one = |(blob, executable): (BlobDigest, bool)| self.remove_object(&object_name(&blob, executable));
+        Ok(candidates.into_par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+    }
+
+    /// Removes one object if it is the last link to its file.
+    fn remove_object(&self, name: &str) -> Result<u64, fsutil::IoError> {
+        let place = || self.layout.objects().join(name);
+        let stat = match rustix::fs::statat(&self.objects, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(0),
+            stat => stat.at("stat", place())?,
+        };
+        if stat.st_nlink > 1 {
+            return Ok(0);
+        }
+        // Between the look and the unlink somebody may link to it. Moved away first, it can be put back if so.
+        let aside = self.layout.trash().join(unique_name("object-"));
+        rustix::fs::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
+        let links = rustix::fs::lstat(&aside).at("stat", &aside)?.st_nlink;
+        if links > 1 {
+            match rustix::fs::linkat(rustix::fs::CWD, &aside, &self.objects, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                failed => failed.at("link", place())?,
+            }
+        }
+        rustix::fs::unlink(&aside).at("remove", &aside)?;
+        Ok(if links > 1 { 0 } else { u64::try_from(stat.st_size).unwrap_or(0) })
+    }
+
+    /// Every object's blob and executable bit.
+    pub(super) fn all_objects(&self) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
+        let mut objects = Vec::new();
+        for byte in 0..=255u8 {
+            let directory = format!("{byte:02x}");
+            let place = self.layout.objects().join(&directory);
+            let opened = fsutil::open_directory(&place)?;
+            for (name, _) in fsutil::names(opened.as_fd()).at("read directory", &place)? {
+                let name = String::from_utf8_lossy(&name);
+                objects.extend(parse_object_name(&format!("{directory}/{name}")));
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Removes what dead processes left in `tmp/`. Names there begin with the number of their process.
+    pub(super) fn remove_leftovers(&self) -> Result<(), StoreError> {
+        held_by_the_living(&self.layout)?;
+        let leases = fsutil::open_directory(&self.layout.leases())?;
+        let process = |name: &[u8]| name.split(|&byte| byte == b'-').next().unwrap_or_default().to_vec();
+        let living: HashSet<_> = fsutil::names(leases.as_fd())
+            .at("read directory", self.layout.leases())?
+            .into_iter()
+            .map(|(name, _)| process(&name))
+            .collect();
+        for (name, _) in fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())? {
+            let owner = process(&name);
+            if owner.iter().all(u8::is_ascii_digit) && !living.contains(&owner) {
+                fsutil::remove_tree_at(self.tmp.as_fd(), OsStr::from_bytes(&name))
+                    .at("remove", fsutil::join_bytes(&self.layout.tmp(), &name))?;
+            }
+        }
+        Ok(())
+    }
+}

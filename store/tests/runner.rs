@@ -1,0 +1,4 @@
+//! The crate's integration tests, as one binary.
+#![cfg(feature = "local")]
+
+mod test_store;

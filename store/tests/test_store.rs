@@ -1,0 +1,321 @@
+//! The store on disk, used from outside.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use store::derivation::{Derivation, OutputName};
+use store::gc::{GcPolicy, Reason};
+use store::local::publish::{BuildResult, Published};
+use store::local::{BuildCost, LocalStore, LookupError, OpenOptions, Problem, StoreError};
+use store::{ActionDigest, StoreName, StorePath};
+use tempfile::TempDir;
+
+struct Fixture {
+    directory: TempDir,
+    store: LocalStore,
+}
+
+fn name(text: &str) -> StoreName {
+    StoreName::parse(text).expect("a valid name")
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Self::open(directory.path());
+        Self { directory, store }
+    }
+
+    fn open(directory: &Path) -> LocalStore {
+        LocalStore::open(&directory.join("store"), OpenOptions::default()).expect("opened")
+    }
+
+    /// The same store as another process would see it: the lease of the first is gone.
+    fn reopen(self) -> Self {
+        let Self { directory, store } = self;
+        drop(store);
+        let store = Self::open(directory.path());
+        Self { directory, store }
+    }
+
+    fn add(&self, as_name: &str, files: &[(&str, &str)]) -> StorePath {
+        let source = self.directory.path().join("source");
+        let _ = std::fs::remove_dir_all(&source);
+        for (path, content) in files {
+            let path = source.join(path);
+            std::fs::create_dir_all(path.parent().expect("below source")).expect("created");
+            std::fs::write(path, content).expect("written");
+        }
+        self.store.add_path(&source, name(as_name), None).expect("added")
+    }
+
+    fn build(&self, action: u8, content: &str, runtime: &[StorePath]) -> Published {
+        let derivation = derivation(action);
+        self.store.add_derivations(vec![derivation.clone()]).expect("added");
+        let staging = self.store.stage().expect("staged");
+        let place = staging.path().join("out");
+        std::fs::create_dir(&place).expect("created");
+        std::fs::write(place.join("file"), content).expect("written");
+        let result = BuildResult {
+            derivation: derivation.digest(),
+            name: derivation.name,
+            action: ActionDigest::from_bytes([action; 32]),
+            outputs: vec![(OutputName::out(), self.store.seal(staging, &place).expect("sealed"))],
+            runtime: runtime.iter().cloned().collect(),
+            cost: BuildCost { finished: 1, duration_ms: 2, cpu_ms: 3, memory: 4 },
+        };
+        self.store.publish_build(result).expect("published").remove(0)
+    }
+
+    fn gc(&self) -> Vec<StorePath> {
+        let report = self.store.collect_garbage(&GcPolicy::default()).expect("collected");
+        report.plan.dead.into_iter().map(|node| node.path).collect()
+    }
+
+    fn assert_sound(&self) {
+        assert_eq!(self.store.verify(None, true).expect("verified"), []);
+    }
+}
+
+fn derivation(number: u8) -> Derivation {
+    Derivation {
+        name: name(&format!("package-{number}")),
+        system: "x86_64-linux".to_owned(),
+        builder: "/bin/sh".to_owned(),
+        args: Vec::new(),
+        env: Default::default(),
+        inputs: BTreeSet::new(),
+        root: Vec::new(),
+        overrides: Vec::new(),
+        runtime: Vec::new(),
+        outputs: BTreeSet::from([OutputName::out()]),
+        fixed: None,
+    }
+}
+
+#[test]
+fn what_is_added_is_sealed_shared_and_found_again() {
+    let fixture = Fixture::new();
+    let first = fixture.add("a", &[("x", "same"), ("d/y", "same"), ("z", "other")]);
+    let second = fixture.add("b", &[("w", "same")]);
+    let host = |path: &StorePath, file: &str| fixture.store.host_path(path).join(file);
+    let inode = |path: &Path| path.metadata().expect("there").ino();
+    assert_eq!(inode(&host(&first, "x")), inode(&host(&first, "d/y")), "equal files of one tree share an inode");
+    assert_eq!(inode(&host(&first, "x")), inode(&host(&second, "w")), "equal files of two trees share an inode");
+    for (file, mode) in [("", 0o555), ("d", 0o555), ("x", 0o444)] {
+        assert_eq!(host(&first, file).metadata().expect("there").permissions().mode() & 0o7777, mode, "{file}");
+    }
+    assert_eq!(host(&first, "x").metadata().expect("there").mtime(), 1);
+    let info = fixture.store.path_info(&first).expect("asked").expect("valid");
+    assert_eq!((info.files, info.bytes), (3, 13));
+    let text = first.tree().expect("a tree").to_string();
+    assert_eq!(fixture.store.lookup(&text[..10]).expect("unique"), first);
+    assert!(matches!(fixture.store.lookup(&text[..7]), Err(LookupError::Form(_))));
+    assert!(matches!(fixture.store.lookup("aaaaaaaaaaaa"), Err(LookupError::Unknown(_))));
+    fixture.assert_sound();
+}
+
+#[test]
+fn equal_trees_have_equal_paths_whatever_their_modes_and_times() {
+    let fixture = Fixture::new();
+    let first = fixture.add("a", &[("x", "1")]);
+    std::fs::set_permissions(fixture.directory.path().join("source/x"), std::fs::Permissions::from_mode(0o640))
+        .expect("changed");
+    let again = fixture.store.add_path(&fixture.directory.path().join("source"), name("a"), None).expect("added");
+    assert_eq!(first, again);
+    std::fs::set_permissions(fixture.directory.path().join("source/x"), std::fs::Permissions::from_mode(0o740))
+        .expect("changed");
+    let executable = fixture.store.add_path(&fixture.directory.path().join("source"), name("a"), None).expect("added");
+    assert_ne!(first, executable, "the executable bit counts");
+}
+
+#[test]
+fn sockets_and_pipes_are_refused_by_name() {
+    let fixture = Fixture::new();
+    let source = fixture.directory.path().join("special");
+    std::fs::create_dir(&source).expect("created");
+    let _socket = std::os::unix::net::UnixListener::bind(source.join("talk")).expect("bound");
+    let error = fixture.store.add_path(&source, name("a"), None).expect_err("a socket");
+    assert!(error.to_string().contains("special/talk is a socket"), "{error}");
+    assert!(fixture.store.paths().expect("asked").is_empty());
+}
+
+#[test]
+fn links_are_kept_and_never_followed() {
+    let fixture = Fixture::new();
+    let source = fixture.directory.path().join("links");
+    std::fs::create_dir(&source).expect("created");
+    symlink("/etc/passwd", source.join("l")).expect("linked");
+    let path = fixture.store.add_path(&source, name("a"), None).expect("added");
+    let target = std::fs::read_link(fixture.store.host_path(&path).join("l")).expect("a link");
+    assert_eq!(target, Path::new("/etc/passwd"));
+    symlink(&source, fixture.directory.path().join("outer")).expect("linked");
+    let outer = fixture.store.add_path(&fixture.directory.path().join("outer"), name("o"), None).expect("added");
+    assert!(fixture.store.host_path(&outer).symlink_metadata().expect("there").is_symlink());
+}
+
+#[test]
+fn references_are_found_and_kept_alive() {
+    let fixture = Fixture::new();
+    let library = fixture.add("library", &[("lib", "code")]);
+    let program = fixture.add("program", &[("bin", &format!("needs {library}/lib"))]);
+    let stranger = fixture.add("stranger", &[("x", "y")]);
+    assert_eq!(fixture.store.references(&program).expect("asked"), std::slice::from_ref(&library));
+    assert_eq!(fixture.store.referrers(&library).expect("asked"), std::slice::from_ref(&program));
+    let closure = fixture.store.closure(std::slice::from_ref(&program)).expect("closed");
+    assert_eq!(closure, BTreeSet::from([library.clone(), program.clone()]));
+    fixture.store.add_root("keep", &program).expect("rooted");
+    let fixture = fixture.reopen();
+    assert_eq!(fixture.gc(), [stranger]);
+    assert!(fixture.store.is_valid(&library).expect("asked"));
+    fixture.assert_sound();
+}
+
+#[test]
+fn a_collection_takes_what_nothing_holds_and_frees_its_files() {
+    let fixture = Fixture::new();
+    let kept = fixture.add("kept", &[("shared", "shared content"), ("own", "1")]);
+    let dead = fixture.add("dead", &[("shared", "shared content"), ("own", "23456")]);
+    assert_eq!(fixture.gc(), [], "this process holds both");
+    let link = fixture.directory.path().join("result");
+    fixture.store.add_root_link(&link, &kept).expect("rooted");
+    let fixture = fixture.reopen();
+    let plan = fixture.store.plan_gc(&GcPolicy::default()).expect("planned");
+    assert_eq!(plan.freed, 5, "the shared file stays");
+    assert!(fixture.store.is_valid(&dead).expect("asked"), "a plan changes nothing");
+    assert_eq!(plan.plan.explain(&kept), [(kept.clone(), Reason::Root(link.display().to_string()))]);
+    let report = fixture.store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert_eq!(report.freed, 5);
+    assert!(!fixture.store.host_path(&dead).exists() && fixture.store.host_path(&kept).exists());
+    fixture.assert_sound();
+    std::fs::remove_file(&link).expect("removed");
+    assert_eq!(fixture.gc(), [kept], "a link that is gone holds nothing");
+}
+
+#[test]
+fn the_first_realisation_is_kept_and_a_second_one_is_a_conflict() {
+    let fixture = Fixture::new();
+    let first = fixture.build(1, "one", &[]);
+    assert_eq!(first.conflict, None);
+    let second = fixture.build(1, "two", &[]);
+    assert_eq!(second.path, first.path);
+    assert!(second.conflict.is_some());
+    let action = ActionDigest::from_bytes([1; 32]);
+    let found = fixture.store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
+    assert_eq!(found, Some(first.path.clone()));
+    assert_eq!(fixture.store.derivers(&first.path).expect("asked").len(), 1);
+    fixture.assert_sound();
+}
+
+#[test]
+fn an_output_that_was_collected_can_be_realised_anew() {
+    let fixture = Fixture::new();
+    let first = fixture.build(1, "one", &[]).path;
+    let fixture = fixture.reopen();
+    assert!(fixture.gc().contains(&first));
+    let other = fixture.build(1, "two", &[]);
+    assert_eq!(other.conflict, None, "there is nothing left to conflict with");
+    let action = ActionDigest::from_bytes([1; 32]);
+    let found = fixture.store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
+    assert_eq!(found, Some(other.path));
+}
+
+#[test]
+fn a_new_name_for_a_realised_tree_costs_a_tree_of_links() {
+    let fixture = Fixture::new();
+    let first = fixture.build(1, "one", &[]).path;
+    let action = ActionDigest::from_bytes([1; 32]);
+    let renamed = fixture.store.realised_path(&action, &OutputName::out(), &name("renamed")).expect("asked");
+    let renamed = renamed.expect("the tree is there");
+    assert_eq!((renamed.tree(), renamed.name().as_str()), (first.tree(), "renamed"));
+    fixture.assert_sound();
+}
+
+#[test]
+fn declared_run_time_dependencies_are_kept_alive() {
+    let fixture = Fixture::new();
+    let library = fixture.build(1, "library", &[]).path;
+    let program = fixture.build(2, "program", std::slice::from_ref(&library)).path;
+    fixture.store.add_root("program", &program).expect("rooted");
+    let fixture = fixture.reopen();
+    fixture.gc();
+    assert!(fixture.store.is_valid(&library).expect("asked"));
+    assert_eq!(fixture.store.runtime(&program).expect("asked"), std::slice::from_ref(&library));
+    assert_eq!(fixture.store.referrers(&library).expect("asked"), [program]);
+}
+
+#[test]
+fn the_index_can_be_lost_or_damaged() {
+    let fixture = Fixture::new();
+    let source = fixture.add("source", &[("x", "1"), ("d/y", "2")]);
+    let built = fixture.build(1, &format!("mentions {source}"), std::slice::from_ref(&source)).path;
+    let action = ActionDigest::from_bytes([1; 32]);
+    for damage in [None, Some(&b"this is not a database, and long enough to be read as one"[..])] {
+        let index = fixture.store.layout().index();
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(index.with_file_name(format!("index.db{ending}")));
+        }
+        if let Some(bytes) = damage {
+            std::fs::write(&index, bytes.repeat(100)).expect("written");
+        }
+        let other = Fixture::open(fixture.directory.path());
+        assert!(other.is_valid(&source).expect("asked") && other.is_valid(&built).expect("asked"));
+        assert_eq!(other.references(&built).expect("asked"), std::slice::from_ref(&source));
+        assert_eq!(other.runtime(&built).expect("asked"), std::slice::from_ref(&source));
+        let found = other.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
+        assert_eq!(found, Some(built.clone()));
+        assert_eq!(other.derivation(&derivation(1).digest()).expect("kept"), derivation(1));
+        assert_eq!(other.verify(None, true).expect("verified"), []);
+    }
+}
+
+#[test]
+fn damage_is_found_and_named() {
+    let fixture = Fixture::new();
+    let path = fixture.add("p", &[("bit", "content"), ("gone", "x"), ("d/mode", "y")]);
+    let host = fixture.store.host_path(&path);
+    let writable = |file: &Path, mode| {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).expect("changed");
+    };
+    writable(&host, 0o755);
+    writable(&host.join("bit"), 0o644);
+    std::fs::write(host.join("bit"), "Content").expect("written");
+    writable(&host.join("bit"), 0o444);
+    std::fs::remove_file(host.join("gone")).expect("removed");
+    writable(&host.join("d/mode"), 0o555);
+    std::fs::write(host.join("extra"), "").expect("written");
+    let problems: BTreeSet<_> =
+        fixture.store.verify(None, true).expect("verified").iter().map(Problem::to_string).collect();
+    for expected in
+        ["/bit has other content", "/gone is missing", "/d/mode has another mode", "/extra does not belong there"]
+    {
+        assert!(problems.contains(&format!("{path}{expected}")), "{expected} is not among {problems:?}");
+    }
+    assert!(
+        problems.iter().any(|problem| problem.contains("objects/") && problem.contains("is not what its name says"))
+    );
+    let quick = fixture.store.verify(Some(&[path]), false).expect("verified");
+    assert!(!quick.iter().any(|problem| problem.to_string().contains("/bit")), "only contents tell");
+}
+
+#[test]
+fn a_store_of_another_format_is_refused() {
+    let fixture = Fixture::new();
+    let format = fixture.directory.path().join("store/format");
+    std::fs::write(&format, "larder store 2\n").expect("written");
+    let opened = LocalStore::open(&fixture.directory.path().join("store"), OpenOptions::default());
+    assert!(matches!(opened, Err(StoreError::Format { found, .. }) if found == "larder store 2"));
+}
+
+#[test]
+fn what_an_unfinished_publication_left_is_cleaned_up() {
+    let fixture = Fixture::new();
+    let tmp = fixture.store.layout().tmp();
+    let leftover = tmp.join("1-0-deadbeef");
+    std::fs::create_dir_all(leftover.join("tree/d")).expect("created");
+    std::fs::set_permissions(leftover.join("tree/d"), std::fs::Permissions::from_mode(0o555)).expect("changed");
+    let own = fixture.store.stage().expect("staged");
+    fixture.gc();
+    assert!(!leftover.exists(), "process 1 holds no lease");
+    assert!(own.path().exists(), "what this process stages stays");
+}
