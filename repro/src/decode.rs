@@ -4,6 +4,7 @@
 //! then, and for unknown formats, they are compared byte by byte. Containers hand their parts back here.
 
 pub mod raw;
+pub(crate) mod text;
 
 mod ar;
 mod bytes;
@@ -14,7 +15,6 @@ mod gzip;
 mod members;
 mod strings;
 mod tar;
-mod text;
 mod zip;
 
 use crate::diff::Options;

@@ -233,7 +233,7 @@ fn mark_checksum_lists(differences: &mut [Difference]) {
         let [Change { detail: crate::report::Detail::Text { diff, cut: false }, .. }] = changes.as_slice() else {
             continue;
         };
-        let mut named = changed_lines(diff).map(named_by_checksum).peekable();
+        let mut named = changed_lines(diff).map(decode::text::named_by_checksum).peekable();
         let others = |file: &str| {
             paths.iter().any(|path| *path != difference.path && path.ends_with(file.trim_start_matches("./")))
         };
@@ -245,12 +245,4 @@ fn mark_checksum_lists(differences: &mut [Difference]) {
 
 fn changed_lines(diff: &str) -> impl Iterator<Item = &str> {
     diff.lines().filter_map(|line| line.strip_prefix(['+', '-']))
-}
-
-/// The file that a line `<checksum>  <path>` is about.
-fn named_by_checksum(line: &str) -> Option<&str> {
-    let (sum, file) = line.split_once(char::is_whitespace)?;
-    let file = file.trim_start().trim_start_matches('*');
-    let is_sum = matches!(sum.len(), 32 | 40 | 64 | 96 | 128) && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_sum && !file.is_empty()).then_some(file)
 }

@@ -133,6 +133,14 @@ fn zip_members() {
 #[test]
 fn elf_sections() {
     let left = Elf { debug_link: Some([1; 4]), ..Elf::default() };
+    assert_eq!(
+        at(
+            &changes(&left.write(), &Elf { debug_link: Some([2; 4]), ..Elf::default() }.write()),
+            "section .gnu_debuglink"
+        )
+        .detail,
+        Detail::Field { left: "x.debug 01010101".into(), right: "x.debug 02020202".into() }
+    );
     let mut right = left.clone();
     right.comment = b"GCC: 13\0";
     right.rodata = b"jello\0";
@@ -182,6 +190,14 @@ fn elf_symbols_come_and_go() {
 fn elf_sections_come_and_go() {
     let found = changes(&Elf::default().write(), &Elf { build_id: None, ..Elf::default() }.write());
     assert_eq!(at(&found, "section .note.gnu.build-id").detail, Detail::Removed { size: 36 });
+}
+
+#[test]
+fn a_list_of_checksums_is_known_inside_of_archives() {
+    let sums = |digit: &str| format!("{}  usr/bin/x\n{}  usr/bin/y\n", digit.repeat(32), "f".repeat(32)).into_bytes();
+    let (left, right) = (sums("a"), sums("b"));
+    let found = changes(&tar(&[Tarred::new("md5sums", &left)]), &tar(&[Tarred::new("md5sums", &right)]));
+    assert_eq!(causes(at(&found, "md5sums")), [Cause::BuildId]);
 }
 
 #[test]

@@ -93,3 +93,23 @@ fn every_single_damaged_byte_of_the_headers_is_survived() {
         }
     }
 }
+
+#[test]
+fn members_of_a_zip_that_share_bytes_do_not_multiply_the_work() {
+    // Every entry of the directory is made to point at the first content.
+    let content = vec![b'x'; 1 << 20];
+    let members: Vec<(String, &[u8])> = (0..3000).map(|index| (format!("m{index}"), &b""[..])).collect();
+    let mut all: Vec<(&str, u32, &[u8])> = vec![("first", 0, &content)];
+    all.extend(members.iter().map(|(name, content)| (name.as_str(), 0, *content)));
+    let mut left = zip(&all);
+    let starts: Vec<usize> =
+        left.windows(4).enumerate().filter(|(_, window)| window == b"PK\x01\x02").map(|(at, _)| at).collect();
+    for at in starts {
+        left[at + 20..at + 24].copy_from_slice(&(1u32 << 20).to_le_bytes());
+        left[at + 42..at + 46].fill(0);
+    }
+    let mut right = left.clone();
+    right[1000] = b'y';
+    let json = compared(&left, &right, Limits::default()).to_json().unwrap();
+    assert!(json.contains("more than the limit"), "{}", &json[..500]);
+}

@@ -70,3 +70,39 @@ fn identical_trees_are_said_to_be() {
     assert!(text(&report, TextOptions::default()).contains("identical"));
     assert!(html(&report).contains("identical"));
 }
+
+#[test]
+fn the_json_form_is_that_of_its_schema() {
+    let report = report_with(&MemoryTree::of(b"a\n"), &MemoryTree::of(b"2023-11-14\n"), &Options::default());
+    let expected = format!(
+        r#"{{
+  "schema": 1,
+  "left": {{
+    "name": "",
+    "digest": "{}"
+  }},
+  "right": {{
+    "name": "",
+    "digest": "{}"
+  }},
+  "differences": [
+    {{
+      "path": "file",
+      "kind": "content",
+      "left_size": 2,
+      "right_size": 11,
+      "changes": [
+        {{
+          "place": "",
+          "detail": "text",
+          "diff": "@@ -1 +1 @@\n-a\n+2023-11-14\n",
+          "cut": false
+        }}
+      ]
+    }}
+  ]
+}}"#,
+        report.left.digest, report.right.digest
+    );
+    assert_eq!(report.to_json().unwrap(), expected);
+}

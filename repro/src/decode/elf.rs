@@ -11,6 +11,20 @@ const MAX_SECTIONS: usize = 100_000;
 /// Fewer characters in read-only data are taken for a coincidence.
 const MIN_STRING: usize = 4;
 const BUILD_ID: &str = ".note.gnu.build-id";
+/// The beginnings of the names of sections that hold addresses and sizes of code.
+const DESCRIPTIONS: [&str; 9] = [
+    ".eh_frame",
+    ".rela.",
+    ".rel.",
+    ".relr.",
+    ".gnu.hash",
+    ".hash",
+    ".debug_aranges",
+    ".debug_rnglists",
+    ".gcc_except_table",
+];
+/// Larger sections are not split into strings.
+const MAX_STRINGS: usize = 64 << 20;
 const DEBUG_LINKS: [&str; 2] = [".gnu_debuglink", ".gnu_debugaltlink"];
 
 /// One section.
@@ -25,7 +39,7 @@ pub(super) type Sections<'a> = BTreeMap<(&'a [u8], usize), Section<'a>>;
 /// What differs between two ELF files.
 pub(super) fn compare(decoder: &Decoder<'_>, left: &[u8], right: &[u8]) -> Found {
     let (left, right) = (parse(left)?, parse(right)?);
-    let (left_sections, right_sections) = (sections(&left)?, sections(&right)?);
+    let (left_sections, right_sections) = (sections(decoder, &left)?, sections(decoder, &right)?);
     let mut changes = headers(&left, &right);
     changes.extend(section_order(&left, &right));
     for (key, section) in &left_sections {
@@ -43,6 +57,7 @@ pub(super) fn compare(decoder: &Decoder<'_>, left: &[u8], right: &[u8]) -> Found
     let added = right_sections.iter().filter(|(key, _)| !left_sections.contains_key(*key));
     changes
         .extend(added.map(|(key, section)| Change::new(place(key), Detail::Added { size: section.data.len() as u64 })));
+    mark_descriptions(&mut changes);
     mark_hashes(&mut changes);
     Ok(changes)
 }
@@ -51,7 +66,8 @@ fn parse(bytes: &[u8]) -> Result<File<'_>, Malformed> {
     File::parse(bytes).map_err(|_| Malformed("malformed ELF headers"))
 }
 
-fn sections<'a>(file: &File<'a>) -> Result<Sections<'a>, Malformed> {
+/// Sections may overlap, so what they hold together counts, not the size of the file.
+fn sections<'a>(decoder: &Decoder<'_>, file: &File<'a>) -> Result<Sections<'a>, Malformed> {
     let mut counts: HashMap<&[u8], usize> = HashMap::new();
     let mut sections = Sections::new();
     for section in file.sections() {
@@ -60,6 +76,7 @@ fn sections<'a>(file: &File<'a>) -> Result<Sections<'a>, Malformed> {
         }
         let name = section.name_bytes().map_err(|_| Malformed("a section's name is missing"))?;
         let data = section.data().map_err(|_| Malformed("a section's data is missing"))?;
+        decoder.spend(data.len() as u64)?;
         let count = counts.entry(name).or_default();
         *count += 1;
         sections.insert((name, *count), Section { kind: section.kind(), data });
@@ -109,6 +126,22 @@ fn section_order(left: &File<'_>, right: &File<'_>) -> Option<Change> {
     Some(Change::new("order of sections", Detail::Reordered { parts: left.len() as u64 }).read(vec![reading]))
 }
 
+/// Sections that say where code is follow from code that differs.
+fn mark_descriptions(changes: &mut [Change]) {
+    let code_differs = |change: &Change| change.follows.is_none() && change.place.starts_with("functions in section ");
+    let text_differs = |change: &Change| change.place == "section .text";
+    if !changes.iter().any(|change| code_differs(change) || text_differs(change)) {
+        return;
+    }
+    let describes = |change: &Change| {
+        let name = change.place.strip_prefix("section ").unwrap_or_default();
+        DESCRIPTIONS.iter().any(|prefix| name.starts_with(prefix))
+    };
+    for change in changes.iter_mut().filter(|change| describes(change)) {
+        change.follows = Some("it describes code that differs".to_owned());
+    }
+}
+
 /// Hashes over the file follow from whatever else differs.
 fn mark_hashes(changes: &mut [Change]) {
     let is_hash = |change: &Change| {
@@ -137,8 +170,10 @@ impl Pair<'_, '_> {
     fn compare(&self, left: &Sections<'_>, right: &Sections<'_>) -> Vec<Change> {
         let name = self.place.strip_prefix("section ").unwrap_or_default();
         match name {
-            BUILD_ID => vec![self.hash("a hash over the file")],
-            _ if DEBUG_LINKS.contains(&name) => vec![self.hash("a checksum of the file with debugging information")],
+            BUILD_ID => vec![self.hash("a hash over the file", build_id)],
+            _ if DEBUG_LINKS.contains(&name) => {
+                vec![self.hash("a checksum of the file with debugging information", debug_link)]
+            }
             ".dynamic" => self.dynamic(left, right),
             ".symtab" | ".dynsym" => {
                 elf_symbols::compare_tables(self.decoder, self.place, self.left_file, self.right_file, name)
@@ -158,6 +193,9 @@ impl Pair<'_, '_> {
     }
 
     fn by_kind(&self, name: &str) -> Vec<Change> {
+        if self.left.data.len().max(self.right.data.len()) > MAX_STRINGS && self.left.kind != SectionKind::Text {
+            return vec![self.raw()];
+        }
         let holds_strings =
             matches!(self.left.kind, SectionKind::OtherString | SectionKind::ReadOnlyString | SectionKind::DebugString);
         if holds_strings || matches!(name, ".comment" | ".interp") {
@@ -191,10 +229,8 @@ impl Pair<'_, '_> {
         vec![found.unwrap_or_else(|| self.raw())]
     }
 
-    fn hash(&self, words: &str) -> Change {
-        let hex =
-            |data: &[u8]| data.iter().skip(data.len().saturating_sub(20)).map(|byte| format!("{byte:02x}")).collect();
-        let detail = Detail::Field { left: hex(self.left.data), right: hex(self.right.data) };
+    fn hash(&self, words: &str, shown: fn(&[u8]) -> String) -> Change {
+        let detail = Detail::Field { left: shown(self.left.data), right: shown(self.right.data) };
         Change::new(self.place, detail).read(vec![Reading::new(Evidence::Structure, Cause::BuildId, words)])
     }
 
@@ -209,6 +245,23 @@ impl Pair<'_, '_> {
         let found = strings::compare(self.decoder, self.place, &left, &right);
         vec![found.unwrap_or_else(|| self.raw().following("addresses of what else differs"))]
     }
+}
+
+/// The build id of a note, which has a header of sixteen bytes: sizes, type and the name `GNU`.
+fn build_id(note: &[u8]) -> String {
+    hex(note.get(16..).unwrap_or(note))
+}
+
+/// The name of a debug link, and the checksum or build id after it.
+fn debug_link(link: &[u8]) -> String {
+    let name = super::bytes::until_nul(link);
+    let rest = &link[name.len()..];
+    let start = rest.iter().position(|&byte| byte != 0).unwrap_or(rest.len());
+    format!("{} {}", super::printable(name), hex(&rest[start..]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().take(64).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn split_at_nul(data: &[u8]) -> Vec<&[u8]> {

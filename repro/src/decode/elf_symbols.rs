@@ -6,6 +6,8 @@ use object::{File, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKin
 use std::collections::BTreeMap;
 
 const MAX_SYMBOLS: usize = 1_000_000;
+/// How often over symbols may cover their section.
+const MAX_OVERLAP: u64 = 8;
 
 /// Which functions of a section with code differ; `None` if there are no symbols that say so.
 pub(super) fn compare_code(decoder: &Decoder<'_>, place: &str, left: &File<'_>, right: &File<'_>) -> Option<Change> {
@@ -37,11 +39,15 @@ pub(super) fn compare_code(decoder: &Decoder<'_>, place: &str, left: &File<'_>, 
 fn functions<'a>(file: &'a File<'a>, section_name: &str) -> BTreeMap<&'a [u8], &'a [u8]> {
     let mut functions = BTreeMap::new();
     let Some(section) = file.section_by_name(section_name) else { return functions };
+    // Symbols may overlap; some do by right, as aliases.
+    let mut budget = section.size().saturating_mul(MAX_OVERLAP);
     for symbol in file.symbols().chain(file.dynamic_symbols()).take(MAX_SYMBOLS) {
         if symbol.kind() != SymbolKind::Text || symbol.size() == 0 || symbol.section_index() != Some(section.index()) {
             continue;
         }
         if let (Ok(name), Ok(Some(code))) = (symbol.name_bytes(), section.data_range(symbol.address(), symbol.size())) {
+            let Some(left) = budget.checked_sub(code.len() as u64) else { return BTreeMap::new() };
+            budget = left;
             functions.insert(name, code);
         }
     }

@@ -1,7 +1,7 @@
 //! Comparing texts line by line.
 
 use super::{Decoder, Limits, raw, visible};
-use crate::reading;
+use crate::reading::{self, Cause, Evidence, Reading};
 use crate::report::{Change, Detail};
 use similar::{ChangeTag, TextDiff};
 use std::time::Duration;
@@ -25,12 +25,29 @@ pub(super) fn compare(decoder: &Decoder<'_>, left: &[u8], right: &[u8]) -> Chang
     let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(left_text, right_text);
     let lines = |tag: ChangeTag| -> Vec<&[u8]> {
         let changes = diff.iter_all_changes().filter(|change| change.tag() == tag);
-        changes.map(|change| change.value().trim_end_matches('\n').as_bytes()).collect()
+        changes.map(|change| change.value().as_bytes()).collect()
     };
     let (removed, added) = (lines(ChangeTag::Delete), lines(ChangeTag::Insert));
-    let readings = reading::of_fragments(&removed, &added, decoder.tokens());
+    let readings = match are_checksums(&removed) && are_checksums(&added) {
+        true => vec![Reading::new(Evidence::Structure, Cause::BuildId, "a list of checksums of other files")],
+        false => reading::of_fragments(&removed, &added, decoder.tokens()),
+    };
     let (diff, cut) = unified(&diff, decoder.limits().diff_lines);
     Change::new("", Detail::Text { diff, cut }).read(readings)
+}
+
+/// Whether all lines are `<checksum>  <path>`.
+fn are_checksums(lines: &[&[u8]]) -> bool {
+    let is_checksum = |line: &&[u8]| std::str::from_utf8(line).is_ok_and(|line| named_by_checksum(line).is_some());
+    !lines.is_empty() && lines.iter().all(is_checksum)
+}
+
+/// The file that a line `<checksum>  <path>` is about.
+pub(crate) fn named_by_checksum(line: &str) -> Option<&str> {
+    let (sum, file) = line.trim_end().split_once(char::is_whitespace)?;
+    let file = file.trim_start().trim_start_matches('*');
+    let is_sum = matches!(sum.len(), 32 | 40 | 64 | 96 | 128) && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_sum && !file.is_empty()).then_some(file)
 }
 
 fn unified(diff: &TextDiff<'_, '_, str>, most: usize) -> (String, bool) {
@@ -67,7 +84,6 @@ fn push_line(text: &mut String, line: &str) {
 mod tests {
     use super::*;
     use crate::diff::Options;
-    use crate::reading::Cause;
 
     #[test]
     fn lines_are_shown_and_read() {
@@ -85,8 +101,14 @@ mod tests {
     #[test]
     fn the_same_lines_in_another_order() {
         let options = Options::default();
-        let change = compare(&Decoder::new(&options), b"a\nb\nc\n", b"c\na\nb\n");
-        assert!(change.readings.iter().all(|reading| reading.cause == Cause::Order), "{change:?}");
+        let causes = |left: &str, right: &str| -> Vec<Cause> {
+            let change = compare(&Decoder::new(&options), left.as_bytes(), right.as_bytes());
+            change.readings.into_iter().map(|reading| reading.cause).collect()
+        };
+        assert_eq!(causes("a\nb\nc\n", "c\na\nb\n"), [Cause::Order], "one line has moved");
+        assert_eq!(causes("a\nb\nc\nd\n", "d\nc\nb\na\n"), [Cause::Order]);
+        assert_eq!(causes("a\nb\n", "a\nb"), [], "only the end of the last line");
+        assert_eq!(causes("a\nb\n", "a\nc\n"), []);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 const END_RECORD: usize = 22;
 const CENTRAL_HEADER: usize = 46;
 const LOCAL_HEADER: usize = 30;
-const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 /// The extra field with times in seconds since 1970 ("extended timestamp").
 const EXTRA_TIME: u16 = 0x5455;
@@ -88,8 +87,11 @@ fn content<'a>(decoder: &Decoder<'_>, bytes: &'a [u8], header: &[u8]) -> Result<
     let local = slice(bytes, at, LOCAL_HEADER)?;
     let start = at + LOCAL_HEADER + usize::from(u16_at(local, 26)?) + usize::from(u16_at(local, 28)?);
     let packed = slice(bytes, start, size as usize)?;
+    if method != DEFLATED {
+        // Members may overlap, so even what is not unpacked counts.
+        decoder.spend(packed.len() as u64)?;
+    }
     match method {
-        STORED => Ok(Cow::Borrowed(packed)),
         DEFLATED => Ok(Cow::Owned(decoder.unpack(&mut flate2::read::DeflateDecoder::new(packed))?)),
         _ => Ok(Cow::Borrowed(packed)),
     }
