@@ -8,6 +8,7 @@ mod test_fetch;
 mod test_sandbox_basics;
 mod test_unpack;
 mod testutil;
+mod tls_server;
 
 /// A file of tests that is not named above would never run.
 #[test]
