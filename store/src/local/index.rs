@@ -24,6 +24,7 @@ const SCHEMA: &str = "
     CREATE TABLE runtime (tree BLOB NOT NULL, target TEXT NOT NULL, PRIMARY KEY (tree, target)) WITHOUT ROWID;
     CREATE INDEX runtime_referrer ON runtime (target);
     CREATE TABLE derivation (digest BLOB PRIMARY KEY, name TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX derivation_name ON derivation (name);
     CREATE TABLE derivation_input (derivation BLOB NOT NULL, target TEXT NOT NULL,
                                    PRIMARY KEY (derivation, target)) WITHOUT ROWID;
     CREATE TABLE realisation (action BLOB NOT NULL, output TEXT NOT NULL, tree BLOB NOT NULL,
@@ -272,6 +273,15 @@ impl Index {
             Ok(BuildCost { finished: row.get(0)?, duration_ms: row.get(1)?, cpu_ms: row.get(2)?, memory: row.get(3)? })
         };
         Ok(query.query_row([action.as_bytes()], cost).optional()?)
+    }
+
+    pub(super) fn last_duration(&self, name: &StoreName) -> Result<Option<u64>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT build.duration FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
+             JOIN build ON build.action = resolution.action WHERE derivation.name = ? ORDER BY build.finished DESC LIMIT 1",
+        )?;
+        Ok(query.query_row([format!("{name}.drv")], |row| row.get(0)).optional()?)
     }
 
     fn path_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {

@@ -197,7 +197,7 @@ impl LocalStore {
         Ok(Sealed { ingested, staging, place: place.to_owned() })
     }
 
-    /// Publishes a tree whose files are all in the store already: those of `listing`, found as objects or in `sources`.
+    /// Publishes a tree whose files are all in the store already.
     ///
     /// # Errors
     /// When a file of it is nowhere, or it cannot be written.
@@ -212,11 +212,36 @@ impl LocalStore {
         if self.is_valid(&path)? {
             return Ok(path);
         }
+        let sealed = self.stage_listing(listing, Some(references))?;
+        self.publish(sealed, name)
+    }
+
+    /// Makes, without publishing it, a tree whose files are all in the store already. `references` are those of the tree; `None` has its
+    /// files scanned for them.
+    ///
+    /// # Errors
+    /// When a file of it is nowhere, or it cannot be written.
+    pub fn stage_listing(
+        &self,
+        listing: &TreeListing,
+        references: Option<BTreeSet<TreeDigest>>,
+    ) -> Result<Sealed, StoreError> {
         let staging = self.stage()?;
         let place = staging.path().join("tree");
         self.materialise(listing, &place)?;
+        let references = match references {
+            Some(references) => references,
+            None => self.read(&place)?.references,
+        };
         let ingested = Ingested { listing: listing.clone(), references, new_objects: Vec::new() };
-        self.publish(Sealed { ingested, staging, place }, name)
+        Ok(Sealed { ingested, staging, place })
+    }
+
+    /// Lists, hashes and scans a tree without changing it.
+    pub(super) fn read(&self, place: &Path) -> Result<Ingested, StoreError> {
+        let parent = fsutil::open_directory(place.parent().unwrap_or(Path::new("/")))?;
+        let ingest = Ingest::new(Way::Read, self.objects.as_fd(), None);
+        Ok(ingest.run(parent.as_fd(), place, parent.as_fd(), place.file_name().unwrap_or_default())?)
     }
 
     /// Makes a read-only tree of links to objects at `place`.
