@@ -114,7 +114,7 @@ fn add_filtered(
     filter: Option<Value>,
     span: Span,
 ) -> Result<&'static StorePath> {
-    let Some(filter) = filter else { return evaluator.session.add_filtered(evaluator, path, name, None, span) };
+    let Some(filter) = filter else { return evaluator.session.add_filtered(path, name, None, span) };
     let mut reason = None;
     let mut takes = |path: &std::path::Path, kind: FileType| {
         let arguments = [evaluator.string(paths::to_bytes(path)), evaluator.string(kind.name().as_bytes())];
@@ -126,7 +126,7 @@ fn add_filtered(
             FilterError
         })
     };
-    let added = evaluator.session.add_filtered(evaluator, path, name, Some(&mut takes), span);
+    let added = evaluator.session.add_filtered(path, name, Some(&mut takes), span);
     match reason {
         Some(reason) => Err(reason),
         None => added,

@@ -16,7 +16,7 @@ impl Unit<'_> {
             ));
         }
         let inner = recursive_scope(set, scope);
-        let bindings = self.bindings(set, &inner, scope);
+        let bindings = self.bindings(set, &inner, scope, &inner);
         let body = self.expr(body, &inner, None);
         Expr::Let(self.keep(code::Let { bindings, body }))
     }
@@ -25,7 +25,7 @@ impl Unit<'_> {
         let inner = if set.recursive { recursive_scope(set, scope) } else { Scope::of_names(Some(scope), Vec::new()) };
         // Without sources, a set that is not recursive has no level of its own.
         let level = if set.recursive || !set.sources.is_empty() { &inner } else { scope };
-        let bindings = self.bindings(set, level, scope);
+        let bindings = self.bindings(set, level, scope, if set.recursive { level } else { scope });
         let dynamic = set.dynamic.iter().map(|(name, value)| DynamicAttr {
             span: name.span,
             name: self.expr(name, level, None),
@@ -38,10 +38,9 @@ impl Unit<'_> {
         Expr::Attrs(self.keep(AttrsCode { recursive: set.recursive, bindings, dynamic, overrides }))
     }
 
-    /// Compiles bindings in their own scope; `outer` is the one around it, from which `inherit x;` takes.
-    fn bindings(&mut self, set: &AttrSet, scope: &Scope<'_>, outer: &Scope<'_>) -> Bindings {
-        // The sources of a set that is not recursive do not see its level.
-        let source_scope = if set.recursive || set.sources.is_empty() { scope } else { outer };
+    /// Compiles bindings in their own scope. `outer` is the one around it, from which `inherit x;` takes; the `e` of
+    /// `inherit (e) x;` sees `source_scope`, which is the bindings' own only if they see each other.
+    fn bindings(&mut self, set: &AttrSet, scope: &Scope<'_>, outer: &Scope<'_>, source_scope: &Scope<'_>) -> Bindings {
         let sources = self.all(&set.sources, source_scope);
         let mut sorted: Vec<_> = set.bindings.iter().collect();
         sorted.sort_unstable_by_key(|binding| binding.name);

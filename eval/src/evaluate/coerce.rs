@@ -94,7 +94,7 @@ impl Evaluator<'_> {
         match self.force(value)? {
             Value::String(text) => joined.push(text),
             Value::Path(path) if how.copy_paths => {
-                let path = self.session.add_path(self, path.bytes, span)?;
+                let path = self.session.add_path(path.bytes, span)?;
                 joined.push_bytes(path.to_string().as_bytes());
                 joined.add_element(Element::Tree(path));
             }

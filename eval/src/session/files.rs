@@ -3,7 +3,6 @@
 use super::{Session, lock};
 use crate::context::{Context, Element};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::evaluate::Evaluator;
 use crate::io::{FileType, Filter, IoError};
 use crate::paths;
 use crate::source::Span;
@@ -65,12 +64,12 @@ impl Session {
     }
 
     /// Adds a path to the store under its own name; the same path is added once.
-    pub(crate) fn add_path(&self, evaluator: &Evaluator<'_>, path: &[u8], span: Span) -> Result<&'static StorePath> {
+    pub(crate) fn add_path(&self, path: &[u8], span: Span) -> Result<&'static StorePath> {
         if let Some(path) = lock(&self.added).get(path) {
             return Ok(path);
         }
         let name = path_name(paths::base_name(path), span)?;
-        let added = self.add_filtered(evaluator, path, &name, None, span)?;
+        let added = self.add_filtered(path, &name, None, span)?;
         lock(&self.added).insert(path.to_owned(), added);
         Ok(added)
     }
@@ -78,7 +77,6 @@ impl Session {
     /// Adds what a filter takes of a path to the store.
     pub(crate) fn add_filtered(
         &self,
-        _evaluator: &Evaluator<'_>,
         path: &[u8],
         name: &StoreName,
         filter: Option<&mut Filter<'_>>,
