@@ -66,7 +66,9 @@ impl Evaluation {
 
     /// Lays out what the evaluator says is wrong.
     pub(crate) fn failure(&self, failure: Failure) -> CliError {
-        let options = RenderOptions { colour: output::colours(), trace: self.trace, ..RenderOptions::default() };
+        let default = RenderOptions::default();
+        let frames = if self.trace { usize::MAX } else { default.frames };
+        let options = RenderOptions { colour: output::colours(), frames };
         let shown: Vec<_> =
             failure.iter().map(|diagnostic| render(diagnostic, self.session.sources(), options)).collect();
         CliError::evaluation(shown.join("\n"))
