@@ -1,12 +1,12 @@
 # What the pure half of the vocabulary must do. Evaluates to the names of the cases that fail: `[ ]` is good.
 #
-#     larder eval --strict --file recipes/lib/tests.nix
+#     larder eval --strict --file recipes/lib/tests/vocabulary.nix
 let
   inherit (builtins) attrNames elem filter isString tryEval;
 
-  recipes = import ../. { system = "x86_64-linux"; };
+  recipes = import ../../. { system = "x86_64-linux"; };
   inherit (recipes) lib tiers;
-  inherit (import ./near-names.nix) distance nearNames;
+  inherit (import ../near-names.nix) distance nearNames;
 
   refused = value: !(tryEval (builtins.deepSeq value value)).success;
   names = packages: map (package: package.pname) packages;
