@@ -2,7 +2,7 @@
 #
 #     larder eval --strict --file recipes/lib/tests/vocabulary.nix
 let
-  inherit (builtins) attrNames elem filter isString tryEval;
+  inherit (builtins) any attrNames attrValues elem filter isString tryEval;
 
   recipes = import ../../. { system = "x86_64-linux"; };
   inherit (recipes) lib tiers;
@@ -62,7 +62,7 @@ let
     "words survive the shell" = lib.shell.words [ "a b" "it's" ] == "'a b' 'it'\\''s'";
 
     "every package is in a tier" = filter
-      (name: !(elem name [ "lib" "phases" "tiers" ]) && !(tiers.seed ? ${name} || tiers.core ? ${name}))
+      (name: !(elem name [ "lib" "phases" "tiers" ]) && !(any (tier: tier ? ${name}) (attrValues tiers)))
       (attrNames recipes) == [ ];
     "every recipe evaluates" = builtins.all
       (name: isString tiers.core.${name}.drvPath)
