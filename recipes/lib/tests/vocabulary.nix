@@ -26,6 +26,15 @@ let
   top = package { pname = "top"; runtime = [ middle leaf ]; };
   user = package { pname = "user"; buildInputs = [ top leaf ]; };
 
+  pin = {
+    name = "a";
+    version = "1";
+    pool = "pool/main/a/a/a_1.deb";
+    sha256 = "ba4f88f73dbc3ae9055f3c20f4523bfdbaf1ad13ff95e258924f77d20b4fbedf";
+    size = 1;
+  };
+  readPins = pins: lib.readPins (builtins.toFile "pins.json" (builtins.toJSON pins));
+
   cases = {
     "a plain package evaluates" = isString (package { }).drvPath;
     "an unknown argument is refused" = refused (package { configureflags = [ ]; });
@@ -48,6 +57,12 @@ let
       (lib.fetchSource { name = "a"; version = "1"; urls = [ "https://example.org/a" ]; hash = "sha256:12"; });
     "a source needs a url" = refused
       (lib.fetchSource { name = "a"; version = "1"; urls = [ ]; hash = "sha256-AA=="; });
+
+    "pins are read by name" = readPins [ pin ] == { a = pin; };
+    "a name pinned twice is refused" = refused (readPins [ pin pin ]);
+    "a pin without a hash is refused" = refused (readPins [ (removeAttrs pin [ "sha256" ]) ]);
+    "a pin with a bad hash is refused" = refused (readPins [ (pin // { sha256 = "12"; }) ]);
+    "the seed is for one system" = refused (import ../../. { system = "aarch64-linux"; }).hello.drvPath;
 
     "a closure has every package once" = names (lib.closure [ top leaf ]) == [ "top" "leaf" "middle" ];
     "a closure of nothing is empty" = lib.closure [ ] == [ ];

@@ -1,6 +1,6 @@
 # The standard environment: the pinned Debian packages that compile C, as one tree, and the links that their maintainer
 # scripts would have made. Users are the sandbox's to give. Nothing of the seed may reach an image.
-{ compose, readPins, unpackDeb, usrMerge, write }:
+{ compose, readPins, system, unpackDeb, usrMerge, write }:
 
 let
   pins = readPins ../pins.json;
@@ -31,7 +31,8 @@ let
     };
   };
 in
-compose {
+if system != "x86_64-linux" then throw "the seed is pinned for x86_64-linux only, not for ${system}"
+else compose {
   name = "seed";
   root = [ links ] ++ map (pin: unpackDeb { inherit pin; exclude = unused; }) (builtins.attrValues pins);
 }
