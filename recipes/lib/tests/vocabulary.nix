@@ -33,7 +33,7 @@ let
     sha256 = "ba4f88f73dbc3ae9055f3c20f4523bfdbaf1ad13ff95e258924f77d20b4fbedf";
     size = 1;
   };
-  readPins = pins: lib.readPins (builtins.toFile "pins.json" (builtins.toJSON pins));
+  byName = lib.pinsByName "pins.json";
 
   cases = {
     "a plain package evaluates" = isString (package { }).drvPath;
@@ -58,10 +58,10 @@ let
     "a source needs a url" = refused
       (lib.fetchSource { name = "a"; version = "1"; urls = [ ]; hash = "sha256-AA=="; });
 
-    "pins are read by name" = readPins [ pin ] == { a = pin; };
-    "a name pinned twice is refused" = refused (readPins [ pin pin ]);
-    "a pin without a hash is refused" = refused (readPins [ (removeAttrs pin [ "sha256" ]) ]);
-    "a pin with a bad hash is refused" = refused (readPins [ (pin // { sha256 = "12"; }) ]);
+    "pins are found by name" = byName [ pin ] == { a = pin; };
+    "a name pinned twice is refused" = refused (byName [ pin pin ]);
+    "a pin without a hash is refused" = refused (byName [ (removeAttrs pin [ "sha256" ]) ]);
+    "a pin with a bad hash is refused" = refused (byName [ (pin // { sha256 = "12"; }) ]);
     "the seed is for one system" = refused (import ../../. { system = "aarch64-linux"; }).hello.drvPath;
 
     "a closure has every package once" = names (lib.closure [ top leaf ]) == [ "top" "leaf" "middle" ];
