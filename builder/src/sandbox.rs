@@ -11,9 +11,11 @@ mod path;
 mod remedy;
 mod skeleton;
 mod spec;
+mod writable;
 
 pub use outcome::{Outcome, SetupError, Status, Step, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
 pub use spec::{Bind, Circumstances, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer};
+pub use writable::unlock_work;

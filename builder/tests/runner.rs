@@ -1,6 +1,8 @@
 //! The one test binary of this crate.
 
+mod test_sandbox_as_user;
 mod test_sandbox_basics;
+mod test_sandbox_hostile;
 mod testutil;
 
 /// A file of tests that is not named above would never run.

@@ -1,6 +1,8 @@
 //! A sandbox for tests, made of this machine's own tools: `/usr` and what belongs to it, bound into an empty root.
 
-use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer};
+use builder::sandbox::{
+    Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer, unlock_work,
+};
 use builder::spawner::Spawner;
 use std::collections::BTreeMap;
 use std::fs;
@@ -102,5 +104,11 @@ impl Fixture {
         let (outcome, log) = self.run();
         assert_eq!(outcome.status, Status::Exited(0), "{log}");
         log
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        unlock_work(&self.spec.writable).unwrap();
     }
 }
