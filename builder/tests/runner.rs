@@ -2,6 +2,8 @@
 
 mod test_sandbox_as_user;
 mod test_sandbox_basics;
+mod test_sandbox_builds;
+mod test_sandbox_circumstances;
 mod test_sandbox_hostile;
 mod testutil;
 

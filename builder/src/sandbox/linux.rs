@@ -10,8 +10,10 @@ pub(crate) mod filter;
 mod guest;
 mod identity;
 pub(crate) mod init;
+mod listing;
 mod mounts;
 mod privileges;
+mod supervise;
 mod sys;
 
 use super::outcome::{SetupError, Step};

@@ -4,9 +4,10 @@
 use super::super::outcome::{SetupError, Status, Step};
 use super::super::spec::SandboxSpec;
 use super::filter::{self, Filters, Supervision};
-use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, sys};
+use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, supervise, sys};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -61,10 +62,7 @@ fn run_to_end(
     let spec = read_spec(spec)?;
     spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
     enter(&spec, outer)?;
-    let supervised = filter::supervised_calls(&spec.circumstances);
-    let _ = supervised;
-    let pid = start(&spec, stdio, filters, report, None)?;
-    let status = reap_until(pid)?;
+    let status = run_command(&spec, stdio, filters, report)?;
     kill_the_rest();
     Ok(status)
 }
@@ -94,16 +92,30 @@ fn read_spec(file: OwnedFd) -> Result<SandboxSpec, SetupError> {
     serde_json::from_slice(&bytes).map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))
 }
 
-/// Starts the command as a child; gives its pid in our namespace.
+/// Starts the command and waits for its end, answering those of its calls that are to be answered.
+fn run_command(spec: &SandboxSpec, stdio: Stdio, filters: &Filters, report: &mut File) -> Result<Status, SetupError> {
+    let calls = filter::supervised_calls(&spec.circumstances);
+    if calls.is_empty() {
+        let (command, _) = start(spec, stdio, filters, report, None)?;
+        return reap_until(command);
+    }
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .at(Step::Supervise, "listener")?;
+    let supervision = Supervision { program: filter::notify_program(&calls), socket: theirs };
+    let (command, ended) = start(spec, stdio, filters, report, Some(supervision))?;
+    supervise::run(ours, command, &ended, spec.circumstances.kernel_release.clone())
+}
+
+/// Starts the command as a child; gives its pid in our namespace, and a descriptor that is readable when it has ended.
 fn start(
     spec: &SandboxSpec,
     stdio: Stdio,
     filters: &Filters,
     report: &mut File,
     supervision: Option<Supervision>,
-) -> Result<libc::pid_t, SetupError> {
+) -> Result<(libc::pid_t, OwnedFd), SetupError> {
     match sys::fork_into(0).at(Step::Exec, "fork")? {
-        Forked::Parent { pid, .. } => Ok(pid),
+        Forked::Parent { pid, pidfd } => Ok((pid, pidfd)),
         Forked::Child => {
             let Err(error) = guest::become_command(spec, stdio, filters, supervision);
             tell(report, &Status::SetupFailed(error));
@@ -113,7 +125,7 @@ fn start(
 }
 
 /// Reaps whatever ends until the command does.
-fn reap_until(command: libc::pid_t) -> Result<Status, SetupError> {
+pub(super) fn reap_until(command: libc::pid_t) -> Result<Status, SetupError> {
     loop {
         match sys::wait_any(-1) {
             Ok((pid, status, _)) if pid == command => return Ok(status_of(status)),
