@@ -5,6 +5,7 @@
 //! [spawner](crate::spawner). There is no way to run a command here without the sandbox: where the machine forbids it, the
 //! [error](SetupError) names the [remedy](Remedy).
 
+mod clock;
 pub(crate) mod linux;
 mod outcome;
 mod path;

@@ -1,4 +1,6 @@
 //! The one test binary of this crate.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+#![allow(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod test_sandbox_as_user;
 mod test_sandbox_basics;

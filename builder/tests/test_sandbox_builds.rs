@@ -38,8 +38,8 @@ fn usual_tools_work() {
     let fixture = Fixture::script(
         "set -e; exec 2>&1; tar cf t.tar /usr/include/stdio.h 2>/dev/null; tar xf t.tar; cmp usr/include/stdio.h /usr/include/stdio.h; \
          mktemp -d /tmp/x.XXXX >/dev/null; perl -e 'use POSIX; my ($m) = POSIX::ttyname(0); system(\"true\") == 0 or die'; \
-         echo shm > /dev/shm/x; cat /dev/shm/x; cat <(echo fd); echo err > /dev/stderr; head -c4 /dev/urandom | wc -c; \
-         script -qec 'tty' /dev/null </dev/null | tr -d '\\r'; touch -d @1 f; stat -c %Y f; ln f g; mkfifo p; chmod 0 f; sync; \
+         echo shm > /dev/shm/x; cat /dev/shm/x; cat <(echo fd); echo err >> /dev/stderr; head -c4 /dev/urandom | wc -c; \
+         script -qec 'tty' /dev/null </dev/null | tr -d '\\r'; touch -d @1 f; stat -c %Y f; ln f g; mkfifo p; sync; \
          flock g true; timeout 5 true; nice true; test -w /tmp; df / >/dev/null; xargs -n1 -P4 echo < <(echo a) ",
     );
     assert_eq!(fixture.output(), "shm\nfd\nerr\n4\n/dev/pts/0\n1\na\n");
@@ -108,7 +108,8 @@ fn a_command_without_slash_is_found_in_the_path() {
 
 #[test]
 fn what_a_run_used_is_counted_over_all_processes() {
-    let fixture = Fixture::script("(perl -e '$x = \"x\" x 100_000_000; 1 while (times)[0] < 0.2' &) ; sleep 0.6");
+    let fixture =
+        Fixture::script("bash -c \"perl -e '\\$x = q(x) x 100_000_000; 1 while (times)[0] < 0.2'; true\"; true");
     let usage = fixture.run().0.usage;
     assert!(usage.user_time.as_millis() >= 200, "{usage:?}");
     assert!((90 << 20..2 << 30).contains(&usage.peak_memory), "{usage:?}");

@@ -60,7 +60,8 @@ impl Server {
         loop {
             let ready = self.wait()?;
             if ready[0] && !self.answer()? {
-                return Ok(self.kill_all());
+                self.kill_all();
+                return Ok(());
             }
             self.collect(&ready[1..])?;
         }

@@ -6,7 +6,6 @@ use builder::sandbox::{
 use builder::spawner::Spawner;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Seek};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -91,11 +90,11 @@ impl Fixture {
     }
 
     pub(crate) fn run_in(&self, spawner: &Spawner) -> (Outcome, String) {
-        let mut log = tempfile::tempfile().unwrap();
-        let outcome = spawner.run(&self.spec, log.try_clone().unwrap().into()).unwrap();
-        let mut text = Vec::new();
-        log.rewind().unwrap();
-        log.read_to_end(&mut text).unwrap();
+        let path = self.path("log");
+        let log = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        let outcome = spawner.run(&self.spec, log.into()).unwrap();
+        let text = fs::read(&path).unwrap();
+        fs::remove_file(path).unwrap();
         (outcome, String::from_utf8_lossy(&text).into_owned())
     }
 

@@ -93,10 +93,10 @@ fn make_entries(top: BorrowedFd<'_>, entries: &BTreeMap<PathBuf, Entry>) -> Resu
     Ok(())
 }
 
-fn write_file(top: BorrowedFd<'_>, path: &Path, content: &str) -> rustix::io::Result<()> {
+fn write_file(top: BorrowedFd<'_>, path: &Path, content: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = rustix::fs::openat(top, path, flags, Mode::from_raw_mode(0o444))?;
-    rustix::io::write(&file, content.as_bytes()).map(drop)
+    rustix::io::write(&file, content).map(drop)
 }
 
 /// Makes the bottom layer. It is attached over the build directory's host path, which is not needed any more, because
@@ -172,24 +172,29 @@ fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> R
     for name in MASKED {
         cover(skeleton, MASK, proc.as_fd(), name)?;
     }
-    match spec.circumstances.kernel_release {
-        Some(_) => cover(skeleton, KERNEL_RELEASE, proc.as_fd(), "sys/kernel/osrelease"),
-        None => Ok(()),
+    remove(skeleton, MASK)?;
+    if spec.circumstances.kernel_release.is_some() {
+        cover(skeleton, KERNEL_RELEASE, proc.as_fd(), "sys/kernel/osrelease")?;
+        remove(skeleton, KERNEL_RELEASE)?;
     }
+    Ok(())
 }
 
-/// Shows a file of the skeleton in the place of a file of `/proc`, if there is such a file.
+/// Shows a file of the skeleton in the place of a file of `/proc`, if this kernel has such a file.
 fn cover(skeleton: BorrowedFd<'_>, with: &str, proc: BorrowedFd<'_>, name: &str) -> Result<(), SetupError> {
-    let subject = format_args!("/proc/{name}").to_string();
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let place = match rustix::fs::openat(proc, name, flags, Mode::empty()) {
+    let place = match rustix::fs::openat(proc, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
         Err(rustix::io::Errno::NOENT) => return Ok(()),
-        place => place.at(Step::Proc, &subject)?,
+        place => place.at(Step::Proc, format_args!("/proc/{name}"))?,
     };
-    let file = open_tree(skeleton, with, clone_flags()).at(Step::Proc, &subject)?;
-    sys::set_mount_attributes(file.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, &subject)?;
+    let file = open_tree(skeleton, with, clone_flags()).at(Step::Proc, with)?;
+    sys::set_mount_attributes(file.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, with)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(file, "", place, "", flags).at(Step::Proc, &subject)
+    move_mount(file, "", place, "", flags).at(Step::Proc, format_args!("/proc/{name}"))
+}
+
+/// Takes a file out of the skeleton that only its mounts shall show. Nobody has looked it up through the overlay yet.
+fn remove(skeleton: BorrowedFd<'_>, name: &str) -> Result<(), SetupError> {
+    rustix::fs::unlinkat(skeleton, name, AtFlags::empty()).at(Step::Proc, name)
 }
 
 /// Makes `/dev`: a few of the host's nodes, links, shared memory, and pseudo terminals of its own.
@@ -209,7 +214,7 @@ fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
 
 fn make_dev_entries(dev: BorrowedFd<'_>) -> rustix::io::Result<()> {
     for name in DEVICES {
-        write_file(dev, Path::new(name), "")?;
+        write_file(dev, Path::new(name), b"")?;
     }
     for (name, target) in DEVICE_LINKS {
         rustix::fs::symlinkat(target, dev, name)?;
