@@ -1,7 +1,7 @@
 //! Build systems run in the sandbox as they do outside, and many layers compose.
 
 use crate::testutil::{Fixture, host, spawner};
-use builder::sandbox::{Bind, GuestPath, Status};
+use builder::sandbox::{Bind, GuestPath, Status, WritableLayer, unlock_work};
 use std::fs;
 use std::path::Path;
 
@@ -153,4 +153,25 @@ fn an_interactive_run_keeps_its_descriptors() {
 #[test]
 fn the_machine_is_found_able() {
     builder::sandbox::probe().unwrap();
+}
+
+#[test]
+fn a_writable_layer_in_memory_does_the_same() {
+    let mut fixture = Fixture::script("echo new > /data/file; echo x > /tmp/x; cat /data/file /tmp/x; ls -A / | wc -l");
+    let on_disk = fixture.output();
+    fixture.spec.writable = WritableLayer::Memory;
+    assert_eq!(fixture.output(), on_disk);
+    assert_eq!(fs::read_to_string(fixture.path("layer/data/file")).unwrap(), "layer\n");
+}
+
+#[test]
+fn a_writable_layer_can_be_entered_again() {
+    let mut fixture = Fixture::script("echo changed > /data/file; echo kept > /tmp/file; exit 1");
+    assert_eq!(fixture.run().0.status, Status::Exited(1));
+    unlock_work(&fixture.spec.writable).unwrap();
+    let upper = fixture.spec.writable.upper().unwrap().clone();
+    fs::create_dir(fixture.path("again")).unwrap();
+    fixture.spec.writable = WritableLayer::Directories { upper, work: host(fixture.path("again")) };
+    fixture.spec.args[1] = "cat /data/file /tmp/file".to_owned();
+    assert_eq!(fixture.output(), "changed\nkept\n");
 }

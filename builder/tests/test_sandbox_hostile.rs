@@ -347,7 +347,8 @@ fn nothing_is_left_when_larder_is_killed() {
     larder.wait().unwrap();
     wait_until(|| !process_exists(&mark));
     let top = fs::read_to_string(file.path()).unwrap();
-    unlock_work(&WritableLayer { upper: host(format!("{top}/upper")), work: host(format!("{top}/work")) }).unwrap();
+    unlock_work(&WritableLayer::Directories { upper: host(format!("{top}/upper")), work: host(format!("{top}/work")) })
+        .unwrap();
     fs::remove_dir_all(top).unwrap();
 }
 

@@ -99,7 +99,7 @@ mod tests {
         let bind = |target: &&str| Bind { source: host("/s"), target: GuestPath::parse(*target).unwrap() };
         SandboxSpec {
             layers: vec![host("/l")],
-            writable: WritableLayer { upper: host("/u"), work: host("/w") },
+            writable: WritableLayer::Memory,
             binds: targets.iter().map(bind).collect(),
             build_dir: host("/b"),
             out_dir: host("/o"),

@@ -41,13 +41,31 @@ pub struct SandboxSpec {
     pub circumstances: Circumstances,
 }
 
-/// The writable layer of the root: two existing, empty directories on one file system that the caller throws away.
+/// The writable layer of the root, `/tmp` included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WritableLayer {
-    /// Takes the changed files, in overlayfs' format (with attributes in the `user.overlay.` name space).
-    pub upper: HostPath,
-    /// Overlayfs' own working directory. A second run over the same `upper` needs a fresh one.
-    pub work: HostPath,
+pub enum WritableLayer {
+    /// Two existing, empty directories on one file system, which the caller throws away, having called
+    /// [`unlock_work`](super::unlock_work). What the guest changed can be looked at, and be used again, until then.
+    Directories {
+        /// Takes the changed files, in overlayfs' format (with attributes in the `user.overlay.` name space).
+        upper: HostPath,
+        /// Overlayfs' own working directory. A second run over the same `upper` needs a fresh one.
+        work: HostPath,
+    },
+    /// In memory, gone when the sandbox ends: for small builds, whose run it makes shorter by the milliseconds that an
+    /// overlay on a disk file system takes to set up.
+    Memory,
+}
+
+impl WritableLayer {
+    /// The host directory that takes the changed files, if there is one.
+    #[must_use]
+    pub fn upper(&self) -> Option<&HostPath> {
+        match self {
+            Self::Directories { upper, .. } => Some(upper),
+            Self::Memory => None,
+        }
+    }
 }
 
 /// A file or directory of the host shown read-only to the guest.
@@ -196,7 +214,7 @@ impl SandboxSpec {
     fn check_hidden(&self) -> Result<(), SpecError> {
         let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source)).chain([&self.out_dir]);
         for path in sources {
-            for beneath in [&self.build_dir, &self.writable.upper] {
+            for beneath in [Some(&self.build_dir), self.writable.upper()].into_iter().flatten() {
                 if path.as_path().starts_with(beneath.as_path()) {
                     return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
                 }

@@ -10,12 +10,12 @@ use std::path::Path;
 /// an ordinary user's recursive removal would fail; call this before it.
 ///
 /// # Errors
-/// The directory cannot be changed. That overlayfs left nothing is no error.
+/// The directory cannot be changed. That overlayfs left nothing, or
+/// that the layer is in memory, is no error.
 pub fn unlock_work(layer: &WritableLayer) -> io::Result<()> {
+    let WritableLayer::Directories { work, .. } = layer else { return Ok(()) };
     // These are the only directories overlayfs makes for itself; what is in them has been cleaned away by the kernel.
-    ["work", "work/incompat", "work/incompat/volatile"]
-        .iter()
-        .try_for_each(|name| unlock(&layer.work.as_path().join(name)))
+    ["work", "work/incompat", "work/incompat/volatile"].iter().try_for_each(|name| unlock(&work.as_path().join(name)))
 }
 
 fn unlock(path: &Path) -> io::Result<()> {

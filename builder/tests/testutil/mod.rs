@@ -59,7 +59,7 @@ impl Fixture {
         );
         let spec = SandboxSpec {
             layers: vec![host(layer)],
-            writable: WritableLayer { upper: host(make("upper")), work: host(make("work")) },
+            writable: WritableLayer::Directories { upper: host(make("upper")), work: host(make("work")) },
             binds,
             build_dir: host(make("build")),
             out_dir: host(make("out")),

@@ -6,7 +6,7 @@
 use super::super::outcome::{SetupError, Step};
 use super::super::path::HostPath;
 use super::super::skeleton::{Entry, KERNEL_RELEASE, MASK, STORE, skeleton, store_mount_points};
-use super::super::spec::SandboxSpec;
+use super::super::spec::{SandboxSpec, WritableLayer};
 use super::{AtStep, sys};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -41,11 +41,11 @@ pub(crate) fn enter_root(spec: &SandboxSpec) -> Result<(), SetupError> {
     let build = clone_tree(&spec.build_dir)?;
     let out = clone_tree(&spec.out_dir)?;
     let binds = Binds::look_at(spec)?;
-    let skeleton = mount_skeleton(spec, &binds)?;
-    let root = mount_overlay(spec)?;
+    let layers = Layers::make(spec, &binds)?;
+    let root = layers.compose(spec)?;
     attach(&out, &root, "larder/out", Step::Bind)?;
     attach(&build, &root, "build", Step::Bind)?;
-    mount_proc(&root, skeleton.as_fd(), spec)?;
+    mount_proc(&root, layers.skeleton.as_fd(), spec)?;
     mount_dev(&root)?;
     binds.mount(spec, &root)?;
     pivot(&root)
@@ -99,46 +99,67 @@ fn write_file(top: BorrowedFd<'_>, path: &Path, content: &[u8]) -> rustix::io::R
     rustix::io::write(&file, content).map(drop)
 }
 
-/// Makes the bottom layer. It is attached over the build directory's host path, which is not needed any more, because
-/// an overlay takes its layers by path.
-fn mount_skeleton(spec: &SandboxSpec, binds: &Binds) -> Result<OwnedFd, SetupError> {
-    let tmpfs = new_tmpfs(Step::Skeleton)?;
-    make_entries(tmpfs.as_fd(), &skeleton(spec, &binds.is_directory))?;
-    let place = spec.build_dir.as_path();
-    move_mount(&tmpfs, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).at(Step::Skeleton, &spec.build_dir)?;
-    Ok(tmpfs)
+/// The directories of the sandbox's own that go into the overlay.
+struct Layers {
+    /// The skeleton's top.
+    skeleton: OwnedFd,
+    /// The same, by path.
+    lower: PathBuf,
+    upper: PathBuf,
+    work: PathBuf,
 }
 
-/// Composes the layers and attaches the result over the writable layer's host path.
-fn mount_overlay(spec: &SandboxSpec) -> Result<OwnedFd, SetupError> {
-    let upper = spec.writable.upper.as_path();
-    make_tmp(upper).at(Step::Overlay, spec.writable.upper.as_path().join("tmp").display())?;
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Overlay, "overlay")?;
-    configure_overlay(spec, &context).map_err(|(subject, errno)| {
-        let error = SetupError::new(Step::Overlay, subject, errno.raw_os_error());
-        error.with_detail(kernel_messages(&context))
-    })?;
-    let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(Step::Overlay, "/")?;
-    move_mount(&root, "", CWD, upper, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .at(Step::Overlay, &spec.writable.upper)?;
-    Ok(root)
-}
+impl Layers {
+    /// Makes them, as far as the specification does not name them, in one file system in memory. It is attached over the
+    /// build directory's host path, which is not needed any more, because an overlay takes its layers by path.
+    fn make(spec: &SandboxSpec, binds: &Binds) -> Result<Self, SetupError> {
+        let tmpfs = new_tmpfs(Step::Skeleton)?;
+        let place = spec.build_dir.as_path();
+        for name in ["lower", "upper", "work"] {
+            rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(0o755)).at(Step::Skeleton, name)?;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let lower = rustix::fs::openat(&tmpfs, "lower", flags, Mode::empty()).at(Step::Skeleton, "lower")?;
+        make_entries(lower.as_fd(), &skeleton(spec, &binds.is_directory))?;
+        move_mount(&tmpfs, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .at(Step::Skeleton, &spec.build_dir)?;
+        let (upper, work) = match &spec.writable {
+            WritableLayer::Directories { upper, work } => (upper.as_path().to_owned(), work.as_path().to_owned()),
+            WritableLayer::Memory => (place.join("upper"), place.join("work")),
+        };
+        Ok(Self { skeleton: lower, lower: place.join("lower"), upper, work })
+    }
 
-fn configure_overlay(spec: &SandboxSpec, context: &OwnedFd) -> Result<(), (String, rustix::io::Errno)> {
-    let set = |key: &'static str, path: &HostPath| {
-        fsconfig_set_string(context, key, path.as_path()).map_err(|errno| (path.to_string(), errno))
-    };
-    for layer in &spec.layers {
-        set("lowerdir+", layer)?;
+    /// Composes all layers and attaches the result over the upper one.
+    fn compose(&self, spec: &SandboxSpec) -> Result<OwnedFd, SetupError> {
+        make_tmp(&self.upper).at(Step::Overlay, self.upper.join("tmp").display())?;
+        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Overlay, "overlay")?;
+        self.configure(spec, &context).map_err(|(subject, errno)| {
+            let error = SetupError::new(Step::Overlay, subject, errno.raw_os_error());
+            error.with_detail(kernel_messages(&context))
+        })?;
+        let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(Step::Overlay, "/")?;
+        move_mount(&root, "", CWD, &self.upper, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .at(Step::Overlay, self.upper.display())?;
+        Ok(root)
     }
-    set("lowerdir+", &spec.build_dir)?;
-    set("upperdir", &spec.writable.upper)?;
-    set("workdir", &spec.writable.work)?;
-    // Nobody needs the writable layer after a crash, so no write in it need ever be made durable.
-    for flag in ["userxattr", "volatile"] {
-        fsconfig_set_flag(context, flag).map_err(|errno| (flag.to_owned(), errno))?;
+
+    fn configure(&self, spec: &SandboxSpec, context: &OwnedFd) -> Result<(), (String, rustix::io::Errno)> {
+        let set = |key: &'static str, path: &Path| {
+            fsconfig_set_string(context, key, path).map_err(|errno| (path.display().to_string(), errno))
+        };
+        for layer in &spec.layers {
+            set("lowerdir+", layer.as_path())?;
+        }
+        set("lowerdir+", &self.lower)?;
+        set("upperdir", &self.upper)?;
+        set("workdir", &self.work)?;
+        // Nobody needs the writable layer after a crash, so no write in it need ever be made durable.
+        for flag in ["userxattr", "volatile"] {
+            fsconfig_set_flag(context, flag).map_err(|errno| (flag.to_owned(), errno))?;
+        }
+        fsconfig_create(context).map_err(|errno| (String::new(), errno))
     }
-    fsconfig_create(context).map_err(|errno| (String::new(), errno))
 }
 
 /// Makes `/tmp` in the writable layer: writable by all and hiding what the layers have there.
