@@ -7,6 +7,7 @@ mod test_sandbox_basics;
 mod test_sandbox_builds;
 mod test_sandbox_circumstances;
 mod test_sandbox_hostile;
+mod test_sandbox_unavailable;
 mod testutil;
 
 /// A file of tests that is not named above would never run.

@@ -16,7 +16,7 @@ pub enum Remedy {
     Limit(String),
     /// AppArmor restricts unprivileged user namespaces.
     AppArmor,
-    /// larder runs in a chroot.
+    /// larder runs in a chroot, or nothing else explains why user namespaces are forbidden.
     Chroot,
     /// An outer container's system-call filter forbids it.
     OuterFilter,
@@ -42,7 +42,7 @@ impl fmt::Display for Remedy {
                  kernel.apparmor_restrict_unprivileged_userns=0` as root, or give larder an AppArmor profile with `userns,`",
             ),
             Self::Chroot => f.write_str(
-                "larder runs in a chroot, where user namespaces are forbidden: enter the tree with pivot_root (for example \
+                "larder probably runs in a chroot, where user namespaces are forbidden: enter the tree with pivot_root (for example \
                  by `bwrap --bind TREE / --dev /dev --proc /proc`) instead",
             ),
             Self::OuterFilter => f.write_str(
@@ -136,8 +136,11 @@ fn forbidden(facts: &HostFacts) -> Option<Remedy> {
         Some(Remedy::Chroot)
     } else if facts.apparmor_restricts == Some(1) {
         Some(Remedy::AppArmor)
+    } else if facts.filtered {
+        Some(Remedy::OuterFilter)
     } else {
-        facts.filtered.then_some(Remedy::OuterFilter)
+        // The one reason left that leaves no trace: the chroot's top is a mount point itself.
+        Some(Remedy::Chroot)
     }
 }
 

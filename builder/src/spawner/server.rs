@@ -49,9 +49,7 @@ impl Server {
         // The terminal's interrupt is larder's to handle: it tells us whom to kill.
         // SAFETY: ignoring a signal installs no handler.
         unsafe { signal(Signal::SIGINT, SigHandler::SigIgn)? };
-        if nix::unistd::geteuid().is_root() {
-            nix::unistd::setgroups(&[])?;
-        }
+        give_up_groups()?;
         let filters = Filters::compile().map_err(io::Error::other)?;
         Ok(Self { socket, filters, outer: OuterIds::current(), running: Vec::new() })
     }
@@ -162,6 +160,15 @@ impl Sandbox {
             ),
         };
         Ok(Outcome { status, usage })
+    }
+}
+
+/// Leaves root's supplementary groups, which would stay with the guest. Others may not; nor may the root of a user
+/// namespace, who has no more to lose than its user.
+fn give_up_groups() -> io::Result<()> {
+    match nix::unistd::setgroups(&[]) {
+        Err(Errno::EPERM) => Ok(()),
+        result => Ok(result?),
     }
 }
 
