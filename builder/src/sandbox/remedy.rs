@@ -121,9 +121,10 @@ pub(crate) fn remedy(facts: &HostFacts, step: Step, errno: i32) -> Option<Remedy
         (Step::Namespaces | Step::Skeleton, libc::ENOSYS) if facts.filtered => Some(Remedy::OuterFilter),
         (Step::Overlay, libc::ENODEV) => Some(Remedy::Feature("overlayfs (CONFIG_OVERLAY_FS)".to_owned())),
         (Step::Overlay | Step::Skeleton | Step::Namespaces, libc::ENOSYS) => Some(Remedy::OldKernel),
-        (Step::IdMap | Step::Skeleton | Step::Overlay, libc::EPERM | libc::EACCES) => {
-            (facts.apparmor_restricts == Some(1)).then_some(Remedy::AppArmor)
-        }
+        (
+            Step::IdMap | Step::Identity | Step::Root | Step::Bind | Step::Skeleton | Step::Overlay,
+            libc::EPERM | libc::EACCES,
+        ) => (facts.apparmor_restricts == Some(1)).then_some(Remedy::AppArmor),
         (Step::Proc, libc::EPERM) => facts.masked_proc.then_some(Remedy::MaskedProc),
         _ => None,
     }
@@ -175,6 +176,7 @@ mod tests {
         assert!(of(&chroot, Step::Namespaces, libc::EPERM).contains("chroot"));
         let ubuntu = HostFacts { apparmor_restricts: Some(1), ..none.clone() };
         assert!(of(&ubuntu, Step::IdMap, libc::EPERM).contains("apparmor_restrict_unprivileged_userns=0"));
+        assert!(of(&ubuntu, Step::Identity, libc::EPERM).contains("apparmor_restrict_unprivileged_userns=0"));
         assert!(of(&none, Step::Namespaces, libc::ENOSPC).contains("user.max_user_namespaces"));
         let no_nets = HostFacts { zero_limits: vec!["user.max_net_namespaces".to_owned()], ..none.clone() };
         assert!(of(&no_nets, Step::Namespaces, libc::ENOSPC).contains("user.max_net_namespaces"));
