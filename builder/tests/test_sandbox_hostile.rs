@@ -273,6 +273,19 @@ fn dev_and_sys_have_nothing_of_the_machine() {
 }
 
 #[test]
+fn the_devices_of_the_host_cannot_be_changed() {
+    let mode = || fs::metadata("/dev/null").unwrap().permissions().mode();
+    let before = mode();
+    let fixture = Fixture::script(
+        "chmod 640 /dev/null 2>/dev/null && echo mode; chown 1000 /dev/zero 2>/dev/null && echo owner; \
+         touch -d @0 /dev/null 2>/dev/null && echo time; rm -f /dev/null 2>/dev/null && echo removed; \
+         echo x > /dev/null && head -c1 /dev/zero | wc -c",
+    );
+    assert_eq!(fixture.output(), "1\n");
+    assert_eq!(mode(), before);
+}
+
+#[test]
 fn a_daemon_does_not_outlive_the_command() {
     let fixture = Fixture::script(
         "(setsid bash -c 'trap \"\" TERM HUP; exec 1>&- 2>&-; while :; do echo x >> /larder/out/late; done' &) ; \

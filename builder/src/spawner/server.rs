@@ -10,7 +10,6 @@ use crate::sandbox::{Outcome, SetupError, Status, Step, Usage};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
 use std::fs::File;
@@ -60,8 +59,7 @@ impl Server {
         let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
         nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
         // The terminal's interrupt is larder's to handle: it tells us whom to kill.
-        // SAFETY: ignoring a signal installs no handler.
-        unsafe { signal(Signal::SIGINT, SigHandler::SigIgn)? };
+        linux::ignore_interrupt();
         give_up_groups()?;
         let filters = Filters::compile().map_err(io::Error::other)?;
         Ok(Self { socket, filters, outer: OuterIds::current(), running: Vec::new(), ready: None })

@@ -227,7 +227,9 @@ fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
     for name in DEVICES {
         let source = format!("/dev/{name}");
         let node = open_tree(CWD, &source, clone_flags()).at(Step::Dev, &source)?;
-        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        // Read-only mounts let devices be written all the same, but not have their modes changed, which a guest of root could.
+        let attributes =
+            MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         sys::set_mount_attributes(node.as_fd(), attributes.bits().into(), false).at(Step::Dev, &source)?;
         attach(&node, &dev, name, Step::Dev)?;
     }

@@ -8,11 +8,11 @@ use super::listing::{Entry, Listing, TooSmall};
 use super::{AtStep, init, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::socket::{MsgFlags, recvmsg};
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// Directories larger than this are listed in the kernel's own order.
 const MAX_ENTRIES: usize = 1_000_000;
@@ -57,12 +57,7 @@ fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
     let message =
         recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags).at(Step::Supervise, "listener")?;
-    let rights = message.cmsgs().at(Step::Supervise, "listener")?.find_map(|message| match message {
-        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
-        _ => None,
-    });
-    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
-    Ok(rights.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
+    Ok(sys::received_descriptors(message.cmsgs().at(Step::Supervise, "listener")?).pop())
 }
 
 /// The listing of one open directory of one process.

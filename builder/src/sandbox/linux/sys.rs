@@ -1,6 +1,8 @@
-//! The system calls that neither `nix` nor `rustix` wraps, each as one small safe or documented function.
+//! The system calls that neither `nix` nor `rustix` wraps as a safe function, each as one small safe function. All
+//! `unsafe` code of this crate is here.
 
 use super::super::outcome::Usage;
+use nix::sys::socket::ControlMessageOwned;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -273,4 +275,20 @@ pub(crate) fn directory_entry_kind(kind: rustix::fs::FileType) -> u8 {
         FileType::BlockDevice => libc::DT_BLK,
         FileType::Unknown => libc::DT_UNKNOWN,
     }
+}
+
+/// Takes over the descriptors that came with a message.
+pub(crate) fn received_descriptors(messages: impl Iterator<Item = ControlMessageOwned>) -> Vec<OwnedFd> {
+    let rights = messages.filter_map(|message| match message {
+        ControlMessageOwned::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made these descriptors for us; the message is consumed here, so nobody else owns them.
+    rights.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect()
+}
+
+/// Ignores the terminal's interrupt.
+pub(crate) fn ignore_interrupt() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }
