@@ -20,7 +20,7 @@ fn make_and_a_compiler_build_a_program() {
 #[test]
 fn a_configure_script_finds_its_way() {
     let fixture = Fixture::script(
-        "cat > configure.ac <<'END'\nAC_INIT([t],[1])\nAC_PROG_CC\nAC_CHECK_FUNCS([fork mmap openat])\nAC_FUNC_MMAP\n\
+        "cat > configure.ac <<'END'\nAC_INIT([t],[1])\nAC_PROG_CC\nAC_CHECK_FUNCS([fork mmap openat])\n\
          AC_CONFIG_FILES([out])\nAC_OUTPUT\nEND\necho '@ac_cv_func_fork@' > out.in; \
          if ! command -v autoconf >/dev/null; then echo no autoconf; exit 0; fi; \
          autoconf && ./configure > log 2>&1 || { cat log config.log; exit 1; }; grep -c 'ac_cv_func_.*=yes' config.log",
@@ -31,6 +31,42 @@ fn a_configure_script_finds_its_way() {
     } else {
         assert!(output.trim().parse::<u32>().unwrap() >= 3, "{output}");
     }
+}
+
+#[test]
+fn python_and_meson_build_a_program() {
+    let fixture = Fixture::script(
+        "command -v meson >/dev/null && command -v ninja >/dev/null || { echo no meson; exit 0; }; \
+         echo 'int main(void) { return 0; }' > main.c; \
+         printf \"project('p', 'c')\\nexecutable('main', 'main.c', install: true)\\n\" > meson.build; \
+         { meson setup --prefix=/usr out . && ninja -C out && DESTDIR=/larder/out meson install -C out; } > log 2>&1 || \
+         { cat log; exit 1; }; /larder/out/usr/bin/main && echo built; \
+         python3 -c 'import subprocess, threading, multiprocessing, tempfile; print(subprocess.check_output([\"echo\", \"sub\"]).decode(), end=\"\"); \
+         print(multiprocessing.get_context(\"fork\").Pool(2).map(abs, [-1, -2]))'",
+    );
+    let output = fixture.output();
+    if output == "no meson\n" {
+        eprintln!("not tested: this machine has no meson");
+    } else {
+        assert_eq!(output, "built\nsub\n[1, 2]\n");
+    }
+}
+
+#[test]
+fn cargo_builds_a_program() {
+    let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).current_dir("/").output();
+    let Some(sysroot) = sysroot.ok().filter(|output| output.status.success()) else {
+        return eprintln!("not tested: this user has no rustc");
+    };
+    let sysroot = String::from_utf8(sysroot.stdout).unwrap().trim().to_owned();
+    let mut fixture = Fixture::script(
+        "mkdir src; echo 'fn main() { std::thread::spawn(|| println!(\"hello\")).join().unwrap() }' > src/main.rs; \
+         printf '[package]\\nname = \"p\"\\nversion = \"1.0.0\"\\nedition = \"2024\"\\n' > Cargo.toml; cargo run -q --offline",
+    )
+    .bind(sysroot, "/larder/store/rust");
+    fixture.spec.env.insert("PATH".to_owned(), "/larder/store/rust/bin:/usr/bin".to_owned());
+    fixture.spec.env.insert("HOME".to_owned(), "/build".to_owned());
+    assert_eq!(fixture.output(), "hello\n");
 }
 
 #[test]
