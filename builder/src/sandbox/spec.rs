@@ -211,13 +211,19 @@ impl SandboxSpec {
         broken.map_or(Ok(()), |text| Err(SpecError::Text(text.to_owned())))
     }
 
+    /// While the root is composed, the build directory and the upper directory are mounted over.
     fn check_hidden(&self) -> Result<(), SpecError> {
         let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source)).chain([&self.out_dir]);
-        for path in sources {
-            for beneath in [Some(&self.build_dir), self.writable.upper()].into_iter().flatten() {
-                if path.as_path().starts_with(beneath.as_path()) {
-                    return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
-                }
+        let (upper, work) = match &self.writable {
+            WritableLayer::Directories { upper, work } => (Some(upper), Some(work)),
+            WritableLayer::Memory => (None, None),
+        };
+        let beneath_build = sources.clone().chain(upper).chain(work).map(|path| (path, &self.build_dir));
+        let beneath_upper =
+            upper.into_iter().flat_map(|upper| sources.clone().chain(work).map(move |path| (path, upper)));
+        for (path, beneath) in beneath_build.chain(beneath_upper) {
+            if path.as_path().starts_with(beneath.as_path()) {
+                return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
             }
         }
         Ok(())
@@ -283,6 +289,9 @@ mod tests {
         assert_eq!(refusal(|spec| spec.layers = vec![host("/l"); 500]), SpecError::TooManyLayers(500));
         assert!(matches!(refusal(|spec| spec.layers = vec![host("/tmp/build/l")]), SpecError::Hidden { .. }));
         assert!(matches!(refusal(|spec| spec.out_dir = host("/tmp/upper")), SpecError::Hidden { .. }));
+        let work = |path: &str| WritableLayer::Directories { upper: host("/tmp/upper"), work: host(path) };
+        assert!(matches!(refusal(|spec| spec.writable = work("/tmp/upper/work")), SpecError::Hidden { .. }));
+        assert!(matches!(refusal(|spec| spec.writable = work("/tmp/build/work")), SpecError::Hidden { .. }));
         assert_eq!(refusal(|spec| spec.args.push("a\0".to_owned())), SpecError::Text("a\0".to_owned()));
         let equals = |spec: &mut SandboxSpec| drop(spec.env.insert("A=B".to_owned(), String::new()));
         assert_eq!(refusal(equals), SpecError::Text("A=B".to_owned()));

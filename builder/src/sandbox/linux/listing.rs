@@ -89,6 +89,25 @@ mod tests {
         assert_eq!(listing.records(99, 50), Ok((Vec::new(), 99)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_the_buffer_nothing_is_lost(names in proptest::collection::vec("[a-z]{1,40}", 0..50), size in 64..500_usize) {
+            let listing = listing(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            let (mut found, mut from) = (Vec::new(), 0);
+            loop {
+                let (bytes, next) = listing.records(from, size).unwrap();
+                if bytes.is_empty() {
+                    break;
+                }
+                assert!(bytes.len() <= size && bytes.len() % 8 == 0);
+                found.extend(parse(&bytes).into_iter().map(|(name, _)| name));
+                from = next;
+            }
+            found.reverse();
+            assert_eq!(found, names);
+        }
+    }
+
     #[test]
     fn a_buffer_too_small_is_refused_and_not_taken_for_the_end() {
         assert_eq!(listing(&["a"]).records(0, 23), Err(TooSmall));

@@ -37,7 +37,7 @@ const MASKED: [&str; 5] = ["cmdline", "kcore", "keys", "sys/kernel/random/boot_i
 /// Composes the root and makes it ours. Afterwards nothing of the host's file systems can be reached but what the
 /// specification names.
 pub(crate) fn enter_root(spec: &SandboxSpec) -> Result<(), SetupError> {
-    // Until now, what was mounted on the host since the namespace was made has been mounted here too.
+    // Only now: where the host's mounts are shared, what was mounted since our namespace was made is here too.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Root, "/")?;
     let build = clone_tree(&spec.build_dir)?;
     let out = clone_tree(&spec.out_dir)?;

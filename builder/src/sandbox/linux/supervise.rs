@@ -4,7 +4,7 @@
 //! Nothing here confines the guest: a call that cannot be answered is simply handed back to the kernel.
 
 use super::super::outcome::{SetupError, Status, Step};
-use super::listing::{Entry, Listing, TooSmall};
+use super::listing::{Entry, Listing};
 use super::{AtStep, init, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -135,7 +135,6 @@ impl Supervisor {
             },
         };
         let Ok((records, next)) = open.listing.records(offset, size as u32 as usize) else {
-            let TooSmall = TooSmall;
             return Ok(Answer::Error(libc::EINVAL));
         };
         if let Err(error) = sys::write_memory(call.pid, buffer, &records) {
