@@ -37,7 +37,7 @@ fn host_files_do_not_exist() {
 #[test]
 fn the_first_process_cannot_be_looked_into() {
     let fixture = Fixture::script(
-        "for name in root cwd fd mem environ maps exe; do ls -l /proc/1/$name/ >/dev/null 2>&1 && echo list $name; \
+        "for name in root cwd fd mem environ maps exe cmdline stat; do ls -l /proc/1/$name/ >/dev/null 2>&1 && echo list $name; \
          cat /proc/1/$name >/dev/null 2>&1 && echo read $name; done; kill -9 1; kill -0 1 && echo alive",
     );
     assert_eq!(fixture.output(), "alive\n");

@@ -187,6 +187,8 @@ fn kernel_messages(context: &OwnedFd) -> String {
 /// Mounts `/proc`, read-only: larder may run as root, whose files in `/proc/sys` the guest would own.
 fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> Result<(), SetupError> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Proc, "/proc")?;
+    // Whom the guest may not look into it does not see: the first process, whose command line has a host path.
+    fsconfig_set_string(&context, "hidepid", "ptraceable").at(Step::Proc, "/proc")?;
     fsconfig_create(&context).at(Step::Proc, "/proc")?;
     let attributes = READ_ONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Proc, "/proc")?;
