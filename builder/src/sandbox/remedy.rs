@@ -53,7 +53,7 @@ impl fmt::Display for Remedy {
                 "larder runs in a container that hides parts of /proc: start the container with `--security-opt \
                  systempaths=unconfined`",
             ),
-            Self::OldKernel => f.write_str("the kernel is too old: larder needs Linux 6.5 or later"),
+            Self::OldKernel => f.write_str("the kernel is too old: larder needs Linux 6.8 or later"),
             Self::Feature(name) => write!(f, "the kernel lacks {name}: load the module or build it in"),
         }
     }
@@ -72,6 +72,8 @@ pub struct HostFacts {
     pub chroot: bool,
     /// Whether a system-call filter is already in force.
     pub filtered: bool,
+    /// Major and minor version of the kernel.
+    pub kernel: Option<(u32, u32)>,
     /// Whether something is mounted over parts of `/proc`.
     pub masked_proc: bool,
 }
@@ -89,6 +91,7 @@ impl HostFacts {
             zero_limits: zero_limits(),
             chroot: !mount_points.is_empty() && !mount_points.contains(&"/"),
             filtered: status.lines().any(|line| line.starts_with("Seccomp:") && line.ends_with('2')),
+            kernel: parse_release(&read("/proc/sys/kernel/osrelease")),
             masked_proc: mount_points.iter().any(|point| point.starts_with("/proc/") && !point.contains("binfmt_misc")),
         }
     }
@@ -101,6 +104,15 @@ fn read(path: &str) -> String {
 fn read_number(path: &str) -> Option<u64> {
     read(path).trim().parse().ok()
 }
+
+/// The first two numbers of a release such as `6.12.3-amd64`.
+fn parse_release(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|char: char| !char.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// The first kernel whose overlayfs takes layers one by one.
+const OLDEST_KERNEL: (u32, u32) = (6, 8);
 
 fn zero_limits() -> Vec<String> {
     let kinds = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
@@ -120,6 +132,9 @@ pub(crate) fn remedy(facts: &HostFacts, step: Step, errno: i32) -> Option<Remedy
         (Step::Namespaces, libc::EPERM | libc::EACCES) => forbidden(facts),
         (Step::Namespaces | Step::Skeleton, libc::ENOSYS) if facts.filtered => Some(Remedy::OuterFilter),
         (Step::Overlay, libc::ENODEV) => Some(Remedy::Feature("overlayfs (CONFIG_OVERLAY_FS)".to_owned())),
+        (Step::Overlay, libc::EINVAL) if facts.kernel.is_some_and(|kernel| kernel < OLDEST_KERNEL) => {
+            Some(Remedy::OldKernel)
+        }
         (Step::Overlay | Step::Skeleton | Step::Namespaces, libc::ENOSYS) => Some(Remedy::OldKernel),
         (
             Step::IdMap | Step::Identity | Step::Root | Step::Bind | Step::Skeleton | Step::Overlay,
@@ -183,6 +198,10 @@ mod tests {
         let docker = HostFacts { filtered: true, masked_proc: true, ..none.clone() };
         assert!(of(&docker, Step::Namespaces, libc::EPERM).contains("seccomp=unconfined"));
         assert!(of(&docker, Step::Proc, libc::EPERM).contains("systempaths=unconfined"));
+        let old = HostFacts { kernel: parse_release("6.1.0-18-amd64"), ..none.clone() };
+        assert_eq!(old.kernel, Some((6, 1)));
+        assert!(of(&old, Step::Overlay, libc::EINVAL).contains("Linux 6.8"));
+        assert_eq!(of(&none, Step::Overlay, libc::EINVAL), "");
         assert_eq!(of(&none, Step::Exec, libc::ENOENT), "");
     }
 }

@@ -5,13 +5,14 @@ use super::super::outcome::{SetupError, Status, Step};
 use super::super::spec::SandboxSpec;
 use super::filter::{self, Filters, Supervision};
 use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, supervise, sys};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What the first process is born with.
@@ -62,7 +63,18 @@ pub(crate) fn run(
 fn prepare(socket: &OwnedFd, report: &File) -> Result<(), SetupError> {
     prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Supervise, "parent-death signal")?;
     sys::close_all_but(&mut [socket.as_raw_fd(), report.as_raw_fd()]);
+    if spawner_has_gone(report) {
+        sys::exit(0);
+    }
     identity::start_loopback()
+}
+
+/// Whether the spawner died before we asked to die with it: then nobody reads the report any more. Our own copy of the
+/// reading end must have been closed.
+fn spawner_has_gone(report: &File) -> bool {
+    let mut polled = [PollFd::new(report.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO).is_ok()
+        && polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
 }
 
 fn tell(report: &mut File, status: &Status) {
