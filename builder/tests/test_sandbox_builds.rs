@@ -195,7 +195,7 @@ fn the_machine_is_found_able() {
 fn a_writable_layer_in_memory_does_the_same() {
     let mut fixture = Fixture::script("echo new > /data/file; echo x > /tmp/x; cat /data/file /tmp/x; ls -A / | wc -l");
     let on_disk = fixture.output();
-    fixture.spec.writable = WritableLayer::Memory;
+    fixture.use_memory();
     assert_eq!(fixture.output(), on_disk);
     assert_eq!(fs::read_to_string(fixture.path("layer/data/file")).unwrap(), "layer\n");
 }

@@ -1,7 +1,7 @@
 //! Each circumstance that can be varied, alone, and its default.
 
 use crate::testutil::Fixture;
-use builder::sandbox::{Circumstances, User, WritableLayer};
+use builder::sandbox::{Circumstances, User};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -79,7 +79,7 @@ fn directories_are_listed_in_reverse() {
         fs::write(fixture.path(&format!("out/a-file-with-a-longish-name-{number}")), "").unwrap();
     }
     let usual = fixture.output();
-    fixture.spec.writable = WritableLayer::Memory;
+    fixture.use_memory();
     fixture.spec.circumstances.reverse_directories = true;
     let mut reversed: Vec<_> = fixture.output().lines().map(str::to_owned).collect();
     reversed.reverse();

@@ -84,6 +84,12 @@ impl Fixture {
         self
     }
 
+    /// Changes over to a writable layer in memory.
+    pub(crate) fn use_memory(&mut self) {
+        unlock_work(&self.spec.writable).unwrap();
+        self.spec.writable = WritableLayer::Memory;
+    }
+
     /// Runs it; gives how it ended and what it printed.
     pub(crate) fn run(&self) -> (Outcome, String) {
         self.run_in(spawner())
