@@ -25,14 +25,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
     let builder = context.builder(None, true)?;
-    let resolved = sandbox::resolved(&builder, &derivation)?;
-    let Some((resolved, place)) =
-        resolved.map(|resolved| (builder.kept_place(&resolved), resolved)).map(|(a, b)| (b, a))
-    else {
-        return Err(
-            CliError::failed("its inputs are not realised, so it cannot have failed here").hint("build it first")
-        );
+    let Some(resolved) = sandbox::resolved(&builder, &derivation)? else {
+        let error = CliError::failed("its inputs are not realised, so it cannot have failed here");
+        return Err(error.hint("build it first"));
     };
+    let place = builder.kept_place(&resolved);
     if !place.exists() {
         let error = CliError::failed(format!("no failed build of {derivation} is kept"));
         return Err(error.hint("`larder shell` enters the sandbox of a build before it starts"));

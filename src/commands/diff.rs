@@ -7,7 +7,7 @@ use crate::error::{CliError, with_causes};
 use crate::installable::EvalArgs;
 use crate::output;
 use crate::realising::BuildArgs;
-use repro::render::{html::html, text::TextOptions, text::text};
+use repro::render::{TextOptions, html, text};
 use repro::{HostTree, Options, Report, compare};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
