@@ -1,2 +1,69 @@
-//! The command line.
-fn main() {}
+//! The command line: arguments, one command per file, progress. The only crate that knows all others.
+
+mod commands;
+mod context;
+mod error;
+mod host_io;
+mod installable;
+mod interrupt;
+mod output;
+mod progress;
+mod realising;
+mod sandbox;
+mod text;
+
+use clap::{CommandFactory, Parser};
+use commands::Command;
+use context::Context;
+use error::CliError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turns recipes into systems: derivations, a rootless sandbox, a content-addressed store.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "An INSTALLABLE is PATH#ATTR (PATH defaults to `.`), a store path, or at least 8 characters of a digest.\n\
+    Exit codes: 0 done; 1 a build or check failed; 2 usage; 3 an evaluation error; 100 internal error."
+)]
+pub(crate) struct Cli {
+    /// The store's directory [default: $LARDER_HOME, else $XDG_DATA_HOME/larder, else ~/.local/share/larder]
+    #[arg(long, global = true, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Do not make what is written survive a power cut
+    #[arg(long, global = true)]
+    no_sync: bool,
+    /// Show less of what is going on
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    // The spawner is this program again; it must not have any other thread.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == commands::SPAWNER) {
+        builder::spawner::main();
+    }
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and versions are no errors; everything else is one of usage.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = Context::new(&cli).and_then(|context| cli.command.run(&context));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
+/// What a command returns: its exit code, or an error that says why.
+type CommandResult = Result<ExitCode, CliError>;

@@ -1,6 +1,29 @@
-//! Planning, scheduling and the sandbox.
+//! Realising derivations: plan, schedule, sandbox, outputs, and the builders that run inside larder.
+//!
+//! A [plan](plan) says what must be done; the [schedule] runs it; the [builder](builder::Builder) does one piece: it
+//! [resolves](resolve) a derivation to an action, runs that in a [sandbox], verifies the [run-time closure](runtime) of what came out and
+//! publishes it. Nothing here knows the language that derivations are written in.
 
+mod action_lock;
+pub mod builder;
+mod builtin;
+pub mod compose;
+pub mod environment;
+pub mod error;
+pub mod event;
 pub mod fetch;
+pub mod log;
+pub mod plan;
+pub mod resolve;
+pub mod runtime;
+#[deny(unsafe_code)]
 pub mod sandbox;
+pub mod schedule;
+#[deny(unsafe_code)]
 pub mod spawner;
 pub mod unpack;
+
+pub use builder::{Builder, Settings};
+pub use error::BuildError;
+pub use event::{Event, How, Kind, Sink};
+pub use schedule::{RunOptions, RunResult};

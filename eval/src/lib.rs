@@ -1,1 +1,43 @@
 //! The evaluator of the Nix expression language.
+//!
+//! A text is parsed ([`syntax`]), compiled to code in which every variable is a slot, and evaluated lazily on a thread
+//! with a deep stack. Start at [`Session`]. Everything the evaluator asks of the outside goes through [`EvalIo`].
+//!
+//! Invariants: no file, clock, environment or randomness is reached but through [`EvalIo`] and [`Settings`]; bad input
+//! gives a [`Diagnostic`], never a panic; results do not depend on the order in which names were interned.
+//!
+//! Memory that evaluation makes is never freed: a run ends before collecting garbage pays. `unsafe` code is in two
+//! modules, `thunk` and `env`, and nowhere else.
+
+#![deny(unsafe_code)]
+
+pub mod attrs;
+pub mod builtins;
+pub mod code;
+mod compile;
+pub mod context;
+pub mod diagnostic;
+pub mod env;
+pub mod evaluate;
+pub mod interface;
+pub mod io;
+mod near;
+pub mod paths;
+pub mod print;
+pub mod selection;
+pub mod session;
+pub mod settings;
+pub mod source;
+pub mod symbol;
+pub mod syntax;
+pub mod thunk;
+pub mod value;
+
+pub use diagnostic::{Code, Diagnostic, RenderOptions, Severity, render};
+pub use evaluate::Evaluator;
+pub use interface::{Argument, DerivationRef};
+pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};
+pub use session::{Failure, Session};
+pub use settings::{Impure, Settings};
+pub use source::{Origin, Sources, Span};
+pub use value::Value;

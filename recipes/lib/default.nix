@@ -10,7 +10,7 @@ let
   unpack = import ./unpack.nix { inherit check system; };
   compose = import ./compose.nix { inherit check system; };
   inherit (import ./fetch.nix { inherit check system; }) fetchSource fetchDeb;
-  inherit (import ./pin.nix { inherit check; }) readPins;
+  inherit (import ./pin.nix { inherit check; }) pinsByName readPins;
   debian = import ./debian.nix { inherit check fetchDeb unpack; };
   mkPackage = import ./mk-package.nix { inherit check closure didYouMean seed shell system unpack; };
 
@@ -20,6 +20,6 @@ let
   };
 in
 words // {
-  inherit closure didYouMean shell words;
+  inherit closure didYouMean pinsByName shell words;
   callRecipe = import ./call-recipe.nix { inherit didYouMean; };
 }

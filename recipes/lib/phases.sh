@@ -9,7 +9,7 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # What is for this script only does not reach the programs it runs.
-export -n "${!larder_@}" name system builder
+export -n "${!larder_@}" name system builder outputs
 
 readonly source_directory=/build/source
 current_phase=start

@@ -7,6 +7,7 @@
 //! Invariant: decoders read hostile bytes. They never panic, and what they allocate and how long they take is bounded
 //! by [`decode::Limits`]; what they cannot read is compared byte by byte instead.
 
+pub mod axes;
 pub mod decode;
 pub mod diff;
 pub mod reading;
@@ -14,6 +15,7 @@ pub mod render;
 pub mod report;
 pub mod source;
 
+pub use axes::Axis;
 pub use diff::{Options, compare};
 pub use reading::{Cause, Evidence, Reading, Tokens};
 pub use report::{Change, Detail, Difference, DifferenceKind, NodeKind, Report, SCHEMA, Side};

@@ -1,4 +1,4 @@
-{ fetchSource, libc, mkPackage }:
+{ bash, fetchSource, libc, mkPackage }:
 
 mkPackage rec {
   pname = "findutils";
@@ -11,7 +11,7 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ libc ];
+  runtime = [ bash libc ]; # updatedb is a shell script
 
   verify = [
     "usr/bin/find"

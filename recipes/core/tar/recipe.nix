@@ -16,6 +16,9 @@ mkPackage rec {
   # The archive was repacked without its manual, but `configure` and `make install` expect the directory.
   phases.beforeConfigure = "stub_makefile_in doc";
 
+  # Its tests are one script, which has a flag of its own for jobs.
+  phases.check = ''run_make check TESTSUITEFLAGS="-j$LARDER_JOBS"'';
+
   verify = [
     "usr/bin/tar"
   ];

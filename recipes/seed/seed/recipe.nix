@@ -1,6 +1,6 @@
-# The standard environment: the pinned Debian packages that compile C, as one tree. What their maintainer scripts would
-# have made (links, alternatives, users) is written here; nothing of it may reach an image.
-{ compose, readPins, unpackDeb, usrMerge, write }:
+# The standard environment: the pinned Debian packages that compile C, as one tree, and the links that their maintainer
+# scripts would have made. Users are the sandbox's to give. Nothing of the seed may reach an image.
+{ compose, readPins, system, unpackDeb, usrMerge, write }:
 
 let
   pins = readPins ../pins.json;
@@ -28,12 +28,11 @@ let
       "usr/bin/awk".symlink = "mawk";
       "usr/bin/cc".symlink = "gcc";
       "usr/bin/sh".symlink = "dash";
-      "etc/group".text = "root:x:0:\nbuild:x:1000:\n";
-      "etc/passwd".text = "root:x:0:0:root:/root:/bin/sh\nbuild:x:1000:1000:build:/build:/bin/sh\n";
     };
   };
 in
-compose {
+if system != "x86_64-linux" then throw "the seed is pinned for x86_64-linux only, not for ${system}"
+else compose {
   name = "seed";
   root = [ links ] ++ map (pin: unpackDeb { inherit pin; exclude = unused; }) (builtins.attrValues pins);
 }

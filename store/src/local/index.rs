@@ -8,6 +8,7 @@ use crate::derivation::{Input, OutputName};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,7 @@ const SCHEMA: &str = "
     CREATE TABLE runtime (tree BLOB NOT NULL, target TEXT NOT NULL, PRIMARY KEY (tree, target)) WITHOUT ROWID;
     CREATE INDEX runtime_referrer ON runtime (target);
     CREATE TABLE derivation (digest BLOB PRIMARY KEY, name TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX derivation_name ON derivation (name);
     CREATE TABLE derivation_input (derivation BLOB NOT NULL, target TEXT NOT NULL,
                                    PRIMARY KEY (derivation, target)) WITHOUT ROWID;
     CREATE TABLE realisation (action BLOB NOT NULL, output TEXT NOT NULL, tree BLOB NOT NULL,
@@ -31,6 +33,7 @@ const SCHEMA: &str = "
     CREATE INDEX realisation_tree ON realisation (tree);
     CREATE TABLE resolution (derivation BLOB PRIMARY KEY, action BLOB NOT NULL) WITHOUT ROWID;
     CREATE INDEX resolution_action ON resolution (action);
+    CREATE TABLE source (place BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE build (action BLOB PRIMARY KEY, finished INTEGER NOT NULL, duration INTEGER NOT NULL, cpu INTEGER NOT NULL,
                         memory INTEGER NOT NULL) WITHOUT ROWID;
 ";
@@ -274,6 +277,22 @@ impl Index {
         Ok(query.query_row([action.as_bytes()], cost).optional()?)
     }
 
+    /// Whether something was ever added from this place.
+    pub(super) fn is_source(&self, place: &Path) -> Result<bool, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT 1 FROM source WHERE place = ?")?;
+        Ok(query.exists([place.as_os_str().as_bytes()])?)
+    }
+
+    pub(super) fn last_duration(&self, name: &StoreName) -> Result<Option<u64>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT build.duration FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
+             JOIN build ON build.action = resolution.action WHERE derivation.name = ? ORDER BY build.finished DESC LIMIT 1",
+        )?;
+        Ok(query.query_row([format!("{name}.drv")], |row| row.get(0)).optional()?)
+    }
+
     fn path_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached(query)?;
@@ -382,6 +401,12 @@ pub(super) fn insert_path(transaction: &Transaction<'_>, info: &PathInfo) -> Res
         )?
         .execute(params![tree.as_bytes(), info.path.name().as_str(), info.files, info.bytes, info.added, info.used])
         .map(drop)
+}
+
+/// Notes that something was added from this place.
+pub(super) fn insert_source(transaction: &Transaction<'_>, place: &Path) -> Result<(), rusqlite::Error> {
+    let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO source VALUES (?)")?;
+    insert.execute([place.as_os_str().as_bytes()]).map(drop)
 }
 
 /// Forgets a path.

@@ -156,13 +156,42 @@ impl LocalStore {
         let source = std::fs::canonicalize(source.parent().unwrap_or(source))
             .at("find", source)?
             .join(source.file_name().unwrap_or_default());
+        if let Some(path) = self.known_source(&source, &name, excluded)? {
+            return Ok(path);
+        }
         let staging = self.stage()?;
         let target = fsutil::open_directory(staging.path())?;
         let parent = fsutil::open_directory(source.parent().unwrap_or(Path::new("/")))?;
         let ingest = Ingest::new(Way::Copy, self.objects.as_fd(), excluded);
         let ingested = ingest.run(parent.as_fd(), &source, target.as_fd(), OsStr::new("tree"))?;
         let place = staging.path().join("tree");
-        self.publish(Sealed { ingested, staging, place }, name)
+        let path = self.publish(Sealed { ingested, staging, place }, name)?;
+        let note = |transaction: &rusqlite::Transaction<'_>| index::insert_source(transaction, &source);
+        self.index.change(note).map_err(|error| self.index_error(error))?;
+        Ok(path)
+    }
+
+    /// The path of a source that is in the store as it is now. Only for what was added before, or is one small file, is it worth reading a
+    /// source to find out.
+    fn known_source(
+        &self,
+        source: &Path,
+        name: &StoreName,
+        excluded: Option<Excluded<'_>>,
+    ) -> Result<Option<StorePath>, StoreError> {
+        const SMALL: u64 = 1 << 20;
+        let data = source.symlink_metadata().at("stat", source)?;
+        let small = data.is_file() && data.len() <= SMALL;
+        if !small && !self.ask(|index| index.is_source(source))? {
+            return Ok(None);
+        }
+        let parent = fsutil::open_directory(source.parent().unwrap_or(Path::new("/")))?;
+        let ingest = Ingest::new(Way::Read, self.objects.as_fd(), excluded);
+        let file_name = source.file_name().unwrap_or_default();
+        let ingested = ingest.run(parent.as_fd(), source, parent.as_fd(), file_name)?;
+        let path = StorePath::from_tree(ingested.listing.digest(), name.clone())?;
+        self.hold([&path])?;
+        Ok(self.is_valid(&path)?.then_some(path))
     }
 
     /// Publishes one file with this content.
@@ -197,7 +226,7 @@ impl LocalStore {
         Ok(Sealed { ingested, staging, place: place.to_owned() })
     }
 
-    /// Publishes a tree whose files are all in the store already: those of `listing`, found as objects or in `sources`.
+    /// Publishes a tree whose files are all in the store already.
     ///
     /// # Errors
     /// When a file of it is nowhere, or it cannot be written.
@@ -212,11 +241,36 @@ impl LocalStore {
         if self.is_valid(&path)? {
             return Ok(path);
         }
+        let sealed = self.stage_listing(listing, Some(references))?;
+        self.publish(sealed, name)
+    }
+
+    /// Makes, without publishing it, a tree whose files are all in the store already. `references` are those of the tree; `None` has its
+    /// files scanned for them.
+    ///
+    /// # Errors
+    /// When a file of it is nowhere, or it cannot be written.
+    pub fn stage_listing(
+        &self,
+        listing: &TreeListing,
+        references: Option<BTreeSet<TreeDigest>>,
+    ) -> Result<Sealed, StoreError> {
         let staging = self.stage()?;
         let place = staging.path().join("tree");
         self.materialise(listing, &place)?;
+        let references = match references {
+            Some(references) => references,
+            None => self.read(&place)?.references,
+        };
         let ingested = Ingested { listing: listing.clone(), references, new_objects: Vec::new() };
-        self.publish(Sealed { ingested, staging, place }, name)
+        Ok(Sealed { ingested, staging, place })
+    }
+
+    /// Lists, hashes and scans a tree without changing it.
+    pub(super) fn read(&self, place: &Path) -> Result<Ingested, StoreError> {
+        let parent = fsutil::open_directory(place.parent().unwrap_or(Path::new("/")))?;
+        let ingest = Ingest::new(Way::Read, self.objects.as_fd(), None);
+        Ok(ingest.run(parent.as_fd(), place, parent.as_fd(), place.file_name().unwrap_or_default())?)
     }
 
     /// Makes a read-only tree of links to objects at `place`.
@@ -313,12 +367,11 @@ impl LocalStore {
     /// # Errors
     /// When they cannot be written.
     pub fn add_derivations(&self, derivations: Vec<Derivation>) -> Result<(), StoreError> {
+        let paths = derivations.iter().map(Derivation::store_path).collect::<Result<Vec<_>, _>>()?;
+        self.hold(&paths)?;
         let mut records = Vec::new();
-        for derivation in derivations {
-            let path = derivation.store_path()?;
-            self.hold([&path])?;
-            let digest = path.derivation().expect("a derivation's path");
-            if self.index.record(1, digest.as_bytes()).map_err(|error| self.index_error(error))?.is_none() {
+        for (path, derivation) in paths.iter().zip(derivations) {
+            if !self.is_valid(path)? {
                 records.push(Record::Derivation(Box::new(derivation)));
             }
         }

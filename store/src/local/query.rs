@@ -245,6 +245,14 @@ impl LocalStore {
         self.ask(|index| index.build_cost(action))
     }
 
+    /// How long the last build of any derivation of this name took, in milliseconds.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn expected_duration(&self, name: &StoreName) -> Result<Option<u64>, StoreError> {
+        self.ask(|index| index.last_duration(name))
+    }
+
     /// Notes that paths were used now, for collections by last use.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 use super::fsutil::{self, At};
 use super::index::{self, PathInfo};
-use super::ingest::{Ingest, Way};
 use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{Location, read_frames, segment_names};
 use super::{LocalStore, StoreError, now};
@@ -126,13 +125,7 @@ impl LocalStore {
         &self,
         path: &StorePath,
     ) -> Result<Option<(TreeListing, std::collections::BTreeSet<TreeDigest>)>, StoreError> {
-        let place = self.layout.path(path);
-        let name = place.file_name().unwrap_or_default();
-        let ingest = Ingest::new(Way::Read, self.objects.as_fd(), None);
-        match ingest.run(self.store.as_fd(), &place, self.store.as_fd(), name) {
-            Ok(ingested) => Ok(Some((ingested.listing, ingested.references))),
-            Err(_) => Ok(None),
-        }
+        Ok(self.read(&self.layout.path(path)).ok().map(|ingested| (ingested.listing, ingested.references)))
     }
 
     /// Moves an entry of `store/` out of sight.

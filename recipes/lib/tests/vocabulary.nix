@@ -1,12 +1,12 @@
 # What the pure half of the vocabulary must do. Evaluates to the names of the cases that fail: `[ ]` is good.
 #
-#     larder eval --strict --file recipes/lib/tests.nix
+#     larder eval --strict --file recipes/lib/tests/vocabulary.nix
 let
-  inherit (builtins) attrNames elem filter isString tryEval;
+  inherit (builtins) any attrNames attrValues elem filter isString tryEval;
 
-  recipes = import ../. { system = "x86_64-linux"; };
+  recipes = import ../../. { system = "x86_64-linux"; };
   inherit (recipes) lib tiers;
-  inherit (import ./near-names.nix) distance nearNames;
+  inherit (import ../near-names.nix) distance nearNames;
 
   refused = value: !(tryEval (builtins.deepSeq value value)).success;
   names = packages: map (package: package.pname) packages;
@@ -25,6 +25,15 @@ let
   middle = package { pname = "middle"; runtime = [ leaf ]; };
   top = package { pname = "top"; runtime = [ middle leaf ]; };
   user = package { pname = "user"; buildInputs = [ top leaf ]; };
+
+  pin = {
+    name = "a";
+    version = "1";
+    pool = "pool/main/a/a/a_1.deb";
+    sha256 = "ba4f88f73dbc3ae9055f3c20f4523bfdbaf1ad13ff95e258924f77d20b4fbedf";
+    size = 1;
+  };
+  byName = lib.pinsByName "pins.json";
 
   cases = {
     "a plain package evaluates" = isString (package { }).drvPath;
@@ -49,6 +58,12 @@ let
     "a source needs a url" = refused
       (lib.fetchSource { name = "a"; version = "1"; urls = [ ]; hash = "sha256-AA=="; });
 
+    "pins are found by name" = byName [ pin ] == { a = pin; };
+    "a name pinned twice is refused" = refused (byName [ pin pin ]);
+    "a pin without a hash is refused" = refused (byName [ (removeAttrs pin [ "sha256" ]) ]);
+    "a pin with a bad hash is refused" = refused (byName [ (pin // { sha256 = "12"; }) ]);
+    "the seed is for one system" = refused (import ../../. { system = "aarch64-linux"; }).hello.drvPath;
+
     "a closure has every package once" = names (lib.closure [ top leaf ]) == [ "top" "leaf" "middle" ];
     "a closure of nothing is empty" = lib.closure [ ] == [ ];
     "the root is the seed and the closure" =
@@ -62,7 +77,7 @@ let
     "words survive the shell" = lib.shell.words [ "a b" "it's" ] == "'a b' 'it'\\''s'";
 
     "every package is in a tier" = filter
-      (name: !(elem name [ "lib" "phases" "tiers" ]) && !(tiers.seed ? ${name} || tiers.core ? ${name}))
+      (name: !(elem name [ "lib" "phases" "tiers" ]) && !(any (tier: tier ? ${name}) (attrValues tiers)))
       (attrNames recipes) == [ ];
     "every recipe evaluates" = builtins.all
       (name: isString tiers.core.${name}.drvPath)

@@ -1,0 +1,461 @@
+//! Realising one derivation: resolve, look whether it is done, else do it, check what came out, publish it.
+
+use crate::action_lock::ActionLock;
+use crate::builtin;
+use crate::compose;
+use crate::environment::{self, Variation};
+use crate::error::BuildError;
+use crate::event::{Event, How, Sink};
+use crate::fetch::{FetchSettings, Fetcher};
+use crate::log::Log;
+use crate::resolve::{Resolved, Roots};
+use crate::runtime;
+use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
+use crate::spawner::{CancelHandle, Running, Spawner};
+use dashmap::DashMap;
+use rustix::fs::Mode;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use store::derivation::{FixedOutput, HashMode, OutputName, output_path_name};
+use store::file_hash::HashAlgorithm;
+use store::local::publish::{BuildResult, Published};
+use store::local::{At, BuildCost, LocalStore, Sealed, Staging};
+use store::{Derivation, FileHash, Input, Node, StoreName, StorePath};
+
+/// How this larder builds.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program that [`crate::spawner::main`] runs in, with its arguments.
+    pub spawner: (PathBuf, Vec<String>),
+    /// The system that this machine can build for, as `x86_64-linux`.
+    pub system: String,
+    /// How many builds run at once.
+    pub jobs: usize,
+    /// How many processes one build may run at once.
+    pub cores: usize,
+    /// Whether the files of a failed build are kept.
+    pub keep_failed: bool,
+    /// How files are fetched.
+    pub fetch: FetchSettings,
+}
+
+/// Realises derivations into a store.
+#[derive(Debug)]
+pub struct Builder<'s> {
+    store: &'s LocalStore,
+    settings: Settings,
+    roots: Roots,
+    spawner: OnceLock<Spawner>,
+    starting: Mutex<()>,
+    fetcher: OnceLock<Fetcher>,
+    running: DashMap<u64, CancelHandle>,
+    next: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+/// What a builder made, before it is published.
+#[derive(Debug)]
+pub struct Made {
+    /// Every output.
+    pub outputs: Vec<(OutputName, Sealed)>,
+    /// What it cost.
+    pub cost: BuildCost,
+}
+
+impl<'s> Builder<'s> {
+    /// Prepares building; nothing is started yet.
+    #[must_use]
+    pub fn new(store: &'s LocalStore, settings: Settings) -> Self {
+        Self {
+            store,
+            settings,
+            roots: Roots::default(),
+            spawner: OnceLock::new(),
+            starting: Mutex::new(()),
+            fetcher: OnceLock::new(),
+            running: DashMap::new(),
+            next: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// The store it builds into.
+    #[must_use]
+    pub fn store(&self) -> &'s LocalStore {
+        self.store
+    }
+
+    /// How it builds.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn fetcher(&self) -> Result<&Fetcher, BuildError> {
+        if let Some(fetcher) = self.fetcher.get() {
+            return Ok(fetcher);
+        }
+        let made = Fetcher::new(self.settings.fetch.clone())
+            .map_err(|error| BuildError::Builtin { builder: "builtin:fetch".to_owned(), problem: error.to_string() })?;
+        Ok(self.fetcher.get_or_init(|| made))
+    }
+
+    /// The process that starts sandboxes, started when first needed.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawner(&self) -> Result<&Spawner, BuildError> {
+        let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(spawner) = self.spawner.get() {
+            return Ok(spawner);
+        }
+        let (program, arguments) = &self.settings.spawner;
+        let started = Spawner::start(program, arguments)?;
+        Ok(self.spawner.get_or_init(|| started))
+    }
+
+    /// Ends every running build and lets none begin.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        for running in &self.running {
+            // A run that has ended meanwhile needs no killing.
+            let _ = running.value().kill();
+        }
+    }
+
+    /// Whether [`Self::cancel`] was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Resolves a derivation whose inputs are all valid.
+    ///
+    /// # Errors
+    /// When an input is not valid or the root cannot be composed.
+    pub fn resolve(
+        &self,
+        path: &StorePath,
+        derivation: &Derivation,
+        known: &BTreeMap<Input, StorePath>,
+    ) -> Result<Resolved, BuildError> {
+        self.roots.resolve(self.store, path, derivation, known)
+    }
+
+    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised.
+    pub(crate) fn realise(
+        &self,
+        path: &StorePath,
+        derivation: &Derivation,
+        known: &BTreeMap<Input, StorePath>,
+        again: bool,
+        sink: Sink<'_>,
+    ) -> Result<(Vec<Published>, How), BuildError> {
+        let resolved = self.resolve(path, derivation, known)?;
+        if !again && let Some(found) = self.find(derivation, &resolved)? {
+            return Ok((found, How::Reused));
+        }
+        let waiting = || sink(Event::Waiting { derivation: path.clone() });
+        let cancelled = || self.is_cancelled();
+        let lock = ActionLock::take(&self.store.layout().tmp(), &resolved.digest, &waiting, &cancelled)?;
+        let Some(_lock) = lock else { return Err(BuildError::Cancelled) };
+        if !again && let Some(found) = self.find(derivation, &resolved)? {
+            return Ok((found, How::Reused));
+        }
+        let made = self.make(&resolved, &Variation::default(), sink)?;
+        Ok((self.publish(derivation, &resolved, made)?, How::Built))
+    }
+
+    /// The outputs of an action that is realised, noting that this derivation resolves to it.
+    fn find(&self, derivation: &Derivation, resolved: &Resolved) -> Result<Option<Vec<Published>>, BuildError> {
+        let mut found = Vec::new();
+        for output in &derivation.outputs {
+            let name = path_name(&derivation.name, output)?;
+            let Some(path) = self.store.realised_path(&resolved.digest, output, &name)? else { return Ok(None) };
+            found.push(Published { output: output.clone(), path, conflict: None });
+        }
+        self.store.add_resolution(derivation.digest(), resolved.digest)?;
+        Ok(Some(found))
+    }
+
+    fn publish(&self, derivation: &Derivation, resolved: &Resolved, made: Made) -> Result<Vec<Published>, BuildError> {
+        Ok(self.store.publish_build(BuildResult {
+            derivation: derivation.digest(),
+            name: derivation.name.clone(),
+            action: resolved.digest,
+            outputs: made.outputs,
+            runtime: resolved.action.runtime().clone(),
+            cost: made.cost,
+        })?)
+    }
+
+    /// Runs the builder of an action and checks what it made. Nothing is published.
+    ///
+    /// # Errors
+    /// When the builder fails, or its outputs are not as they must be.
+    pub fn make(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
+        if self.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
+        let started = Instant::now();
+        let drv = resolved.action.resolved();
+        let (outputs, usage) = match drv.builtin() {
+            Some(name) => (vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)], None),
+            None => {
+                let (outputs, outcome) = self.run(resolved, variation, sink)?;
+                self.verify_runtime(resolved, &outputs)?;
+                (outputs, Some(outcome.usage))
+            }
+        };
+        if let (Some(fixed), Some((_, sealed))) = (&drv.fixed, outputs.first()) {
+            check_fixed(fixed, sealed)?;
+        }
+        let usage = usage.unwrap_or_default();
+        let cost = BuildCost {
+            finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+            duration_ms: milliseconds(started.elapsed()),
+            cpu_ms: milliseconds(usage.user_time + usage.system_time),
+            memory: usage.peak_memory,
+        };
+        Ok(Made { outputs, cost })
+    }
+
+    fn run(
+        &self,
+        resolved: &Resolved,
+        variation: &Variation,
+        sink: Sink<'_>,
+    ) -> Result<(Vec<(OutputName, Sealed)>, Outcome), BuildError> {
+        let drv = resolved.action.resolved();
+        if drv.system != self.settings.system {
+            return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings.system.clone() });
+        }
+        let started = Instant::now();
+        let staging = self.store.stage()?;
+        let spec = self.sandbox(resolved, staging.path(), variation)?;
+        let derivation = resolved.derivation.clone();
+        let (outcome, tail) = self.run_logged(&spec, resolved, staging.path(), &derivation, sink)?;
+        let duration = started.elapsed();
+        match &outcome.status {
+            Status::Exited(0) => {}
+            Status::SetupFailed(error) => return Err(error.clone().into()),
+            Status::Killed => return Err(BuildError::Cancelled),
+            Status::Exited(code) => {
+                return Err(self.failed(format!("failed with exit status {code}"), duration, tail, resolved, staging));
+            }
+            Status::Signalled(signal) => {
+                return Err(self.failed(format!("was killed by signal {signal}"), duration, tail, resolved, staging));
+            }
+        }
+        Ok((self.take_outputs(resolved, staging)?, outcome))
+    }
+
+    fn run_logged(
+        &self,
+        spec: &SandboxSpec,
+        resolved: &Resolved,
+        staging: &Path,
+        derivation: &StorePath,
+        sink: Sink<'_>,
+    ) -> Result<(Outcome, Vec<String>), BuildError> {
+        // The thread that reads the log hands its lines over, so that the sink need not outlive this call.
+        let (lines, told) = std::sync::mpsc::channel::<String>();
+        let partial = staging.join("log");
+        let (log, writer) = Log::start(partial, move |line| drop(lines.send(line.to_owned())))?;
+        let running = self.spawner()?.start_run(spec, writer)?;
+        let number = self.register(&running);
+        for line in told {
+            sink(Event::Output { derivation: derivation.clone(), line });
+        }
+        let outcome = running.wait();
+        self.running.remove(&number);
+        let tail = log.finish(&self.store.layout().log(&resolved.digest))?;
+        Ok((outcome?, tail))
+    }
+
+    fn register(&self, running: &Running) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.running.insert(number, running.cancel_handle());
+        // A cancellation between the last look and the insertion has not seen this one.
+        if self.is_cancelled() {
+            let _ = running.cancel_handle().kill();
+        }
+        number
+    }
+
+    fn failed(
+        &self,
+        how: String,
+        duration: Duration,
+        tail: Vec<String>,
+        resolved: &Resolved,
+        staging: Staging,
+    ) -> BuildError {
+        let log = self.store.layout().log(&resolved.digest);
+        BuildError::Builder { how, duration, tail, log, kept: self.keep(resolved, staging) }
+    }
+
+    /// Keeps the files of a failed build, in the place of those of its last failure.
+    fn keep(&self, resolved: &Resolved, staging: Staging) -> Option<PathBuf> {
+        if !self.settings.keep_failed {
+            return None;
+        }
+        let place = self.kept_place(resolved);
+        if place.exists() {
+            let old = self.store.stage().ok()?;
+            std::fs::rename(&place, old.path().join("old")).ok()?;
+        }
+        let from = staging.keep();
+        std::fs::rename(&from, &place).ok()?;
+        Some(place)
+    }
+
+    /// Where the files of a failed build of this action are kept.
+    #[must_use]
+    pub fn kept_place(&self, resolved: &Resolved) -> PathBuf {
+        self.store.layout().tmp().join(format!("failed-{}", resolved.digest))
+    }
+
+    /// What a build sees, with its directories made below `place`.
+    ///
+    /// # Errors
+    /// When a directory cannot be made or the root has to be merged beforehand and cannot.
+    pub fn sandbox(&self, resolved: &Resolved, place: &Path, variation: &Variation) -> Result<SandboxSpec, BuildError> {
+        let drv = resolved.action.resolved();
+        let directory = |name: &str| -> Result<HostPath, BuildError> {
+            let path = place.join(name);
+            match std::fs::create_dir(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.at("create directory", &path)?,
+            }
+            host_path(path)
+        };
+        let bind = |path: &StorePath| -> Result<Bind, BuildError> {
+            let target = GuestPath::parse(path.to_string()).expect("a store path is absolute");
+            Ok(Bind { source: host_path(self.store.host_path(path))?, target })
+        };
+        Ok(SandboxSpec {
+            layers: self.layers(resolved, &directory)?,
+            writable: WritableLayer::Memory,
+            binds: resolved.action.inputs().iter().map(bind).collect::<Result<_, _>>()?,
+            build_dir: directory("build")?,
+            out_dir: directory("out")?,
+            command: drv.builder.clone(),
+            args: drv.args.clone(),
+            env: environment::of_build(&resolved.action, self.settings.cores, variation),
+            limits: Limits::default(),
+            interactive: false,
+            circumstances: variation.circumstances.clone(),
+        })
+    }
+
+    fn layers(
+        &self,
+        resolved: &Resolved,
+        directory: &dyn Fn(&str) -> Result<HostPath, BuildError>,
+    ) -> Result<Vec<HostPath>, BuildError> {
+        if resolved.layers.is_empty() {
+            return Ok(vec![directory("empty")?]);
+        }
+        if resolved.layers.len() > MAX_LAYERS {
+            let name = StoreName::parse("merged-root").expect("a valid name");
+            let sealed = self.store.stage_listing(&resolved.root, None)?;
+            let merged = self.store.publish(sealed, name)?;
+            return Ok(vec![host_path(self.store.host_path(&merged))?]);
+        }
+        resolved.layers.iter().map(|path| host_path(self.store.host_path(path))).collect()
+    }
+
+    /// Seals what the build left in the directory of outputs. Every process of the build is dead.
+    fn take_outputs(&self, resolved: &Resolved, staging: Staging) -> Result<Vec<(OutputName, Sealed)>, BuildError> {
+        let expected = &resolved.action.resolved().outputs;
+        let directory = staging.path().join("out");
+        let mut created = Vec::new();
+        for entry in std::fs::read_dir(&directory).at("read directory", &directory)? {
+            created.push(entry.at("read directory", &directory)?.file_name().to_string_lossy().into_owned());
+        }
+        created.sort_unstable();
+        if let Some(output) = expected.iter().find(|output| !created.iter().any(|name| name == output.as_str())) {
+            let kept = self.keep(resolved, staging);
+            return Err(BuildError::MissingOutput { output: output.clone(), created, kept });
+        }
+        if let Some(extra) = created.iter().find(|name| !expected.iter().any(|output| output.as_str() == name.as_str()))
+        {
+            return Err(BuildError::ExtraOutput(extra.escape_debug().to_string()));
+        }
+        expected.iter().map(|output| Ok((output.clone(), self.take_output(&directory, output)?))).collect()
+    }
+
+    fn take_output(&self, directory: &Path, output: &OutputName) -> Result<Sealed, BuildError> {
+        let from = directory.join(output.as_str());
+        let staging = self.store.stage()?;
+        let place = staging.path().join("tree");
+        if from.symlink_metadata().at("stat", &from)?.is_dir() {
+            // A directory can only be moved by those who may write to it.
+            rustix::fs::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
+        }
+        std::fs::rename(&from, &place).at("rename", &from)?;
+        self.store.seal(staging, &place).map_err(|error| match error {
+            store::local::StoreError::Ingest(source) => BuildError::Output { output: output.clone(), source },
+            other => other.into(),
+        })
+    }
+
+    fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
+        let declared: Vec<_> = resolved.action.runtime().iter().cloned().collect();
+        let closure = self.store.closure(&declared)?;
+        let listings =
+            closure.iter().map(|path| self.roots.listing(self.store, path)).collect::<Result<Vec<_>, _>>()?;
+        let own = outputs.iter().map(|(_, sealed)| sealed.listing());
+        let all: Vec<_> = own.chain(listings.iter().map(AsRef::as_ref)).collect();
+        let world = compose::merge_first_wins(&all);
+        let mut unmet = Vec::new();
+        for (_, sealed) in outputs {
+            unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world)?);
+        }
+        if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime(unmet)) }
+    }
+}
+
+fn path_name(name: &StoreName, output: &OutputName) -> Result<StoreName, BuildError> {
+    Ok(output_path_name(name, output).map_err(store::local::StoreError::from)?)
+}
+
+fn host_path(path: PathBuf) -> Result<HostPath, BuildError> {
+    HostPath::parse(path)
+        .map_err(|error| BuildError::Builtin { builder: "sandbox".to_owned(), problem: error.to_string() })
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Checks a fixed output against what was expected.
+fn check_fixed(fixed: &FixedOutput, sealed: &Sealed) -> Result<(), BuildError> {
+    let got = match (fixed.mode, sealed.listing().root()) {
+        (HashMode::Tree, _) => {
+            let digest = blake3::Hash::from_bytes(*sealed.digest().as_bytes());
+            FileHash::parse(digest.to_hex().as_str(), Some(HashAlgorithm::Blake3)).expect("64 hexadecimal digits")
+        }
+        (HashMode::File, Node::File { executable: false, .. }) => hash_file(fixed.hash.algorithm(), sealed.path())?,
+        (HashMode::File, _) => return Err(BuildError::FixedNotAFile),
+    };
+    if got == fixed.hash { Ok(()) } else { Err(BuildError::FixedHash { expected: fixed.hash.clone(), got }) }
+}
+
+fn hash_file(algorithm: HashAlgorithm, path: &Path) -> Result<FileHash, BuildError> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path).at("open", path)?;
+    let mut hasher = algorithm.hasher();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let length = file.read(&mut buffer).at("read", path)?;
+        if length == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..length]);
+    }
+}

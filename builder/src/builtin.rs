@@ -1,0 +1,193 @@
+//! The builders that run inside larder: `builtin:fetch`, `builtin:unpack`, `builtin:compose`, `builtin:write`.
+//!
+//! What each reads from its derivation's environment stands in the table of ARCHITECTURE.md.
+
+use crate::builder::Builder;
+use crate::error::BuildError;
+use crate::event::{Event, Sink};
+use crate::fetch::{FetchLimits, FetchRequest};
+use crate::resolve::Resolved;
+use crate::unpack::{PathPattern, UnpackOptions, unpack};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use store::derivation::OutputName;
+use store::local::{At, Sealed};
+use store::{StorePath, TreePath};
+
+/// Runs the builder called `name`, and returns the tree it makes.
+pub(crate) fn run(
+    builder: &Builder<'_>,
+    name: &str,
+    resolved: &Resolved,
+    sink: Sink<'_>,
+) -> Result<Sealed, BuildError> {
+    let request = Request { builder, name, resolved };
+    if !resolved.action.resolved().outputs.iter().map(OutputName::as_str).eq(["out"]) {
+        return Err(request.error("it has one output, called `out`"));
+    }
+    match name {
+        "fetch" => request.fetch(sink),
+        "unpack" => request.unpack(),
+        "compose" => request.compose(),
+        "write" => request.write(),
+        _ => Err(request.error("unknown; known are fetch, unpack, compose and write")),
+    }
+}
+
+struct Request<'r> {
+    builder: &'r Builder<'r>,
+    name: &'r str,
+    resolved: &'r Resolved,
+}
+
+impl Request<'_> {
+    fn error(&self, problem: impl Into<String>) -> BuildError {
+        BuildError::Builtin { builder: format!("builtin:{}", self.name), problem: problem.into() }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.resolved.action.resolved().env.get(name).map(String::as_str)
+    }
+
+    fn required(&self, name: &str) -> Result<&str, BuildError> {
+        self.variable(name).ok_or_else(|| self.error(format!("the attribute `{name}` is missing")))
+    }
+
+    fn fetch(&self, sink: Sink<'_>) -> Result<Sealed, BuildError> {
+        let urls: Vec<String> = self.required("urls")?.split_whitespace().map(str::to_owned).collect();
+        let Some(fixed) = &self.resolved.action.resolved().fixed else {
+            return Err(self.error("the attribute `outputHash` is missing: only what is known by its hash is fetched"));
+        };
+        let request = FetchRequest { urls, hash: fixed.hash.clone(), limits: FetchLimits::default() };
+        let store = self.builder.store();
+        let staging = store.stage()?;
+        let place = staging.path().join("out");
+        let derivation = &self.resolved.derivation;
+        self.builder.fetcher()?.fetch(&request, &place, &mut |progress| {
+            let (bytes, total) = (progress.bytes, progress.total);
+            sink(Event::Fetched { derivation: derivation.clone(), bytes, total });
+        })?;
+        Ok(store.seal(staging, &place)?)
+    }
+
+    fn unpack(&self) -> Result<Sealed, BuildError> {
+        let source = self.required("src")?;
+        let archive: StorePath =
+            source.parse().map_err(|_| self.error(format!("`src` is `{source}`, which is not a store path")))?;
+        let pattern = |text: &str| PathPattern::parse(text).map_err(|error| self.error(error.to_string()));
+        let strip = self.variable("stripComponents").unwrap_or("0");
+        let renames = self.variable("rename").unwrap_or_default().split_whitespace().map(|pair| {
+            let (from, to) =
+                pair.split_once('=').ok_or_else(|| self.error(format!("`{pair}` in `rename` has no `=`")))?;
+            Ok((pattern(from)?, pattern(to)?))
+        });
+        let options = UnpackOptions {
+            strip_components: strip.parse().map_err(|_| self.error(format!("`stripComponents` is `{strip}`")))?,
+            exclude: self
+                .variable("exclude")
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(pattern)
+                .collect::<Result<_, _>>()?,
+            rename: renames.collect::<Result<_, BuildError>>()?,
+            ..UnpackOptions::default()
+        };
+        let store = self.builder.store();
+        let staging = store.stage()?;
+        let place = staging.path().join("out");
+        std::fs::create_dir(&place).at("create directory", &place)?;
+        unpack(&store.host_path(&archive), &place, &options)?;
+        Ok(store.seal(staging, &place)?)
+    }
+
+    /// The merged root is the output.
+    fn compose(&self) -> Result<Sealed, BuildError> {
+        let mut mentions = std::collections::BTreeSet::new();
+        for layer in &self.resolved.layers {
+            let tree = layer.tree().ok_or_else(|| self.error("a derivation is no tree"))?;
+            mentions.extend(self.builder.store().mentions(&tree)?);
+        }
+        // What an overriding tree hides may have held the only mention of something: then the files must say.
+        let exact = mentions.is_empty() || self.resolved.overriding == 0;
+        Ok(self.builder.store().stage_listing(&self.resolved.root, exact.then_some(mentions))?)
+    }
+
+    fn write(&self) -> Result<Sealed, BuildError> {
+        let text = self.required("entries")?;
+        let entries: BTreeMap<String, Entry> =
+            serde_json::from_str(text).map_err(|error| self.error(format!("`entries`: {error}")))?;
+        let store = self.builder.store();
+        let staging = store.stage()?;
+        let place = staging.path().join("out");
+        std::fs::create_dir(&place).at("create directory", &place)?;
+        for (path, entry) in entries {
+            let inside = TreePath::parse(path.as_bytes()).map_err(|error| self.error(format!("`entries`: {error}")))?;
+            if inside.components().is_empty() {
+                return Err(self.error("`entries`: the path of an entry is empty"));
+            }
+            self.write_entry(&place, &inside, entry)?;
+        }
+        Ok(store.seal(staging, &place)?)
+    }
+
+    fn write_entry(&self, root: &Path, path: &TreePath, entry: Entry) -> Result<(), BuildError> {
+        let (name, parents) = path.components().split_last().expect("it is not empty");
+        let mut directory = root.to_owned();
+        for parent in parents {
+            directory.push(as_name(parent));
+            match std::fs::create_dir(&directory) {
+                // Entries come sorted, so a link that is there is one of ours, and nothing may be written through it.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    if !directory.symlink_metadata().at("stat", &directory)?.is_dir() {
+                        return Err(
+                            self.error(format!("`entries`: `{path}` is below something that is not a directory"))
+                        );
+                    }
+                }
+                made => made.at("create directory", &directory)?,
+            }
+        }
+        let place = directory.join(as_name(name));
+        match entry {
+            Entry { text: Some(text), executable, symlink: None, directory: false } => {
+                std::fs::write(&place, text).at("write", &place)?;
+                let mode = if executable { 0o755 } else { 0o644 };
+                std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode))
+                    .at("change the mode of", &place)?;
+            }
+            Entry { symlink: Some(target), text: None, executable: false, directory: false } => {
+                symlink(target, &place).at("create link", &place)?;
+            }
+            Entry { directory: true, text: None, executable: false, symlink: None } => {
+                std::fs::create_dir(&place).at("create directory", &place)?;
+            }
+            _ => {
+                let problem = format!("`entries`: `{path}` must have one of `text`, `symlink` and `directory`");
+                return Err(self.error(problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn as_name(name: &store::EntryName) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(name.as_bytes())
+}
+
+/// One entry for `builtin:write`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// The content of a file.
+    text: Option<String>,
+    /// Whether the file may be executed.
+    #[serde(default)]
+    executable: bool,
+    /// The target of a symbolic link.
+    symlink: Option<String>,
+    /// Whether it is an empty directory.
+    #[serde(default)]
+    directory: bool,
+}

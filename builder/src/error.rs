@@ -1,0 +1,148 @@
+//! Why a derivation could not be realised.
+
+use crate::compose::ComposeError;
+use crate::fetch::FetchError;
+use crate::runtime::Unmet;
+use crate::sandbox::SetupError;
+use crate::spawner::SpawnError;
+use crate::unpack::UnpackError;
+use std::path::PathBuf;
+use std::time::Duration;
+use store::derivation::OutputName;
+use store::local::{IngestError, IoError, StoreError};
+use store::{FileHash, StorePath};
+
+/// Why one derivation could not be realised.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file system failed outside of the store.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// It is to be built on another kind of machine.
+    #[error("it is for {wanted}, this machine is {have}")]
+    System {
+        /// The system it names.
+        wanted: String,
+        /// The system there is.
+        have: String,
+    },
+    /// Its root cannot be composed.
+    #[error("its root cannot be composed:\n{0}")]
+    Compose(#[from] ComposeError),
+    /// The sandbox could not be entered.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The process that starts sandboxes failed.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The builder said that it failed, or was killed.
+    #[error("the builder {how} after {:.1} s", duration.as_secs_f64())]
+    Builder {
+        /// Exit status or signal.
+        how: String,
+        /// How long it ran.
+        duration: Duration,
+        /// The last lines it printed.
+        tail: Vec<String>,
+        /// The whole log.
+        log: PathBuf,
+        /// Where its files are kept.
+        kept: Option<PathBuf>,
+    },
+    /// An output was not created.
+    #[error("the builder succeeded but did not create the output `{output}`{}", list_created(created))]
+    MissingOutput {
+        /// The output.
+        output: OutputName,
+        /// What it created in the directory of outputs.
+        created: Vec<String>,
+        /// Where its files are kept.
+        kept: Option<PathBuf>,
+    },
+    /// Something was created that is no output.
+    #[error("the builder created `{0}` beside its outputs")]
+    ExtraOutput(String),
+    /// An output is not a tree.
+    #[error("output `{output}`: {source}")]
+    Output {
+        /// The output.
+        output: OutputName,
+        /// Why not.
+        source: IngestError,
+    },
+    /// A fixed output is not what was expected.
+    #[error("the output has not the expected hash\n  expected {expected}\n  got      {got}")]
+    FixedHash {
+        /// What the derivation says.
+        expected: FileHash,
+        /// What it is.
+        got: FileHash,
+    },
+    /// An output whose hash is that of a file is no plain file.
+    #[error("the output is not a plain file, but its hash is that of one")]
+    FixedNotAFile,
+    /// Files of the output need what is not there at run time.
+    #[error("{}", list_unmet(.0))]
+    Runtime(Vec<Unmet>),
+    /// Nothing could be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// An archive cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// A builder inside larder was asked for something it does not know.
+    #[error("{builder}: {problem}")]
+    Builtin {
+        /// The builder.
+        builder: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An input failed.
+    #[error("its input {0} failed")]
+    Input(StorePath),
+    /// The run was cancelled.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+impl BuildError {
+    /// What may help.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
+            Self::Fetch(error) => error.hints(),
+            Self::Compose(ComposeError::Conflicts(_)) => {
+                vec![
+                    "list the owner whose file shall win in `override`, or leave one of the two out of `root`"
+                        .to_owned(),
+                ]
+            }
+            Self::Runtime(_) => {
+                vec!["add the package that has it to `runtime`, or correct the file that names it".to_owned()]
+            }
+            Self::FixedHash { got, .. } => {
+                vec![format!("if the new content is right, put `{got}` into the recipe")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn list_created(created: &[String]) -> String {
+    if created.is_empty() { String::new() } else { format!("; it created {}", created.join(", ")) }
+}
+
+fn list_unmet(unmet: &[Unmet]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines = vec!["the run-time closure is not complete:".to_owned()];
+    lines.extend(unmet.iter().take(SHOWN).map(|need| format!("  {need}")));
+    if unmet.len() > SHOWN {
+        lines.push(format!("  and {} more", unmet.len() - SHOWN));
+    }
+    lines.join("\n")
+}

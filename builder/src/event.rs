@@ -1,0 +1,92 @@
+//! What happens during a run, as data: the progress tree, plain lines and JSON are made of these.
+
+use crate::error::BuildError;
+use std::sync::Arc;
+use std::time::Duration;
+use store::StorePath;
+
+/// What kind of work a derivation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A file is fetched.
+    Fetch,
+    /// A builder inside larder that needs no network.
+    Builtin,
+    /// A command in a sandbox.
+    Build,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// It is known what may have to be done.
+    Planned {
+        /// Everything that may have to be realised, with its kind, inputs before what needs them.
+        jobs: Vec<(StorePath, Kind)>,
+    },
+    /// Work on a derivation began.
+    Started {
+        /// The derivation.
+        derivation: StorePath,
+        /// What kind of work.
+        kind: Kind,
+        /// How long it took before, if it was ever done.
+        expected: Option<Duration>,
+    },
+    /// A derivation's action is being realised by another larder, for which this one waits.
+    Waiting {
+        /// The derivation.
+        derivation: StorePath,
+    },
+    /// A fetch got further.
+    Fetched {
+        /// The derivation.
+        derivation: StorePath,
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes altogether, if known.
+        total: Option<u64>,
+    },
+    /// A build printed a line.
+    Output {
+        /// The derivation.
+        derivation: StorePath,
+        /// The line, without its end.
+        line: String,
+    },
+    /// A derivation's outputs are valid.
+    Realised {
+        /// The derivation.
+        derivation: StorePath,
+        /// How.
+        how: How,
+        /// How long it took.
+        duration: Duration,
+    },
+    /// A derivation failed.
+    Failed {
+        /// The derivation.
+        derivation: StorePath,
+        /// Why.
+        error: Arc<BuildError>,
+    },
+    /// A derivation was not tried, because an input failed.
+    Skipped {
+        /// The derivation.
+        derivation: StorePath,
+        /// The derivation that failed.
+        because: StorePath,
+    },
+}
+
+/// How outputs became valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The builder ran.
+    Built,
+    /// Its action had been realised before: its inputs came out identical.
+    Reused,
+}
+
+/// Who is told.
+pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);

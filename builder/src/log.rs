@@ -1,0 +1,176 @@
+//! The log of a build: kept whole and compressed, its last lines at hand, every line told as it comes.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use store::local::{At, IoError};
+
+/// Lines that are kept at hand.
+const TAIL: usize = 40;
+
+/// A line longer than this is told and kept at hand in parts.
+const LONGEST_LINE: usize = 8 << 10;
+
+const COMPRESSION: i32 = 3;
+
+/// A log being written by a thread of its own, from a pipe whose other end the build has.
+#[derive(Debug)]
+pub(crate) struct Log {
+    place: PathBuf,
+    thread: JoinHandle<Result<VecDeque<String>, IoError>>,
+}
+
+impl Log {
+    /// Starts a log at `place`. Returns with it the end of the pipe to give to the build; the log ends when all copies of it are closed.
+    ///
+    /// # Errors
+    /// When the file or the pipe cannot be made.
+    pub(crate) fn start(
+        place: PathBuf,
+        mut told: impl FnMut(&str) + Send + 'static,
+    ) -> Result<(Self, OwnedFd), IoError> {
+        let (reader, writer) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("make the log of", &place)?;
+        let file = File::create(&place).at("create", &place)?;
+        let path = place.clone();
+        let write = move || copy(File::from(reader), file, &path, &mut told);
+        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(write).at("write", &place)?;
+        Ok((Self { place, thread }, writer))
+    }
+
+    /// Waits for the end and gives the log its final name. Returns the last lines.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub(crate) fn finish(self, name: &Path) -> Result<Vec<String>, IoError> {
+        let tail = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        std::fs::rename(&self.place, name).at("rename", &self.place)?;
+        Ok(tail.into())
+    }
+}
+
+fn copy(mut reader: File, file: File, path: &Path, told: &mut dyn FnMut(&str)) -> Result<VecDeque<String>, IoError> {
+    let mut compressed = zstd::Encoder::new(file, COMPRESSION).at("write", path)?;
+    let mut lines = Lines { partial: Vec::new(), tail: VecDeque::new() };
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let length = match reader.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            read => read.at("read the log of", path)?,
+        };
+        if length == 0 {
+            break;
+        }
+        compressed.write_all(&buffer[..length]).at("write", path)?;
+        lines.take(&buffer[..length], told);
+    }
+    lines.end(told);
+    compressed.finish().at("write", path)?;
+    Ok(lines.tail)
+}
+
+struct Lines {
+    partial: Vec<u8>,
+    tail: VecDeque<String>,
+}
+
+impl Lines {
+    fn take(&mut self, bytes: &[u8], told: &mut dyn FnMut(&str)) {
+        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.partial.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.partial.len() >= LONGEST_LINE {
+                self.end(told);
+            }
+        }
+    }
+
+    fn end(&mut self, told: &mut dyn FnMut(&str)) {
+        if self.partial.is_empty() {
+            return;
+        }
+        let line = printable(&self.partial);
+        self.partial.clear();
+        told(&line);
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line);
+    }
+}
+
+/// A line without its end and without what would act on a terminal: escape sequences, control characters, bytes that are no UTF-8.
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    // After a carriage return a program has overwritten its line: what it wrote last is what counts.
+    let text = text.trim_end_matches(['\n', '\r']).rsplit('\r').next().unwrap_or_default();
+    let mut clean = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\x1b' => skip_escape(&mut characters),
+            '\t' => clean.push(' '),
+            character if character.is_control() => {}
+            character => clean.push(character),
+        }
+    }
+    clean
+}
+
+/// Skips the rest of an escape sequence: to the letter that ends a control sequence, to BEL or `ESC \` for a string.
+fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match characters.next() {
+        Some('[') => while characters.next().is_some_and(|character| !('@'..='~').contains(&character)) {},
+        Some(']' | 'P' | '_' | '^') => {
+            while let Some(character) = characters.next() {
+                if character == '\x07' || character == '\x1b' && characters.next_if_eq(&'\\').is_some() {
+                    break;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Reads a whole log.
+///
+/// # Errors
+/// When there is none or it cannot be read.
+pub fn read_log(place: &Path) -> Result<Vec<u8>, IoError> {
+    zstd::decode_all(File::open(place).at("open", place)?).at("read", place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_taken_out() {
+        assert_eq!(printable(b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07text\x08\n"), "red text");
+        assert_eq!(printable(b" 10%\r 50%\r100%\n"), "100%");
+        assert_eq!(printable(b"caf\xe9\tbar\x1b"), "caf\u{fffd} bar");
+    }
+
+    #[test]
+    fn the_log_is_whole_and_its_end_at_hand() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (log, writer) = Log::start(directory.path().join("partial"), |_| {}).expect("started");
+        let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
+        File::from(writer).write_all(text.as_bytes()).expect("written");
+        let name = directory.path().join("log.zst");
+        let tail = log.finish(&name).expect("finished");
+        assert_eq!((tail.len(), tail.last().map(String::as_str)), (TAIL, Some("line 99")));
+        assert_eq!(read_log(&name).expect("readable"), text.as_bytes());
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_fill_the_memory() {
+        let mut lines = Lines { partial: Vec::new(), tail: VecDeque::new() };
+        for _ in 0..1000 {
+            lines.take(&[b'x'; 4096], &mut |_| {});
+        }
+        assert!(lines.partial.len() <= LONGEST_LINE && lines.tail.len() <= TAIL);
+    }
+}

@@ -1,0 +1,103 @@
+//! Resolving: from a derivation and the paths its inputs became to its action.
+
+use crate::compose::{self, Layer};
+use crate::error::BuildError;
+use dashmap::DashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::local::{LocalStore, StoreError};
+use store::{Action, ActionDigest, Derivation, Input, StorePath, TreeDigest, TreeListing};
+
+/// A derivation whose inputs are all known.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The derivation's store path.
+    pub derivation: StorePath,
+    /// What is to be done.
+    pub action: Action,
+    /// The action's digest.
+    pub digest: ActionDigest,
+    /// The merged root.
+    pub root: Arc<TreeListing>,
+    /// The trees of the root, those that override first.
+    pub layers: Vec<StorePath>,
+    /// How many of them override.
+    pub overriding: usize,
+}
+
+/// Merged roots and listings of this run: most derivations of a set have the same few trees at the bottom.
+#[derive(Debug, Default)]
+pub(crate) struct Roots {
+    listings: DashMap<TreeDigest, Arc<TreeListing>>,
+    merged: DashMap<(Vec<StorePath>, usize), Arc<TreeListing>>,
+}
+
+impl Roots {
+    /// Resolves a derivation. `known` has the path of each of its inputs.
+    pub(crate) fn resolve(
+        &self,
+        store: &LocalStore,
+        path: &StorePath,
+        derivation: &Derivation,
+        known: &BTreeMap<Input, StorePath>,
+    ) -> Result<Resolved, BuildError> {
+        let path_of = |input: &Input| match input {
+            Input::Tree(path) => path.clone(),
+            Input::Output { .. } => known.get(input).cloned().expect("a job runs when all it needs is known"),
+        };
+        for input in derivation.all_inputs() {
+            let path = path_of(input);
+            store.hold([&path])?;
+            if !store.is_valid(&path)? {
+                return Err(StoreError::NotValid(path).into());
+            }
+        }
+        let mut layers: Vec<StorePath> = Vec::new();
+        let mut push = |input: &Input| {
+            let path = path_of(input);
+            if !layers.contains(&path) {
+                layers.push(path);
+            }
+        };
+        derivation.overrides.iter().for_each(&mut push);
+        let overriding = derivation.overrides.iter().map(path_of).collect::<std::collections::BTreeSet<_>>().len();
+        derivation.root.iter().for_each(&mut push);
+        let root = self.merged(store, &layers, overriding)?;
+        let action = Action::resolve(derivation, known, root.digest()).expect("a job runs when all it needs is known");
+        let digest = action.digest();
+        Ok(Resolved { derivation: path.clone(), action, digest, root, layers, overriding })
+    }
+
+    fn merged(
+        &self,
+        store: &LocalStore,
+        layers: &[StorePath],
+        overriding: usize,
+    ) -> Result<Arc<TreeListing>, BuildError> {
+        let key = (layers.to_vec(), overriding);
+        if let Some(merged) = self.merged.get(&key) {
+            return Ok(Arc::clone(&merged));
+        }
+        let listings = layers.iter().map(|path| self.listing(store, path)).collect::<Result<Vec<_>, _>>()?;
+        let layers: Vec<_> = layers
+            .iter()
+            .zip(&listings)
+            .enumerate()
+            .map(|(number, (owner, listing))| Layer { owner, listing, overrides: number < overriding })
+            .collect();
+        let merged = Arc::new(compose::merge(&layers)?);
+        self.merged.insert(key, Arc::clone(&merged));
+        Ok(merged)
+    }
+
+    /// The directories of a path, read once.
+    pub(crate) fn listing(&self, store: &LocalStore, path: &StorePath) -> Result<Arc<TreeListing>, StoreError> {
+        let tree = path.tree().ok_or_else(|| StoreError::NotValid(path.clone()))?;
+        if let Some(listing) = self.listings.get(&tree) {
+            return Ok(Arc::clone(&listing));
+        }
+        let listing = Arc::new(store.listing(&tree)?);
+        self.listings.insert(tree, Arc::clone(&listing));
+        Ok(listing)
+    }
+}

@@ -1,0 +1,181 @@
+//! Attribute sets: slices sorted by symbol, in layers.
+//!
+//! `a // b` with a small `b` puts a layer on `a` instead of copying it, up to [`MAX_LAYERS`]; look-up goes through the
+//! layers from the top. The merged slice of a layered set is made when somebody wants to walk it, and kept.
+
+use crate::source::Pos;
+use crate::symbol::Symbol;
+use crate::value::Value;
+use bumpalo::Bump;
+use std::sync::OnceLock;
+
+/// How many layers a set may have before it is merged.
+const MAX_LAYERS: u8 = 7;
+/// Sets below this size are merged at once: copying them is cheaper than a layer.
+const SMALL: usize = 12;
+
+/// One attribute.
+#[derive(Debug, Clone, Copy)]
+pub struct Attr {
+    /// Its name.
+    pub name: Symbol,
+    /// Where it was written.
+    pub pos: Pos,
+    /// Its value, perhaps a thunk.
+    pub value: Value,
+}
+
+/// An attribute set.
+#[derive(Debug)]
+pub struct Attrs {
+    /// The top layer, sorted by symbol, names unique.
+    top: &'static [Attr],
+    base: Option<&'static Attrs>,
+    layers: u8,
+    /// Distinct names in all layers.
+    len: u32,
+    merged: OnceLock<&'static [Attr]>,
+}
+
+/// The set without attributes.
+pub static EMPTY: Attrs = Attrs { top: &[], base: None, layers: 0, len: 0, merged: OnceLock::new() };
+
+impl Attrs {
+    /// A set of attributes that are sorted by symbol and have unique names.
+    #[inline]
+    pub fn from_sorted(attrs: &'static [Attr]) -> Self {
+        debug_assert!(attrs.is_sorted_by(|a, b| a.name < b.name), "attributes are sorted and unique");
+        Self { top: attrs, base: None, layers: 0, len: attrs.len() as u32, merged: OnceLock::new() }
+    }
+
+    /// A set of attributes in any order. Of attributes with the same name the first one counts.
+    pub fn from_unsorted(bump: &'static Bump, mut attrs: Vec<Attr>) -> Self {
+        attrs.sort_by_key(|attr| attr.name);
+        attrs.dedup_by_key(|attr| attr.name);
+        Self::from_sorted(bump.alloc_slice_copy(&attrs))
+    }
+
+    /// The number of attributes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The attribute of a name.
+    #[inline]
+    pub fn get(&self, name: Symbol) -> Option<&'static Attr> {
+        let mut layer = self;
+        loop {
+            if let Some(attr) = find(layer.top, name) {
+                return Some(attr);
+            }
+            layer = layer.base?;
+        }
+    }
+
+    /// The value of a name.
+    #[inline]
+    pub fn value(&self, name: Symbol) -> Option<Value> {
+        self.get(name).map(|attr| attr.value)
+    }
+
+    /// All attributes, sorted by symbol.
+    #[inline]
+    pub fn all(&self) -> &'static [Attr] {
+        match self.base {
+            None => self.top,
+            Some(base) => self.merged.get_or_init(|| Box::leak(merge(base.all(), self.top).into_boxed_slice())),
+        }
+    }
+
+    /// This set with the attributes of `other`, which win.
+    pub fn update(&'static self, bump: &'static Bump, other: &'static Self) -> &'static Self {
+        if other.is_empty() {
+            return self;
+        }
+        if self.is_empty() {
+            return other;
+        }
+        let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers < MAX_LAYERS;
+        if !worth {
+            return bump.alloc(Self::from_sorted(bump.alloc_slice_copy(&merge(self.all(), other.all()))));
+        }
+        let top = other.all();
+        let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();
+        bump.alloc(Self {
+            top,
+            base: Some(self),
+            layers: self.layers + 1,
+            len: self.len + new as u32,
+            merged: OnceLock::new(),
+        })
+    }
+}
+
+/// Binary search without a branch that depends on the data, and linear search for few.
+#[inline]
+fn find(attrs: &'static [Attr], name: Symbol) -> Option<&'static Attr> {
+    if attrs.len() <= 8 {
+        return attrs.iter().find(|attr| attr.name == name);
+    }
+    attrs.binary_search_by_key(&name, |attr| attr.name).ok().map(|index| &attrs[index])
+}
+
+/// Merges two sorted slices; the second wins.
+fn merge(left: &[Attr], right: &[Attr]) -> Vec<Attr> {
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut i, mut j) = (0, 0);
+    while i < left.len() && j < right.len() {
+        let (a, b) = (&left[i], &right[j]);
+        i += usize::from(a.name <= b.name);
+        j += usize::from(b.name <= a.name);
+        merged.push(if a.name < b.name { *a } else { *b });
+    }
+    merged.extend_from_slice(&left[i..]);
+    merged.extend_from_slice(&right[j..]);
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symbol::Symbols;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn set(bump: &'static Bump, symbols: &Symbols, pairs: &BTreeMap<u8, i64>) -> &'static Attrs {
+        let attr = |(name, value): (&u8, &i64)| Attr {
+            name: symbols.intern(&[b'n', *name]),
+            pos: Pos::NONE,
+            value: Value::Int(*value),
+        };
+        bump.alloc(Attrs::from_unsorted(bump, pairs.iter().map(attr).collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn updates_are_those_of_a_map(parts in prop::collection::vec(prop::collection::btree_map(0u8..60, any::<i64>(), 0..30), 1..14)) {
+            let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
+            let symbols = Symbols::default();
+            let mut model = BTreeMap::new();
+            let mut attrs: &'static Attrs = &EMPTY;
+            for part in &parts {
+                model.extend(part.clone());
+                attrs = attrs.update(bump, set(bump, &symbols, part));
+                prop_assert_eq!(attrs.len(), model.len());
+            }
+            prop_assert_eq!(attrs.all().len(), model.len());
+            prop_assert!(attrs.all().is_sorted_by(|a, b| a.name < b.name));
+            for name in 0u8..60 {
+                let found = attrs.value(symbols.intern(&[b'n', name])).map(|value| match value { Value::Int(n) => n, _ => 0 });
+                prop_assert_eq!(found, model.get(&name).copied());
+            }
+        }
+    }
+}

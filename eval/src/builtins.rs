@@ -1,0 +1,189 @@
+//! The builtin functions: one table row each (name, arity, doc, function), in files by topic.
+//!
+//! A function is called with exactly as many arguments as its arity. Arguments may be thunks, except those that the row
+//! says are forced before the call: such a row promises that forcing them, in order, is the first thing the function
+//! does, so that a caller may evaluate them without making thunks.
+
+mod arithmetic;
+mod attributes;
+mod contexts;
+mod control;
+mod derivations;
+mod files;
+mod hashes;
+mod lists;
+mod regex;
+mod replace;
+mod strings;
+mod toml;
+mod types;
+mod versions;
+
+use crate::attrs::{Attr, Attrs};
+use crate::compile::Globals;
+use crate::diagnostic::Result;
+use crate::evaluate::Evaluator;
+use crate::settings::Settings;
+use crate::source::{Pos, Span};
+use crate::symbol::{Symbols, names};
+use crate::thunk::{Apply, Thunk};
+use crate::value::{List, Text, Value};
+use bumpalo::Bump;
+use std::fmt;
+
+pub(crate) use files::find_file;
+
+/// What runs when a builtin function is called.
+pub type Run = fn(&Evaluator<'_>, &[Value], Span) -> Result<Value>;
+
+/// A builtin function.
+pub struct Builtin {
+    /// Its name in `builtins`.
+    pub name: &'static str,
+    /// How many arguments it takes; 1 to 4.
+    pub arity: u8,
+    /// Which arguments it forces before it does anything else: bit 0 is the first.
+    pub forces: u8,
+    /// What it does, in a line.
+    pub doc: &'static str,
+    pub(crate) run: Run,
+}
+
+impl fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "builtins.{}", self.name)
+    }
+}
+
+/// A row of the table whose arguments are all delayed.
+const fn row(name: &'static str, arity: u8, doc: &'static str, run: Run) -> Builtin {
+    Builtin { name, arity, forces: 0, doc, run }
+}
+
+impl Builtin {
+    /// Says which arguments are forced first.
+    const fn forcing(mut self, forces: u8) -> Self {
+        self.forces = forces;
+        self
+    }
+}
+
+const TABLES: &[&[Builtin]] = &[
+    arithmetic::TABLE,
+    attributes::TABLE,
+    contexts::TABLE,
+    control::TABLE,
+    derivations::TABLE,
+    files::TABLE,
+    hashes::TABLE,
+    lists::TABLE,
+    regex::TABLE,
+    replace::TABLE,
+    strings::TABLE,
+    toml::TABLE,
+    types::TABLE,
+    versions::TABLE,
+];
+
+/// The functions that only impure evaluation has.
+const IMPURE: &[&str] = &[];
+
+/// Names that are variables without `builtins.` before them.
+const GLOBAL: &[&str] = &[
+    "abort",
+    "baseNameOf",
+    "break",
+    "derivation",
+    "derivationStrict",
+    "dirOf",
+    "fromTOML",
+    "import",
+    "isNull",
+    "map",
+    "placeholder",
+    "removeAttrs",
+    "scopedImport",
+    "throw",
+    "toString",
+];
+
+/// All builtin functions.
+pub fn all() -> impl Iterator<Item = &'static Builtin> {
+    TABLES.iter().copied().flatten().filter(|builtin| !IMPURE.contains(&builtin.name))
+}
+
+/// The base environment of a session.
+pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
+    let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
+    let mut globals = Globals::default();
+    let mut members = Vec::new();
+    for builtin in all() {
+        members.push((builtin.name, Value::Builtin(builtin)));
+        globals.insert(symbols.intern(format!("__{}", builtin.name).as_bytes()), Value::Builtin(builtin));
+        if GLOBAL.contains(&builtin.name) {
+            globals.insert(symbols.intern(builtin.name.as_bytes()), Value::Builtin(builtin));
+        }
+    }
+    for (name, value) in constants(bump, settings) {
+        members.push((name, value));
+        if matches!(name, "true" | "false" | "null") {
+            globals.insert(symbols.intern(name.as_bytes()), value);
+        } else {
+            globals.insert(symbols.intern(format!("__{name}").as_bytes()), value);
+        }
+    }
+    // `builtins` contains itself: through a thunk that is done as soon as the set exists.
+    let own: &'static Thunk = bump.alloc(Thunk::apply(bump.alloc(Apply { function: Value::Null, arguments: &[] })));
+    members.push(("builtins", Value::Thunk(own)));
+    let attr = |(name, value): (&str, Value)| Attr { name: symbols.intern(name.as_bytes()), pos: Pos::NONE, value };
+    let builtins = Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, members.into_iter().map(attr).collect())));
+    own.claim();
+    own.fulfil(builtins);
+    globals.insert(names::BUILTINS, builtins);
+    globals
+}
+
+/// The members of `builtins` that are not functions.
+fn constants(bump: &'static Bump, settings: &Settings) -> Vec<(&'static str, Value)> {
+    let text =
+        |text: &str| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(text.as_bytes()), context: None }));
+    let mut constants = vec![
+        ("true", Value::Bool(true)),
+        ("false", Value::Bool(false)),
+        ("null", Value::Null),
+        ("currentSystem", text(&settings.system)),
+        ("nixVersion", text("2.34.0")),
+        ("langVersion", Value::Int(6)),
+        ("storeDir", text(store::STORE_DIR)),
+        ("nixPath", Value::List(&crate::value::EMPTY_LIST)),
+    ];
+    if let Some(impure) = &settings.impure {
+        constants.push(("currentTime", Value::Int(impure.current_time)));
+        let list: &'static [Value] = bump.alloc_slice_fill_iter(impure.search_path.iter().map(|(prefix, path)| {
+            let bytes =
+                |bytes: &[u8]| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(bytes), context: None }));
+            let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
+            let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
+            Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect())))
+        }));
+        constants.retain(|(name, _)| *name != "nixPath");
+        constants.push(("nixPath", Value::List(bump.alloc(List { items: list }))));
+    }
+    constants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_sound() {
+        let mut seen = std::collections::BTreeSet::new();
+        for builtin in all() {
+            assert!(builtin.doc.len() > 10, "{} has no doc", builtin.name);
+            assert!((1..=4).contains(&builtin.arity), "{} has arity {}", builtin.name, builtin.arity);
+            assert!(u32::from(builtin.forces) < 1 << builtin.arity, "{} forces what it does not take", builtin.name);
+            assert!(seen.insert(builtin.name), "{} is there twice", builtin.name);
+        }
+    }
+}

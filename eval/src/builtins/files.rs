@@ -1,0 +1,252 @@
+//! Files and the store.
+
+use super::{Builtin, row};
+use crate::context::Element;
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::{Coercion, Evaluator};
+use crate::io::{FileType, FilterError};
+use crate::paths;
+use crate::session::{file_error, path_name};
+use crate::source::Span;
+use crate::symbol::names;
+use crate::value::{Text, Value};
+use store::{FileHash, HashAlgorithm, StoreName, StorePath};
+
+pub(super) const TABLE: &[Builtin] = &[
+    row("filterSource", 2, "Adds what a predicate takes of a path to the store.", filter_source),
+    row("findFile", 2, "Looks a name up in a search path.", find_file_builtin),
+    row("getEnv", 1, "A variable of the environment in impure evaluation, else the empty string.", get_env),
+    row("path", 1, "Adds a path to the store, with a name and filter.", path),
+    row("pathExists", 1, "Whether a path exists.", path_exists),
+    row("readDir", 1, "The names in a directory and their types.", read_dir),
+    row("readFile", 1, "The content of a file.", read_file),
+    row("readFileType", 1, "The type of a file.", read_file_type),
+    row("storePath", 1, "A store path as a string that mentions it.", store_path),
+    row("toFile", 2, "Adds a text to the store under a name.", to_file),
+    row("toPath", 1, "An absolute path as a string in canonical form.", to_path),
+];
+
+fn read_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let path = evaluator.coerce_path(args[0], span)?;
+    let content = evaluator.session.read_file(&path, span)?;
+    if content.contains(&0) {
+        let message = format!("{} has NUL bytes, which a string cannot have", String::from_utf8_lossy(&path));
+        return Err(Diagnostic::new(Code::File, span, message));
+    }
+    Ok(evaluator.string(&content))
+}
+
+fn read_dir(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let path = evaluator.coerce_path(args[0], span)?;
+    let entries = evaluator.session.read_dir(&path, span)?;
+    let symbols = evaluator.session.symbols();
+    Ok(evaluator
+        .set(entries.iter().map(|(name, kind)| (symbols.intern(name), evaluator.string(kind.name().as_bytes())))))
+}
+
+fn read_file_type(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let path = evaluator.coerce_path(args[0], span)?;
+    match evaluator.session.file_type(&path, span)? {
+        Some(kind) => Ok(evaluator.string(kind.name().as_bytes())),
+        None => Err(Diagnostic::new(Code::File, span, format!("{} does not exist", String::from_utf8_lossy(&path)))),
+    }
+}
+
+fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let value = evaluator.force(args[0])?;
+    let slash = matches!(value, Value::String(text) if text.bytes.ends_with(b"/") || text.bytes.ends_with(b"/."));
+    let path = evaluator.coerce_path(value, span)?;
+    let kind = evaluator.session.file_type(&path, span)?;
+    Ok(Value::Bool(match kind {
+        None => false,
+        Some(kind) => !slash || kind == FileType::Directory,
+    }))
+}
+
+fn to_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let text = evaluator.coerced(args[0], Coercion::PLAIN, span)?;
+    if !text.bytes.starts_with(b"/") {
+        let message = format!("`{}` is not an absolute path", String::from_utf8_lossy(text.bytes));
+        return Err(Diagnostic::new(Code::Coercion, span, message));
+    }
+    Ok(evaluator.string_with(&paths::canonical(text.bytes), text.context))
+}
+
+/// A store path as a string that mentions it.
+fn mention(evaluator: &Evaluator<'_>, path: &'static StorePath) -> Value {
+    let mut joined = crate::evaluate::Joined::default();
+    joined.push_bytes(path.to_string().as_bytes());
+    joined.add_element(Element::Tree(path));
+    joined.finish(evaluator)
+}
+
+fn to_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let name = evaluator.expect_plain_string(args[0], span, "as the name given to `toFile`")?;
+    let text = evaluator.expect_string(args[1], span, "as the text given to `toFile`")?;
+    let elements = text.context.map_or(&[][..], |context| context.elements());
+    if let Some(element) = elements.iter().find(|element| !matches!(element, Element::Tree(_))) {
+        let message = format!("a file made by `toFile` cannot mention {element}, which is not built yet");
+        return Err(Diagnostic::new(Code::Context, span, message).hint("write the file in a derivation instead"));
+    }
+    let name = path_name(name.bytes, span)?;
+    let path = evaluator.session.io().add_text(&name, text.bytes).map_err(|error| file_error(&error, span))?;
+    Ok(mention(evaluator, Box::leak(Box::new(path))))
+}
+
+fn store_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let text = evaluator.coerced(args[0], Coercion::PLAIN, span)?;
+    let shown = String::from_utf8_lossy(text.bytes);
+    let base = shown.strip_prefix(store::STORE_DIR).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&shown);
+    let (base, _) = base.split_once('/').unwrap_or((base, ""));
+    let path = StorePath::parse_base_name(base)
+        .map_err(|error| Diagnostic::new(Code::BadArgument, span, format!("`{shown}` is not in the store: {error}")))?;
+    let mut joined = crate::evaluate::Joined::default();
+    joined.push(text);
+    joined.add_element(Element::Tree(Box::leak(Box::new(path))));
+    Ok(joined.finish(evaluator))
+}
+
+/// Adds a path with a filter function; keeps the reason when that fails.
+fn add_filtered(
+    evaluator: &Evaluator<'_>,
+    path: &[u8],
+    name: &StoreName,
+    filter: Option<Value>,
+    span: Span,
+) -> Result<&'static StorePath> {
+    let Some(filter) = filter else { return evaluator.session.add_filtered(path, name, None, span) };
+    let mut reason = None;
+    let mut takes = |path: &std::path::Path, kind: FileType| {
+        let arguments = [evaluator.string(paths::to_bytes(path)), evaluator.string(kind.name().as_bytes())];
+        let result = evaluator
+            .call(filter, &arguments, span)
+            .and_then(|taken| evaluator.expect_bool(taken, span, "as the result of the filter function"));
+        result.map_err(|error| {
+            reason = Some(error);
+            FilterError
+        })
+    };
+    let added = evaluator.session.add_filtered(path, name, Some(&mut takes), span);
+    match reason {
+        Some(reason) => Err(reason),
+        None => added,
+    }
+}
+
+fn filter_source(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let filter = evaluator.force(args[0])?;
+    let path = evaluator.coerce_path(args[1], span)?;
+    let name = path_name(paths::base_name(&path), span)?;
+    Ok(mention(evaluator, add_filtered(evaluator, &path, &name, Some(filter), span)?))
+}
+
+fn path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let argument = evaluator.expect_attrs(args[0], span, "as the argument of `path`")?;
+    let known = [names::PATH, names::NAME, names::FILTER, names::RECURSIVE, names::SHA256];
+    if let Some(attr) = argument.all().iter().find(|attr| !known.contains(&attr.name)) {
+        let name = evaluator.session.symbols().display(attr.name);
+        return Err(Diagnostic::new(Code::UnexpectedArgument, span, format!("`builtins.path` does not take `{name}`")));
+    }
+    let path = evaluator.required(argument, names::PATH, span, "`builtins.path` needs a `path`")?;
+    let path = evaluator.coerce_path(path, span)?;
+    let name = match argument.value(names::NAME) {
+        Some(name) => path_name(evaluator.expect_plain_string(name, span, "as `name`")?.bytes, span)?,
+        None => path_name(paths::base_name(&path), span)?,
+    };
+    let filter = argument.value(names::FILTER).map(|filter| evaluator.force(filter)).transpose()?;
+    let recursive = match argument.value(names::RECURSIVE) {
+        Some(value) => evaluator.expect_bool(value, span, "as `recursive`")?,
+        None => true,
+    };
+    let hash = match argument.value(names::SHA256) {
+        Some(hash) => Some(evaluator.expect_plain_string(hash, span, "as `sha256`")?),
+        None => None,
+    };
+    if !recursive || hash.is_some() {
+        check_flat(evaluator, &path, recursive, hash, span)?;
+    }
+    Ok(mention(evaluator, add_filtered(evaluator, &path, &name, filter, span)?))
+}
+
+/// Checks what `recursive = false` and `sha256` promise of a regular file.
+fn check_flat(evaluator: &Evaluator<'_>, path: &[u8], recursive: bool, hash: Option<&Text>, span: Span) -> Result<()> {
+    let shown = String::from_utf8_lossy(path);
+    if recursive {
+        return Err(Diagnostic::new(Code::Unavailable, span, "`sha256` of `builtins.path` needs `recursive = false`")
+            .hint("trees are named by their own digest in larder; leave `sha256` out"));
+    }
+    if evaluator.session.file_type(path, span)? != Some(FileType::Regular) {
+        return Err(Diagnostic::new(
+            Code::File,
+            span,
+            format!("{shown} is not a regular file, as `recursive = false` says"),
+        ));
+    }
+    let Some(hash) = hash else { return Ok(()) };
+    let wanted = FileHash::parse(&String::from_utf8_lossy(hash.bytes), Some(HashAlgorithm::Sha256))
+        .map_err(|error| Diagnostic::new(Code::BadArgument, span, error.to_string()))?;
+    let found = FileHash::of(HashAlgorithm::Sha256, &evaluator.session.read_file(path, span)?);
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(Diagnostic::new(Code::File, span, format!("{shown} has the hash {found}, not {wanted}")))
+    }
+}
+
+fn get_env(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let name = evaluator.expect_plain_string(args[0], span, "as the argument of `getEnv`")?;
+    let impure = evaluator.session.settings().impure.as_ref();
+    let value = impure.and_then(|impure| impure.environment.get(name.bytes));
+    Ok(evaluator.string(value.map_or(b"", Vec::as_slice)))
+}
+
+/// `<name>`: the first entry of the search path that has it.
+pub(crate) fn find_file(evaluator: &Evaluator<'_>, name: &[u8], span: Span) -> Result<Value> {
+    let shown = String::from_utf8_lossy(name);
+    let Some(impure) = &evaluator.session.settings().impure else {
+        return Err(Diagnostic::new(
+            Code::Impure,
+            span,
+            format!("there is no search path for <{shown}> in pure evaluation"),
+        )
+        .hint("write the path, or evaluate with --impure"));
+    };
+    let entries = impure.search_path.iter().map(|(prefix, path)| (prefix.as_slice(), path.as_slice()));
+    search(evaluator, entries, name, span)
+}
+
+fn search<'a>(
+    evaluator: &Evaluator<'_>,
+    entries: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    name: &[u8],
+    span: Span,
+) -> Result<Value> {
+    for (prefix, path) in entries {
+        let Some(rest) = name.strip_prefix(prefix) else { continue };
+        if !(prefix.is_empty() || rest.is_empty() || rest.starts_with(b"/")) {
+            continue;
+        }
+        let candidate = paths::canonical(&[path, b"/", rest].concat());
+        if evaluator.session.file_type(&candidate, span)?.is_some() {
+            return Ok(evaluator.path(&candidate));
+        }
+    }
+    let message = format!("file `{}` was not found in the search path", String::from_utf8_lossy(name));
+    Err(Diagnostic::new(Code::Thrown, span, message))
+}
+
+fn find_file_builtin(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let list = evaluator.expect_list(args[0], span, "as the search path given to `findFile`")?;
+    let name = evaluator.expect_plain_string(args[1], span, "as the name given to `findFile`")?;
+    let mut entries = Vec::new();
+    for item in list.items {
+        let entry = evaluator.expect_attrs(*item, span, "in the search path given to `findFile`")?;
+        let prefix = match entry.value(names::PREFIX) {
+            Some(prefix) => evaluator.expect_plain_string(prefix, span, "as `prefix`")?.bytes,
+            None => b"",
+        };
+        let path = evaluator.required(entry, names::PATH, span, "an entry of a search path needs it")?;
+        entries.push((prefix, evaluator.coerce_path(path, span)?));
+    }
+    search(evaluator, entries.iter().map(|(prefix, path)| (*prefix, path.as_slice())), name.bytes, span)
+}

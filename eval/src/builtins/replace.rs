@@ -1,0 +1,87 @@
+//! `builtins.replaceStrings`.
+
+use super::{Builtin, row};
+use crate::context::ContextBuilder;
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::Evaluator;
+use crate::source::Span;
+use crate::value::{Text, Value};
+
+pub(super) const TABLE: &[Builtin] = &[row(
+    "replaceStrings",
+    3,
+    "A string with each of a list of texts replaced by its partner in another list.",
+    replace,
+)];
+
+fn replace(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let from = evaluator.expect_list(args[0], span, "as the first argument of `replaceStrings`")?;
+    let to = evaluator.expect_list(args[1], span, "as the second argument of `replaceStrings`")?;
+    if from.items.len() != to.items.len() {
+        let message = format!(
+            "the lists given to `replaceStrings` have different lengths: {} and {}",
+            from.items.len(),
+            to.items.len()
+        );
+        return Err(Diagnostic::new(Code::BadArgument, span, message));
+    }
+    let from = from.items.iter().map(|item| {
+        evaluator.expect_string(*item, span, "in the first list given to `replaceStrings`").map(|text| text.bytes)
+    });
+    let from = from.collect::<Result<Vec<_>>>()?;
+    let text = evaluator.expect_string(args[2], span, "as the third argument of `replaceStrings`")?;
+    let mut replacer = Replacer {
+        evaluator,
+        span,
+        from,
+        to: to.items,
+        out: Vec::with_capacity(text.bytes.len()),
+        context: ContextBuilder::default(),
+    };
+    replacer.context.add(text.context);
+    replacer.run(text.bytes)?;
+    let context = replacer.context.finish();
+    Ok(evaluator.string_with(&replacer.out, context))
+}
+
+struct Replacer<'a, 'b> {
+    evaluator: &'a Evaluator<'b>,
+    span: Span,
+    from: Vec<&'static [u8]>,
+    to: &'static [Value],
+    out: Vec<u8>,
+    context: ContextBuilder,
+}
+
+impl Replacer<'_, '_> {
+    /// Goes through the text once; an empty pattern matches before each byte and at the end.
+    fn run(&mut self, text: &[u8]) -> Result<()> {
+        // Without an empty pattern, only bytes that begin a pattern need a closer look.
+        let mut begins = [false; 256];
+        self.from.iter().filter_map(|from| from.first()).for_each(|&byte| begins[usize::from(byte)] = true);
+        let any_empty = self.from.iter().any(|from| from.is_empty());
+        let mut at = 0;
+        while at <= text.len() {
+            let candidate = any_empty || text.get(at).is_some_and(|&byte| begins[usize::from(byte)]);
+            let found = if candidate { self.from.iter().position(|from| text[at..].starts_with(from)) } else { None };
+            let Some(index) = found else {
+                self.out.extend(text.get(at));
+                at += 1;
+                continue;
+            };
+            let to = self.replacement(index)?;
+            self.out.extend_from_slice(to.bytes);
+            self.context.add(to.context);
+            if self.from[index].is_empty() {
+                self.out.extend(text.get(at));
+                at += 1;
+            }
+            at += self.from[index].len();
+        }
+        Ok(())
+    }
+
+    fn replacement(&self, index: usize) -> Result<&'static Text> {
+        self.evaluator.expect_string(self.to[index], self.span, "in the second list given to `replaceStrings`")
+    }
+}

@@ -1,0 +1,132 @@
+//! Strings and JSON.
+
+use super::{Builtin, row};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::{Coercion, Evaluator, Joined};
+use crate::paths;
+use crate::print::json::JsonWriter;
+use crate::print::xml::XmlWriter;
+use crate::source::Span;
+use crate::value::{Text, Value};
+
+pub(super) const TABLE: &[Builtin] = &[
+    row("baseNameOf", 1, "The part of a path behind the last slash.", base_name_of),
+    row("concatStringsSep", 2, "Joins the strings of a list with a separator.", concat_strings_sep).forcing(0b11),
+    row("dirOf", 1, "The part of a path before the last slash.", dir_of),
+    row("fromJSON", 1, "The value that a JSON text stands for.", from_json).forcing(1),
+    row("stringLength", 1, "The number of bytes of a string.", string_length),
+    row(
+        "substring",
+        3,
+        "The bytes of a string from a start on, at most so many; all the rest if that is negative.",
+        substring,
+    ),
+    row("toJSON", 1, "A value as JSON text.", to_json),
+    row("toString", 1, "A value as a string; of lists, the elements with spaces between.", to_string),
+    row("toXML", 1, "A value as XML text.", to_xml),
+];
+
+fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let separator = evaluator.expect_string(args[0], span, "as the separator given to `concatStringsSep`")?;
+    let list = evaluator.expect_list(args[1], span, "as the list given to `concatStringsSep`")?;
+    let mut joined = Joined::default();
+    for (index, item) in list.items.iter().enumerate() {
+        if index > 0 {
+            joined.push(separator);
+        }
+        evaluator.coerce(*item, Coercion::STRING, &mut joined, span)?;
+    }
+    Ok(joined.finish(evaluator))
+}
+
+fn string_length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    Ok(Value::Int(evaluator.coerced(args[0], Coercion::STRING, span)?.bytes.len() as i64))
+}
+
+fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let start = evaluator.expect_int(args[0], span, "as the start given to `substring`")?;
+    let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
+    let Ok(start) = usize::try_from(start) else {
+        return Err(Diagnostic::new(
+            Code::BadArgument,
+            span,
+            format!("the start {start} given to `substring` is negative"),
+        ));
+    };
+    let text = evaluator.coerced(args[2], Coercion::STRING, span)?;
+    let start = start.min(text.bytes.len());
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(text.bytes.len() - start);
+    let bytes = &text.bytes[start..start + length];
+    Ok(Value::String(evaluator.bump().alloc(Text { bytes, context: text.context })))
+}
+
+fn to_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    evaluator.coerced(args[0], Coercion::TO_STRING, span).map(Value::String)
+}
+
+fn base_name_of(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let text = evaluator.coerced(args[0], Coercion::PLAIN, span)?;
+    let bytes = paths::base_name(text.bytes);
+    Ok(Value::String(evaluator.bump().alloc(Text { bytes, context: text.context })))
+}
+
+fn dir_of(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let value = evaluator.force(args[0])?;
+    if let Value::Path(path) = value {
+        return Ok(evaluator.path(paths::dir_name(path.bytes)));
+    }
+    let text = evaluator.coerced(value, Coercion::PLAIN, span)?;
+    Ok(evaluator.string_with(paths::dir_name(text.bytes), text.context))
+}
+
+fn to_json(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let mut writer = JsonWriter::new(evaluator, span);
+    writer.value(args[0])?;
+    let context = writer.context.finish();
+    Ok(evaluator.string_with(&writer.out, context))
+}
+
+fn to_xml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let mut writer = XmlWriter::new(evaluator, true, false, span);
+    writer.document(args[0])?;
+    let context = writer.context.finish();
+    Ok(evaluator.string_with(writer.out.as_bytes(), context))
+}
+
+fn from_json(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let text = evaluator.expect_plain_string(args[0], span, "as the argument of `fromJSON`")?;
+    let json: serde_json::Value = serde_json::from_slice(text.bytes)
+        .map_err(|error| Diagnostic::new(Code::BadArgument, span, format!("this string is not JSON: {error}")))?;
+    from_json_value(evaluator, &json, span)
+}
+
+pub(super) fn from_json_value(evaluator: &Evaluator<'_>, json: &serde_json::Value, span: Span) -> Result<Value> {
+    use serde_json::Value as Json;
+    Ok(match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Value::Int(number),
+            (None, _) if number.is_u64() => {
+                return Err(Diagnostic::new(
+                    Code::Arithmetic,
+                    span,
+                    format!("the JSON number {number} does not fit an integer"),
+                ));
+            }
+            (None, number) => Value::Float(number.unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => evaluator.string(text.as_bytes()),
+        Json::Array(items) => {
+            let items = items.iter().map(|item| from_json_value(evaluator, item, span));
+            evaluator.list(&items.collect::<Result<Vec<_>>>()?)
+        }
+        Json::Object(fields) => {
+            let symbols = evaluator.session.symbols();
+            let fields = fields
+                .iter()
+                .map(|(name, value)| Ok((symbols.intern(name.as_bytes()), from_json_value(evaluator, value, span)?)));
+            evaluator.set(fields.collect::<Result<Vec<_>>>()?)
+        }
+    })
+}

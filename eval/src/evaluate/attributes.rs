@@ -1,0 +1,259 @@
+//! Attribute sets: making them, selecting from them, `with`.
+
+use super::Evaluator;
+use crate::attrs::{Attr, Attrs};
+use crate::code::{AttrsCode, Dynamic, HasAttr, Name, SearchPath, Select};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::env::{Env, EnvBuilder};
+use crate::near::did_you_mean;
+use crate::source::{Pos, Span};
+use crate::symbol::Symbol;
+use crate::value::Value;
+
+impl Evaluator<'_> {
+    #[inline]
+    pub(super) fn select(&self, code: &'static Select, env: Env) -> Result<Value> {
+        let mut value = match self.eval(&code.subject, env) {
+            Ok(value) => value,
+            Err(error) => return Err(error.at(code.span)),
+        };
+        for (name, span) in code.path {
+            let span = *span;
+            let name = self.name(name, env, span)?;
+            let found = match value {
+                Value::Attrs(attrs) => attrs.get(name),
+                _ if code.default.is_some() => None,
+                other => return Err(self.not_a_set(other, name, code.span)),
+            };
+            let Some(attr) = found else {
+                return match (&code.default, value) {
+                    (Some(default), _) => self.eval(default, env),
+                    (None, Value::Attrs(attrs)) => Err(self.missing_attribute(attrs, name, span)),
+                    (None, other) => Err(self.not_a_set(other, name, code.span)),
+                };
+            };
+            value = match self.force(attr.value) {
+                Ok(value) => value,
+                Err(error) => return Err(self.attribute_frame(error, attr, code.span)),
+            };
+        }
+        Ok(value)
+    }
+
+    #[cold]
+    fn attribute_frame(&self, error: Box<Diagnostic>, attr: &Attr, span: Span) -> Box<Diagnostic> {
+        let error = if error.code == Code::InfiniteRecursion { error.at(span) } else { error };
+        let place = self.session.name_span(attr.pos);
+        let text = format!("while evaluating attribute `{}`", self.session.symbols().display(attr.name));
+        error.frame(place, text)
+    }
+
+    pub(super) fn has_attr(&self, code: &'static HasAttr, env: Env) -> Result<bool> {
+        let mut value = self.eval(&code.subject, env).map_err(|error| error.at(code.span))?;
+        for (index, (name, span)) in code.path.iter().enumerate() {
+            let Value::Attrs(attrs) = value else { return Ok(false) };
+            let name = self.name(name, env, *span)?;
+            let Some(attr) = attrs.get(name) else { return Ok(false) };
+            if index + 1 < code.path.len() {
+                value = self.force(attr.value)?;
+            }
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn name(&self, name: &'static Name, env: Env, span: Span) -> Result<Symbol> {
+        match name {
+            Name::Static(name) => Ok(*name),
+            Name::Dynamic(expr) => {
+                let value = self.eval(expr, env).map_err(|error| error.at(span))?;
+                self.attribute_name(value, span)
+            }
+        }
+    }
+
+    /// The symbol that a string value names.
+    pub(crate) fn attribute_name(&self, value: Value, span: Span) -> Result<Symbol> {
+        match value {
+            Value::String(text) if text.context.is_none() => Ok(self.session.symbols().intern_text(text)),
+            Value::String(text) => {
+                let message = format!("the name `{}` mentions store objects", String::from_utf8_lossy(text.bytes));
+                Err(Diagnostic::new(Code::Context, span, message)
+                    .hint("builtins.unsafeDiscardStringContext makes it a plain string"))
+            }
+            other => Err(self.wrong_type("a string", other, span, "as the name of an attribute")),
+        }
+    }
+
+    /// Makes a set.
+    pub(super) fn attrs(&self, code: &'static AttrsCode, env: Env) -> Result<Value> {
+        let bindings = &code.bindings;
+        if !code.recursive && bindings.sources.is_empty() && code.dynamic.is_empty() {
+            let attrs = bindings.items.iter().map(|item| Attr {
+                name: item.name,
+                pos: item.pos,
+                value: self.delay_element(&item.value, env),
+            });
+            let attrs = self.bump.alloc_slice_fill_iter(attrs);
+            return Ok(Value::Attrs(self.bump.alloc(Attrs::from_sorted(attrs))));
+        }
+        let (inner, mut attrs) =
+            if code.recursive { self.recursive_attrs(code, env)? } else { self.sourced_attrs(code, env) };
+        for dynamic in code.dynamic {
+            self.add_dynamic(dynamic, inner, &mut attrs)?;
+        }
+        Ok(Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs))))
+    }
+
+    fn sourced_attrs(&self, code: &'static AttrsCode, env: Env) -> (Env, Vec<Attr>) {
+        let sources = code.bindings.sources;
+        let inner = if sources.is_empty() {
+            env
+        } else {
+            let mut builder = EnvBuilder::new(self.bump, Some(env), sources.len());
+            for source in sources {
+                builder.push(self.delay(source, env));
+            }
+            builder.env()
+        };
+        let attrs = code.bindings.items.iter().map(|item| {
+            let from = if item.outer { env } else { inner };
+            Attr { name: item.name, pos: item.pos, value: self.delay_element(&item.value, from) }
+        });
+        (inner, attrs.collect())
+    }
+
+    fn recursive_attrs(&self, code: &'static AttrsCode, env: Env) -> Result<(Env, Vec<Attr>)> {
+        let inner = self.bind(&code.bindings, env);
+        let attr = |env: Env| {
+            code.bindings.items.iter().zip(code.bindings.sources.len() as u32..).map(move |(item, slot)| Attr {
+                name: item.name,
+                pos: item.pos,
+                value: env.get(slot),
+            })
+        };
+        let Some(slot) = code.overrides else { return Ok((inner, attr(inner).collect())) };
+        // The old `__overrides`: its attributes replace those of the set, also for the set's own bindings.
+        let overrides = self.expect_attrs(inner.get(slot), Span::NONE, "as `__overrides`")?;
+        let overridden = self.bind_overridden(code, env, overrides);
+        let mut attrs: Vec<_> = overrides.all().to_vec();
+        attrs.extend(attr(overridden));
+        Ok((overridden, attrs))
+    }
+
+    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &Attrs) -> Env {
+        let bindings = &code.bindings;
+        let mut builder = EnvBuilder::new(self.bump, Some(env), bindings.sources.len() + bindings.items.len());
+        let inner = builder.env();
+        for source in bindings.sources {
+            builder.push(self.delay_binding(source, inner));
+        }
+        for item in bindings.items {
+            let from = if item.outer { env } else { inner };
+            let value = overrides.value(item.name).unwrap_or_else(|| self.delay_binding(&item.value, from));
+            builder.push(value);
+        }
+        inner
+    }
+
+    fn add_dynamic(&self, dynamic: &'static crate::code::DynamicAttr, env: Env, attrs: &mut Vec<Attr>) -> Result<()> {
+        let name = self.eval(&dynamic.name, env).map_err(|error| error.at(dynamic.span))?;
+        if matches!(name, Value::Null) {
+            return Ok(());
+        }
+        let name = self.attribute_name(name, dynamic.span)?;
+        if let Some(first) = attrs.iter().find(|attr| attr.name == name) {
+            let message = format!("attribute `{}` is defined twice", self.session.symbols().display(name));
+            return Err(Diagnostic::new(Code::DuplicateName, dynamic.span, message)
+                .label("defined again here")
+                .also(self.session.name_span(first.pos), "first defined here"));
+        }
+        attrs.push(Attr { name, pos: dynamic.span.start, value: self.delay_element(&dynamic.value, env) });
+        Ok(())
+    }
+
+    /// A name that only a `with` can define.
+    pub(super) fn dynamic_variable(&self, code: &'static Dynamic, env: Env) -> Result<Value> {
+        for &depth in code.depths {
+            let set = self.force(env.up(depth).get(0)).map_err(|error| error.at(code.span))?;
+            let Value::Attrs(attrs) = set else {
+                return Err(self.wrong_type("a set", set, code.span, "in `with`"));
+            };
+            if let Some(attr) = attrs.get(code.name) {
+                return self.force(attr.value).map_err(|error| error.at(code.span));
+            }
+        }
+        Err(self.undefined_in_with(code, env))
+    }
+
+    #[cold]
+    fn undefined_in_with(&self, code: &Dynamic, env: Env) -> Box<Diagnostic> {
+        let symbols = self.session.symbols();
+        let sets = code.depths.iter().filter_map(|&depth| match env.up(depth).get(0).resolved() {
+            Value::Attrs(attrs) => Some(attrs),
+            _ => None,
+        });
+        let mut known: Vec<_> =
+            sets.flat_map(|attrs| attrs.all().iter().map(|attr| symbols.bytes(attr.name))).collect();
+        known.sort_unstable();
+        let message = format!("undefined variable `{}`", symbols.display(code.name));
+        Diagnostic::new(Code::UndefinedVariable, code.span, message)
+            .label("not defined, and not in the set of any `with` around it")
+            .maybe_hint(did_you_mean(symbols.bytes(code.name), known.into_iter()))
+    }
+
+    /// An attribute that is not there.
+    #[cold]
+    pub(crate) fn missing_attribute(&self, attrs: &Attrs, name: Symbol, span: Span) -> Box<Diagnostic> {
+        let symbols = self.session.symbols();
+        let mut known: Vec<_> = attrs.all().iter().map(|attr| symbols.bytes(attr.name)).collect();
+        known.sort_unstable();
+        let hint = did_you_mean(symbols.bytes(name), known.iter().copied()).or_else(|| match known.as_slice() {
+            [] => Some("the set is empty".to_owned()),
+            few if few.len() <= 8 => {
+                let names: Vec<_> = few.iter().map(|name| String::from_utf8_lossy(name)).collect();
+                Some(format!("the set has: {}", names.join(", ")))
+            }
+            _ => None,
+        });
+        let message = format!("attribute `{}` missing", symbols.display(name));
+        Diagnostic::new(Code::MissingAttribute, span, message).label("not in this set").maybe_hint(hint)
+    }
+
+    #[cold]
+    fn not_a_set(&self, value: Value, name: Symbol, span: Span) -> Box<Diagnostic> {
+        let message = format!(
+            "cannot select attribute `{}` from {}: a set is expected",
+            self.session.symbols().display(name),
+            value.describe()
+        );
+        Diagnostic::new(Code::WrongType, span, message).label(self.show_short(value))
+    }
+
+    pub(super) fn search_path(&self, code: &'static SearchPath) -> Result<Value> {
+        crate::builtins::find_file(self, code.name, code.span)
+    }
+
+    /// The value of a required attribute of an argument of a builtin function.
+    pub(crate) fn required(&self, attrs: &Attrs, name: Symbol, span: Span, whose: &str) -> Result<Value> {
+        match attrs.value(name) {
+            Some(value) => self.force(value),
+            None => {
+                let error = self.missing_attribute(attrs, name, span);
+                Err(error.label(whose.to_owned()))
+            }
+        }
+    }
+
+    /// The place of an attribute as Nix gives it: a set of file, line and column, or null.
+    pub(crate) fn position(&self, pos: Pos) -> Value {
+        use crate::symbol::names;
+        let Some(source) = self.session.sources().find(pos) else { return Value::Null };
+        let place = source.line_column(pos);
+        self.set([
+            (names::FILE, self.string(source.name().as_bytes())),
+            (names::LINE, Value::Int(i64::from(place.line))),
+            (names::COLUMN, Value::Int(i64::from(place.column))),
+        ])
+    }
+}

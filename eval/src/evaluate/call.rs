@@ -1,0 +1,254 @@
+//! Calls: binding arguments to parameters, builtin functions, functors.
+
+use super::{Evaluator, Step};
+use crate::attrs::Attrs;
+use crate::builtins::Builtin;
+use crate::code::{Call, Expr, Formals, Parameters};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::env::{Env, EnvBuilder};
+use crate::near::did_you_mean;
+use crate::source::Span;
+use crate::symbol::{Symbol, names};
+use crate::thunk::Thunk;
+use crate::value::{Closure, Partial, Value};
+
+/// Calls with up to so many arguments keep them on the stack.
+const FEW: usize = 4;
+
+impl Evaluator<'_> {
+    /// Runs a call in the code up to the body of the function.
+    #[inline]
+    pub(super) fn step_call(&self, code: &'static Call, env: Env) -> Result<Step> {
+        let function = self.eval(&code.function, env).map_err(|error| error.at(code.function_span))?;
+        match function {
+            Value::Lambda(closure)
+                if closure.applied.is_empty() && closure.lambda.parameters.arity() == code.arguments.len() =>
+            {
+                let lambda = closure.lambda;
+                let inner = self.bind_arguments(closure, code, env)?;
+                Ok(Step::Call(&lambda.body, inner, code, lambda))
+            }
+            Value::Builtin(builtin) if builtin.arity as usize == code.arguments.len() => {
+                self.call_builtin(builtin, code, env).map(Step::Done)
+            }
+            _ => {
+                let arguments: Vec<_> = code.arguments.iter().map(|argument| self.delay(argument, env)).collect();
+                self.call(function, &arguments, code.span).map(Step::Done)
+            }
+        }
+    }
+
+    fn bind_arguments(&self, closure: &'static Closure, code: &'static Call, env: Env) -> Result<Env> {
+        let lambda = closure.lambda;
+        match &lambda.parameters {
+            Parameters::Names(1) => {
+                let argument = &code.arguments[0];
+                let forced = !lambda.forced.is_empty();
+                let value = if forced { self.eval(argument, env)? } else { self.delay(argument, env) };
+                Ok(Env::of(self.bump, closure.env, &[value]))
+            }
+            Parameters::Names(count) if *count <= FEW => {
+                let mut values = [Value::Null; FEW];
+                for &slot in lambda.forced {
+                    values[slot as usize] = self.eval(&code.arguments[slot as usize], env)?;
+                }
+                for (slot, argument) in code.arguments.iter().enumerate() {
+                    if !lambda.forced.contains(&(slot as u32)) {
+                        values[slot] = self.delay(argument, env);
+                    }
+                }
+                Ok(Env::of(self.bump, closure.env, &values[..*count]))
+            }
+            Parameters::Names(count) => {
+                let mut builder = EnvBuilder::new(self.bump, Some(closure.env), *count);
+                for argument in code.arguments {
+                    builder.push(self.delay(argument, env));
+                }
+                Ok(builder.env())
+            }
+            Parameters::Set(formals) => {
+                let argument = self.eval(&code.arguments[0], env)?;
+                self.bind_formals(closure, formals, argument, code.span)
+            }
+        }
+    }
+
+    /// Binds the attributes of an argument to the names of a set pattern.
+    fn bind_formals(
+        &self,
+        closure: &'static Closure,
+        formals: &'static Formals,
+        argument: Value,
+        span: Span,
+    ) -> Result<Env> {
+        let Value::Attrs(attrs) = argument else {
+            let error = self.wrong_type("a set", argument, span, "");
+            return Err(error.also(closure.lambda.span, "this function takes a set"));
+        };
+        let room = formals.formals.len() + usize::from(formals.whole);
+        let mut builder = EnvBuilder::new(self.bump, Some(closure.env), room);
+        let env = builder.env();
+        if formals.whole {
+            builder.push(argument);
+        }
+        let mut defaults = 0;
+        for formal in formals.formals {
+            match (attrs.get(formal.name), &formal.default) {
+                (Some(attr), _) => builder.push(attr.value),
+                (None, Some(default)) => {
+                    defaults += 1;
+                    builder.push(self.delay_default(default, env));
+                }
+                (None, None) => return Err(self.missing_argument(closure, formal.name, attrs, span)),
+            }
+        }
+        if !formals.open && attrs.len() != formals.formals.len() - defaults {
+            return Err(self.unexpected_argument(closure, formals, attrs, span));
+        }
+        Ok(env)
+    }
+
+    /// The value of a default: it may refer to slots that are not set yet.
+    fn delay_default(&self, default: &'static Expr, env: Env) -> Value {
+        match *default {
+            Expr::Const(value) => value,
+            _ => Value::Thunk(self.bump.alloc(Thunk::code(default, env))),
+        }
+    }
+
+    fn function_name(&self, closure: &Closure) -> String {
+        match closure.lambda.name {
+            Some(name) => format!("function `{}`", self.session.symbols().display(name)),
+            None => "the function".to_owned(),
+        }
+    }
+
+    #[cold]
+    fn missing_argument(&self, closure: &Closure, name: Symbol, given: &Attrs, span: Span) -> Box<Diagnostic> {
+        let symbols = self.session.symbols();
+        let message =
+            format!("{} is called without required argument `{}`", self.function_name(closure), symbols.display(name));
+        let near = did_you_mean(symbols.bytes(name), given.all().iter().map(|attr| symbols.bytes(attr.name)));
+        let hint = near.map(|near| format!("among the arguments that were given: {near}"));
+        Diagnostic::new(Code::MissingArgument, span, message)
+            .label(format!("argument `{}` is missing", symbols.display(name)))
+            .also(closure.lambda.span, "the function is defined here")
+            .maybe_hint(hint)
+    }
+
+    #[cold]
+    fn unexpected_argument(&self, closure: &Closure, formals: &Formals, given: &Attrs, span: Span) -> Box<Diagnostic> {
+        let symbols = self.session.symbols();
+        let known = |name| formals.formals.iter().any(|formal| formal.name == name);
+        let mut unknown: Vec<_> = given.all().iter().filter(|attr| !known(attr.name)).collect();
+        unknown.sort_by_key(|attr| symbols.bytes(attr.name));
+        let names: Vec<_> = unknown.iter().map(|attr| format!("`{}`", symbols.display(attr.name))).collect();
+        let plural = if names.len() == 1 { "" } else { "s" };
+        let message = format!("{} does not take argument{plural} {}", self.function_name(closure), names.join(", "));
+        let place = unknown.first().map_or(Span::NONE, |attr| self.session.name_span(attr.pos));
+        let first = unknown.first().map_or(&b""[..], |attr| symbols.bytes(attr.name));
+        let hint = did_you_mean(first, formals.formals.iter().map(|formal| symbols.bytes(formal.name)));
+        let error = Diagnostic::new(Code::UnexpectedArgument, if place.is_none() { span } else { place }, message);
+        error
+            .label("not an argument of the function")
+            .also(closure.lambda.span, "the function is defined here")
+            .maybe_hint(hint)
+    }
+
+    #[inline]
+    fn call_builtin(&self, builtin: &'static Builtin, code: &'static Call, env: Env) -> Result<Value> {
+        let mut values = [Value::Null; FEW];
+        for (slot, argument) in code.arguments.iter().enumerate() {
+            let forced = builtin.forces & (1 << slot) != 0;
+            values[slot] = if forced {
+                self.eval(argument, env).map_err(|error| error.at(code.span))?
+            } else {
+                self.delay(argument, env)
+            };
+        }
+        (builtin.run)(self, &values[..code.arguments.len()], code.span).map_err(|error| error.at(code.span))
+    }
+
+    /// Applies a function to arguments, one or more.
+    ///
+    /// # Errors
+    /// Whatever evaluation raises; when the value is not a function.
+    pub(crate) fn call(&self, function: Value, arguments: &[Value], span: Span) -> Result<Value> {
+        let entered = self.enter(span);
+        let result = entered.and_then(|()| self.call_entered(function, arguments, span));
+        self.depth.set(self.depth.get() - 1);
+        result.map_err(|error| error.at(span))
+    }
+
+    fn call_entered(&self, mut function: Value, mut arguments: &[Value], span: Span) -> Result<Value> {
+        while !arguments.is_empty() {
+            let (value, used) = match self.force(function)? {
+                Value::Lambda(closure) => self.apply_lambda(closure, arguments, span)?,
+                Value::Builtin(builtin) => self.apply_builtin(builtin, &[], arguments, span)?,
+                Value::Partial(partial) => self.apply_builtin(partial.builtin, partial.applied, arguments, span)?,
+                set @ Value::Attrs(attrs) if attrs.get(names::FUNCTOR).is_some() => {
+                    let functor = attrs.value(names::FUNCTOR).unwrap_or(Value::Null);
+                    (self.call(functor, &[set], span)?, 0)
+                }
+                other => return Err(self.not_a_function(other, span)),
+            };
+            function = value;
+            arguments = &arguments[used..];
+        }
+        self.force(function)
+    }
+
+    /// Applies a function to as many arguments as it takes; gives how many those were.
+    fn apply_lambda(&self, closure: &'static Closure, arguments: &[Value], span: Span) -> Result<(Value, usize)> {
+        let lambda = closure.lambda;
+        let wanted = lambda.parameters.arity() - closure.applied.len();
+        if arguments.len() < wanted {
+            let applied = self.bump.alloc_slice_copy(&[closure.applied, arguments].concat());
+            return Ok((Value::Lambda(self.bump.alloc(Closure { applied, ..*closure })), arguments.len()));
+        }
+        let env = match &lambda.parameters {
+            Parameters::Set(formals) => self.bind_formals(closure, formals, self.force(arguments[0])?, span)?,
+            Parameters::Names(count) => {
+                let mut builder = EnvBuilder::new(self.bump, Some(closure.env), *count);
+                for &value in closure.applied.iter().chain(&arguments[..wanted]) {
+                    builder.push(value);
+                }
+                builder.env()
+            }
+        };
+        let value = self.eval(&lambda.body, env).map_err(|error| self.call_frame(error, span, lambda))?;
+        Ok((value, wanted))
+    }
+
+    fn apply_builtin(
+        &self,
+        builtin: &'static Builtin,
+        applied: &[Value],
+        arguments: &[Value],
+        span: Span,
+    ) -> Result<(Value, usize)> {
+        let wanted = builtin.arity as usize - applied.len();
+        if arguments.len() < wanted {
+            let applied = self.bump.alloc_slice_copy(&[applied, arguments].concat());
+            return Ok((Value::Partial(self.bump.alloc(Partial { builtin, applied })), arguments.len()));
+        }
+        let mut values = [Value::Null; FEW];
+        let all = applied.iter().chain(&arguments[..wanted]);
+        for (slot, value) in values.iter_mut().zip(all) {
+            *slot = *value;
+        }
+        let value = (builtin.run)(self, &values[..builtin.arity as usize], span)?;
+        Ok((self.force(value)?, wanted))
+    }
+
+    #[cold]
+    fn not_a_function(&self, value: Value, span: Span) -> Box<Diagnostic> {
+        let message = format!("{} is called like a function", value.describe());
+        let error = Diagnostic::new(Code::NotAFunction, span, message).label(self.show_short(value));
+        match value {
+            Value::Attrs(_) => error.hint("a set can be called only if it has the attribute `__functor`"),
+            Value::Lambda(_) => error,
+            _ => error.hint("inside a list, put calls in brackets; at the end of a binding, check for a missing `;`"),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Turning values into strings.
+
+use super::Evaluator;
+use crate::context::{Context, ContextBuilder, Element};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::source::Span;
+use crate::symbol::names;
+use crate::value::{List, Text, Value};
+
+/// What may be turned into a string, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Coercion {
+    /// Whether a path is copied to the store and gives its store path; otherwise it gives its own text.
+    pub copy_paths: bool,
+    /// Whether null, booleans, numbers and lists are taken too.
+    pub all_types: bool,
+}
+
+impl Coercion {
+    /// As in `"${x}"`.
+    pub const STRING: Self = Self { copy_paths: true, all_types: false };
+    /// As in `./path + x`.
+    pub const PLAIN: Self = Self { copy_paths: false, all_types: false };
+    /// As `builtins.toString` does.
+    pub const TO_STRING: Self = Self { copy_paths: false, all_types: true };
+    /// As for the environment of a derivation.
+    pub const DERIVATION: Self = Self { copy_paths: true, all_types: true };
+}
+
+/// A string being put together.
+#[derive(Debug, Default)]
+pub struct Joined {
+    bytes: Vec<u8>,
+    context: ContextBuilder,
+    /// The first text, while it is all there is, so that it need not be copied.
+    only: Option<&'static Text>,
+}
+
+impl Joined {
+    /// Adds a string.
+    #[inline]
+    pub fn push(&mut self, text: &'static Text) {
+        if self.bytes.is_empty() && self.only.is_none() && text.context.is_none() {
+            self.only = Some(text);
+            return;
+        }
+        self.settle();
+        self.bytes.extend_from_slice(text.bytes);
+        self.context.add(text.context);
+    }
+
+    /// Adds bytes without context.
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        self.settle();
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn settle(&mut self) {
+        if let Some(text) = self.only.take() {
+            self.bytes.extend_from_slice(text.bytes);
+        }
+    }
+
+    /// Adds an element to the context.
+    pub fn add_element(&mut self, element: Element) {
+        self.settle();
+        self.context.add_element(element);
+    }
+
+    /// The bytes and the context.
+    #[must_use]
+    pub fn into_parts(mut self) -> (Vec<u8>, Option<&'static Context>) {
+        self.settle();
+        (self.bytes, self.context.finish())
+    }
+
+    /// The string.
+    #[must_use]
+    pub(crate) fn finish(self, evaluator: &Evaluator<'_>) -> Value {
+        if let Some(text) = self.only {
+            return Value::String(text);
+        }
+        let context = self.context.finish();
+        evaluator.string_with(&self.bytes, context)
+    }
+}
+
+impl Evaluator<'_> {
+    /// Adds the string that a value is turned into.
+    ///
+    /// # Errors
+    /// When the value cannot be turned into a string, or evaluating a part of it fails.
+    pub(crate) fn coerce(&self, value: Value, how: Coercion, joined: &mut Joined, span: Span) -> Result<()> {
+        match self.force(value)? {
+            Value::String(text) => joined.push(text),
+            Value::Path(path) if how.copy_paths => {
+                let path = self.session.add_path(path.bytes, span)?;
+                joined.push_bytes(path.to_string().as_bytes());
+                joined.add_element(Element::Tree(path));
+            }
+            Value::Path(path) => joined.push(path),
+            set @ Value::Attrs(_) => return self.coerce_set(set, how, joined, span),
+            Value::Int(number) if how.all_types => joined.push_bytes(number.to_string().as_bytes()),
+            Value::Float(number) if how.all_types => joined.push_bytes(format!("{number:.6}").as_bytes()),
+            Value::Bool(true) if how.all_types => joined.push_bytes(b"1"),
+            Value::Bool(false) | Value::Null if how.all_types => joined.push_bytes(b""),
+            Value::List(list) if how.all_types => return self.coerce_list(list, how, joined, span),
+            other => return Err(self.not_a_string(other, span)),
+        }
+        Ok(())
+    }
+
+    fn coerce_list(&self, list: &List, how: Coercion, joined: &mut Joined, span: Span) -> Result<()> {
+        self.check_stack(span)?;
+        for (index, item) in list.items.iter().enumerate() {
+            let item = self.force(*item)?;
+            self.coerce(item, how, joined, span).map_err(|error| {
+                error.frame(Span::NONE, format!("while turning element {index} of a list into a string"))
+            })?;
+            let empty_list = matches!(item, Value::List(list) if list.items.is_empty());
+            if index + 1 < list.items.len() && !empty_list {
+                joined.push_bytes(b" ");
+            }
+        }
+        Ok(())
+    }
+
+    fn coerce_set(&self, set: Value, how: Coercion, joined: &mut Joined, span: Span) -> Result<()> {
+        self.check_stack(span)?;
+        let Value::Attrs(attrs) = set else { return Ok(()) };
+        if let Some(to_string) = attrs.value(names::TO_STRING) {
+            let text = self.call(to_string, &[set], span)?;
+            return self.coerce(text, how, joined, span);
+        }
+        match attrs.value(names::OUT_PATH) {
+            Some(path) => self.coerce(path, how, joined, span),
+            None => Err(self.not_a_string(set, span)),
+        }
+    }
+
+    #[cold]
+    fn not_a_string(&self, value: Value, span: Span) -> Box<Diagnostic> {
+        let message = format!("cannot turn {} into a string", value.describe());
+        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value));
+        match value {
+            Value::Attrs(_) => error.hint("a set is turned into a string only if it has `outPath` or `__toString`"),
+            Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_) => {
+                error.hint("is the function missing an argument?")
+            }
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Null => {
+                error.hint("write `toString` before the value to turn it into a string")
+            }
+            Value::List(_) => {
+                error.hint("write `toString` before the list, or join it with `builtins.concatStringsSep`")
+            }
+            _ => error,
+        }
+    }
+
+    /// The string that a value is turned into, as a value.
+    pub(crate) fn coerced(&self, value: Value, how: Coercion, span: Span) -> Result<&'static Text> {
+        let mut joined = Joined::default();
+        self.coerce(value, how, &mut joined, span)?;
+        match joined.finish(self) {
+            Value::String(text) => Ok(text),
+            _ => Ok(&crate::value::EMPTY_TEXT),
+        }
+    }
+
+    /// The absolute path that a value names; what it mentions is built first.
+    pub(crate) fn coerce_path(&self, value: Value, span: Span) -> Result<Vec<u8>> {
+        let mut joined = Joined::default();
+        self.coerce(value, Coercion::PLAIN, &mut joined, span)?;
+        let (bytes, context) = joined.into_parts();
+        if !bytes.starts_with(b"/") {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let message = format!("`{text}` is not an absolute path");
+            return Err(Diagnostic::new(Code::Coercion, span, message)
+                .hint(format!("write `./{text}` without quotes for a file beside this one")));
+        }
+        self.session.realise_path(&bytes, context, span)
+    }
+}

@@ -1,0 +1,61 @@
+//! Names that are near to a name that does not exist.
+
+/// How many names are suggested at most.
+const MAX_NAMES: usize = 3;
+
+/// "did you mean `a` or `b`?", if any candidate is near.
+pub(crate) fn did_you_mean<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let limit = (name.len() / 3).clamp(1, 3);
+    let mut near: Vec<_> = candidates
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit && !candidate.is_empty())
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.truncate(MAX_NAMES);
+    let names: Vec<_> = near.iter().map(|(_, name)| format!("`{}`", String::from_utf8_lossy(name))).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("did you mean {one}?")),
+        [rest @ .., last] => Some(format!("did you mean {} or {last}?", rest.join(", "))),
+    }
+}
+
+/// The number of insertions, deletions, replacements and swaps of neighbours between two names.
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut before = vec![0; b.len() + 1];
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1; b.len() + 1];
+        for (j, y) in b.iter().enumerate() {
+            row[j + 1] = (above[j] + usize::from(x != y)).min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in
+            [("foo", "foo", 0), ("foo", "fo", 1), ("foo", "ofo", 1), ("abc", "xyz", 3), ("", "ab", 2)]
+        {
+            assert_eq!(distance(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn suggestions() {
+        let names = ["hello", "help", "zlib"].map(str::as_bytes);
+        assert_eq!(did_you_mean(b"helo", names.into_iter()).as_deref(), Some("did you mean `hello` or `help`?"));
+        assert_eq!(did_you_mean(b"gcc", names.into_iter()), None);
+    }
+}

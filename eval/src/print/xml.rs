@@ -1,0 +1,183 @@
+//! Values as XML, in the form of `builtins.toXML` and `nix-instantiate --xml`.
+
+use super::{by_name, float};
+use crate::attrs::Attrs;
+use crate::code::Parameters;
+use crate::context::ContextBuilder;
+use crate::diagnostic::Result;
+use crate::evaluate::Evaluator;
+use crate::source::{Pos, Span};
+use crate::symbol::names;
+use crate::value::{Closure, Value};
+use rustc_hash::FxHashSet;
+
+/// Writes XML and collects the contexts of the strings in it.
+#[derive(Debug)]
+pub(crate) struct XmlWriter<'a, 'b> {
+    evaluator: &'a Evaluator<'b>,
+    pub(crate) out: String,
+    pub(crate) context: ContextBuilder,
+    seen: FxHashSet<String>,
+    /// Whether values are forced; otherwise what is not computed is `<unevaluated />`.
+    strict: bool,
+    /// Whether places are written.
+    places: bool,
+    depth: usize,
+    span: Span,
+}
+
+impl<'a, 'b> XmlWriter<'a, 'b> {
+    pub(crate) fn new(evaluator: &'a Evaluator<'b>, strict: bool, places: bool, span: Span) -> Self {
+        let (out, context) = (String::new(), ContextBuilder::default());
+        Self { evaluator, out, context, seen: FxHashSet::default(), strict, places, depth: 0, span }
+    }
+
+    /// Writes a whole document.
+    pub(crate) fn document(&mut self, value: Value) -> Result<()> {
+        self.out.push_str("<?xml version='1.0' encoding='utf-8'?>\n");
+        self.element("expr", &[], |writer| writer.value(value))
+    }
+
+    fn indent(&mut self) {
+        self.out.push_str(&"  ".repeat(self.depth));
+    }
+
+    fn tag(&mut self, name: &str, attributes: &[(&str, String)]) {
+        self.indent();
+        self.out.push('<');
+        self.out.push_str(name);
+        for (key, value) in attributes {
+            self.out.push_str(&format!(" {key}=\"{}\"", escape(value)));
+        }
+    }
+
+    fn empty(&mut self, name: &str, attributes: &[(&str, String)]) {
+        self.tag(name, attributes);
+        self.out.push_str(" />\n");
+    }
+
+    fn element(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, String)],
+        inner: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        self.tag(name, attributes);
+        self.out.push_str(">\n");
+        self.depth += 1;
+        inner(self)?;
+        self.depth -= 1;
+        self.indent();
+        self.out.push_str(&format!("</{name}>\n"));
+        Ok(())
+    }
+
+    fn scalar(&mut self, name: &str, value: impl ToString) {
+        self.empty(name, &[("value", value.to_string())]);
+    }
+
+    fn value(&mut self, value: Value) -> Result<()> {
+        self.evaluator.check_stack(self.span)?;
+        let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
+        match value {
+            Value::Null => self.empty("null", &[]),
+            Value::Bool(value) => self.scalar("bool", value),
+            Value::Int(number) => self.scalar("int", number),
+            Value::Float(number) => self.scalar("float", float::general(number)),
+            Value::String(text) => {
+                self.context.add(text.context);
+                self.scalar("string", String::from_utf8_lossy(text.bytes));
+            }
+            Value::Path(path) => self.scalar("path", String::from_utf8_lossy(path.bytes)),
+            Value::List(list) => {
+                return self.element("list", &[], |writer| list.items.iter().try_for_each(|item| writer.value(*item)));
+            }
+            Value::Attrs(attrs) if self.evaluator.is_derivation(attrs)? => return self.derivation(attrs),
+            Value::Attrs(attrs) => return self.element("attrs", &[], |writer| writer.attrs(attrs)),
+            Value::Lambda(closure) => return self.function(closure),
+            Value::Builtin(_) | Value::Partial(_) => self.empty("unevaluated", &[]),
+            Value::Thunk(_) => self.empty("unevaluated", &[]),
+        }
+        Ok(())
+    }
+
+    fn place(&self, pos: Pos) -> Vec<(&'static str, String)> {
+        let source = self.evaluator.session.sources().find(pos).filter(|_| self.places);
+        source.map_or(Vec::new(), |source| {
+            let at = source.line_column(pos);
+            vec![("path", source.name()), ("line", at.line.to_string()), ("column", at.column.to_string())]
+        })
+    }
+
+    fn attrs(&mut self, attrs: &Attrs) -> Result<()> {
+        for attr in by_name(attrs, self.evaluator.session.symbols()) {
+            let mut attributes = vec![("name", self.evaluator.session.symbols().display(attr.name))];
+            attributes.extend(self.place(attr.pos));
+            self.element("attr", &attributes, |writer| writer.value(attr.value))?;
+        }
+        Ok(())
+    }
+
+    fn derivation(&mut self, attrs: &Attrs) -> Result<()> {
+        let mut attributes = Vec::new();
+        let mut path = None;
+        for (key, name) in [("drvPath", names::DRV_PATH), ("outPath", names::OUT_PATH)] {
+            let Some(value) = attrs.value(name) else { continue };
+            let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
+            if let Value::String(text) = value {
+                attributes.push((key, String::from_utf8_lossy(text.bytes).into_owned()));
+                path = path.or(Some(text.bytes));
+            }
+        }
+        let first = path.is_none_or(|path| self.seen.insert(String::from_utf8_lossy(path).into_owned()));
+        self.element("derivation", &attributes, |writer| {
+            if first {
+                writer.attrs(attrs)
+            } else {
+                writer.empty("repeated", &[]);
+                Ok(())
+            }
+        })
+    }
+
+    fn function(&mut self, closure: &Closure) -> Result<()> {
+        let symbols = self.evaluator.session.symbols();
+        let place = self.place(closure.lambda.span.start);
+        self.element("function", &place, |writer| {
+            match &closure.lambda.parameters {
+                Parameters::Set(formals) => {
+                    let mut attributes = Vec::new();
+                    if formals.open {
+                        attributes.push(("ellipsis", "1".to_owned()));
+                    }
+                    let mut names: Vec<_> = formals.formals.iter().map(|formal| symbols.display(formal.name)).collect();
+                    names.sort_unstable();
+                    return writer.element("attrspat", &attributes, |writer| {
+                        names.into_iter().for_each(|name| writer.empty("attr", &[("name", name)]));
+                        Ok(())
+                    });
+                }
+                Parameters::Names(_) => {
+                    let name = writer.evaluator.session.name_text(closure.lambda.span);
+                    writer.empty("varpat", &[("name", name)]);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => escaped.push_str("&quot;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\n' => escaped.push_str("&#xA;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,275 @@
+//! A session: everything that evaluations share. Names, sources, imported files, settings, and the outside.
+//!
+//! Evaluation happens in [`Session::run`], on a thread of its own with a deep stack. Values stay valid between runs, and
+//! as long as the process lives: nothing that evaluation makes is freed.
+
+mod files;
+
+pub(crate) use files::{file_error, path_name};
+
+use crate::builtins;
+use crate::compile::{self, Compiler, Globals, Scope};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::Evaluator;
+use crate::io::EvalIo;
+use crate::settings::Settings;
+use crate::source::{Origin, Pos, Source, Sources, Span};
+use crate::symbol::Symbols;
+use crate::syntax::{self, ParseOptions};
+use crate::thunk::Thunk;
+use crate::value::Value;
+use bumpalo::Bump;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::StorePath;
+
+/// All that went wrong, at least one thing.
+pub type Failure = Vec<Diagnostic>;
+
+/// The stack that is kept back for what happens between two checks of it.
+const STACK_RESERVE: usize = 1 << 20;
+
+/// Everything that evaluations share.
+pub struct Session {
+    settings: Settings,
+    io: Arc<dyn EvalIo>,
+    symbols: Symbols,
+    sources: Sources,
+    globals: Globals,
+    /// The values of files, by canonical path.
+    imports: Mutex<FxHashMap<Vec<u8>, Value>>,
+    files_read: Mutex<BTreeSet<PathBuf>>,
+    /// The store paths of paths that were added whole, by canonical path.
+    added: Mutex<FxHashMap<Vec<u8>, &'static StorePath>>,
+    /// Derivations that were handed to the outside.
+    derivations: Mutex<BTreeSet<StorePath>>,
+    /// Further diagnostics of a failure: a syntax error in an imported file may have brothers.
+    brothers: Mutex<Vec<Diagnostic>>,
+    /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
+    evaluating: Mutex<()>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// A session with these settings that reaches the outside through `io`.
+    #[must_use]
+    pub fn new(settings: Settings, io: Arc<dyn EvalIo>) -> Self {
+        let symbols = Symbols::default();
+        let globals = builtins::globals(&symbols, &settings);
+        Self {
+            settings,
+            io,
+            symbols,
+            sources: Sources::default(),
+            globals,
+            imports: Mutex::default(),
+            files_read: Mutex::default(),
+            added: Mutex::default(),
+            derivations: Mutex::default(),
+            brothers: Mutex::default(),
+            evaluating: Mutex::default(),
+        }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The names.
+    #[must_use]
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// The source texts, to show diagnostics with.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The outside.
+    pub(crate) fn io(&self) -> &dyn EvalIo {
+        &*self.io
+    }
+
+    /// The files that were read so far, sorted.
+    #[must_use]
+    pub fn files_read(&self) -> Vec<PathBuf> {
+        lock(&self.files_read).iter().cloned().collect()
+    }
+
+    /// Runs an evaluation on a thread with a deep stack. One evaluation of a session runs at a time.
+    ///
+    /// # Errors
+    /// What the evaluation raises, and when no thread can be started.
+    pub fn run<T: Send>(
+        &self,
+        work: impl FnOnce(&Evaluator<'_>) -> Result<T> + Send,
+    ) -> std::result::Result<T, Failure> {
+        let _evaluating = lock(&self.evaluating);
+        lock(&self.brothers).clear();
+        let mut work = Some(work);
+        // Where so much address space is not to be had, less must do: deep recursion fails sooner.
+        let mut size = self.settings.stack_bytes.max(4 * STACK_RESERVE);
+        loop {
+            let result = self.run_with_stack(size, &mut work);
+            match result {
+                Some(result) => return result.map_err(|error| self.failure(*error)),
+                None if size > 16 * STACK_RESERVE => size /= 4,
+                None => {
+                    let message = "no thread with a stack for evaluation can be started";
+                    return Err(vec![*Diagnostic::new(Code::Internal, Span::NONE, message)]);
+                }
+            }
+        }
+    }
+
+    /// Runs on a thread with a stack of this size; `None` when there is no such thread, and then `work` is untouched.
+    fn run_with_stack<T: Send, F>(&self, size: usize, work: &mut Option<F>) -> Option<Result<T>>
+    where
+        F: FnOnce(&Evaluator<'_>) -> Result<T> + Send,
+    {
+        std::thread::scope(|scope| {
+            let body = || {
+                let marker = 0u8;
+                let stack_end = (&raw const marker).addr().saturating_sub(size - STACK_RESERVE);
+                let work = work.take().expect("a thread runs once");
+                work(&Evaluator::new(self, stack_end))
+            };
+            let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
+            let thread = thread.spawn_scoped(scope, body).ok()?;
+            Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    fn failure(&self, first: Diagnostic) -> Failure {
+        let mut failure = vec![first];
+        let brothers = std::mem::take(&mut *lock(&self.brothers));
+        failure.extend(brothers.into_iter().filter(|brother| brother.code != Code::Thrown));
+        failure
+    }
+
+    /// One error of several that one step gave; the others are kept for the failure.
+    fn first_of(&self, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
+        let mut errors = errors.into_iter();
+        let first = errors.next().expect("a failure has at least one diagnostic");
+        lock(&self.brothers).extend(errors);
+        Box::new(first)
+    }
+
+    /// Parses a text and gives its errors, without evaluating it.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn check_syntax(&self, origin: Origin, text: &[u8]) -> std::result::Result<(), Failure> {
+        let mut errors = Vec::new();
+        self.run(|_| {
+            let source = self.add_source(origin, text.into())?;
+            errors = syntax::parse(&source, &self.symbols, self.parse_options()).err().unwrap_or_default();
+            Ok(())
+        })?;
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn parse_options(&self) -> ParseOptions {
+        ParseOptions { pipe_operators: self.settings.pipe_operators, ..ParseOptions::default() }
+    }
+
+    fn add_source(&self, origin: Origin, text: Arc<[u8]>) -> Result<Arc<Source>> {
+        self.sources
+            .add(origin, text)
+            .ok_or_else(|| Diagnostic::new(Code::TooLarge, Span::NONE, "the source texts of this session exceed 4 GiB"))
+    }
+
+    /// Parses and compiles a text in a scope; relative paths are relative to `directory`.
+    pub(crate) fn compile(
+        &self,
+        evaluator: &Evaluator<'_>,
+        origin: Origin,
+        text: Arc<[u8]>,
+        directory: &[u8],
+        scope: &Scope<'_>,
+    ) -> Result<&'static crate::code::Expr> {
+        let source = self.add_source(origin, text)?;
+        let tree =
+            syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
+        let bump: &'static Bump = evaluator.bump();
+        let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
+        let compiler =
+            Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };
+        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(errors))?;
+        Ok(bump.alloc(code))
+    }
+
+    /// Evaluates a text; relative paths are relative to the directory.
+    pub(crate) fn eval_text(
+        &self,
+        evaluator: &Evaluator<'_>,
+        origin: Origin,
+        text: &[u8],
+        directory: &Path,
+    ) -> Result<Value> {
+        let scope = Scope::of_names(None, Vec::new());
+        let code = self.compile(evaluator, origin, text.into(), crate::paths::to_bytes(directory), &scope)?;
+        evaluator.eval(code, evaluator.empty_env())
+    }
+
+    /// The value of a file or of the `default.nix` of a directory.
+    pub(crate) fn import(&self, evaluator: &Evaluator<'_>, path: &[u8], span: Span) -> Result<Value> {
+        let path = self.resolve_import(path, span)?;
+        let known = lock(&self.imports).get(&path).copied();
+        if let Some(value) = known {
+            return evaluator.force(value);
+        }
+        let scope = Scope::of_names(None, Vec::new());
+        let code = self.compile_file(evaluator, &path, &scope, span)?;
+        let value = Value::Thunk(evaluator.bump().alloc(Thunk::code(code, evaluator.empty_env())));
+        lock(&self.imports).insert(path, value);
+        evaluator.force(value)
+    }
+
+    /// Compiles a file that [`Self::resolve_import`] gave, in a scope.
+    pub(crate) fn compile_file(
+        &self,
+        evaluator: &Evaluator<'_>,
+        path: &[u8],
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Result<&'static crate::code::Expr> {
+        let text = self.read_file(path, span)?;
+        let origin = Origin::File(crate::paths::from_bytes(path).to_owned());
+        self.compile(evaluator, origin, text.into(), crate::paths::dir_name(path), scope)
+    }
+
+    /// The span of the name that starts at a place.
+    pub(crate) fn name_span(&self, pos: Pos) -> Span {
+        let Some(source) = self.sources.find(pos) else { return Span::NONE };
+        let start = source.offset(pos);
+        let rest = &source.text[start..];
+        let name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'\'');
+        let length = rest.iter().take_while(name).count().max(1);
+        source.span(start, start + length)
+    }
+
+    /// The text of a span.
+    pub(crate) fn name_text(&self, span: Span) -> String {
+        self.sources.find(span.start).map_or(String::new(), |source| {
+            let (start, end) = (source.offset(span.start), source.offset(span.end));
+            String::from_utf8_lossy(&source.text[start..end]).into_owned()
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! The session's dealings with files and the store: each is asked for once and remembered.
+
+use super::{Session, lock};
+use crate::context::{Context, Element};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::io::{FileType, Filter, IoError};
+use crate::paths;
+use crate::source::Span;
+use store::{Derivation, Input, StoreName, StorePath};
+
+/// How many symbolic links in a row are followed.
+const MAX_LINKS: usize = 40;
+
+impl Session {
+    /// The file that importing a path reads: links followed, and `default.nix` of a directory.
+    pub(crate) fn resolve_import(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        let mut path = paths::canonical(path);
+        for _ in 0..MAX_LINKS {
+            match self.file_type(&path, span)? {
+                Some(FileType::Symlink) => {
+                    let target =
+                        self.io.read_link(paths::from_bytes(&path)).map_err(|error| file_error(&error, span))?;
+                    path = paths::absolute(&target, paths::dir_name(&path));
+                }
+                Some(FileType::Directory) => path.extend_from_slice(b"/default.nix"),
+                _ => return Ok(path),
+            }
+        }
+        let message = format!("{}: too many symbolic links", String::from_utf8_lossy(&path));
+        Err(Diagnostic::new(Code::File, span, message))
+    }
+
+    /// The content of a file, which is noted as read.
+    pub(crate) fn read_file(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        let path = paths::from_bytes(path);
+        lock(&self.files_read).insert(path.to_owned());
+        self.io.read_file(path).map_err(|error| self.missing_file(&error, span))
+    }
+
+    /// The entries of a directory, sorted by name.
+    pub(crate) fn read_dir(&self, path: &[u8], span: Span) -> Result<Vec<(Vec<u8>, FileType)>> {
+        let path = paths::from_bytes(path);
+        lock(&self.files_read).insert(path.to_owned());
+        let mut entries = self.io.read_dir(path).map_err(|error| self.missing_file(&error, span))?;
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Ok(entries)
+    }
+
+    /// The type of a path, links not followed.
+    pub(crate) fn file_type(&self, path: &[u8], span: Span) -> Result<Option<FileType>> {
+        self.io.file_type(paths::from_bytes(path)).map_err(|error| file_error(&error, span))
+    }
+
+    /// The error for a file that cannot be read, with names near to it.
+    #[cold]
+    fn missing_file(&self, error: &IoError, span: Span) -> Box<Diagnostic> {
+        let diagnostic = file_error(error, span);
+        let IoError::NotFound { path } = error else { return diagnostic };
+        let bytes = paths::to_bytes(path);
+        let entries = self.io.read_dir(paths::from_bytes(paths::dir_name(bytes))).unwrap_or_default();
+        let mut names: Vec<_> = entries.iter().map(|(name, _)| name.as_slice()).collect();
+        names.sort_unstable();
+        diagnostic.maybe_hint(crate::near::did_you_mean(paths::base_name(bytes), names.into_iter()))
+    }
+
+    /// Adds a path to the store under its own name; the same path is added once.
+    pub(crate) fn add_path(&self, path: &[u8], span: Span) -> Result<&'static StorePath> {
+        if let Some(path) = lock(&self.added).get(path) {
+            return Ok(path);
+        }
+        let name = path_name(paths::base_name(path), span)?;
+        let added = self.add_filtered(path, &name, None, span)?;
+        lock(&self.added).insert(path.to_owned(), added);
+        Ok(added)
+    }
+
+    /// Adds what a filter takes of a path to the store.
+    pub(crate) fn add_filtered(
+        &self,
+        path: &[u8],
+        name: &StoreName,
+        filter: Option<&mut Filter<'_>>,
+        span: Span,
+    ) -> Result<&'static StorePath> {
+        let path = paths::from_bytes(path);
+        lock(&self.files_read).insert(path.to_owned());
+        let added = self.io.add_path(path, name, filter).map_err(|error| self.missing_file(&error, span))?;
+        Ok(Box::leak(Box::new(added)))
+    }
+
+    /// Hands a derivation to the outside, once.
+    pub(crate) fn add_derivation(
+        &self,
+        derivation: &Derivation,
+        path: &StorePath,
+        encoding: &[u8],
+        span: Span,
+    ) -> Result<()> {
+        if !lock(&self.derivations).insert(path.clone()) {
+            return Ok(());
+        }
+        self.io.add_derivation(derivation, encoding).map_err(|error| {
+            Diagnostic::new(Code::Derivation, span, format!("derivation `{}` cannot be kept: {error}", derivation.name))
+        })
+    }
+
+    /// Builds what a path mentions, and gives the path with the trees that came out.
+    pub(crate) fn realise_path(&self, path: &[u8], context: Option<&'static Context>, span: Span) -> Result<Vec<u8>> {
+        let elements = context.map_or(&[][..], Context::elements);
+        let inputs: Vec<Input> = elements
+            .iter()
+            .filter(|element| matches!(element, Element::Output { .. }))
+            .filter_map(|element| element.input())
+            .collect();
+        if inputs.is_empty() {
+            return Ok(paths::canonical(path));
+        }
+        if !self.settings.import_from_derivation {
+            let message = format!("{} must be built to evaluate this, which is not allowed", inputs[0]);
+            return Err(Diagnostic::new(Code::Realise, span, message));
+        }
+        let outputs = self.io.realise(&inputs).map_err(|error| {
+            Diagnostic::new(Code::Realise, span, format!("what this path mentions could not be built: {error}"))
+        })?;
+        let mut path = path.to_owned();
+        for (input, output) in outputs {
+            path = replace_all(&path, input.mention().as_bytes(), output.to_string().as_bytes());
+        }
+        Ok(paths::canonical(&path))
+    }
+}
+
+fn replace_all(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut replaced = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(behind) = rest.strip_prefix(from) {
+            replaced.extend_from_slice(to);
+            rest = behind;
+        } else {
+            replaced.push(rest[0]);
+            rest = &rest[1..];
+        }
+    }
+    replaced
+}
+
+/// The store path name of a file's name.
+pub(crate) fn path_name(name: &[u8], span: Span) -> Result<StoreName> {
+    let text = String::from_utf8_lossy(name);
+    StoreName::parse(&text).map_err(|error| {
+        Diagnostic::new(Code::File, span, format!("a file of this name cannot be added to the store: {error}"))
+            .hint("give it another name: builtins.path { path = …; name = …; }")
+    })
+}
+
+#[cold]
+pub(crate) fn file_error(error: &IoError, span: Span) -> Box<Diagnostic> {
+    Diagnostic::new(Code::File, span, error.to_string())
+}

@@ -1,0 +1,48 @@
+//! What a session is told from outside, as data.
+
+use std::collections::BTreeMap;
+
+/// The settings of a session.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `builtins.currentSystem`, as `x86_64-linux`.
+    pub system: String,
+    /// What impure evaluation may see; `None` for pure evaluation.
+    pub impure: Option<Impure>,
+    /// How deeply function calls may nest; 10,000 as in Nix.
+    pub max_call_depth: usize,
+    /// Whether `|>` and `<|` are operators.
+    pub pipe_operators: bool,
+    /// Whether evaluation may build derivations to read their outputs.
+    pub import_from_derivation: bool,
+    /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
+    pub stack_bytes: usize,
+}
+
+/// What impure evaluation may see.
+#[derive(Debug, Clone, Default)]
+pub struct Impure {
+    /// The environment, for `builtins.getEnv`.
+    pub environment: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Seconds since 1970, for `builtins.currentTime`.
+    pub current_time: i64,
+    /// The search path, for `<x>`: prefixes and absolute paths.
+    pub search_path: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The home directory, for `~/x`.
+    pub home: Option<Vec<u8>>,
+}
+
+impl Settings {
+    /// Pure evaluation for a system.
+    #[must_use]
+    pub fn new(system: impl Into<String>) -> Self {
+        Self {
+            system: system.into(),
+            impure: None,
+            max_call_depth: 10_000,
+            pipe_operators: false,
+            import_from_derivation: true,
+            stack_bytes: 1 << 30,
+        }
+    }
+}

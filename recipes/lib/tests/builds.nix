@@ -1,0 +1,111 @@
+# Builds that show what the phases do, each within a second once the seed is there.
+#
+#     larder build --file recipes/lib/tests/builds.nix --attr good.NAME          must succeed
+#     larder build --file recipes/lib/tests/builds.nix --attr bad.NAME.package   must fail, and its log must have `says`
+{ system ? builtins.currentSystem or "x86_64-linux" }:
+
+let
+  inherit (import ../../. { inherit system; }) lib libc zlib;
+  inherit (builtins) mapAttrs;
+
+  installTrue = ''install -D /usr/bin/true "$out/usr/bin/tool"'';
+
+  package = pname: arguments: lib.mkPackage ({
+    inherit pname;
+    version = "1";
+    style = "custom";
+    runtime = [ libc ];
+    verify = [ "usr/bin/tool" ];
+    meta = { description = "Test of the phases"; licence = "MIT"; };
+  } // arguments // { phases = { install = installTrue; } // arguments.phases or { }; });
+
+  good = mapAttrs package {
+    smallest = { };
+    patched = {
+      source = zlib.source;
+      patches = [ ./append.patch ];
+      phases.build = "grep 'A line from a patch' README";
+    };
+    several-sources = {
+      source = zlib.source;
+      sources."deep/below" = zlib.source;
+      phases.build = "cmp zlib.h deep/below/zlib.h";
+    };
+    two-outputs = {
+      source = zlib.source;
+      outputs.dev = [ "usr/include" ];
+      verify = [ "usr/bin/tool" "/usr/include/zlib.h" ];
+      phases.afterInstall = ''install -D -m 644 zlib.h "$out/usr/include/zlib.h"'';
+    };
+    uses-an-output = {
+      buildInputs = [ good.two-outputs.dev ];
+      phases.build = "test -f /usr/include/zlib.h";
+    };
+    around-a-phase = {
+      phases = {
+        beforeBuild = "order=before";
+        build = "order+=,during";
+        afterBuild = ''order+=,after; test "$order" = before,during,after'';
+      };
+    };
+    known-failures = {
+      tests = { policy = "known-failures"; reason = "a test of the tests"; };
+      phases.check = "false; touch /tmp/went-on";
+      phases.afterInstall = "test ! -e /tmp/went-on";
+    };
+    own-variable = {
+      env.GREETING = "hello  you";
+      phases.build = ''
+        test "$GREETING" = 'hello  you'
+        if env | grep ^larder_; then exit 1; fi
+      '';
+    };
+  };
+
+  failures = {
+    missing-promise = {
+      arguments.verify = [ "usr/bin/tools" ];
+      says = "promised, but not installed: usr/bin/tools";
+    };
+    nothing-installed = {
+      arguments.phases.install = "";
+      says = "phase finish failed: nothing was installed: the output does not exist";
+    };
+    only-directories = {
+      arguments.phases.install = ''mkdir -p "$out/usr/bin"'';
+      says = "phase finish failed: nothing was installed: the output has no file";
+    };
+    failing-command = {
+      arguments.phases.build = "false; true";
+      says = "phase build failed: exit status 1 from: false";
+    };
+    failing-pipe = {
+      arguments.phases.build = "cat /nonexistent | cat";
+      says = "phase build failed: exit status 1 from: cat";
+    };
+    failing-test = {
+      arguments.phases.check = "exit 3";
+      says = "phase check failed: the shell ended with status 3";
+    };
+    early-exit = {
+      arguments.phases.install = "exit 0";
+      says = "phase install failed: the shell ended with status 0 before the end";
+    };
+    unset-variable = {
+      arguments.phases.install = ''mkdir -p "$destination/usr"'';
+      says = "phase install failed: the shell ended with status 1";
+    };
+    patch-that-does-not-fit = {
+      arguments = { source = zlib.source; patches = [ ./append.patch ]; phases.beforePatch = "echo other > README"; };
+      says = "phase patch failed: exit status 1 from: patch";
+    };
+    output-of-nothing = {
+      arguments.outputs.dev = [ "usr/include" ];
+      says = "phase outputs failed: usr/include cannot move to output dev: it is not installed";
+    };
+  };
+in
+{
+  inherit good;
+  bad = mapAttrs (name: failure: { package = package name failure.arguments; inherit (failure) says; }) failures;
+}

@@ -1,0 +1,101 @@
+//! The commands, one file each.
+
+mod add;
+mod build;
+mod cat;
+mod completions;
+mod debug;
+mod diff;
+mod eval;
+mod export;
+mod gc;
+mod help;
+mod instantiate;
+mod log;
+mod ls;
+mod parse;
+mod query;
+mod realise;
+mod rebuild_index;
+mod repro;
+mod roots;
+mod run;
+mod shell;
+mod show;
+mod verify;
+mod why;
+
+use crate::CommandResult;
+use crate::context::Context;
+
+/// The hidden first argument that makes this program the spawner of sandboxes.
+pub(crate) const SPAWNER: &str = "__spawner";
+
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $variant:ident => $module:ident,)*) => {
+        /// What to do.
+        #[derive(Debug, clap::Subcommand)]
+        pub(crate) enum Command {
+            $($(#[$attribute])* $variant($module::Args),)*
+        }
+
+        impl Command {
+            pub(crate) fn run(&self, context: &Context) -> CommandResult {
+                match self {
+                    $(Self::$variant(args) => $module::run(context, args),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Build installables and print the store paths of their outputs
+    Build => build,
+    /// Make store paths or derivations valid, by building where necessary
+    Realise => realise,
+    /// Run a command in the composed run-time closure of an installable
+    Run => run,
+    /// Enter the sandbox of a failed build as it was left
+    Debug => debug,
+    /// Enter the sandbox of a build before it starts
+    Shell => shell,
+    /// Print the value of an expression as `nix-instantiate --eval` prints it
+    Eval => eval,
+    /// Check the syntax of a file
+    Parse => parse,
+    /// Evaluate installables to derivations and print their store paths
+    Instantiate => instantiate,
+    /// Show a derivation
+    Show => show,
+    /// Print the log of the last build
+    Log => log,
+    /// Add files and directories to the store
+    Add => add,
+    /// Copy an installable's tree out of the store
+    Export => export,
+    /// List what is in a store path
+    Ls => ls,
+    /// Print a file of a store path
+    Cat => cat,
+    /// Ask the store about paths
+    Query => query,
+    /// Show why one store path needs another
+    Why => why,
+    /// List, add and remove GC roots
+    Roots => roots,
+    /// Delete what no root needs
+    Gc => gc,
+    /// Check that the store is what its names say
+    Verify => verify,
+    /// Make the index anew from what it is an index of
+    RebuildIndex => rebuild_index,
+    /// Compare two trees, down into the files
+    Diff => diff,
+    /// Build again in other circumstances and compare
+    Repro => repro,
+    /// Print a script that teaches a shell to complete larder's commands
+    Completions => completions,
+    /// Explain a topic or an error code
+    Help => help,
+}

@@ -1,0 +1,33 @@
+//! `larder add`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use store::StoreName;
+
+/// Add files and directories to the store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to add
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The name in the store [default: the last component of the path]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    for path in &args.paths {
+        let absolute = std::path::absolute(path)
+            .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
+        let own = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = args.name.as_deref().unwrap_or(&own);
+        let name = StoreName::parse(name)
+            .map_err(|error| CliError::usage(error.to_string()).hint("choose one: --name NAME"))?;
+        output::line(context.store()?.add_path(&absolute, name, None)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,139 @@
+//! `larder build`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::{EvalArgs, Target, outputs_of, resolve};
+use crate::output;
+use crate::realising::{BuildArgs, realise, summary};
+use builder::plan::Plan;
+use builder::{Builder, Kind, RunOptions};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use store::{OutputName, StorePath};
+
+/// Build installables and print the store paths of their outputs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to build [default: `.`]
+    #[arg(value_name = "INSTALLABLE", default_value = ".")]
+    installables: Vec<String>,
+    /// Where to put the links to the outputs
+    #[arg(short, long, value_name = "NAME", default_value = "result")]
+    out_link: PathBuf,
+    /// Make no links; what was built may be collected at any time
+    #[arg(long, conflicts_with = "out_link")]
+    no_link: bool,
+    /// Build the named derivations even if they are realised, and say whether they come out the same
+    #[arg(long)]
+    rebuild: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    build: BuildArgs,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let targets = resolve(context, &args.installables, &args.eval)?;
+    let builder = args.build.builder(context)?;
+    let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.rebuild };
+    if args.dry_run {
+        return dry_run(&builder, &targets, options, args.json);
+    }
+    let started = Instant::now();
+    let result = realise(context, &builder, &targets, options)?;
+    let outputs: Vec<_> = targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).collect();
+    let paths: Vec<_> = outputs.iter().map(|(_, path)| path.clone()).collect();
+    context.store()?.touch(&paths)?;
+    if !args.no_link {
+        link(context, args, &outputs)?;
+    }
+    if let Some(summary) = summary(&result, started.elapsed()).filter(|_| !context.quiet) {
+        output::error(&format!("{summary}\n"));
+    }
+    print(args.json, &outputs)?;
+    let differed = args.rebuild && !result.conflicts.is_empty();
+    Ok(if differed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn print(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
+    if json {
+        let one = |(output, path): &(Option<OutputName>, StorePath)| serde_json::json!({ "output": output.as_ref().map(OutputName::as_str), "path": path.to_string() });
+        return output::json("build", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
+    }
+    outputs.iter().try_for_each(|(_, path)| output::line(path))
+}
+
+/// `result`, `result-dev`, and with several installables `result-2`, `result-2-dev`, …
+fn link(context: &Context, args: &Args, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
+    let mut taken = std::collections::BTreeSet::new();
+    for (output, path) in outputs {
+        let suffix = match output.as_ref().map(OutputName::as_str) {
+            None | Some("out") => String::new(),
+            Some(other) => format!("-{other}"),
+        };
+        let name = |number: usize| {
+            let number = if number == 1 { String::new() } else { format!("-{number}") };
+            let mut name = args.out_link.clone().into_os_string();
+            name.push(format!("{number}{suffix}"));
+            PathBuf::from(name)
+        };
+        let free = (1..).map(name).find(|name| taken.insert(name.clone())).expect("numbers do not end");
+        context.store()?.add_root_link(&free, path)?;
+    }
+    Ok(())
+}
+
+fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json: bool) -> CommandResult {
+    let derivations: Vec<_> =
+        targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
+    let plan = builder.plan(&derivations, options)?;
+    if json {
+        let one = |job: &builder::plan::Job| {
+            serde_json::json!({
+                "derivation": job.path.to_string(),
+                "kind": kind_name(job.kind()),
+                "certain": is_certain(&plan, job),
+                "expected_ms": job.expected,
+            })
+        };
+        let jobs: Vec<_> = plan.jobs.iter().map(one).collect();
+        let known: Vec<_> = plan.known.values().map(StorePath::to_string).collect();
+        output::json("plan", serde_json::json!({ "jobs": jobs, "valid": known }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if plan.jobs.is_empty() {
+        output::line("nothing to do: everything is realised")?;
+    }
+    for (kind, heading) in [(Kind::Fetch, "to fetch"), (Kind::Builtin, "to make"), (Kind::Build, "to build")] {
+        let jobs: Vec<_> = plan.jobs.iter().filter(|job| job.kind() == kind).collect();
+        if !jobs.is_empty() {
+            output::line(format!("{heading}: {}", jobs.len()))?;
+        }
+        for job in jobs {
+            let perhaps = if is_certain(&plan, job) { "" } else { "  (unless its inputs come out as before)" };
+            output::line(format!("  {}{perhaps}", job.path))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a job must be done: nothing it needs could come out as before.
+fn is_certain(plan: &Plan, job: &builder::plan::Job) -> bool {
+    job.needs.is_empty() || job.expected.is_none() || plan.jobs.is_empty()
+}
+
+const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fetch => "fetch",
+        Kind::Builtin => "builtin",
+        Kind::Build => "build",
+    }
+}

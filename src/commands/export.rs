@@ -1,0 +1,62 @@
+//! `larder export`
+
+use crate::CommandResult;
+use crate::commands::query::trees_of;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::EvalArgs;
+use crate::realising::BuildArgs;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use store::local::At;
+use store::{Node, TreeListing, TreePath};
+
+/// Copy an installable's tree out of the store, as ordinary files.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An installable
+    installable: String,
+    /// Where to put it; must not exist
+    #[arg(value_name = "DIR")]
+    destination: PathBuf,
+    #[command(flatten)]
+    build: BuildArgs,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let path = trees_of(context, &args.installable, &args.build, &args.eval)?.remove(0);
+    let store = context.store()?;
+    let listing = store.listing(&path.tree().expect("a tree's path"))?;
+    if args.destination.symlink_metadata().is_ok() {
+        return Err(CliError::usage(format!("{} exists already", args.destination.display())));
+    }
+    copy(&listing, &store.host_path(&path), &args.destination)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Copies a tree with ordinary modes.
+fn copy(listing: &TreeListing, from: &Path, to: &Path) -> Result<(), CliError> {
+    let mut entries = vec![(TreePath::default(), listing.root().clone())];
+    listing.walk(&mut |path, node| entries.push((path.clone(), node.clone())));
+    for (path, node) in entries {
+        let join = |base: &Path| {
+            path.components().iter().fold(base.to_owned(), |base, name| base.join(OsStr::from_bytes(name.as_bytes())))
+        };
+        let (from, to) = (join(from), join(to));
+        match node {
+            Node::Directory(_) => std::fs::create_dir(&to).at("create directory", &to)?,
+            Node::Symlink { target } => symlink(OsStr::from_bytes(&target), &to).at("create link", &to)?,
+            Node::File { executable, .. } => {
+                std::fs::copy(&from, &to).at("copy", &from)?;
+                let mode = if executable { 0o755 } else { 0o644 };
+                std::fs::set_permissions(&to, std::fs::Permissions::from_mode(mode)).at("change the mode of", &to)?;
+            }
+        }
+    }
+    Ok(())
+}

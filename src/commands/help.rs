@@ -1,0 +1,63 @@
+//! `larder help`
+
+use crate::Cli;
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output;
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+/// Explain a topic or an error code.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A command, an error code such as E0001, or a topic [default: all commands]
+    topic: Option<String>,
+}
+
+/// Topics that are no command: name and text.
+const TOPICS: &[(&str, &str)] = &[
+    (
+        "installable",
+        "An INSTALLABLE names what a command works on:\n\n\
+         \x20 PATH#ATTR     the attribute ATTR of the expression in PATH: a file, or a directory with a default.nix;\n\
+         \x20               PATH defaults to the current directory\n\
+         \x20 STOREPATH     /larder/store/<digest>-<name>, of a tree or of a derivation (`….drv`, `….drv!dev` for one output)\n\
+         \x20 DIGEST        at least 8 characters of a digest, if nothing else in the store begins so\n\
+         \x20 result        a link that an earlier build has made\n",
+    ),
+    (
+        "exit-codes",
+        "0    done\n1    a build or a check failed\n2    the command was called wrongly\n3    an expression is wrong\n100  a bug of larder\n",
+    ),
+    (
+        "environment",
+        "LARDER_HOME     the store's directory\n\
+         LARDER_MIRRORS  mirrors for fetching: `name=url` for mirror://name/…, `hash=url` with {algorithm} and {hash} for mirrors\n\
+         \x20               by content; several are separated by spaces; file:// is allowed\n\
+         NO_COLOR        no colours\n\
+         https_proxy, http_proxy, no_proxy   the proxy for fetching\n",
+    ),
+];
+
+pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
+    let mut command = Cli::command();
+    let Some(topic) = &args.topic else {
+        output::write(command.render_long_help().to_string().as_bytes())?;
+        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
+        output::line(format!("\nTopics: {}", topics.join(", ")))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if let Some((_, text)) = TOPICS.iter().find(|(name, _)| name == topic) {
+        output::write(text.as_bytes())?;
+    } else if let Some(code) = eval::Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(topic)) {
+        output::line(format!("{}: {}", code.number(), code.title()))?;
+    } else if let Some(subcommand) = command.find_subcommand_mut(topic) {
+        output::write(subcommand.render_long_help().to_string().as_bytes())?;
+    } else {
+        let error = CliError::usage(format!("there is no help on `{topic}`"));
+        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
+        return Err(error.hint(format!("topics are {}, every command, and error codes", topics.join(", "))));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,104 @@
+//! `larder ls`
+
+use crate::CommandResult;
+use crate::commands::query::trees_of;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::EvalArgs;
+use crate::output;
+use crate::realising::BuildArgs;
+use serde_json::json;
+use std::process::ExitCode;
+use store::{Node, TreeListing, TreePath};
+
+/// List what is in a store path.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An installable
+    installable: String,
+    /// Where in it [default: its root]
+    #[arg(default_value = "")]
+    path: String,
+    /// Go into directories
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// Show kind, size and digest
+    #[arg(short, long)]
+    long: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    build: BuildArgs,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let tree = trees_of(context, &args.installable, &args.build, &args.eval)?.remove(0);
+    let listing = context.store()?.listing(&tree.tree().expect("a tree's path"))?;
+    let start = find(&listing, &args.path)?;
+    let mut entries = Vec::new();
+    match listing.get(&start) {
+        Some(node @ Node::Directory(_)) => {
+            let below = TreeListing::clone(&listing);
+            let _ = node;
+            below.walk(&mut |path, node| {
+                let Some(inside) = path.components().strip_prefix(start.components()) else { return };
+                if !inside.is_empty() && (args.recursive || inside.len() == 1) {
+                    entries.push((path.clone(), node.clone()));
+                }
+            });
+        }
+        Some(node) => entries.push((start, node.clone())),
+        None => {}
+    }
+    if args.json {
+        let entries: Vec<_> = entries.iter().map(|(path, node)| as_json(path, node)).collect();
+        output::json("ls", json!({ "path": tree.to_string(), "entries": entries }))?;
+    } else {
+        entries.iter().try_for_each(|(path, node)| output::line(line(path, node, args.long)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The path in a tree that a text names, if there is anything.
+pub(crate) fn find(listing: &TreeListing, text: &str) -> Result<TreePath, CliError> {
+    let path = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
+    match listing.get(&path) {
+        Some(_) => Ok(path),
+        None => Err(CliError::failed(format!("there is no `{path}` in it"))),
+    }
+}
+
+fn line(path: &TreePath, node: &Node, long: bool) -> String {
+    let shown = match node {
+        Node::Directory(_) => format!("{path}/"),
+        Node::Symlink { target } => format!("{path} -> {}", target.escape_ascii()),
+        Node::File { .. } => path.to_string(),
+    };
+    if !long {
+        return shown;
+    }
+    match node {
+        Node::File { executable, size, blob } => {
+            format!("{} {size:>12} {} {shown}", if *executable { "x" } else { "-" }, blob.short())
+        }
+        Node::Symlink { .. } => format!("l {:>12} {:12} {shown}", "", ""),
+        Node::Directory(digest) => format!("d {:>12} {} {shown}", "", digest.short()),
+    }
+}
+
+fn as_json(path: &TreePath, node: &Node) -> serde_json::Value {
+    match node {
+        Node::File { executable, size, blob } => json!({
+            "path": path.to_string(), "kind": "file", "executable": executable, "size": size, "digest": blob.to_string()
+        }),
+        Node::Symlink { target } => {
+            json!({ "path": path.to_string(), "kind": "symlink", "target": String::from_utf8_lossy(target) })
+        }
+        Node::Directory(digest) => {
+            json!({ "path": path.to_string(), "kind": "directory", "digest": digest.to_string() })
+        }
+    }
+}

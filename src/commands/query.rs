@@ -1,0 +1,153 @@
+//! `larder query`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::{EvalArgs, Target, outputs_of, resolve};
+use crate::output;
+use crate::realising::{BuildArgs, realise};
+use builder::RunOptions;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use store::StorePath;
+use store::local::LocalStore;
+
+/// Ask the store about paths.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to ask
+    question: Question,
+    /// Of which installables; they are not built
+    #[arg(value_name = "INSTALLABLE", required = true)]
+    installables: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Question {
+    /// The paths that it mentions or declares to need at run time
+    References,
+    /// The paths that mention it or declare to need it
+    Referrers,
+    /// All that it needs at run time, itself included
+    Closure,
+    /// The derivations known to have made it
+    Deriver,
+    /// The valid outputs of a derivation
+    Outputs,
+    /// The GC roots that keep it
+    Roots,
+    /// Files and bytes, its own and those of its closure
+    Size,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let store = context.store()?;
+    let mut paths = Vec::new();
+    for target in resolve(context, &args.installables, &args.eval)? {
+        match (&args.question, target) {
+            (Question::Outputs, target) => paths.push(target.path().clone()),
+            (_, Target::Tree(path)) => paths.push(path),
+            (_, target) => paths.extend(valid_outputs(context, &target)?),
+        }
+    }
+    match args.question {
+        Question::Size => return size(store, &paths, args.json),
+        Question::Roots => return roots(store, &paths, args.json),
+        _ => {}
+    }
+    let mut answer = BTreeSet::new();
+    for path in &paths {
+        answer.extend(match args.question {
+            Question::References => [store.references(path)?, store.runtime(path)?].concat(),
+            Question::Referrers => store.referrers(path)?,
+            Question::Closure => store.closure(std::slice::from_ref(path))?.into_iter().collect(),
+            Question::Deriver => store.derivers(path)?,
+            _ => valid_outputs(context, &Target::Derivation { path: path.clone(), output: None })?,
+        });
+    }
+    if args.json {
+        output::json("query", json!({ "paths": answer.iter().map(StorePath::to_string).collect::<Vec<_>>() }))?;
+    } else {
+        answer.iter().try_for_each(output::line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The outputs of a derivation that are valid now.
+fn valid_outputs(context: &Context, target: &Target) -> Result<Vec<StorePath>, CliError> {
+    let plan = context.builder(None, false)?.plan(std::slice::from_ref(target.path()), RunOptions::default())?;
+    let outputs = outputs_of(target, &plan.known);
+    if outputs.is_empty() {
+        let error = CliError::failed(format!("{} is not realised", target.path()));
+        return Err(error.hint(format!("larder realise {}", target.path())));
+    }
+    Ok(outputs.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The trees that an installable names, built if need be.
+pub(crate) fn trees_of(
+    context: &Context,
+    installable: &str,
+    build: &BuildArgs,
+    eval: &EvalArgs,
+) -> Result<Vec<StorePath>, CliError> {
+    let targets = resolve(context, &[installable.to_owned()], eval)?;
+    let options = RunOptions { keep_going: build.keep_going, rebuild: false };
+    let result = realise(context, &build.builder(context)?, &targets, options)?;
+    let paths: Vec<_> =
+        targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).map(|(_, path)| path).collect();
+    if paths.is_empty() { Err(CliError::internal(format!("`{installable}` has no outputs"))) } else { Ok(paths) }
+}
+
+fn size(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResult {
+    let mut rows = Vec::new();
+    for path in paths {
+        let sum = |paths: &BTreeSet<StorePath>| {
+            paths.iter().try_fold((0, 0), |(files, bytes), path| {
+                let info = store.path_info(path)?.ok_or_else(|| store::local::StoreError::NotValid(path.clone()))?;
+                Ok::<_, CliError>((files + info.files, bytes + info.bytes))
+            })
+        };
+        let own = sum(&BTreeSet::from([path.clone()]))?;
+        let closure = sum(&store.closure(std::slice::from_ref(path))?)?;
+        rows.push((path, own, closure));
+    }
+    if as_json {
+        let one = |(path, own, closure): &(&StorePath, (u64, u64), (u64, u64))| json!({ "path": path.to_string(), "files": own.0, "bytes": own.1, "closure_files": closure.0, "closure_bytes": closure.1 });
+        output::json("size", json!({ "paths": rows.iter().map(one).collect::<Vec<_>>() }))?;
+    } else {
+        for (path, own, closure) in rows {
+            let (own, closure) = (crate::text::bytes(own.1), crate::text::bytes(closure.1));
+            output::line(format!("{path}  {own}, with its closure {closure}"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn roots(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResult {
+    let mut keeping = Vec::new();
+    for root in store.roots()? {
+        let Some(target) = &root.target else { continue };
+        if !store.is_valid(target)? || target.derivation().is_some() {
+            continue;
+        }
+        let closure = store.closure(std::slice::from_ref(target))?;
+        if paths.iter().any(|path| closure.contains(path)) {
+            keeping.push(root);
+        }
+    }
+    let name =
+        |root: &store::local::Root| root.link.as_ref().map_or(root.name.clone(), |link| link.display().to_string());
+    if as_json {
+        output::json("query", json!({ "roots": keeping.iter().map(name).collect::<Vec<_>>() }))?;
+    } else {
+        keeping.iter().try_for_each(|root| output::line(name(root)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

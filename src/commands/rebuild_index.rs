@@ -1,0 +1,16 @@
+//! `larder rebuild-index`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::output;
+use std::process::ExitCode;
+
+/// Make the index anew from what it is an index of.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(context: &Context, _: &Args) -> CommandResult {
+    let found = context.store()?.rebuild_index()?;
+    output::line(format!("{} records, {} paths; {} entries discarded", found.records, found.paths, found.discarded))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,79 @@
+//! `larder roots`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::{EvalArgs, resolve};
+use crate::output;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// List, add and remove GC roots.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Action>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List all roots (the default)
+    List,
+    /// Add a root, or move it to something else
+    Add {
+        /// Its name; or the place of a link to make, if it has a slash
+        name: String,
+        /// What it keeps: a store path or the digest of one
+        path: String,
+    },
+    /// Remove a root
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let store = context.store()?;
+    match &args.command {
+        None | Some(Action::List) => list(context, args.json)?,
+        Some(Action::Add { name, path }) => {
+            let targets = resolve(context, std::slice::from_ref(path), &EvalArgs::default())?;
+            let path = targets[0].path();
+            if !store.is_valid(path)? {
+                return Err(CliError::failed(format!("{path} is not in the store")));
+            }
+            if name.contains('/') {
+                store.add_root_link(&PathBuf::from(name), path)?;
+            } else {
+                store.add_root(name, path)?;
+            }
+        }
+        Some(Action::Remove { name }) => store.remove_root(name)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(context: &Context, as_json: bool) -> Result<(), CliError> {
+    let roots = context.store()?.roots()?;
+    if as_json {
+        let one = |root: &store::local::Root| {
+            json!({
+                "name": root.name,
+                "link": root.link.as_ref().map(|link| link.display().to_string()),
+                "path": root.target.as_ref().map(ToString::to_string),
+            })
+        };
+        return output::json("roots", json!({ "roots": roots.iter().map(one).collect::<Vec<_>>() }));
+    }
+    for root in roots {
+        let held = root.target.map_or_else(|| "holds nothing: the link is gone".to_owned(), |path| path.to_string());
+        let link = root.link.map(|link| format!(" ({})", link.display())).unwrap_or_default();
+        output::line(format!("{}{link}  {held}", root.name))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `larder show`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::{EvalArgs, Target, resolve};
+use crate::output;
+use std::process::ExitCode;
+use store::{Derivation, StorePath};
+
+/// Show a derivation.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An installable; for a tree, the derivation that made it is shown
+    installable: String,
+    /// Print its canonical JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
+    let path = derivation_of(context, &targets[0])?;
+    let derivation = context.store()?.derivation(&path.derivation().expect("a derivation's path"))?;
+    if args.json {
+        output::write(&[derivation.encode(), b"\n".to_vec()].concat())?;
+    } else {
+        output::write(readable(&path, &derivation).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The derivation that a target is, or that made it.
+pub(crate) fn derivation_of(context: &Context, target: &Target) -> Result<StorePath, CliError> {
+    match target {
+        Target::Derivation { path, .. } => Ok(path.clone()),
+        Target::Tree(path) => {
+            let first = context.store()?.derivers(path)?.into_iter().next();
+            first.ok_or_else(|| CliError::failed(format!("no derivation is known to have made {path}")))
+        }
+    }
+}
+
+fn readable(path: &StorePath, derivation: &Derivation) -> String {
+    let mut text = format!("derivation  {path}\nname        {}\nsystem      {}\n", derivation.name, derivation.system);
+    let mut list = |heading: &str, values: Vec<String>| {
+        for (index, value) in values.iter().enumerate() {
+            text.push_str(&format!("{:<12}{value}\n", if index == 0 { heading } else { "" }));
+        }
+    };
+    list("builder", vec![derivation.builder.clone()]);
+    list("args", derivation.args.clone());
+    list("outputs", derivation.outputs.iter().map(ToString::to_string).collect());
+    list(
+        "fixed",
+        derivation.fixed.iter().map(|fixed| format!("{} of the {}", fixed.hash, fixed.mode.name())).collect(),
+    );
+    list("root", derivation.root.iter().map(ToString::to_string).collect());
+    list("override", derivation.overrides.iter().map(ToString::to_string).collect());
+    list("runtime", derivation.runtime.iter().map(ToString::to_string).collect());
+    list("inputs", derivation.inputs.iter().map(ToString::to_string).collect());
+    list("env", derivation.env.iter().map(|(name, value)| format!("{name}={value}")).collect());
+    text
+}

@@ -1,0 +1,103 @@
+//! What commands share: the store, opened when first needed, and the settings of this machine.
+
+use crate::Cli;
+use crate::commands::SPAWNER;
+use crate::error::CliError;
+use builder::fetch::{FetchSettings, Mirrors, ProxySettings, read_apt_sources};
+use builder::{Builder, Settings};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use store::local::{LocalStore, OpenOptions};
+
+/// What commands share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    root: Option<PathBuf>,
+    options: OpenOptions,
+    store: OnceLock<Arc<LocalStore>>,
+    /// Whether only results and errors are shown.
+    pub(crate) quiet: bool,
+}
+
+impl Context {
+    pub(crate) fn new(cli: &Cli) -> Result<Self, CliError> {
+        let root = cli.store.clone().or_else(default_root);
+        let options = OpenOptions { durable: !cli.no_sync };
+        Ok(Self { root, options, store: OnceLock::new(), quiet: cli.quiet })
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Result<&Arc<LocalStore>, CliError> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let root = self.root.as_deref().ok_or_else(|| {
+            CliError::failed("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
+                .hint("name it: --store DIR")
+        })?;
+        let opened = LocalStore::open(root, self.options)?;
+        Ok(self.store.get_or_init(|| Arc::new(opened)))
+    }
+
+    /// A builder for this machine, with the given limits.
+    pub(crate) fn builder(&self, jobs: Option<usize>, keep_failed: bool) -> Result<Builder<'_>, CliError> {
+        let store = self.store()?;
+        let program = std::env::current_exe()
+            .map_err(|error| CliError::internal(format!("cannot find the program itself: {error}")))?;
+        let processors = processors();
+        let settings = Settings {
+            spawner: (program, vec![SPAWNER.to_owned()]),
+            system: system(),
+            jobs: jobs.unwrap_or(processors),
+            cores: processors,
+            keep_failed,
+            fetch: fetch_settings(),
+        };
+        Ok(Builder::new(store, settings))
+    }
+}
+
+/// How many processors this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The system of this machine, as derivations name it.
+pub(crate) fn system() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+fn default_root() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("LARDER_HOME")
+        .or_else(|| set("XDG_DATA_HOME").map(|data| data.join("larder")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/share/larder")))
+}
+
+/// How this machine fetches: the mirror `debian` from its own apt sources, further ones from `LARDER_MIRRORS`
+/// (`name=url` or `hash=url`, separated by spaces), a proxy from the usual variables.
+fn fetch_settings() -> FetchSettings {
+    let mut mirrors = Mirrors::default();
+    let texts = read_apt_sources(Path::new("/etc/apt")).unwrap_or_default();
+    let debian = Mirrors::debian_from_sources(texts.iter().map(String::as_str));
+    if !debian.is_empty() {
+        mirrors.named.insert("debian".to_owned(), debian);
+    }
+    let given = std::env::var("LARDER_MIRRORS").unwrap_or_default();
+    for (name, url) in given.split_whitespace().filter_map(|mirror| mirror.split_once('=')) {
+        match name {
+            "hash" => mirrors.by_hash.push(url.to_owned()),
+            name => mirrors.named.entry(name.to_owned()).or_default().insert(0, url.to_owned()),
+        }
+    }
+    FetchSettings { mirrors, proxy: proxy(), ..FetchSettings::default() }
+}
+
+fn proxy() -> Option<ProxySettings> {
+    let set = |names: [&str; 2]| {
+        names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    let url = set(["https_proxy", "HTTPS_PROXY"]).or_else(|| set(["http_proxy", "HTTP_PROXY"]))?;
+    let except = set(["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    Some(ProxySettings { url, except: except.split(',').map(|host| host.trim().to_owned()).collect() })
+}

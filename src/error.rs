@@ -1,0 +1,148 @@
+//! The one place where errors become messages and exit codes.
+//!
+//! Libraries return typed errors; here each becomes a kind, which gives the exit code, a message with its causes, and hints. Messages
+//! are lower case, without a final period, and say what failed and on which thing; hints say what to do.
+
+use crate::output;
+use builder::BuildError;
+use std::error::Error;
+use std::process::ExitCode;
+use store::local::{IndexError, LookupError, RootError, StoreError};
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A build or check failed.
+    Failed,
+    /// The command was called wrongly.
+    Usage,
+    /// An expression is wrong.
+    Evaluation,
+    /// A bug of larder.
+    Internal,
+}
+
+/// A failure to tell the user of.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    kind: Kind,
+    message: String,
+    hints: Vec<String>,
+    /// Already laid out, with its own heading.
+    rendered: bool,
+}
+
+impl CliError {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Failed, message: message.into(), hints: Vec::new(), rendered: false }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, ..Self::failed(message) }
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Internal, ..Self::failed(message) }
+    }
+
+    /// Diagnostics of the evaluator, already laid out.
+    pub(crate) fn evaluation(rendered: String) -> Self {
+        Self { kind: Kind::Evaluation, rendered: true, ..Self::failed(rendered) }
+    }
+
+    pub(crate) fn evaluation_message(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Evaluation, ..Self::failed(message) }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn print(&self) {
+        if self.rendered {
+            output::error(&self.message);
+        } else {
+            output::error(&format!("{} {}\n", output::styled("error:", "1;31"), self.message));
+        }
+        for hint in &self.hints {
+            output::error(&format!("{} {hint}\n", output::styled("hint:", "1;36")));
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::Evaluation => 3,
+            Kind::Internal => 100,
+        })
+    }
+}
+
+/// An error with all its causes, separated by colons.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let text = with_causes(&error);
+        let failed = Self::failed(text);
+        match error {
+            StoreError::Index { source: IndexError::Newer { .. }, .. } => {
+                failed.hint("the index is only made from what is in the store: `larder` of that version can use both")
+            }
+            StoreError::NotValid(path) => {
+                failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known"))
+            }
+            _ => failed,
+        }
+    }
+}
+
+impl From<RootError> for CliError {
+    fn from(error: RootError) -> Self {
+        Self::failed(with_causes(&error))
+    }
+}
+
+impl From<LookupError> for CliError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Store(error) => error.into(),
+            LookupError::Form(_) => {
+                Self::usage(with_causes(&error)).hint("a recipe is named PATH#ATTR, as `recipes#hello`")
+            }
+            LookupError::Unknown(_) | LookupError::Ambiguous { .. } => Self::failed(with_causes(&error)),
+        }
+    }
+}
+
+impl From<BuildError> for CliError {
+    fn from(error: BuildError) -> Self {
+        let mut failed = Self::failed(with_causes(&error));
+        failed.hints = error.hints();
+        failed
+    }
+}
+
+impl From<store::local::IoError> for CliError {
+    fn from(error: store::local::IoError) -> Self {
+        Self::failed(with_causes(&error))
+    }
+}

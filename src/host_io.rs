@@ -1,0 +1,171 @@
+//! What the evaluator asks of this machine: files of the user and of the store, and a place for what it makes.
+
+use crate::output;
+use builder::{Builder, RunOptions};
+use eval::io::Filter;
+use eval::{EvalIo, FileType, IoError};
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::local::{At, LocalStore};
+use store::{Derivation, Input, STORE_DIR, StoreName, StorePath, TreePath};
+
+/// Makes inputs valid for evaluation.
+type Realise = dyn Fn(&[StorePath]) -> Result<Vec<(Input, StorePath)>, String> + Send + Sync;
+
+/// The evaluator's outside on this machine.
+pub(crate) struct HostIo {
+    store: Arc<LocalStore>,
+    /// Derivations that evaluation has made and that are not kept yet.
+    derivations: Mutex<Vec<Derivation>>,
+    realise: Box<Realise>,
+}
+
+impl HostIo {
+    pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>) -> Self {
+        Self { store, derivations: Mutex::default(), realise }
+    }
+
+    /// Keeps the derivations that evaluation has made so far.
+    pub(crate) fn flush(&self) -> Result<(), store::local::StoreError> {
+        let derivations = std::mem::take(&mut *self.derivations.lock().unwrap_or_else(PoisonError::into_inner));
+        if derivations.is_empty() { Ok(()) } else { self.store.add_derivations(derivations) }
+    }
+
+    /// Where a path is: those of the store are wherever the store is.
+    fn host(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(STORE_DIR) {
+            Ok(inside) => self.store.layout().store().join(inside),
+            Err(_) => path.to_owned(),
+        }
+    }
+}
+
+/// Realises what evaluation asks for with a builder of its own.
+pub(crate) fn realise_with(builder: &Builder<'_>, paths: &[StorePath]) -> Result<Vec<(Input, StorePath)>, String> {
+    let result = builder
+        .realise_all(paths, RunOptions::default(), &|_| {})
+        .map_err(|error| crate::error::with_causes(&error))?;
+    match result.failures.first() {
+        Some(failure) => Err(format!("{}: {}", failure.derivation, crate::error::with_causes(&*failure.error))),
+        None => Ok(result.outputs.into_iter().collect()),
+    }
+}
+
+fn failed(path: &Path, error: std::io::Error) -> IoError {
+    match error.kind() {
+        ErrorKind::NotFound => IoError::NotFound { path: path.to_owned() },
+        _ => IoError::Failed { path: path.to_owned(), problem: error.to_string() },
+    }
+}
+
+fn kind(kind: std::fs::FileType) -> FileType {
+    if kind.is_file() {
+        FileType::Regular
+    } else if kind.is_dir() {
+        FileType::Directory
+    } else if kind.is_symlink() {
+        FileType::Symlink
+    } else {
+        FileType::Other
+    }
+}
+
+impl EvalIo for HostIo {
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError> {
+        std::fs::read(self.host(path)).map_err(|error| failed(path, error))
+    }
+
+    fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>, IoError> {
+        let entries = std::fs::read_dir(self.host(path)).map_err(|error| failed(path, error))?;
+        let one = |entry: std::io::Result<std::fs::DirEntry>| {
+            let entry = entry.map_err(|error| failed(path, error))?;
+            let found = entry.file_type().map_err(|error| failed(path, error))?;
+            Ok((entry.file_name().as_bytes().to_vec(), kind(found)))
+        };
+        entries.map(one).collect()
+    }
+
+    fn file_type(&self, path: &Path) -> Result<Option<FileType>, IoError> {
+        match self.host(path).symlink_metadata() {
+            Ok(data) => Ok(Some(kind(data.file_type()))),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(failed(path, error)),
+        }
+    }
+
+    fn read_link(&self, path: &Path) -> Result<Vec<u8>, IoError> {
+        let target = std::fs::read_link(self.host(path)).map_err(|error| failed(path, error))?;
+        Ok(target.as_os_str().as_bytes().to_vec())
+    }
+
+    fn add_path(&self, path: &Path, name: &StoreName, filter: Option<&mut Filter<'_>>) -> Result<StorePath, IoError> {
+        let host = self.host(path);
+        let excluded = match filter {
+            Some(filter) => Some(excluded_by(path, &host, filter)?),
+            None => None,
+        };
+        let left_out = |inside: &TreePath| excluded.as_ref().is_some_and(|excluded| excluded.contains(inside));
+        let added = self.store.add_path(&host, name.clone(), Some(&left_out));
+        added.map_err(|error| IoError::Failed { path: path.to_owned(), problem: crate::error::with_causes(&error) })
+    }
+
+    fn add_text(&self, name: &StoreName, text: &[u8]) -> Result<StorePath, IoError> {
+        let added = self.store.add_bytes(text, false, name.clone());
+        added.map_err(|error| IoError::Derivation { problem: crate::error::with_causes(&error) })
+    }
+
+    fn add_derivation(&self, derivation: &Derivation, _: &[u8]) -> Result<(), IoError> {
+        self.derivations.lock().unwrap_or_else(PoisonError::into_inner).push(derivation.clone());
+        Ok(())
+    }
+
+    fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {
+        let problem = |problem| IoError::Derivation { problem };
+        self.flush().map_err(|error| problem(crate::error::with_causes(&error)))?;
+        let mut derivations = Vec::new();
+        let mut realised = Vec::new();
+        for input in inputs {
+            match input {
+                Input::Output { derivation, .. } => derivations.push(derivation.clone()),
+                Input::Tree(path) => realised.push((input.clone(), path.clone())),
+            }
+        }
+        let built = (self.realise)(&derivations).map_err(problem)?;
+        realised.extend(built.into_iter().filter(|(input, _)| inputs.contains(input)));
+        Ok(realised)
+    }
+
+    fn trace(&self, line: &str) {
+        output::error(&format!("{line}\n"));
+    }
+}
+
+/// Asks the filter about everything below a path, not going into directories it leaves out.
+fn excluded_by(path: &Path, host: &Path, filter: &mut Filter<'_>) -> Result<HashSet<TreePath>, IoError> {
+    let mut excluded = HashSet::new();
+    let mut pending = vec![(path.to_owned(), host.to_owned(), TreePath::default())];
+    while let Some((path, host, inside)) = pending.pop() {
+        if !host.symlink_metadata().map_err(|error| failed(&path, error))?.is_dir() {
+            continue;
+        }
+        for entry in
+            std::fs::read_dir(&host).at("read directory", &host).map_err(|error| failed(&path, error.source))?
+        {
+            let entry = entry.map_err(|error| failed(&path, error))?;
+            let name = entry.file_name();
+            let found = kind(entry.file_type().map_err(|error| failed(&path, error))?);
+            let problem =
+                |error: store::tree::TreeError| IoError::Failed { path: path.clone(), problem: error.to_string() };
+            let inside = inside.join(&store::EntryName::new(name.as_bytes()).map_err(problem)?);
+            if !filter(&path.join(&name), found)? {
+                excluded.insert(inside);
+            } else if found == FileType::Directory {
+                pending.push((path.join(&name), host.join(&name), inside));
+            }
+        }
+    }
+    Ok(excluded)
+}

@@ -1,0 +1,241 @@
+//! Installables: what a command line names things by. `PATH#ATTR`, a store path, or the beginning of a digest.
+
+use crate::context::{Context, system};
+use crate::error::CliError;
+use crate::host_io::{HostIo, realise_with};
+use crate::output;
+use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Value, render};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::{Input, OutputName, StorePath};
+
+/// How expressions are evaluated.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct EvalArgs {
+    /// Let the environment, the clock and NIX_PATH be seen
+    #[arg(long)]
+    pub(crate) impure: bool,
+    /// Pass NAME the value of an expression, where a function asks for it
+    #[arg(long = "arg", num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
+    arguments: Vec<String>,
+    /// Pass NAME a string, where a function asks for it
+    #[arg(long = "argstr", num_args = 2, value_names = ["NAME", "STRING"], action = clap::ArgAction::Append)]
+    strings: Vec<String>,
+    /// Show the whole trace of an evaluation error
+    #[arg(long)]
+    trace: bool,
+}
+
+impl EvalArgs {
+    fn all(&self) -> Vec<(String, Argument)> {
+        let pairs =
+            |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
+        let arguments = pairs(&self.arguments).into_iter().map(|(name, text)| (name, Argument::Expr(text)));
+        let strings = pairs(&self.strings).into_iter().map(|(name, text)| (name, Argument::String(text)));
+        arguments.chain(strings).collect()
+    }
+}
+
+/// A session of the evaluator on this machine.
+pub(crate) struct Evaluation {
+    pub(crate) session: Session,
+    io: Arc<HostIo>,
+    arguments: Vec<(String, Argument)>,
+    trace: bool,
+}
+
+impl Evaluation {
+    pub(crate) fn new(context: &Context, args: &EvalArgs) -> Result<Self, CliError> {
+        let store = Arc::clone(context.store()?);
+        let builder_store = Arc::clone(&store);
+        let settings = context.builder(None, false)?.settings().clone();
+        let realise =
+            move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
+        let io = Arc::new(HostIo::new(store, Box::new(realise)));
+        let mut settings = eval::Settings::new(system());
+        settings.impure = args.impure.then(impure);
+        let session = Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>);
+        Ok(Self { session, io, arguments: args.all(), trace: args.trace })
+    }
+
+    /// Keeps what evaluation has made, so that it can be built.
+    pub(crate) fn flush(&self) -> Result<(), CliError> {
+        Ok(self.io.flush()?)
+    }
+
+    /// Lays out what the evaluator says is wrong.
+    pub(crate) fn failure(&self, failure: Failure) -> CliError {
+        let default = RenderOptions::default();
+        let frames = if self.trace { usize::MAX } else { default.frames };
+        let options = RenderOptions { colour: output::colours(), frames };
+        let shown: Vec<_> =
+            failure.iter().map(|diagnostic| render(diagnostic, self.session.sources(), options)).collect();
+        CliError::evaluation(shown.join("\n"))
+    }
+
+    /// The value of a file (or of the `default.nix` in a directory), called if it is a function that can be.
+    pub(crate) fn file(&self, path: &Path) -> Result<Value, CliError> {
+        let absolute = std::path::absolute(path)
+            .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
+        if !absolute.exists() {
+            let error = CliError::evaluation_message(format!("{} does not exist", path.display()));
+            return Err(
+                error.hint("an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file")
+            );
+        }
+        let value = self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))?;
+        self.call(value)
+    }
+
+    /// The value of an expression.
+    pub(crate) fn expression(&self, text: &str) -> Result<Value, CliError> {
+        let value =
+            self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))?;
+        self.call(value)
+    }
+
+    fn call(&self, value: Value) -> Result<Value, CliError> {
+        let directory = current_directory()?;
+        self.session.auto_call(value, &self.arguments, &directory).map_err(|failure| self.failure(failure))
+    }
+
+    pub(crate) fn select(&self, value: Value, path: &str) -> Result<Value, CliError> {
+        self.session.select(value, path).map_err(|failure| self.failure(failure))
+    }
+
+    /// The derivation that a value is; the error says what it is instead.
+    fn derivation(&self, value: Value, named: &str) -> Result<DerivationRef, CliError> {
+        let derivation = self.session.as_derivation(value).map_err(|failure| self.failure(failure))?;
+        if let Some(derivation) = derivation {
+            return Ok(derivation);
+        }
+        let names = self.session.attribute_names(value).map_err(|failure| self.failure(failure))?;
+        let Some(names) = names else {
+            let error = CliError::evaluation_message(format!("`{named}` is not a derivation"));
+            return Err(error.hint("a derivation is what `derivation { … }` or `mkPackage { … }` returns"));
+        };
+        let shown: Vec<_> = names.iter().take(20).map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let more = if names.len() > shown.len() { ", …" } else { "" };
+        let error = CliError::evaluation_message(format!("`{named}` is a set of things, not a derivation"));
+        Err(error.hint(format!("it has: {}{more}", shown.join(", "))))
+    }
+}
+
+fn current_directory() -> Result<PathBuf, CliError> {
+    std::env::current_dir().map_err(|error| CliError::failed(format!("cannot find the current directory: {error}")))
+}
+
+fn impure() -> Impure {
+    let environment: std::collections::BTreeMap<_, _> =
+        std::env::vars_os().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+    let variable = |name: &[u8]| environment.get(name).cloned();
+    let search_path = variable(b"NIX_PATH").unwrap_or_default();
+    let entry = |entry: &[u8]| match entry.iter().position(|&byte| byte == b'=') {
+        Some(at) => (entry[..at].to_vec(), entry[at + 1..].to_vec()),
+        None => (Vec::new(), entry.to_vec()),
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    Impure {
+        current_time: i64::try_from(now).unwrap_or(0),
+        search_path: search_path.split(|&byte| byte == b':').filter(|part| !part.is_empty()).map(entry).collect(),
+        home: variable(b"HOME"),
+        environment,
+    }
+}
+
+/// What an installable names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// An output of a derivation that evaluation made, or all of them.
+    Derivation {
+        path: StorePath,
+        /// `None` for all.
+        output: Option<OutputName>,
+    },
+    /// A tree in the store.
+    Tree(StorePath),
+}
+
+impl Target {
+    /// The store path: of the derivation or of the tree.
+    pub(crate) fn path(&self) -> &StorePath {
+        match self {
+            Self::Derivation { path, .. } | Self::Tree(path) => path,
+        }
+    }
+}
+
+/// Finds out what installables name. Evaluates what must be evaluated, in one session, and keeps the derivations.
+pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
+    let mut evaluation = None;
+    let mut targets = Vec::new();
+    for text in installables {
+        if let Some(target) = in_store(context, text)? {
+            targets.push(target);
+            continue;
+        }
+        let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
+        let path = if path.is_empty() { "." } else { path };
+        if evaluation.is_none() {
+            evaluation = Some(Evaluation::new(context, args)?);
+        }
+        let evaluation: &Evaluation = evaluation.as_ref().expect("made above");
+        let value = evaluation.select(evaluation.file(Path::new(path))?, attribute)?;
+        let DerivationRef { path, output, .. } = evaluation.derivation(value, text)?;
+        targets.push(Target::Derivation { path, output: Some(output) });
+    }
+    if let Some(evaluation) = evaluation {
+        evaluation.flush()?;
+    }
+    Ok(targets)
+}
+
+/// What a text names in the store, if it has the form of something there; `None` if it is to be evaluated.
+fn in_store(context: &Context, text: &str) -> Result<Option<Target>, CliError> {
+    if text.contains('#') {
+        return Ok(None);
+    }
+    let path = Path::new(text);
+    let is_store_path = text.starts_with("/larder/store/") || StorePath::parse_base_name(text).is_ok();
+    if !is_store_path && path.symlink_metadata().is_ok() {
+        return linked(context, path);
+    }
+    let (text, output) = match text.split_once('!') {
+        Some((path, output)) => {
+            let output = output.parse().map_err(|error| CliError::usage(format!("{error}")))?;
+            (path, Some(output))
+        }
+        None => (text, None),
+    };
+    let path = context.store()?.lookup(text)?;
+    Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
+}
+
+/// A `result` link names what it points to.
+fn linked(context: &Context, path: &Path) -> Result<Option<Target>, CliError> {
+    let Ok(target) = std::fs::canonicalize(path) else { return Ok(None) };
+    let Ok(inside) = target.strip_prefix(context.store()?.layout().store()) else { return Ok(None) };
+    let name = inside.to_str().and_then(|name| StorePath::parse_base_name(name).ok());
+    Ok(name.map(Target::Tree))
+}
+
+/// The outputs that were asked for, from what was realised.
+pub(crate) fn outputs_of(
+    target: &Target,
+    known: &std::collections::BTreeMap<Input, StorePath>,
+) -> Vec<(Option<OutputName>, StorePath)> {
+    match target {
+        Target::Tree(path) => vec![(None, path.clone())],
+        Target::Derivation { path, output } => known
+            .iter()
+            .filter_map(|(input, tree)| match input {
+                Input::Output { derivation, output: name } if derivation == path => {
+                    let wanted = output.as_ref().is_none_or(|wanted| wanted == name);
+                    wanted.then(|| (Some(name.clone()), tree.clone()))
+                }
+                _ => None,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,52 @@
+//! Writing to standard output and standard error: results to the one, all else to the other.
+
+use crate::error::CliError;
+use std::io::{IsTerminal, Write};
+
+/// Writes bytes to standard output. A reader that has gone away is no error: nobody wants the rest.
+pub(crate) fn write(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(CliError::failed(format!("cannot write to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Writes one line to standard output.
+pub(crate) fn line(text: impl std::fmt::Display) -> Result<(), CliError> {
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes a JSON document with its schema's version to standard output.
+pub(crate) fn json(schema: &str, mut value: serde_json::Value) -> Result<(), CliError> {
+    if let Some(object) = value.as_object_mut() {
+        object.insert("schema".to_owned(), format!("larder/{schema}/1").into());
+    }
+    line(value)
+}
+
+/// Writes text to standard error. If even that fails there is nobody left to tell.
+pub(crate) fn error(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether colours may be used on standard error.
+pub(crate) fn colours() -> bool {
+    std::io::stderr().is_terminal() && colours_wanted()
+}
+
+/// Whether colours may be used on standard output.
+pub(crate) fn stdout_colours() -> bool {
+    std::io::stdout().is_terminal() && colours_wanted()
+}
+
+fn colours_wanted() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Text in a style, where colours may be used.
+pub(crate) fn styled(text: &str, style: &str) -> String {
+    if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+}

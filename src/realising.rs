@@ -1,0 +1,140 @@
+//! Realising with everything a user expects around it: progress, interruption, and failures told so that one can act on them.
+
+use crate::context::Context;
+use crate::error::{CliError, with_causes};
+use crate::installable::Target;
+use crate::interrupt;
+use crate::output;
+use crate::progress::{Progress, human};
+use crate::text;
+use builder::schedule::Failure;
+use builder::{BuildError, Builder, RunOptions, RunResult};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use store::StorePath;
+
+/// How often an interruption is looked for.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Lines of a failed build's log that are shown.
+const SHOWN: usize = 15;
+
+/// Options that all commands that build have.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// How many builds run at once [default: the number of processors]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Go on with independent work after a failure
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Do not keep the files of a failed build
+    #[arg(long)]
+    discard_failed: bool,
+    /// Keep the files of a failed build, as is done anyway
+    #[arg(short = 'K', long, conflicts_with = "discard_failed")]
+    keep_failed: bool,
+}
+
+impl BuildArgs {
+    pub(crate) fn builder<'c>(&self, context: &'c Context) -> Result<Builder<'c>, CliError> {
+        context.builder(self.jobs.map(usize::from), self.keep_failed || !self.discard_failed)
+    }
+}
+
+/// Realises what targets name, and tells of failures. The error is only a summary of them.
+pub(crate) fn realise(
+    context: &Context,
+    builder: &Builder<'_>,
+    targets: &[Target],
+    options: RunOptions,
+) -> Result<RunResult, CliError> {
+    let derivations: Vec<StorePath> =
+        targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&interrupted);
+    interrupt::on_request(move || asked.store(true, Ordering::SeqCst));
+    let ended = AtomicBool::new(false);
+    let result = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            while !ended.load(Ordering::SeqCst) {
+                if interrupted.load(Ordering::SeqCst) {
+                    return builder.cancel();
+                }
+                std::thread::park_timeout(INTERVAL);
+            }
+        });
+        let progress = Progress::start(context.quiet);
+        let result = builder.realise_all(&derivations, options, &|event| progress.take(event));
+        drop(progress);
+        ended.store(true, Ordering::SeqCst);
+        watch.thread().unpark();
+        result
+    })?;
+    for (path, tree) in &result.conflicts {
+        output::error(&format!(
+            "{} {path} came out differently this time: as tree {tree}; the first one is kept\n",
+            output::styled("warning:", "1;33")
+        ));
+    }
+    if interrupted.load(Ordering::SeqCst) {
+        return Err(
+            CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there")
+        );
+    }
+    if result.failures.is_empty() { Ok(result) } else { Err(report(&result)) }
+}
+
+/// Tells of every failure, and sums them up.
+fn report(result: &RunResult) -> CliError {
+    for failure in &result.failures {
+        output::error(&describe(failure));
+    }
+    let names: Vec<_> = result.failures.iter().map(|failure| human(&failure.derivation)).collect();
+    let mut summary = format!("{} could not be realised", names.join(", "));
+    if !result.skipped.is_empty() {
+        let count = result.skipped.len();
+        summary
+            .push_str(&format!("; {count} more {} not tried for that reason", if count == 1 { "was" } else { "were" }));
+    }
+    CliError::failed(summary)
+}
+
+fn describe(failure: &Failure) -> String {
+    let name = human(&failure.derivation);
+    let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
+    if let BuildError::Builder { tail, .. } = &*failure.error {
+        let from = tail.len().saturating_sub(SHOWN);
+        for line in &tail[from..] {
+            told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
+        }
+    }
+    let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
+    if let BuildError::Builder { log, kept, duration, .. } = &*failure.error {
+        let _ = duration;
+        hint(&format!("the whole log: larder log {}", failure.derivation));
+        hint(&format!("the log's file: {}", log.display()));
+        enter_hint(kept.is_some(), &failure.derivation, &mut hint);
+    }
+    if let BuildError::MissingOutput { kept, .. } = &*failure.error {
+        enter_hint(kept.is_some(), &failure.derivation, &mut hint);
+    }
+    failure.error.hints().iter().for_each(|text| hint(text));
+    told
+}
+
+fn enter_hint(kept: bool, derivation: &StorePath, hint: &mut dyn FnMut(&str)) {
+    if kept {
+        hint(&format!("enter the failed sandbox: larder debug {derivation}"));
+    }
+}
+
+/// Says what a run did, for people who watched it.
+pub(crate) fn summary(result: &RunResult, elapsed: Duration) -> Option<String> {
+    if result.built + result.reused == 0 {
+        return None;
+    }
+    let reused = if result.reused > 0 { format!(", {} came out as before", result.reused) } else { String::new() };
+    Some(format!("{} done{reused} in {}", result.built, text::duration(elapsed)))
+}

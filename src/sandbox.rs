@@ -1,0 +1,83 @@
+//! Entering sandboxes from a terminal: of a build before it starts or after it failed, and of a composed run-time closure.
+
+use crate::context::Context;
+use crate::error::CliError;
+use builder::resolve::Resolved;
+use builder::sandbox::{SandboxSpec, Status};
+use builder::spawner::Terminal;
+use builder::{Builder, RunOptions};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use store::StorePath;
+
+/// The resolved form of a derivation, if all its inputs are realised.
+pub(crate) fn resolved(builder: &Builder<'_>, derivation: &StorePath) -> Result<Option<Resolved>, CliError> {
+    let digest = derivation.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
+    let drv = builder.store().derivation(&digest)?;
+    let inputs = input_derivations(&drv);
+    let plan = builder.plan(&inputs, RunOptions::default())?;
+    if !plan.jobs.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(builder.resolve(derivation, &drv, &plan.known)?))
+}
+
+/// The derivations whose outputs a derivation needs.
+pub(crate) fn input_derivations(derivation: &store::Derivation) -> Vec<StorePath> {
+    let path = |input: &&store::Input| match input {
+        store::Input::Output { derivation, .. } => Some(derivation.clone()),
+        store::Input::Tree(_) => None,
+    };
+    derivation.all_inputs().iter().filter_map(path).collect()
+}
+
+/// Runs a command with this process's terminal, and gives back its exit status.
+pub(crate) fn enter(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<ExitCode, CliError> {
+    spec.interactive = true;
+    if let Ok(term) = std::env::var("TERM") {
+        spec.env.insert("TERM".to_owned(), term);
+    }
+    let copy = |descriptor: std::os::fd::BorrowedFd<'_>| {
+        descriptor
+            .try_clone_to_owned()
+            .map_err(|error| CliError::failed(format!("cannot hand the terminal over: {error}")))
+    };
+    let terminal = Terminal {
+        stdin: copy(std::io::stdin().as_fd())?,
+        stdout: copy(std::io::stdout().as_fd())?,
+        stderr: copy(std::io::stderr().as_fd())?,
+    };
+    let running = builder.spawner()?.start_on_terminal(&spec, terminal).map_err(builder::BuildError::from)?;
+    let outcome = running.wait().map_err(builder::BuildError::from)?;
+    match outcome.status {
+        Status::Exited(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        Status::Signalled(signal) => Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))),
+        Status::Killed => Err(CliError::failed("interrupted")),
+        Status::SetupFailed(error) => Err(builder::BuildError::from(error).into()),
+    }
+}
+
+/// Builds what a derivation needs, so that its sandbox can be entered.
+pub(crate) fn realise_inputs(
+    context: &Context,
+    builder: &Builder<'_>,
+    derivation: &StorePath,
+) -> Result<Resolved, CliError> {
+    let digest = derivation.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
+    let drv = context.store()?.derivation(&digest)?;
+    let targets: Vec<_> = input_derivations(&drv)
+        .into_iter()
+        .map(|path| crate::installable::Target::Derivation { path, output: None })
+        .collect();
+    crate::realising::realise(context, builder, &targets, RunOptions::default())?;
+    resolved(builder, derivation)?.ok_or_else(|| CliError::internal("inputs that are realised but not known"))
+}
+
+/// Makes a specification start a shell in place of the builder.
+pub(crate) fn with_shell(mut spec: SandboxSpec, resolved: &Resolved) -> SandboxSpec {
+    let has = |path: &str| store::TreePath::parse(path.as_bytes()).is_ok_and(|path| resolved.root.get(&path).is_some());
+    let shell = ["/usr/bin/bash", "/bin/bash", "/usr/bin/sh", "/bin/sh"].into_iter().find(|shell| has(shell));
+    spec.command = shell.unwrap_or("/bin/sh").to_owned();
+    spec.args = Vec::new();
+    spec
+}

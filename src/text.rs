@@ -1,0 +1,79 @@
+//! Sizes and times as people read them.
+
+use std::time::Duration;
+
+/// A number of bytes: `512 B`, `1.5 KiB`, `20 MiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut size = count as f64;
+    let mut unit = 0;
+    while size >= 1023.95 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || size >= 99.95 { format!("{size:.0} {}", UNITS[unit]) } else { format!("{size:.1} {}", UNITS[unit]) }
+}
+
+/// A duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", duration.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// Reads `10`, `10s`, `5min`, `2h`, `3d`, `4w`; a bare number is seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, factor) = split_unit(text, &[("s", 1), ("min", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)])?;
+    Ok(Duration::from_secs(number.saturating_mul(factor)))
+}
+
+/// Reads `10`, `10K`, `5M`, `2G`, `1T`, with or without `iB`; a bare number is bytes.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.strip_suffix("iB").or_else(|| text.strip_suffix('B')).unwrap_or(text);
+    let (number, factor) = split_unit(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)])?;
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+fn split_unit(text: &str, units: &[(&str, u64)]) -> Result<(u64, u64), String> {
+    let text = text.trim();
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number = number.parse().map_err(|_| format!("`{text}` does not begin with a whole number"))?;
+    let unit = unit.trim();
+    if unit.is_empty() {
+        return Ok((number, 1));
+    }
+    let known = || units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    Ok((number, factor.ok_or_else(|| format!("`{unit}` is no unit; known are {}", known()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(
+            [0, 1023, 1024, 1_572_864, 104_857_600].map(bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "100 MiB"]
+        );
+        assert_eq!(
+            [400, 12_000, 200_000, 7_500_000].map(|ms| duration(Duration::from_millis(ms))),
+            ["0.4 s", "12 s", "3 min 20 s", "2 h 5 min"]
+        );
+    }
+
+    #[test]
+    fn units_are_read() {
+        assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(parse_bytes("5GiB"), Ok(5 << 30));
+        assert_eq!(parse_bytes("7"), Ok(7));
+        assert!(parse_bytes("5X").is_err() && parse_duration("h").is_err() && parse_bytes("99999999T").is_err());
+    }
+}
