@@ -59,10 +59,6 @@ impl CliError {
         self
     }
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
     pub(crate) fn print(&self) {
         if self.rendered {
             output::error(&self.message);
