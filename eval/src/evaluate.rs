@@ -86,6 +86,8 @@ impl<'a> Evaluator<'a> {
             Expr::Const(value) => Ok(value),
             Expr::Local(slot) => self.force(env.get(slot)),
             Expr::Variable { depth, slot } => self.force(env.up(depth).get(slot)),
+            Expr::Binary(code) => self.binary(code, env),
+            Expr::Select(code) => self.select(code, env),
             _ => self.eval_code(expr, env),
         }
     }
@@ -325,6 +327,16 @@ impl<'a> Evaluator<'a> {
         let attr = |(name, value)| crate::attrs::Attr { name, pos: crate::source::Pos::NONE, value };
         let attrs = attrs.into_iter().map(attr).collect();
         Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs)))
+    }
+
+    /// The list of delayed applications of a function to each of some values. The thunks lie side by side in memory, so
+    /// that walking the list later is fast.
+    pub(crate) fn delay_calls(&self, function: Value, values: impl ExactSizeIterator<Item = Value>) -> Value {
+        let arguments: &'static [Value] = self.bump.alloc_slice_fill_iter(values);
+        let applies: &'static [Apply] =
+            self.bump.alloc_slice_fill_iter(arguments.chunks(1).map(|arguments| Apply { function, arguments }));
+        let thunks: &'static [Thunk] = self.bump.alloc_slice_fill_iter(applies.iter().map(Thunk::apply));
+        self.list_of(thunks.iter().map(Value::Thunk))
     }
 
     /// A delayed application.

@@ -162,7 +162,7 @@ fn gen_list(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
     if length > 1 << 32 {
         return Err(Diagnostic::new(Code::BadArgument, span, format!("a list of {length} elements is too long")));
     }
-    Ok(evaluator.list_of((0..length).map(|index| evaluator.delay_call(args[0], &[Value::Int(index as i64)]))))
+    Ok(evaluator.delay_calls(args[0], (0..length).map(|index| Value::Int(index as i64))))
 }
 
 fn group_by(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -203,7 +203,7 @@ fn length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
 
 fn map(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = list_argument(evaluator, args[1], span, "map")?;
-    Ok(evaluator.list_of(list.items.iter().map(|item| evaluator.delay_call(args[0], &[*item]))))
+    Ok(evaluator.delay_calls(args[0], list.items.iter().copied()))
 }
 
 fn partition(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -256,7 +256,8 @@ fn merge_sort(mut items: Vec<Value>, less: &dyn Fn(Value, Value) -> Result<bool>
             let (mut left, mut right) = (start, middle);
             while left < middle && right < end {
                 let second = less(items[right], items[left])?;
-                merged.push(items[if second { right } else { left }]);
+                // What was computed for comparing need not be looked up again.
+                merged.push(items[if second { right } else { left }].resolved());
                 if second { right += 1 } else { left += 1 }
             }
             merged.extend_from_slice(&items[left..middle]);
