@@ -168,6 +168,9 @@ impl<'a> Evaluator<'a> {
             Expr::Local(slot) => self.force(env.get(slot))?,
             Expr::Variable { depth, slot } => self.force(env.up(depth).get(slot))?,
             Expr::Call(code) => return self.step_call(code, env),
+            Expr::Reference(code) => {
+                self.force(env.up(code.depth).get(code.slot)).map_err(|error| error.at(code.span))?
+            }
             Expr::If(code) => {
                 let yes = self.condition(&code.condition, env, code.span)?;
                 return Ok(Step::Body(if yes { &code.yes } else { &code.no }, env));
@@ -254,6 +257,7 @@ impl<'a> Evaluator<'a> {
             Expr::Const(value) => value,
             Expr::Local(slot) => env.get(slot),
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
+            Expr::Reference(code) => env.up(code.depth).get(code.slot),
             _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
         }
     }
@@ -262,6 +266,9 @@ impl<'a> Evaluator<'a> {
     #[inline]
     fn delay_binding(&self, expr: &'static Expr, env: Env) -> Value {
         match *expr {
+            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => {
+                Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
+            }
             Expr::Local(slot) if slot as usize >= env.len() => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
             _ => self.delay_element(expr, env),
         }

@@ -170,7 +170,12 @@ const MAX_SEGMENT: usize = 4096;
 /// `[chars]*(/[chars]+)+/?`
 fn path(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
     let chars1 = || take_while1(is_path_byte);
-    recognize((take_while_m_n(0, MAX_SEGMENT, is_path_byte), many1_count(preceded(char('/'), chars1())), opt(char('/')))).parse(input)
+    recognize((
+        take_while_m_n(0, MAX_SEGMENT, is_path_byte),
+        many1_count(preceded(char('/'), chars1())),
+        opt(char('/')),
+    ))
+    .parse(input)
 }
 
 /// `~(/[chars]+)+/?`
@@ -197,13 +202,7 @@ fn search_path(rest: &[u8]) -> Result<usize, nom::Err<nom::error::Error<Input<'_
 fn uri(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
     let scheme = take_while(|byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let rest = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || b"%/?:@&=+$,-_.!~*'".contains(&byte));
-    recognize((
-        take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic()),
-        scheme,
-        char(':'),
-        rest,
-    ))
-    .parse(input)
+    recognize((take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic()), scheme, char(':'), rest)).parse(input)
 }
 
 /// The length of `''` with the spaces and the line end that belong to it.

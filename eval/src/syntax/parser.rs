@@ -48,6 +48,8 @@ struct Parser<'a> {
     current: Lexeme,
     /// Where the token before the current one ends.
     previous: usize,
+    /// Where the last token of an earlier line ends.
+    line_end: usize,
     depth: usize,
     errors: Vec<Diagnostic>,
 }
@@ -58,10 +60,11 @@ struct Parser<'a> {
 /// All that is wrong with the text, at least one.
 pub fn parse(source: &Source, symbols: &Symbols, options: ParseOptions) -> std::result::Result<Expr, Vec<Diagnostic>> {
     let current = lex(&source.text, 0);
-    let mut parser = Parser { source, symbols, options, current, previous: 0, depth: 0, errors: Vec::new() };
-    let result = parser.expr().and_then(|expr| {
-        if parser.current.token == Token::End { Ok(expr) } else { Err(parser.unexpected("the end of the file")) }
-    });
+    let mut parser =
+        Parser { source, symbols, options, current, previous: 0, line_end: 0, depth: 0, errors: Vec::new() };
+    let result = parser
+        .expr()
+        .and_then(|expr| if parser.current.token == Token::End { Ok(expr) } else { Err(parser.trailing()) });
     match result {
         Ok(expr) if parser.errors.is_empty() => Ok(expr),
         Ok(_) => Err(parser.errors),
@@ -126,6 +129,9 @@ impl<'a> Parser<'a> {
     fn go_on_at(&mut self, offset: usize) {
         self.previous = offset;
         self.current = lex(&self.source.text, offset);
+        if self.source.text[offset..self.current.start].contains(&b'\n') {
+            self.line_end = offset;
+        }
     }
 
     fn is(&self, symbol: &str) -> bool {
@@ -194,6 +200,19 @@ impl<'a> Parser<'a> {
                 .label("`;` is missing here");
         }
         Diagnostic::new(Code::Syntax, span, format!("expected {wanted}, found {found}")).label("not expected here")
+    }
+
+    /// The error for text behind a whole expression.
+    fn trailing(&self) -> Box<Diagnostic> {
+        let error = self.unexpected("the end of the file");
+        match self.current.token {
+            Token::Keyword(Keyword::If | Keyword::Let | Keyword::With | Keyword::Assert) => {
+                error.hint("as an operand or argument, an expression of this kind needs brackets")
+            }
+            Token::Symbol(":") => error.hint("as an operand or argument, a function needs brackets: `(x: …)`"),
+            Token::Symbol("=") => error.hint("bindings stand in `{ … }` or between `let` and `in`"),
+            _ => error,
+        }
     }
 
     /// Runs a parser one level deeper.
@@ -647,9 +666,25 @@ impl<'a> Parser<'a> {
         }
         let path = self.attr_path()?;
         self.expect("=", " after the attribute's name")?;
+        let start = self.current.start;
         let value = self.expr()?;
-        self.expect(";", " after the value of an attribute")?;
+        if !self.take(";") {
+            return Err(self.missing_semicolon(start));
+        }
         builder.bind(self.symbols, path, value)
+    }
+
+    /// The error for a binding without its semicolon. When what follows is the `=` of the next binding, the name of that
+    /// was read as an argument, so the semicolon is missing at the end of the line before.
+    fn missing_semicolon(&self, value_start: usize) -> Box<Diagnostic> {
+        let error = self.unexpected("`;` after the value of an attribute");
+        let next_binding = self.is("=") && self.line_end > value_start;
+        if !next_binding {
+            return error;
+        }
+        let place = self.source.span(self.line_end, self.line_end);
+        Diagnostic::new(Code::Syntax, place, "`;` is missing after the value of an attribute")
+            .label("`;` is missing here")
     }
 
     fn inherit(&mut self, builder: &mut AttrSetBuilder) -> Result<()> {
