@@ -130,7 +130,7 @@ fn excerpt_line(source: &Source, span: Span) -> (String, usize, usize) {
     let line = source.line(place.line);
     let from = (place.column as usize - 1).min(line.len());
     let length = (source.offset(span.end).saturating_sub(source.offset(span.start))).min(line.len() - from);
-    let skip = if from > MAX_WIDTH / 2 { from - MAX_WIDTH / 2 } else { 0 };
+    let skip = from.saturating_sub(MAX_WIDTH / 2);
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\t', "    ").replace(char::is_control, " ");
     let before = show(&line[skip..from]);
     let marked = show(&line[from..from + length]);
