@@ -329,5 +329,6 @@ mod tests {
     #[test]
     fn an_expression_is_small() {
         assert_eq!(size_of::<super::Expr>(), 16);
+        assert_eq!(size_of::<crate::diagnostic::Result<super::Value>>(), 16);
     }
 }
