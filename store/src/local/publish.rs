@@ -163,12 +163,33 @@ impl LocalStore {
         let target = fsutil::open_directory(staging.path())?;
         let parent = fsutil::open_directory(source.parent().unwrap_or(Path::new("/")))?;
         let ingest = Ingest::new(Way::Copy, self.objects.as_fd(), excluded);
-        let ingested = ingest.run(parent.as_fd(), &source, target.as_fd(), OsStr::new("tree"))?;
+        let ingested =
+            self.while_writing_back(|| ingest.run(parent.as_fd(), &source, target.as_fd(), OsStr::new("tree")))?;
         let place = staging.path().join("tree");
         let path = self.publish(Sealed { ingested, staging, place }, name)?;
         let note = |transaction: &rusqlite::Transaction<'_>| index::insert_source(transaction, &source);
         self.index.change(note).map_err(|error| self.index_error(error))?;
         Ok(path)
+    }
+
+    /// Does work that writes much, and has the disk write meanwhile what would otherwise all be waited for at the end.
+    fn while_writing_back<T>(&self, work: impl FnOnce() -> T) -> T {
+        const INTERVAL: std::time::Duration = std::time::Duration::from_millis(150);
+        if !self.options.durable {
+            return work();
+        }
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while ended.recv_timeout(INTERVAL) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    // Only to begin early: what counts is the sync before anything becomes visible.
+                    let _ = rustix::fs::syncfs(&self.tmp);
+                }
+            });
+            let result = work();
+            drop(done);
+            result
+        })
     }
 
     /// The path of a source that is in the store as it is now. Only for what was added before, or is one small file, is it worth reading a
