@@ -1,4 +1,6 @@
 //! The crate's integration tests, as one binary.
 #![cfg(feature = "local")]
 
+mod support;
+mod test_golden;
 mod test_store;
