@@ -3,4 +3,5 @@
 
 mod support;
 mod test_golden;
+mod test_kill;
 mod test_store;

@@ -14,6 +14,12 @@ pub(crate) fn name(text: &str) -> StoreName {
     StoreName::parse(text).expect("a valid name")
 }
 
+/// A directory in memory where there is one: these tests kill processes, not power.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a directory")
+}
+
 /// Opens the store in `root`. Without syncs: no test can cut the power.
 pub(crate) fn open(root: &Path) -> LocalStore {
     LocalStore::open(root, OpenOptions { durable: false }).expect("opened")
