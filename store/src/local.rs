@@ -109,7 +109,7 @@ impl LocalStore {
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Layout::new(root);
         make_directories(&layout)?;
-        let (index, is_new) = open_index(&layout)?;
+        let (index, is_empty) = open_index(&layout)?;
         let lease = Lease::take(&layout)?;
         let store = Self {
             objects: fsutil::open_directory(&layout.objects())?,
@@ -121,8 +121,8 @@ impl LocalStore {
             lease,
             options,
         };
-        if is_new && !segment::segment_names(&store.layout.records())?.is_empty() {
-            store.fill_index()?;
+        if is_empty {
+            store.rebuild_index()?;
         }
         Ok(store)
     }

@@ -1,4 +1,7 @@
 //! The crate's integration tests, as one binary.
 #![cfg(feature = "local")]
 
+mod support;
+mod test_golden;
+mod test_kill;
 mod test_store;

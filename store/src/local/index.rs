@@ -2,6 +2,7 @@
 //!
 //! Several processes use it at once (WAL). Every change is one transaction, and nothing is waited for while one is open.
 
+use super::fsutil::IoError;
 use super::record::{BuildCost, Record, realisation_key};
 use super::segment::Location;
 use crate::derivation::{Input, OutputName};
@@ -13,6 +14,9 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const SCHEMA_VERSION: i64 = 1;
+
+/// What the header's `application_id` says once the index has been filled.
+const FILLED: i64 = 0x6c61_7264;
 
 const SCHEMA: &str = "
     CREATE TABLE segment (name TEXT PRIMARY KEY, indexed_to INTEGER NOT NULL) WITHOUT ROWID;
@@ -52,6 +56,9 @@ pub enum IndexError {
     /// SQLite said no.
     #[error("the index failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// What it is an index of cannot be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
 impl IndexError {
@@ -82,7 +89,7 @@ pub struct PathInfo {
 pub(super) struct Index(Mutex<Connection>);
 
 impl Index {
-    /// Opens or makes the index. The flag tells whether it is new and must be filled.
+    /// Opens or makes the index. The flag tells whether it must yet be filled: it is new, or who made it was killed before it was full.
     pub(super) fn open(path: &Path) -> Result<(Self, bool), IndexError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(120))?;
@@ -93,19 +100,22 @@ impl Index {
         connection.set_prepared_statement_cache_capacity(64);
         let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
         let mut found: i64 = version(&connection)?;
-        let mut new = false;
         if found == 0 {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have made the tables while this one waited.
             if version(&transaction)? == 0 {
                 transaction.execute_batch(SCHEMA)?;
                 transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-                new = true;
             }
             transaction.commit()?;
             found = SCHEMA_VERSION;
         }
-        if found == SCHEMA_VERSION { Ok((Self(Mutex::new(connection)), new)) } else { Err(IndexError::Newer { found }) }
+        let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if found == SCHEMA_VERSION {
+            Ok((Self(Mutex::new(connection)), mark != FILLED))
+        } else {
+            Err(IndexError::Newer { found })
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -114,10 +124,10 @@ impl Index {
     }
 
     /// Runs one transaction.
-    pub(super) fn change<T>(
+    pub(super) fn change<T, E: From<rusqlite::Error>>(
         &self,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<T, IndexError> {
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = change(&transaction)?;
@@ -319,6 +329,24 @@ pub(super) enum Edge {
     Input(DerivationDigest, Input),
     /// The derivation made the tree.
     Output(DerivationDigest, TreeDigest),
+}
+
+/// Empties the tables that are made from `store/` and `records/`, and marks the index as filled: the same transaction does so.
+pub(super) fn start_anew(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    let tables = [
+        "segment",
+        "record",
+        "path",
+        "reference",
+        "runtime",
+        "derivation",
+        "derivation_input",
+        "realisation",
+        "resolution",
+        "build",
+    ];
+    tables.iter().try_for_each(|table| transaction.execute(&format!("DELETE FROM {table}"), []).map(drop))?;
+    transaction.pragma_update(None, "application_id", FILLED)
 }
 
 /// Writes the rows of one record.

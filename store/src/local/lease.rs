@@ -8,9 +8,12 @@ use super::fsutil::{At, IoError, unique_name};
 use super::layout::Layout;
 use crate::store_path::StorePath;
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -24,28 +27,30 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn take(layout: &Layout) -> Result<Self, IoError> {
-        let path = layout.leases().join(unique_name(""));
-        let file = File::options().append(true).create_new(true).open(&path).at("create", &path)?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
-        Ok(Self { path, gc_lock: layout.gc_lock(), held: Mutex::new((file, HashSet::new())) })
+        loop {
+            let path = layout.leases().join(unique_name(""));
+            let file = File::options().append(true).create_new(true).open(&path).at("create", &path)?;
+            lock_file(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+            // A collection that came upon the file before it was locked has taken it for that of a dead process, and removed it.
+            if file.metadata().at("stat", &path)?.nlink() > 0 {
+                return Ok(Self { path, gc_lock: layout.gc_lock(), held: Mutex::new((file, HashSet::new())) });
+            }
+        }
     }
 
     /// Holds paths until the process ends. What is valid when this returns stays.
     pub(super) fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), IoError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, known) = &mut *held;
-        let mut lines = String::new();
-        for path in paths {
-            if known.insert(path.clone()) {
-                lines.push_str(&path.base_name());
-                lines.push('\n');
-            }
-        }
-        if lines.is_empty() {
+        let new: HashSet<_> = paths.into_iter().filter(|path| !known.contains(path)).cloned().collect();
+        if new.is_empty() {
             return Ok(());
         }
+        let lines: String = new.iter().map(|path| path.base_name() + "\n").collect();
         let _no_sweep = lock(&self.gc_lock, FlockOperation::LockShared)?;
-        file.write_all(lines.as_bytes()).at("write", &self.path)
+        file.write_all(lines.as_bytes()).at("write", &self.path)?;
+        known.extend(new);
+        Ok(())
     }
 }
 
@@ -59,10 +64,16 @@ impl Drop for Lease {
 /// Locks a file, made if need be, until the result is dropped.
 pub(super) fn lock(path: &Path, operation: FlockOperation) -> Result<File, IoError> {
     let file = File::options().write(true).create(true).truncate(false).open(path).at("open", path)?;
+    lock_file(&file, operation).at("lock", path)?;
+    Ok(file)
+}
+
+/// Locks an open file or directory until it is closed.
+pub(super) fn lock_file(file: impl AsFd, operation: FlockOperation) -> Result<(), Errno> {
     loop {
         match rustix::fs::flock(&file, operation) {
-            Err(rustix::io::Errno::INTR) => {}
-            locked => return locked.at("lock", path).map(|()| file),
+            Err(Errno::INTR) => {}
+            locked => return locked,
         }
     }
 }

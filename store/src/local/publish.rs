@@ -299,9 +299,7 @@ impl LocalStore {
         self.materialise_node(listing.root(), place)?;
         let mut entries = Vec::new();
         listing.walk(&mut |path, node| entries.push((path.clone(), node.clone())));
-        let host = |path: &TreePath| {
-            path.components().iter().fold(place.to_owned(), |host, name| fsutil::join_bytes(&host, name.as_bytes()))
-        };
+        let host = |path: &TreePath| host_path(place, path);
         let (directories, leaves): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|(_, node)| matches!(node, Node::Directory(_)));
         directories.iter().try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
@@ -451,19 +449,77 @@ impl LocalStore {
         let link = |object: &super::ingest::NewObject| {
             let source = if object.path.as_os_str().is_empty() { place.clone() } else { place.join(&object.path) };
             match rustix::fs::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name, AtFlags::empty()) {
-                Ok(()) => Ok(()),
-                Err(Errno::EXIST | Errno::MLINK) => self.renew_full_object(&source, &object.name),
-                failed => failed.at("link", &source),
+                Ok(()) => Ok(None),
+                Err(Errno::EXIST) => Ok(Some(object.name.clone())),
+                Err(Errno::MLINK) => self.renew_full_object(&source, &object.name).map(|()| None),
+                failed => failed.at("link", &source).map(|()| None),
             }
         };
-        sealed.ingested.new_objects.par_iter().with_min_len(64).try_for_each(link)?;
+        let linked = sealed.ingested.new_objects.par_iter().with_min_len(64).map(link);
+        let foreign: Vec<_> = linked.collect::<Result<_, _>>()?;
+        self.share_objects(sealed, &foreign.into_iter().flatten().collect())?;
         match rustix::fs::rename(place, &target) {
             // Somebody else was first; both are the same.
-            Err(Errno::EXIST | Errno::NOTEMPTY) => return Ok(()),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => {}
             renamed => renamed.at("rename", place)?,
         }
+        // Also for somebody else, who may have been killed before it.
         if matches!(sealed.ingested.listing.root(), Node::Directory(_)) {
             rustix::fs::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
+        }
+        Ok(())
+    }
+
+    /// Exchanges files of a staged tree for objects that other processes have made meanwhile, so that every file of every tree has its object.
+    fn share_objects(&self, sealed: &Sealed, objects: &BTreeSet<String>) -> Result<(), fsutil::IoError> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        let mut collect = |path: &TreePath, node: &Node| {
+            if let Node::File { blob, executable, .. } = node {
+                let object = object_name(blob, *executable);
+                if objects.contains(&object) {
+                    files.push((host_path(&sealed.place, path), object));
+                }
+            }
+        };
+        let listing = &sealed.ingested.listing;
+        collect(&TreePath::default(), listing.root());
+        listing.walk(&mut collect);
+        for (file, object) in files {
+            self.renew_full_object(&file, &object)?;
+            self.share_object(&sealed.place, &file, &object)?;
+        }
+        Ok(())
+    }
+
+    fn share_object(&self, root: &Path, file: &Path, object: &str) -> Result<(), fsutil::IoError> {
+        let temporary = self.layout.tmp().join(unique_name(""));
+        loop {
+            match rustix::fs::linkat(&self.objects, object, rustix::fs::CWD, &temporary, AtFlags::empty()) {
+                Ok(()) => break,
+                Err(Errno::MLINK) => return Ok(()),
+                // It has been collected meanwhile: then this file becomes the object.
+                Err(Errno::NOENT) => {
+                    match rustix::fs::linkat(rustix::fs::CWD, file, &self.objects, object, AtFlags::empty()) {
+                        Err(Errno::EXIST) => {}
+                        linked => return linked.at("link", file),
+                    }
+                }
+                failed => failed.at("link", file)?,
+            }
+        }
+        let parent = file.parent().unwrap_or(root);
+        rustix::fs::chmod(parent, Mode::RWXU).at("change the mode of", parent)?;
+        rustix::fs::rename(&temporary, file).at("rename", &temporary)?;
+        // Two links to one file are not renamed but both left.
+        let _ = rustix::fs::unlink(&temporary);
+        if parent != root && parent.starts_with(root) {
+            seal_directory(parent)?;
+        } else if parent == root {
+            let directory = fsutil::open_directory(root)?;
+            fsutil::set_fixed_time(directory.as_fd()).at("set the time of", root)?;
         }
         Ok(())
     }
@@ -481,6 +537,11 @@ impl LocalStore {
             .at("link", source)?;
         rustix::fs::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
     }
+}
+
+/// Where an entry of a tree is whose root is at `place`.
+fn host_path(place: &Path, path: &TreePath) -> PathBuf {
+    path.components().iter().fold(place.to_owned(), |host, name| fsutil::join_bytes(&host, name.as_bytes()))
 }
 
 fn seal_directory(path: &Path) -> Result<(), fsutil::IoError> {

@@ -277,6 +277,8 @@ impl LocalStore {
     /// # Errors
     /// When the name is malformed or the link cannot be made.
     pub fn add_root(&self, name: &str, path: &StorePath) -> Result<(), RootError> {
+        // Held first, so that no collection that is under way takes it before the root counts.
+        self.lease.hold([path])?;
         roots::add(&self.layout, name, path)
     }
 
@@ -285,6 +287,7 @@ impl LocalStore {
     /// # Errors
     /// When something that is no such link is in its place, or it cannot be made.
     pub fn add_root_link(&self, link: &Path, path: &StorePath) -> Result<(), RootError> {
+        self.lease.hold([path])?;
         roots::add_link(&self.layout, link, path)
     }
 

@@ -1,14 +1,15 @@
 //! Rebuilding the index from what it is an index of.
 
-use super::fsutil::{self, At};
-use super::index::{self, PathInfo};
+use super::fsutil::{self, At, SEALED_DIRECTORY};
+use super::index::{self, IndexError, PathInfo};
+use super::lease::held_by_the_living;
 use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{Location, read_frames, segment_names};
 use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 
 /// What a rebuild found.
@@ -22,72 +23,121 @@ pub struct Rebuilt {
     pub discarded: usize,
 }
 
+/// What has been read of the segments.
+#[derive(Default)]
+struct Frames {
+    records: Vec<(Record, Location)>,
+    totals: HashMap<TreeDigest, Totals>,
+    /// Where the whole frames of each segment end.
+    ends: HashMap<String, u64>,
+}
+
+fn path_info(path: StorePath, totals: Totals) -> PathInfo {
+    let now = now();
+    PathInfo { path, files: totals.files, bytes: totals.bytes, added: now, used: now }
+}
+
 impl LocalStore {
-    /// Makes the index anew from `records/` and `store/`.
+    /// Makes the index anew from `records/` and `store/`, in one transaction: whoever uses the store meanwhile, or finds it after this
+    /// process was killed, has the old index or the new one.
     ///
     /// # Errors
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
-        let tables = [
-            "segment",
-            "record",
-            "path",
-            "reference",
-            "runtime",
-            "derivation",
-            "derivation_input",
-            "realisation",
-            "resolution",
-            "build",
-        ];
-        self.index
+        let mut found = Rebuilt::default();
+        let mut frames = Frames::default();
+        self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
+        let infos = self.scan_store(&mut frames, &mut found)?;
+        let (paths, records) = self
+            .index
             .change(|transaction| {
-                tables.iter().try_for_each(|table| transaction.execute(&format!("DELETE FROM {table}"), []).map(drop))
+                index::start_anew(transaction)?;
+                self.fill_index(transaction, infos, &mut frames)
             })
             .map_err(|error| self.index_error(error))?;
-        self.fill_index()
+        Ok(Rebuilt { records, paths, ..found })
     }
 
-    /// Fills an empty index.
-    pub(super) fn fill_index(&self) -> Result<Rebuilt, StoreError> {
-        let mut found = Rebuilt::default();
-        let mut records = Vec::new();
-        let mut totals = HashMap::new();
-        for name in segment_names(&self.layout.records())? {
-            let path = self.layout.records().join(&name);
-            records.extend(read_frames(&path, &name, SEGMENT_HEADER.len() as u64)?);
-        }
-        for (record, _) in &records {
-            if let Record::Tree { listing, .. } = record {
-                totals.insert(listing.digest(), listing.totals());
+    /// Fills an empty index. Who has published something since the scan has told the index that is gone now, or will tell this one.
+    fn fill_index(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        infos: Vec<PathInfo>,
+        frames: &mut Frames,
+    ) -> Result<(usize, usize), IndexError> {
+        self.read_new_frames(frames)?;
+        let scanned: HashSet<_> = infos.iter().map(|info| info.path.clone()).collect();
+        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        let late = names.into_iter().filter_map(|(name, _)| {
+            let path = StorePath::parse_base_name(&String::from_utf8(name).ok()?).ok()?;
+            let totals = *frames.totals.get(&path.tree()?)?;
+            (!scanned.contains(&path)).then(|| path_info(path, totals))
+        });
+        let mut paths = 0;
+        // Paths first: which of two realisations counts depends on whether the first one's tree is there.
+        for info in infos.iter().cloned().chain(late) {
+            if self.layout.path(&info.path).symlink_metadata().is_ok() {
+                index::insert_path(transaction, &info)?;
+                paths += 1;
             }
         }
-        found.records = records.len();
-        let infos = self.scan_store(&totals, &mut records, &mut found)?;
-        found.paths = infos.len();
         let now = now();
-        // Paths first: which of two realisations counts depends on whether the first one's tree is there.
-        let fill = |transaction: &rusqlite::Transaction<'_>| {
-            infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
-            records.iter().try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))
-        };
-        self.index.change(fill).map_err(|error| self.index_error(error))?;
-        Ok(found)
+        for (record, location) in &frames.records {
+            index::insert_record(transaction, record, location, now)?;
+        }
+        Ok((paths, frames.records.len()))
     }
 
-    fn scan_store(
-        &self,
-        totals: &HashMap<TreeDigest, Totals>,
-        records: &mut Vec<(Record, Location)>,
-        found: &mut Rebuilt,
-    ) -> Result<Vec<PathInfo>, StoreError> {
+    /// Reads what has been appended to the segments since the last time.
+    fn read_new_frames(&self, frames: &mut Frames) -> Result<(), IndexError> {
+        for name in segment_names(&self.layout.records())? {
+            let path = self.layout.records().join(&name);
+            let start = frames.ends.get(&name).copied().unwrap_or(SEGMENT_HEADER.len() as u64);
+            for (record, location) in read_frames(&path, &name, start)? {
+                if let Record::Tree { listing, .. } = &record {
+                    frames.totals.insert(listing.digest(), listing.totals());
+                }
+                frames.ends.insert(name.clone(), location.offset + location.length);
+                frames.records.push((record, location));
+            }
+        }
+        Ok(())
+    }
+
+    /// Indexes what a process that was killed has moved into `store/` without telling the index, so that it is collected like all else.
+    pub(super) fn index_unknown(&self) -> Result<(), StoreError> {
+        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        // In this order: what nobody living holds now, and the index does not know after that, nobody is about to publish.
+        let held = held_by_the_living(&self.layout)?;
+        let known: HashSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
+        for (name, _) in names {
+            let parsed = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
+            let Some(path) = parsed.filter(|path| !held.contains(path) && !known.contains(path)) else { continue };
+            let Some(tree) = path.tree() else { continue };
+            let totals = match self.listing(&tree) {
+                Ok(listing) => Some(listing.totals()),
+                Err(_) => self.recover(&tree, &path)?,
+            };
+            let Some(totals) = totals else {
+                self.discard(&name)?;
+                continue;
+            };
+            self.seal_root(&path)?;
+            let info = path_info(path, totals);
+            let insert = |transaction: &rusqlite::Transaction<'_>| index::insert_path(transaction, &info);
+            self.index.change(insert).map_err(|error| self.index_error(error))?;
+        }
+        Ok(())
+    }
+
+    fn scan_store(&self, frames: &mut Frames, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
         let mut infos = Vec::new();
         for (name, _) in fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())? {
             let path = String::from_utf8(name.clone()).ok().and_then(|name| StorePath::parse_base_name(&name).ok());
             let known = match path.as_ref().and_then(StorePath::tree) {
-                Some(tree) => match totals.get(&tree) {
+                Some(tree) => match frames.totals.get(&tree) {
                     Some(totals) => Some(*totals),
-                    None => self.recover(&tree, path.as_ref().expect("it has a tree"), records)?,
+                    None => self.recover(&tree, path.as_ref().expect("it has a tree"))?,
                 },
                 None => None,
             };
@@ -96,19 +146,24 @@ impl LocalStore {
                 self.discard(&name)?;
                 continue;
             };
-            let now = now();
-            infos.push(PathInfo { path, files: totals.files, bytes: totals.bytes, added: now, used: now });
+            self.seal_root(&path)?;
+            frames.totals.extend(path.tree().map(|tree| (tree, totals)));
+            infos.push(path_info(path, totals));
         }
         Ok(infos)
     }
 
-    /// Reads a tree whose record is lost; `None` if it is not what its name says.
-    fn recover(
-        &self,
-        tree: &TreeDigest,
-        path: &StorePath,
-        records: &mut Vec<(Record, Location)>,
-    ) -> Result<Option<Totals>, StoreError> {
+    /// Makes the root of a tree read-only, before which its process may have been killed.
+    fn seal_root(&self, path: &StorePath) -> Result<(), fsutil::IoError> {
+        let place = self.layout.path(path);
+        match place.symlink_metadata() {
+            Ok(data) if data.is_dir() => rustix::fs::chmod(&place, SEALED_DIRECTORY).at("change the mode of", &place),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a tree whose record is lost, and records it anew; `None` if it is not what its name says.
+    fn recover(&self, tree: &TreeDigest, path: &StorePath) -> Result<Option<Totals>, StoreError> {
         let Some((listing, references)) = self.read_tree(path)? else { return Ok(None) };
         if listing.digest() != *tree {
             return Ok(None);
@@ -116,7 +171,7 @@ impl LocalStore {
         let totals = listing.totals();
         let record = Record::Tree { listing, references };
         let location = self.append(std::slice::from_ref(&record))?.remove(0);
-        records.push((record, location));
+        self.index_records(&[(record, location)])?;
         Ok(Some(totals))
     }
 

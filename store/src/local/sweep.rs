@@ -2,12 +2,13 @@
 //!
 //! The plan is made beside running builds. Only then is the lock taken that [`super::lease`] needs: if roots, leases or the graph have
 //! changed meanwhile the plan is made again, and what is dead is renamed away and forgotten. Unlinking needs no lock.
-//! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over.
+//! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
+//! a time, which keeps the directory `trash/` locked.
 
 use super::fsutil::{self, At, unique_name};
 use super::index::{self, Edge};
 use super::layout::{object_name, parse_object_name};
-use super::lease::{held_by_the_living, lock};
+use super::lease::{held_by_the_living, lock, lock_file};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
@@ -49,26 +50,25 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written. What was moved to `trash/` by then is removed by the next collection.
     pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        self.remove_leftovers()?;
-        let interrupted = !fsutil::names(fsutil::open_directory(&self.layout.trash())?.as_fd())
-            .at("read directory", self.layout.trash())?
-            .is_empty();
-        let mut state = self.graph_state()?;
-        let mut held = self.held()?;
-        let mut plan = gc::plan(&self.gc_graph()?, &held, policy);
+        let trash = fsutil::open_directory(&self.layout.trash())?;
+        // One collection at a time: they would empty each other's trash.
+        lock_file(&trash, FlockOperation::LockExclusive).at("lock", self.layout.trash())?;
+        let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
+        std::fs::write(&mark, "").at("create", &mark)?;
+        let interrupted = self.remove_leftovers()? || !waste.is_empty();
+        self.index_unknown()?;
+        let state = self.graph_state()?;
+        let held = self.held()?;
+        let mut plan = gc::plan(&self.gc_graph()?, &held, policy);
         let occurrences;
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
             let held_now = self.held()?;
-            let state_now = self.graph_state()?;
-            if held_now != held || state_now != state {
-                (held, state) = (held_now, state_now);
-                plan = gc::plan(&self.gc_graph()?, &held, policy);
+            if held_now != held || self.graph_state()? != state {
+                plan = gc::plan(&self.gc_graph()?, &held_now, policy);
             }
-            let _ = state;
             occurrences = self.occurrences(&plan);
-            std::fs::write(&mark, "").at("create", &mark)?;
             self.move_out(&plan)?;
         }
         let freed = self.empty_trash(&mark)? + self.remove_objects(occurrences, interrupted)?;
@@ -169,8 +169,16 @@ impl LocalStore {
         Ok(occurrences.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
-    /// Renames the dead into `trash/`, those that need others first, and forgets them.
+    /// Forgets the dead and renames them into `trash/`, those that need others first.
     fn move_out(&self, plan: &GcPlan) -> Result<(), StoreError> {
+        let forget = |transaction: &rusqlite::Transaction<'_>| {
+            plan.dead.iter().try_for_each(|node| match node.path.derivation() {
+                Some(derivation) => index::delete_derivation(transaction, &derivation),
+                None => index::delete_path(transaction, &node.path),
+            })
+        };
+        // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
+        self.index.change(forget).map_err(|error| self.index_error(error))?;
         for node in plan.dead.iter().filter(|node| node.path.tree().is_some()) {
             let from = self.layout.path(&node.path);
             let is_directory = match from.symlink_metadata() {
@@ -183,13 +191,7 @@ impl LocalStore {
             let to = self.layout.trash().join(unique_name("dead-"));
             rustix::fs::rename(&from, &to).at("rename", &from)?;
         }
-        let forget = |transaction: &rusqlite::Transaction<'_>| {
-            plan.dead.iter().try_for_each(|node| match node.path.derivation() {
-                Some(derivation) => index::delete_derivation(transaction, &derivation),
-                None => index::delete_path(transaction, &node.path),
-            })
-        };
-        self.index.change(forget).map_err(|error| self.index_error(error))
+        Ok(())
     }
 
     /// Unlinks what is in `trash/`. Returns the bytes of files that were no objects.
@@ -254,23 +256,27 @@ impl LocalStore {
         Ok(objects)
     }
 
-    /// Removes what dead processes left in `tmp/`. Names there begin with the number of their process.
-    pub(super) fn remove_leftovers(&self) -> Result<(), StoreError> {
+    /// Removes what dead processes left in `tmp/`, and says whether there was anything. Names there begin with the number of their process.
+    pub(super) fn remove_leftovers(&self) -> Result<bool, StoreError> {
+        let process = |name: &[u8]| name.split(|&byte| byte == b'-').next().unwrap_or_default().to_vec();
+        // Before the leases are listed: whoever has something here by now has had a lease before.
+        let staged = fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())?;
         held_by_the_living(&self.layout)?;
         let leases = fsutil::open_directory(&self.layout.leases())?;
-        let process = |name: &[u8]| name.split(|&byte| byte == b'-').next().unwrap_or_default().to_vec();
         let living: HashSet<_> = fsutil::names(leases.as_fd())
             .at("read directory", self.layout.leases())?
             .into_iter()
             .map(|(name, _)| process(&name))
             .collect();
-        for (name, _) in fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())? {
+        let mut removed = false;
+        for (name, _) in staged {
             let owner = process(&name);
             if owner.iter().all(u8::is_ascii_digit) && !living.contains(&owner) {
                 fsutil::remove_tree_at(self.tmp.as_fd(), OsStr::from_bytes(&name))
                     .at("remove", fsutil::join_bytes(&self.layout.tmp(), &name))?;
+                removed = true;
             }
         }
-        Ok(())
+        Ok(removed)
     }
 }

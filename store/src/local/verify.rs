@@ -104,6 +104,10 @@ impl LocalStore {
             // Only up to what was indexed: another process may be writing behind it.
             let end = self.ask(|index| index.indexed_to(&name))?;
             let start = SEGMENT_HEADER.len() as u64;
+            if end == 0 && path.metadata().is_ok_and(|data| data.len() < start) {
+                // Its process was killed, or has just begun; the next writer completes it.
+                continue;
+            }
             let frames = read_frames(&path, &name, start)?;
             let whole = frames.last().map_or(start, |(_, location)| location.offset + location.length);
             let header = std::fs::read(&path).at("read", &path)?.starts_with(SEGMENT_HEADER);

@@ -1,0 +1,105 @@
+//! What several tests need: opening stores, small trees and builds, and the check that a store is sound.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use store::derivation::{Derivation, OutputName};
+use store::gc::GcPolicy;
+use store::local::publish::{BuildResult, Published};
+use store::local::{BuildCost, LocalStore, OpenOptions, StoreError};
+use store::{ActionDigest, StoreName, StorePath};
+
+/// A valid name.
+pub(crate) fn name(text: &str) -> StoreName {
+    StoreName::parse(text).expect("a valid name")
+}
+
+/// A directory in memory where there is one: these tests kill processes, not power.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a directory")
+}
+
+/// Opens the store in `root`. Without syncs: no test can cut the power.
+pub(crate) fn open(root: &Path) -> LocalStore {
+    LocalStore::open(root, OpenOptions { durable: false }).expect("opened")
+}
+
+/// Writes files below `directory`, with the directories they need.
+pub(crate) fn write_files(directory: &Path, files: &[(&str, &str)]) {
+    std::fs::create_dir_all(directory).expect("created");
+    for (path, content) in files {
+        let path = directory.join(path);
+        std::fs::create_dir_all(path.parent().expect("below the directory")).expect("created");
+        std::fs::write(path, content).expect("written");
+    }
+}
+
+/// A derivation without inputs.
+pub(crate) fn derivation(number: u8) -> Derivation {
+    Derivation {
+        name: name(&format!("package-{number}")),
+        system: "x86_64-linux".to_owned(),
+        builder: "/bin/sh".to_owned(),
+        args: Vec::new(),
+        env: Default::default(),
+        inputs: BTreeSet::new(),
+        root: Vec::new(),
+        overrides: Vec::new(),
+        runtime: Vec::new(),
+        outputs: BTreeSet::from([OutputName::out()]),
+        fixed: None,
+    }
+}
+
+/// Publishes what building `derivation(number)` is said to have made.
+pub(crate) fn publish_build(
+    store: &LocalStore,
+    number: u8,
+    files: &[(&str, &str)],
+    runtime: BTreeSet<StorePath>,
+) -> Result<Published, StoreError> {
+    let derivation = derivation(number);
+    store.add_derivations(vec![derivation.clone()])?;
+    let staging = store.stage()?;
+    let place = staging.path().join("out");
+    write_files(&place, files);
+    let result = BuildResult {
+        derivation: derivation.digest(),
+        name: derivation.name,
+        action: ActionDigest::from_bytes([number; 32]),
+        outputs: vec![(OutputName::out(), store.seal(staging, &place)?)],
+        runtime,
+        cost: BuildCost { finished: 1, duration_ms: 2, cpu_ms: 3, memory: 4 },
+    };
+    Ok(store.publish_build(result)?.remove(0))
+}
+
+/// The names in a directory.
+pub(crate) fn names(directory: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(directory).expect("readable");
+    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Checks that every byte is in its place.
+pub(crate) fn assert_sound(store: &LocalStore) {
+    let problems: Vec<_> = store.verify(None, true).expect("verified").iter().map(ToString::to_string).collect();
+    assert_eq!(problems, [""; 0]);
+}
+
+/// Collects garbage in a store that nobody else uses, and checks that nothing superfluous is left of it.
+pub(crate) fn assert_clean_after_collection(store: &LocalStore) {
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert_sound(store);
+    let layout = store.layout();
+    assert_eq!(names(&layout.tmp()), BTreeSet::new(), "leftovers in tmp/");
+    assert_eq!(names(&layout.trash()), BTreeSet::new(), "leftovers in trash/");
+    let indexed: BTreeSet<_> = store.paths().expect("asked").iter().map(|info| info.path.base_name()).collect();
+    assert_eq!(names(&layout.store()), indexed, "store/ and the index differ");
+    for directory in names(&layout.objects()) {
+        for object in names(&layout.objects().join(&directory)) {
+            let place = layout.objects().join(&directory).join(&object);
+            assert!(place.metadata().expect("there").nlink() > 1, "object {object} belongs to no tree");
+        }
+    }
+}
