@@ -41,19 +41,19 @@ fn mini() -> &'static Path {
 }
 
 /// The system that this machine builds for.
-pub fn system() -> String {
+pub(crate) fn system() -> String {
     format!("{}-linux", std::env::consts::ARCH)
 }
 
 /// A directory with `default.nix`, `seed/` and a store, called `home`.
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     directory: tempfile::TempDir,
 }
 
 impl Scratch {
     /// A directory whose `default.nix` is `recipes` after the prelude.
-    pub fn new(recipes: &str) -> Self {
+    pub(crate) fn new(recipes: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("larder-test-").tempdir().expect("a directory");
         let scratch = Self { directory };
         std::fs::create_dir_all(scratch.path("seed/bin")).expect("created");
@@ -63,27 +63,27 @@ impl Scratch {
     }
 
     /// Replaces the recipes.
-    pub fn recipes(&self, recipes: &str) {
+    pub(crate) fn recipes(&self, recipes: &str) {
         self.write("default.nix", &format!("{}{recipes}\n", PRELUDE.replace("SYSTEM", &system())));
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).expect("written");
     }
 
     /// A path in the directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The store's directory.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.path("home")
     }
 
     /// larder, in this directory and with this store.
-    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
         command.args(arguments).current_dir(self.directory.path()).env("LARDER_HOME", self.home()).env_remove("LARDER_MIRRORS");
         for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NIX_PATH"] {
@@ -94,27 +94,27 @@ impl Scratch {
     }
 
     /// Calls larder with words separated by blanks.
-    pub fn larder(&self, words: &str) -> Ran {
+    pub(crate) fn larder(&self, words: &str) -> Ran {
         self.larder_with(&words.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Calls larder.
-    pub fn larder_with(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn larder_with(&self, arguments: &[&str]) -> Ran {
         Ran::of(&mut self.command(arguments))
     }
 
     /// Calls larder, which must succeed, and returns its only line of standard output.
-    pub fn line(&self, words: &str) -> String {
+    pub(crate) fn line(&self, words: &str) -> String {
         self.larder(words).ok().line()
     }
 
     /// The directory or file that a store path stands for.
-    pub fn physical(&self, store_path: &str) -> PathBuf {
+    pub(crate) fn physical(&self, store_path: &str) -> PathBuf {
         self.home().join("store").join(store_path.strip_prefix("/larder/store/").expect("a store path"))
     }
 
     /// Everything that is in a directory of the store, by name.
-    pub fn entries(&self, directory: &str) -> Vec<String> {
+    pub(crate) fn entries(&self, directory: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.home().join(directory)) else { return Vec::new() };
         let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort_unstable();
@@ -122,7 +122,7 @@ impl Scratch {
     }
 
     /// Asserts that the store is whole.
-    pub fn assert_sound(&self) {
+    pub(crate) fn assert_sound(&self) {
         let ran = self.larder("verify --contents").ok();
         assert_eq!(ran.stdout, "", "a sound store has no problems");
     }
@@ -147,31 +147,31 @@ fn make_writable(directory: &Path) {
 
 /// What a call of larder came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// The exit code; `None` after a signal.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// Runs a command to its end.
-    pub fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         Self::from(command.output().expect("the program starts"))
     }
 
     /// Asserts success.
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Asserts an exit code and that standard error has all these words.
     #[track_caller]
-    pub fn fails(self, code: i32, words: &[&str]) -> Self {
+    pub(crate) fn fails(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         for word in words {
             assert!(self.stderr.contains(word), "`{word}` is not in:\n{}", self.stderr);
@@ -182,27 +182,27 @@ impl Ran {
 
     /// The only line of standard output.
     #[track_caller]
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let lines: Vec<_> = self.stdout.lines().collect();
         assert_eq!(lines.len(), 1, "one line is expected: {}", self.stdout);
         lines[0].to_owned()
     }
 
     /// The lines of standard output.
-    pub fn lines(&self) -> Vec<&str> {
+    pub(crate) fn lines(&self) -> Vec<&str> {
         self.stdout.lines().collect()
     }
 
     /// Standard output as JSON, with its schema.
     #[track_caller]
-    pub fn json(&self, schema: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, schema: &str) -> serde_json::Value {
         let value: serde_json::Value = serde_json::from_str(&self.stdout).expect("standard output is JSON");
         assert_eq!(value["schema"], format!("larder/{schema}/1"));
         value
     }
 
     /// The derivations that the progress lines say were built, fetched or made: `built NAME` without its duration, sorted.
-    pub fn done(&self) -> Vec<String> {
+    pub(crate) fn done(&self) -> Vec<String> {
         let is_done = |line: &&str| ["built ", "made ", "fetched "].iter().any(|verb| line.starts_with(verb));
         let mut done: Vec<_> = self.stderr.lines().filter(is_done).map(|line| line.split(" (").next().unwrap_or(line).to_owned()).collect();
         done.sort_unstable();
@@ -219,7 +219,7 @@ impl From<std::process::Output> for Ran {
 
 /// Waits until something is so; fails after a time that is enough for a loaded machine.
 #[track_caller]
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < end, "waited in vain until {what}");
@@ -228,7 +228,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// How many live processes have a word among their arguments.
-pub fn processes_with(word: &str) -> usize {
+pub(crate) fn processes_with(word: &str) -> usize {
     let has = |entry: &std::fs::DirEntry| {
         std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.split(|&byte| byte == 0).any(|argument| argument == word.as_bytes()))
     };

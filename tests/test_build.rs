@@ -13,7 +13,7 @@ const GRAPH: &str = r#"rec {
     copy ${greeting}/share/greeting $out/all
     add /share/upper $out/all
     write $dev names $out and $dev
-    write $doc in $PWD of $HOME as $USER with $colour
+    write $doc in $HOME as $USER with $colour
   '' { outputs = [ "out" "dev" "doc" ]; root = [ seed both ]; colour = "blue"; };
   other = write "other" { "share/greeting" = { text = "good day\n"; }; };
   overridden = mini "overridden" "copy /share/greeting $out" { root = [ seed greeting other ]; override = [ other ]; };
@@ -48,7 +48,7 @@ fn outputs_are_separate_and_named() {
     let [out, dev, doc] = ["", ".dev", ".doc"].map(|output| scratch.line(&format!("build .#split{output}")));
     assert!(dev.ends_with("-split-dev") && doc.ends_with("-split-doc"));
     assert_eq!(scratch.larder("cat .#split.dev").ok().stdout, "names /larder/out/out and /larder/out/dev\n");
-    assert_eq!(scratch.larder("cat .#split.doc").ok().stdout, "in /build of /build as build with blue\n");
+    assert_eq!(scratch.larder("cat .#split.doc").ok().stdout, "in /build as build with blue\n");
     let drv = scratch.line("instantiate .#split");
     assert_eq!(scratch.larder(&format!("query outputs {drv}")).ok().lines().len(), 3);
     let mut all = vec![out, dev, doc];
@@ -162,7 +162,10 @@ fn what_is_mentioned_is_needed_and_what_is_declared_too() {
     assert_eq!(std::fs::read_to_string(scratch.physical(&mentions)).unwrap(), format!("see {dev}\n"));
     let mut expected = [needs.as_str(), &mentions, &dev];
     expected.sort_unstable();
-    assert_eq!(scratch.larder("query closure result").ok().lines(), expected);
+    let closure = scratch.larder("query closure result").ok();
+    let mut closure = closure.lines();
+    closure.sort_unstable();
+    assert_eq!(closure, expected);
     scratch.larder("gc").ok();
     assert!(expected.iter().all(|path| scratch.physical(path).exists()), "a root keeps a closure");
 }

@@ -53,7 +53,7 @@ fn only_the_syntax_is_parsed() {
     scratch.larder("parse missing.nix").fails(1, &["missing.nix", "No such file"]);
     let mut child = scratch.command(["parse", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"[ 1").unwrap();
-    Ran::from(child.wait_with_output().unwrap()).fails(3, &["1:4"]);
+    Ran::from(child.wait_with_output().unwrap()).fails(3, &["-:1:1", "`[` is never closed"]);
 }
 
 #[test]
