@@ -5,6 +5,7 @@ mod build;
 mod cat;
 mod completions;
 mod debug;
+mod diff;
 mod eval;
 mod export;
 mod gc;
@@ -16,6 +17,7 @@ mod parse;
 mod query;
 mod realise;
 mod rebuild_index;
+mod repro;
 mod roots;
 mod run;
 mod shell;
@@ -88,6 +90,10 @@ commands! {
     Verify => verify,
     /// Make the index anew from what it is an index of
     RebuildIndex => rebuild_index,
+    /// Compare two trees, down into the files
+    Diff => diff,
+    /// Build again in other circumstances and compare
+    Repro => repro,
     /// Print a script that teaches a shell to complete larder's commands
     Completions => completions,
     /// Explain a topic or an error code

@@ -94,7 +94,9 @@ fn fetch_settings() -> FetchSettings {
 }
 
 fn proxy() -> Option<ProxySettings> {
-    let set = |names: [&str; 2]| names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let set = |names: [&str; 2]| {
+        names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
     let url = set(["https_proxy", "HTTPS_PROXY"]).or_else(|| set(["http_proxy", "HTTP_PROXY"]))?;
     let except = set(["no_proxy", "NO_PROXY"]).unwrap_or_default();
     Some(ProxySettings { url, except: except.split(',').map(|host| host.trim().to_owned()).collect() })

@@ -59,10 +59,6 @@ impl CliError {
         self
     }
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
     pub(crate) fn print(&self) {
         if self.rendered {
             output::error(&self.message);
@@ -107,7 +103,9 @@ impl From<StoreError> for CliError {
             StoreError::Index { source: IndexError::Newer { .. }, .. } => {
                 failed.hint("the index is only made from what is in the store: `larder` of that version can use both")
             }
-            StoreError::NotValid(path) => failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known")),
+            StoreError::NotValid(path) => {
+                failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known"))
+            }
             _ => failed,
         }
     }
@@ -123,7 +121,9 @@ impl From<LookupError> for CliError {
     fn from(error: LookupError) -> Self {
         match error {
             LookupError::Store(error) => error.into(),
-            LookupError::Form(_) => Self::usage(with_causes(&error)).hint("a recipe is named PATH#ATTR, as `recipes#hello`"),
+            LookupError::Form(_) => {
+                Self::usage(with_causes(&error)).hint("a recipe is named PATH#ATTR, as `recipes#hello`")
+            }
             LookupError::Unknown(_) | LookupError::Ambiguous { .. } => Self::failed(with_causes(&error)),
         }
     }

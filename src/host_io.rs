@@ -45,7 +45,9 @@ impl HostIo {
 
 /// Realises what evaluation asks for with a builder of its own.
 pub(crate) fn realise_with(builder: &Builder<'_>, paths: &[StorePath]) -> Result<Vec<(Input, StorePath)>, String> {
-    let result = builder.realise_all(paths, RunOptions::default(), &|_| {}).map_err(|error| crate::error::with_causes(&error))?;
+    let result = builder
+        .realise_all(paths, RunOptions::default(), &|_| {})
+        .map_err(|error| crate::error::with_causes(&error))?;
     match result.failures.first() {
         Some(failure) => Err(format!("{}: {}", failure.derivation, crate::error::with_causes(&*failure.error))),
         None => Ok(result.outputs.into_iter().collect()),
@@ -149,11 +151,14 @@ fn excluded_by(path: &Path, host: &Path, filter: &mut Filter<'_>) -> Result<Hash
         if !host.symlink_metadata().map_err(|error| failed(&path, error))?.is_dir() {
             continue;
         }
-        for entry in std::fs::read_dir(&host).at("read directory", &host).map_err(|error| failed(&path, error.source))? {
+        for entry in
+            std::fs::read_dir(&host).at("read directory", &host).map_err(|error| failed(&path, error.source))?
+        {
             let entry = entry.map_err(|error| failed(&path, error))?;
             let name = entry.file_name();
             let found = kind(entry.file_type().map_err(|error| failed(&path, error))?);
-            let problem = |error: store::tree::TreeError| IoError::Failed { path: path.clone(), problem: error.to_string() };
+            let problem =
+                |error: store::tree::TreeError| IoError::Failed { path: path.clone(), problem: error.to_string() };
             let inside = inside.join(&store::EntryName::new(name.as_bytes()).map_err(problem)?);
             if !filter(&path.join(&name), found)? {
                 excluded.insert(inside);

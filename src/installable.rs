@@ -29,7 +29,8 @@ pub(crate) struct EvalArgs {
 
 impl EvalArgs {
     fn all(&self) -> Vec<(String, Argument)> {
-        let pairs = |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
+        let pairs =
+            |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
         let arguments = pairs(&self.arguments).into_iter().map(|(name, text)| (name, Argument::Expr(text)));
         let strings = pairs(&self.strings).into_iter().map(|(name, text)| (name, Argument::String(text)));
         arguments.chain(strings).collect()
@@ -49,9 +50,8 @@ impl Evaluation {
         let store = Arc::clone(context.store()?);
         let builder_store = Arc::clone(&store);
         let settings = context.builder(None, false)?.settings().clone();
-        let realise = move |paths: &[StorePath]| {
-            realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths)
-        };
+        let realise =
+            move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
         let io = Arc::new(HostIo::new(store, Box::new(realise)));
         let mut settings = eval::Settings::new(system());
         settings.impure = args.impure.then(impure);
@@ -80,7 +80,9 @@ impl Evaluation {
             .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
         if !absolute.exists() {
             let error = CliError::evaluation_message(format!("{} does not exist", path.display()));
-            return Err(error.hint("an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file"));
+            return Err(
+                error.hint("an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file")
+            );
         }
         let value = self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))?;
         self.call(value)
@@ -88,7 +90,8 @@ impl Evaluation {
 
     /// The value of an expression.
     pub(crate) fn expression(&self, text: &str) -> Result<Value, CliError> {
-        let value = self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))?;
+        let value =
+            self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))?;
         self.call(value)
     }
 

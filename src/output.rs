@@ -33,8 +33,17 @@ pub(crate) fn error(text: &str) {
 
 /// Whether colours may be used on standard error.
 pub(crate) fn colours() -> bool {
+    std::io::stderr().is_terminal() && colours_wanted()
+}
+
+/// Whether colours may be used on standard output.
+pub(crate) fn stdout_colours() -> bool {
+    std::io::stdout().is_terminal() && colours_wanted()
+}
+
+fn colours_wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Text in a style, where colours may be used.

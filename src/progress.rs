@@ -84,7 +84,8 @@ impl State {
                     Kind::Builtin => "made",
                     Kind::Build => "built",
                 };
-                let time = if duration >= WORTH_SHOWING { format!(" ({})", text::duration(duration)) } else { String::new() };
+                let time =
+                    if duration >= WORTH_SHOWING { format!(" ({})", text::duration(duration)) } else { String::new() };
                 self.lines.push(format!("{} {}{time}", output::styled(verb, "32"), human(derivation)));
             }
         }
@@ -293,7 +294,10 @@ mod tests {
         let now = Instant::now();
         let mut state = started(2, now);
         state.take(Event::Output { derivation: derivation(1), line: "checking for gcc".to_owned() }, now);
-        state.take(Event::Realised { derivation: derivation(0), how: How::Built, duration: Duration::from_secs(3) }, now);
+        state.take(
+            Event::Realised { derivation: derivation(0), how: How::Built, duration: Duration::from_secs(3) },
+            now,
+        );
         assert!(state.lines[0].ends_with("package-0 (3.0 s)"));
         assert_eq!(state.region(80, 8, now)[1], "  building package-1: checking for gcc");
     }

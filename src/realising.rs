@@ -79,7 +79,9 @@ pub(crate) fn realise(
         ));
     }
     if interrupted.load(Ordering::SeqCst) {
-        return Err(CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there"));
+        return Err(
+            CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there")
+        );
     }
     if result.failures.is_empty() { Ok(result) } else { Err(report(&result)) }
 }
@@ -93,7 +95,8 @@ fn report(result: &RunResult) -> CliError {
     let mut summary = format!("{} could not be realised", names.join(", "));
     if !result.skipped.is_empty() {
         let count = result.skipped.len();
-        summary.push_str(&format!("; {count} more {} not tried for that reason", if count == 1 { "was" } else { "were" }));
+        summary
+            .push_str(&format!("; {count} more {} not tried for that reason", if count == 1 { "was" } else { "were" }));
     }
     CliError::failed(summary)
 }

@@ -58,7 +58,11 @@ pub(crate) fn enter(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<Exit
 }
 
 /// Builds what a derivation needs, so that its sandbox can be entered.
-pub(crate) fn realise_inputs(context: &Context, builder: &Builder<'_>, derivation: &StorePath) -> Result<Resolved, CliError> {
+pub(crate) fn realise_inputs(
+    context: &Context,
+    builder: &Builder<'_>,
+    derivation: &StorePath,
+) -> Result<Resolved, CliError> {
     let digest = derivation.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
     let drv = context.store()?.derivation(&digest)?;
     let targets: Vec<_> = input_derivations(&drv)

@@ -59,8 +59,14 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_short() {
-        assert_eq!([0, 1023, 1024, 1_572_864, 104_857_600].map(bytes), ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "100 MiB"]);
-        assert_eq!([400, 12_000, 200_000, 7_500_000].map(|ms| duration(Duration::from_millis(ms))), ["0.4 s", "12 s", "3 min 20 s", "2 h 5 min"]);
+        assert_eq!(
+            [0, 1023, 1024, 1_572_864, 104_857_600].map(bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "100 MiB"]
+        );
+        assert_eq!(
+            [400, 12_000, 200_000, 7_500_000].map(|ms| duration(Duration::from_millis(ms))),
+            ["0.4 s", "12 s", "3 min 20 s", "2 h 5 min"]
+        );
     }
 
     #[test]

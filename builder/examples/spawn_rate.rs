@@ -1,4 +1,5 @@
-//! How long a sandboxed run of `/bin/true` takes: `cargo run --release -p builder --example spawn_rate [RUNS] [STORE-PATHS]`.
+//! How long a sandboxed run of `/bin/true` takes:
+//! `cargo run --release -p builder --example spawn_rate [RUNS [STORE-PATHS [disk]]]`, the last for a writable layer on disk.
 //!
 //! Needs `larder-spawner` built in the same profile. Prints milliseconds per run, in sequence and two at a time.
 #![allow(clippy::print_stdout, reason = "its results are its purpose")]
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).map(|arg| arg.parse().unwrap());
+    let mut numbers = std::env::args().skip(1).take(2).map(|arg| arg.parse().unwrap());
     let (runs, binds) = (numbers.next().unwrap_or(1000), numbers.next().unwrap_or(1));
     let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("larder-spawner");
     let spawner = Spawner::start(&program, [""; 0]).unwrap();
@@ -48,6 +49,7 @@ fn run_many(spawner: &Spawner, top: &Path, runs: usize, binds: usize) -> Duratio
 }
 
 fn specification(top: &Path, binds: usize) -> SandboxSpec {
+    let in_memory = std::env::args().nth(3).is_none();
     let make = |name: &str| {
         let path = top.join(name);
         fs::create_dir_all(&path).unwrap();
@@ -64,7 +66,11 @@ fn specification(top: &Path, binds: usize) -> SandboxSpec {
     };
     SandboxSpec {
         layers: vec![layer.clone()],
-        writable: WritableLayer { upper: make("upper"), work: make("work") },
+        writable: if in_memory {
+            WritableLayer::Memory
+        } else {
+            WritableLayer::Directories { upper: make("upper"), work: make("work") }
+        },
         binds: [usr].into_iter().chain((0..binds).map(store_path)).collect(),
         build_dir: make("build"),
         out_dir: make("out"),

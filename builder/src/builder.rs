@@ -3,16 +3,14 @@
 use crate::action_lock::ActionLock;
 use crate::builtin;
 use crate::compose;
-use crate::environment;
+use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
 use crate::log::Log;
 use crate::resolve::{Resolved, Roots};
 use crate::runtime;
-use crate::sandbox::{
-    Bind, Circumstances, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer,
-};
+use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
 use crate::spawner::{CancelHandle, Running, Spawner};
 use dashmap::DashMap;
 use rustix::fs::Mode;
@@ -167,7 +165,7 @@ impl<'s> Builder<'s> {
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let made = self.make(&resolved, &Circumstances::default(), sink)?;
+        let made = self.make(&resolved, &Variation::default(), sink)?;
         Ok((self.publish(derivation, &resolved, made)?, How::Built))
     }
 
@@ -198,7 +196,7 @@ impl<'s> Builder<'s> {
     ///
     /// # Errors
     /// When the builder fails, or its outputs are not as they must be.
-    pub fn make(&self, resolved: &Resolved, circumstances: &Circumstances, sink: Sink<'_>) -> Result<Made, BuildError> {
+    pub fn make(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
         if self.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
@@ -207,7 +205,7 @@ impl<'s> Builder<'s> {
         let (outputs, usage) = match drv.builtin() {
             Some(name) => (vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)], None),
             None => {
-                let (outputs, outcome) = self.run(resolved, circumstances, sink)?;
+                let (outputs, outcome) = self.run(resolved, variation, sink)?;
                 self.verify_runtime(resolved, &outputs)?;
                 (outputs, Some(outcome.usage))
             }
@@ -228,7 +226,7 @@ impl<'s> Builder<'s> {
     fn run(
         &self,
         resolved: &Resolved,
-        circumstances: &Circumstances,
+        variation: &Variation,
         sink: Sink<'_>,
     ) -> Result<(Vec<(OutputName, Sealed)>, Outcome), BuildError> {
         let drv = resolved.action.resolved();
@@ -237,7 +235,7 @@ impl<'s> Builder<'s> {
         }
         let started = Instant::now();
         let staging = self.store.stage()?;
-        let spec = self.sandbox(resolved, staging.path(), circumstances)?;
+        let spec = self.sandbox(resolved, staging.path(), variation)?;
         let derivation = resolved.derivation.clone();
         let (outcome, tail) = self.run_logged(&spec, resolved, staging.path(), &derivation, sink)?;
         let duration = started.elapsed();
@@ -325,12 +323,7 @@ impl<'s> Builder<'s> {
     ///
     /// # Errors
     /// When a directory cannot be made or the root has to be merged beforehand and cannot.
-    pub fn sandbox(
-        &self,
-        resolved: &Resolved,
-        place: &Path,
-        circumstances: &Circumstances,
-    ) -> Result<SandboxSpec, BuildError> {
+    pub fn sandbox(&self, resolved: &Resolved, place: &Path, variation: &Variation) -> Result<SandboxSpec, BuildError> {
         let drv = resolved.action.resolved();
         let directory = |name: &str| -> Result<HostPath, BuildError> {
             let path = place.join(name);
@@ -346,16 +339,16 @@ impl<'s> Builder<'s> {
         };
         Ok(SandboxSpec {
             layers: self.layers(resolved, &directory)?,
-            writable: WritableLayer { upper: directory("upper")?, work: directory("work")? },
+            writable: WritableLayer::Memory,
             binds: resolved.action.inputs().iter().map(bind).collect::<Result<_, _>>()?,
             build_dir: directory("build")?,
             out_dir: directory("out")?,
             command: drv.builder.clone(),
             args: drv.args.clone(),
-            env: environment::of_build(&resolved.action, self.settings.cores),
+            env: environment::of_build(&resolved.action, self.settings.cores, variation),
             limits: Limits::default(),
             interactive: false,
-            circumstances: circumstances.clone(),
+            circumstances: variation.circumstances.clone(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What every build finds in its environment: part of the sandbox ABI, version 1. Pure.
 
+use crate::sandbox::Circumstances;
 use std::collections::BTreeMap;
 use store::Action;
 use store::derivation::output_guest_path;
@@ -7,14 +8,26 @@ use store::derivation::output_guest_path;
 /// 1980-01-02 00:00:00 UTC: the first whole day that every archive format can express.
 pub const SOURCE_DATE_EPOCH: i64 = 315_619_200;
 
+/// What is different from the sandbox ABI in one build, so that what depends on it shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variation {
+    /// What the sandbox itself varies.
+    pub circumstances: Circumstances,
+    /// Variables in place of the fixed ones; what the derivation says still comes first.
+    pub variables: BTreeMap<String, String>,
+    /// How many processes the build may run at once; as many as there are processors by default.
+    pub jobs: Option<usize>,
+}
+
 /// The environment of a build: the fixed part, then what the derivation says, then the outputs.
 ///
 /// `jobs` is how many processes the build may run at once. It is no part of the action: a build whose output depends on it is not
 /// reproducible, which is what `larder repro` is for.
 #[must_use]
-pub fn of_build(action: &Action, jobs: usize) -> BTreeMap<String, String> {
+pub fn of_build(action: &Action, jobs: usize, variation: &Variation) -> BTreeMap<String, String> {
     let mut environment = fixed();
-    environment.insert("LARDER_JOBS".to_owned(), jobs.to_string());
+    environment.insert("LARDER_JOBS".to_owned(), variation.jobs.unwrap_or(jobs).to_string());
+    environment.extend(variation.variables.clone());
     environment.extend(action.resolved().env.clone());
     let outputs: Vec<_> = action.resolved().outputs.iter().map(store::OutputName::as_str).collect();
     environment.insert("outputs".to_owned(), outputs.join(" "));

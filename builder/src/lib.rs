@@ -16,8 +16,10 @@ pub mod log;
 pub mod plan;
 pub mod resolve;
 pub mod runtime;
+#[deny(unsafe_code)]
 pub mod sandbox;
 pub mod schedule;
+#[deny(unsafe_code)]
 pub mod spawner;
 pub mod unpack;
 

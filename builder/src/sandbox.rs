@@ -4,16 +4,29 @@
 //! system-call filter, needing no privilege; [`Outcome`] says how it ended. The processes are started by the
 //! [spawner](crate::spawner). There is no way to run a command here without the sandbox: where the machine forbids it, the
 //! [error](SetupError) names the [remedy](Remedy).
+//!
+//! What a guest can *not* do, each with a test: see or reach a file, process, socket, device or environment variable of the
+//! host that the specification does not name; change a layer or bind; gain a capability, a set-user-id file, a namespace or
+//! a mount; trace; use a system call that is not in the filter's table; leave a process behind, or change its output once
+//! the end is reported.
+//!
+//! What is not hidden from it: the processor and memory of the machine (`/proc/cpuinfo`, `/proc/meminfo`), its kernel's
+//! version, and, in `/proc/self/mountinfo`, the host paths of layers and binds. What is not limited: memory, processes and
+//! disk space. What does not run: programs of another architecture (32-bit ones on a 64-bit machine are killed), debuggers,
+//! and anything that insists on a set-user-id or set-group-id bit.
 
+mod clock;
 pub(crate) mod linux;
 mod outcome;
 mod path;
 mod remedy;
 mod skeleton;
 mod spec;
+mod writable;
 
 pub use outcome::{Outcome, SetupError, Status, Step, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
 pub use spec::{Bind, Circumstances, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer};
+pub use writable::unlock_work;

@@ -1,11 +1,17 @@
 //! The one test binary of this crate.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that cannot run here says so")]
 
 mod archives;
 mod http_server;
 mod test_fetch;
+mod test_sandbox_as_user;
 mod test_sandbox_basics;
+mod test_sandbox_builds;
+mod test_sandbox_circumstances;
+mod test_sandbox_hostile;
+mod test_sandbox_terminal;
+mod test_sandbox_unavailable;
 mod test_unpack;
 mod testutil;
 

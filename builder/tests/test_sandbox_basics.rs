@@ -15,3 +15,13 @@ fn exit_status_and_signal_are_reported() {
     assert_eq!(Fixture::script("exit 7").run().0.status, Status::Exited(7));
     assert_eq!(Fixture::script("kill -TERM $$").run().0.status, Status::Signalled(15));
 }
+
+#[test]
+fn the_root_has_what_it_should_and_no_more() {
+    let fixture = Fixture::script("ls -A / | tr '\\n' ' '; ls -A /larder /etc | tr '\\n' ' '");
+    let (root, below) = (
+        "bin build data dev etc larder lib lib64 proc sbin tmp usr ",
+        "/etc: alternatives group hosts ld.so.cache passwd  /larder: out store ",
+    );
+    assert_eq!(fixture.output(), format!("{root}{below}"));
+}

@@ -19,6 +19,7 @@ pub mod context;
 pub mod diagnostic;
 pub mod env;
 pub mod evaluate;
+pub mod interface;
 pub mod io;
 mod near;
 pub mod paths;
@@ -31,8 +32,6 @@ pub mod symbol;
 pub mod syntax;
 pub mod thunk;
 pub mod value;
-
-mod interface;
 
 pub use diagnostic::{Code, Diagnostic, RenderOptions, Severity, render};
 pub use evaluate::Evaluator;

@@ -25,7 +25,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
             .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
         let own = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = args.name.as_deref().unwrap_or(&own);
-        let name = StoreName::parse(name).map_err(|error| CliError::usage(error.to_string()).hint("choose one: --name NAME"))?;
+        let name = StoreName::parse(name)
+            .map_err(|error| CliError::usage(error.to_string()).hint("choose one: --name NAME"))?;
         output::line(context.store()?.add_path(&absolute, name, None)?)?;
     }
     Ok(ExitCode::SUCCESS)

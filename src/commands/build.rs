@@ -65,9 +65,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 
 fn print(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
     if json {
-        let one = |(output, path): &(Option<OutputName>, StorePath)| {
-            serde_json::json!({ "output": output.as_ref().map(OutputName::as_str), "path": path.to_string() })
-        };
+        let one = |(output, path): &(Option<OutputName>, StorePath)| serde_json::json!({ "output": output.as_ref().map(OutputName::as_str), "path": path.to_string() });
         return output::json("build", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
     }
     outputs.iter().try_for_each(|(_, path)| output::line(path))

@@ -35,7 +35,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let path = find(&listing, &args.path)?;
     match listing.get(&path) {
         Some(Node::File { .. }) => {}
-        Some(Node::Directory(_)) => return Err(CliError::failed(format!("`{path}` is a directory; `larder ls` lists it"))),
+        Some(Node::Directory(_)) => {
+            return Err(CliError::failed(format!("`{path}` is a directory; `larder ls` lists it")));
+        }
         _ => return Err(CliError::failed(format!("`{path}` is a symbolic link; `larder ls` shows where it leads"))),
     }
     let host = path

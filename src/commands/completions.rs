@@ -18,7 +18,8 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
     let shells = clap_complete::env::Shells::builtins();
     let Some(shell) = shells.completer(&args.shell) else {
         let known: Vec<_> = shells.names().collect();
-        return Err(CliError::usage(format!("`{}` is no known shell", args.shell)).hint(format!("known are {}", known.join(", "))));
+        return Err(CliError::usage(format!("`{}` is no known shell", args.shell))
+            .hint(format!("known are {}", known.join(", "))));
     };
     let name = crate::Cli::command().get_name().to_owned();
     let mut script = Vec::new();

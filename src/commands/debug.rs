@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use crate::sandbox;
-use builder::sandbox::Circumstances;
+use builder::environment::Variation;
 
 /// Enter the sandbox of a failed build as it was left.
 #[derive(Debug, clap::Args)]
@@ -25,27 +25,27 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
     let builder = context.builder(None, true)?;
-    let resolved = sandbox::resolved(&builder, &derivation)?;
-    let Some((resolved, place)) = resolved.map(|resolved| (builder.kept_place(&resolved), resolved)).map(|(a, b)| (b, a)) else {
-        return Err(CliError::failed("its inputs are not realised, so it cannot have failed here").hint("build it first"));
+    let Some(resolved) = sandbox::resolved(&builder, &derivation)? else {
+        let error = CliError::failed("its inputs are not realised, so it cannot have failed here");
+        return Err(error.hint("build it first"));
     };
+    let place = builder.kept_place(&resolved);
     if !place.exists() {
         let error = CliError::failed(format!("no failed build of {derivation} is kept"));
         return Err(error.hint("`larder shell` enters the sandbox of a build before it starts"));
     }
-    // Overlayfs refuses a working directory that was used with other layers.
-    let staging = context.store()?.stage()?;
-    let mut spec = builder.sandbox(&resolved, &place, &Circumstances::default())?;
-    let work = staging.path().join("work");
-    std::fs::create_dir(&work).map_err(|error| CliError::failed(format!("cannot create {}: {error}", work.display())))?;
-    spec.writable.work = builder::sandbox::HostPath::parse(work).map_err(|error| CliError::internal(error.to_string()))?;
+    let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);
     if let Some((command, rest)) = args.command.split_first() {
         spec.command.clone_from(command);
         spec.args = rest.to_vec();
     } else {
         let drv = resolved.action.resolved();
-        output::error(&format!("this is /build as the failed build left it; it ran: {} {}\n", drv.builder, drv.args.join(" ")));
+        output::error(&format!(
+            "this is /build as the failed build left it; it ran: {} {}\n",
+            drv.builder,
+            drv.args.join(" ")
+        ));
     }
     sandbox::enter(&builder, spec)
 }

@@ -51,7 +51,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         return explain(context, path, &policy, args.json);
     }
     let report = if args.dry_run { store.plan_gc(&policy)? } else { store.collect_garbage(&policy)? };
-    if args.json { print_json(&report, args.dry_run)? } else { print(&report, args.dry_run)? }
+    if args.json {
+        print_json(&report, args.dry_run)?
+    } else {
+        print(&report, args.dry_run)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -70,7 +74,12 @@ fn policy(args: &Args) -> GcPolicy {
 fn print(report: &GcReport, dry_run: bool) -> Result<(), CliError> {
     let (trees, derivations): (Vec<_>, Vec<_>) = report.plan.dead.iter().partition(|node| node.path.tree().is_some());
     for node in &trees {
-        output::line(format!("{} {} ({})", if dry_run { "would delete" } else { "deleted" }, node.path, text::bytes(node.bytes)))?;
+        output::line(format!(
+            "{} {} ({})",
+            if dry_run { "would delete" } else { "deleted" },
+            node.path,
+            text::bytes(node.bytes)
+        ))?;
     }
     let what = match derivations.len() {
         0 => format!("{} paths", trees.len()),
@@ -92,8 +101,10 @@ fn explain(context: &Context, text: &str, policy: &GcPolicy, as_json: bool) -> C
     let plan: GcPlan = context.store()?.plan_gc(policy)?.plan;
     let chain = plan.explain(path);
     if as_json {
-        let chain: Vec<_> =
-            chain.iter().map(|(path, reason)| json!({ "path": path.to_string(), "because": because(reason) })).collect();
+        let chain: Vec<_> = chain
+            .iter()
+            .map(|(path, reason)| json!({ "path": path.to_string(), "because": because(reason) }))
+            .collect();
         output::json("gc-explain", json!({ "path": path.to_string(), "live": !chain.is_empty(), "chain": chain }))?;
     } else if chain.is_empty() {
         output::line(format!("{path} dies: no root, lease or policy keeps it"))?;

@@ -1,7 +1,7 @@
 //! `larder help`
 
-use crate::CommandResult;
 use crate::Cli;
+use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;

@@ -25,7 +25,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
             _ => std::fs::read(file).map(|read| text = read),
         };
         read.map_err(|error| CliError::failed(format!("cannot read {}: {error}", file.display())))?;
-        evaluation.session.check_syntax(eval::Origin::Text(file.display().to_string()), &text).map_err(|failure| evaluation.failure(failure))?;
+        evaluation
+            .session
+            .check_syntax(eval::Origin::Text(file.display().to_string()), &text)
+            .map_err(|failure| evaluation.failure(failure))?;
     }
     Ok(ExitCode::SUCCESS)
 }

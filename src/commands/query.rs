@@ -119,9 +119,7 @@ fn size(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResult
         rows.push((path, own, closure));
     }
     if as_json {
-        let one = |(path, own, closure): &(&StorePath, (u64, u64), (u64, u64))| {
-            json!({ "path": path.to_string(), "files": own.0, "bytes": own.1, "closure_files": closure.0, "closure_bytes": closure.1 })
-        };
+        let one = |(path, own, closure): &(&StorePath, (u64, u64), (u64, u64))| json!({ "path": path.to_string(), "files": own.0, "bytes": own.1, "closure_files": closure.0, "closure_bytes": closure.1 });
         output::json("size", json!({ "paths": rows.iter().map(one).collect::<Vec<_>>() }))?;
     } else {
         for (path, own, closure) in rows {
@@ -144,7 +142,8 @@ fn roots(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResul
             keeping.push(root);
         }
     }
-    let name = |root: &store::local::Root| root.link.as_ref().map_or(root.name.clone(), |link| link.display().to_string());
+    let name =
+        |root: &store::local::Root| root.link.as_ref().map_or(root.name.clone(), |link| link.display().to_string());
     if as_json {
         output::json("query", json!({ "roots": keeping.iter().map(name).collect::<Vec<_>>() }))?;
     } else {

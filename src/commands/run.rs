@@ -47,12 +47,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let layers = order.iter().map(|&number| host_path(&store.host_path(&closure[number]))).collect::<Result<_, _>>()?;
     let directory = |name: &str| {
         let path = staging.path().join(name);
-        std::fs::create_dir(&path).map_err(|error| CliError::failed(format!("cannot create {}: {error}", path.display())))?;
+        std::fs::create_dir(&path)
+            .map_err(|error| CliError::failed(format!("cannot create {}: {error}", path.display())))?;
         host_path(&path)
     };
     let spec = SandboxSpec {
         layers,
-        writable: WritableLayer { upper: directory("upper")?, work: directory("work")? },
+        writable: WritableLayer::Memory,
         binds: Vec::new(),
         build_dir: directory("build")?,
         out_dir: directory("out")?,
@@ -78,7 +79,8 @@ fn own_listing(closure: &[StorePath], listings: &[TreeListing], path: &StorePath
 /// The program called like the package, or the only one it has.
 fn main_program(root: &TreeListing, path: &StorePath, own: &TreeListing) -> Result<String, CliError> {
     let name = path.name().as_str();
-    let stem = name.find(|character: char| character.is_ascii_digit()).map_or(name, |at| name[..at].trim_end_matches('-'));
+    let stem =
+        name.find(|character: char| character.is_ascii_digit()).map_or(name, |at| name[..at].trim_end_matches('-'));
     let mut programs = Vec::new();
     own.walk(&mut |path, node| {
         let text = path.to_string();
@@ -95,7 +97,8 @@ fn main_program(root: &TreeListing, path: &StorePath, own: &TreeListing) -> Resu
     }
     match programs.as_slice() {
         [(_, only)] => Ok(only.clone()),
-        [] => Err(CliError::failed(format!("{path} has no programs")).hint("name a command: larder run INSTALLABLE -- COMMAND")),
+        [] => Err(CliError::failed(format!("{path} has no programs"))
+            .hint("name a command: larder run INSTALLABLE -- COMMAND")),
         several => {
             let names: Vec<_> = several.iter().take(20).map(|(name, _)| name.as_str()).collect();
             let error = CliError::failed(format!("{path} has several programs and none called `{stem}`"));

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::installable::{EvalArgs, resolve};
 use crate::realising::BuildArgs;
 use crate::sandbox;
-use builder::sandbox::Circumstances;
+use builder::environment::Variation;
 
 /// Enter the sandbox of a build before it starts.
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let builder = args.build.builder(context)?;
     let resolved = sandbox::realise_inputs(context, &builder, &derivation)?;
     let staging = context.store()?.stage()?;
-    let spec = builder.sandbox(&resolved, staging.path(), &Circumstances::default())?;
+    let spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);
     if let Some((command, rest)) = args.command.split_first() {
         spec.command.clone_from(command);

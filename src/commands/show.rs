@@ -53,7 +53,10 @@ fn readable(path: &StorePath, derivation: &Derivation) -> String {
     list("builder", vec![derivation.builder.clone()]);
     list("args", derivation.args.clone());
     list("outputs", derivation.outputs.iter().map(ToString::to_string).collect());
-    list("fixed", derivation.fixed.iter().map(|fixed| format!("{} of the {}", fixed.hash, fixed.mode.name())).collect());
+    list(
+        "fixed",
+        derivation.fixed.iter().map(|fixed| format!("{} of the {}", fixed.hash, fixed.mode.name())).collect(),
+    );
     list("root", derivation.root.iter().map(ToString::to_string).collect());
     list("override", derivation.overrides.iter().map(ToString::to_string).collect());
     list("runtime", derivation.runtime.iter().map(ToString::to_string).collect());

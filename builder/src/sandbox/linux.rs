@@ -1,4 +1,4 @@
-//! Entering the sandbox on Linux: the only module with `unsafe` code.
+//! Entering the sandbox on Linux.
 //!
 //! The order is fixed by the kernel's rules. [`clone_into_namespaces`] makes a process that is pid 1 of new namespaces;
 //! in it [`init::run`] maps the ids, composes the root ([`mounts`]), and starts the command ([`guest`]) without
@@ -10,8 +10,11 @@ pub(crate) mod filter;
 mod guest;
 mod identity;
 pub(crate) mod init;
+mod listing;
 mod mounts;
 mod privileges;
+mod supervise;
+#[allow(unsafe_code, reason = "system calls")]
 mod sys;
 
 use super::outcome::{SetupError, Step};
@@ -19,7 +22,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 pub(crate) use identity::OuterIds;
-pub(crate) use sys::{Forked, kill_by_pidfd, wait_for};
+pub(crate) use sys::{Forked, ignore_interrupt, kill_by_pidfd, received_descriptors, wait_for};
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS

@@ -16,7 +16,7 @@ pub enum Remedy {
     Limit(String),
     /// AppArmor restricts unprivileged user namespaces.
     AppArmor,
-    /// larder runs in a chroot.
+    /// larder runs in a chroot, or nothing else explains why user namespaces are forbidden.
     Chroot,
     /// An outer container's system-call filter forbids it.
     OuterFilter,
@@ -42,7 +42,7 @@ impl fmt::Display for Remedy {
                  kernel.apparmor_restrict_unprivileged_userns=0` as root, or give larder an AppArmor profile with `userns,`",
             ),
             Self::Chroot => f.write_str(
-                "larder runs in a chroot, where user namespaces are forbidden: enter the tree with pivot_root (for example \
+                "larder probably runs in a chroot, where user namespaces are forbidden: enter the tree with pivot_root (for example \
                  by `bwrap --bind TREE / --dev /dev --proc /proc`) instead",
             ),
             Self::OuterFilter => f.write_str(
@@ -53,7 +53,7 @@ impl fmt::Display for Remedy {
                 "larder runs in a container that hides parts of /proc: start the container with `--security-opt \
                  systempaths=unconfined`",
             ),
-            Self::OldKernel => f.write_str("the kernel is too old: larder needs Linux 6.5 or later"),
+            Self::OldKernel => f.write_str("the kernel is too old: larder needs Linux 6.8 or later"),
             Self::Feature(name) => write!(f, "the kernel lacks {name}: load the module or build it in"),
         }
     }
@@ -72,6 +72,8 @@ pub struct HostFacts {
     pub chroot: bool,
     /// Whether a system-call filter is already in force.
     pub filtered: bool,
+    /// Major and minor version of the kernel.
+    pub kernel: Option<(u32, u32)>,
     /// Whether something is mounted over parts of `/proc`.
     pub masked_proc: bool,
 }
@@ -89,6 +91,7 @@ impl HostFacts {
             zero_limits: zero_limits(),
             chroot: !mount_points.is_empty() && !mount_points.contains(&"/"),
             filtered: status.lines().any(|line| line.starts_with("Seccomp:") && line.ends_with('2')),
+            kernel: parse_release(&read("/proc/sys/kernel/osrelease")),
             masked_proc: mount_points.iter().any(|point| point.starts_with("/proc/") && !point.contains("binfmt_misc")),
         }
     }
@@ -101,6 +104,15 @@ fn read(path: &str) -> String {
 fn read_number(path: &str) -> Option<u64> {
     read(path).trim().parse().ok()
 }
+
+/// The first two numbers of a release such as `6.12.3-amd64`.
+fn parse_release(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|char: char| !char.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// The first kernel whose overlayfs takes layers one by one.
+const OLDEST_KERNEL: (u32, u32) = (6, 8);
 
 fn zero_limits() -> Vec<String> {
     let kinds = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
@@ -120,10 +132,14 @@ pub(crate) fn remedy(facts: &HostFacts, step: Step, errno: i32) -> Option<Remedy
         (Step::Namespaces, libc::EPERM | libc::EACCES) => forbidden(facts),
         (Step::Namespaces | Step::Skeleton, libc::ENOSYS) if facts.filtered => Some(Remedy::OuterFilter),
         (Step::Overlay, libc::ENODEV) => Some(Remedy::Feature("overlayfs (CONFIG_OVERLAY_FS)".to_owned())),
-        (Step::Overlay | Step::Skeleton | Step::Namespaces, libc::ENOSYS) => Some(Remedy::OldKernel),
-        (Step::IdMap | Step::Skeleton | Step::Overlay, libc::EPERM | libc::EACCES) => {
-            (facts.apparmor_restricts == Some(1)).then_some(Remedy::AppArmor)
+        (Step::Overlay, libc::EINVAL) if facts.kernel.is_some_and(|kernel| kernel < OLDEST_KERNEL) => {
+            Some(Remedy::OldKernel)
         }
+        (Step::Overlay | Step::Skeleton | Step::Namespaces, libc::ENOSYS) => Some(Remedy::OldKernel),
+        (
+            Step::IdMap | Step::Identity | Step::Root | Step::Bind | Step::Skeleton | Step::Overlay,
+            libc::EPERM | libc::EACCES,
+        ) => (facts.apparmor_restricts == Some(1)).then_some(Remedy::AppArmor),
         (Step::Proc, libc::EPERM) => facts.masked_proc.then_some(Remedy::MaskedProc),
         _ => None,
     }
@@ -136,8 +152,11 @@ fn forbidden(facts: &HostFacts) -> Option<Remedy> {
         Some(Remedy::Chroot)
     } else if facts.apparmor_restricts == Some(1) {
         Some(Remedy::AppArmor)
+    } else if facts.filtered {
+        Some(Remedy::OuterFilter)
     } else {
-        facts.filtered.then_some(Remedy::OuterFilter)
+        // The one reason left that leaves no trace: the chroot's top is a mount point itself.
+        Some(Remedy::Chroot)
     }
 }
 
@@ -172,12 +191,17 @@ mod tests {
         assert!(of(&chroot, Step::Namespaces, libc::EPERM).contains("chroot"));
         let ubuntu = HostFacts { apparmor_restricts: Some(1), ..none.clone() };
         assert!(of(&ubuntu, Step::IdMap, libc::EPERM).contains("apparmor_restrict_unprivileged_userns=0"));
+        assert!(of(&ubuntu, Step::Identity, libc::EPERM).contains("apparmor_restrict_unprivileged_userns=0"));
         assert!(of(&none, Step::Namespaces, libc::ENOSPC).contains("user.max_user_namespaces"));
         let no_nets = HostFacts { zero_limits: vec!["user.max_net_namespaces".to_owned()], ..none.clone() };
         assert!(of(&no_nets, Step::Namespaces, libc::ENOSPC).contains("user.max_net_namespaces"));
         let docker = HostFacts { filtered: true, masked_proc: true, ..none.clone() };
         assert!(of(&docker, Step::Namespaces, libc::EPERM).contains("seccomp=unconfined"));
         assert!(of(&docker, Step::Proc, libc::EPERM).contains("systempaths=unconfined"));
+        let old = HostFacts { kernel: parse_release("6.1.0-18-amd64"), ..none.clone() };
+        assert_eq!(old.kernel, Some((6, 1)));
+        assert!(of(&old, Step::Overlay, libc::EINVAL).contains("Linux 6.8"));
+        assert_eq!(of(&none, Step::Overlay, libc::EINVAL), "");
         assert_eq!(of(&none, Step::Exec, libc::ENOENT), "");
     }
 }

@@ -1,6 +1,7 @@
 //! The skeleton: the sandbox's own bottom layer, which has the mount points and the few files of `/etc` that a composed
 //! root may lack. Being the lowest layer, it never hides anything of the root. Pure: says what is to be made.
 
+use super::clock;
 use super::spec::SandboxSpec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,13 +12,16 @@ pub(crate) enum Entry {
     /// A directory with mode 0755.
     Directory,
     /// A file with mode 0444.
-    File(String),
+    File(Vec<u8>),
 }
 
-/// The name, in the skeleton, of the empty file that is mounted over what the guest shall not read.
+/// The name, in the skeleton, of the empty file that is mounted over what the guest shall not read. This file and the next
+/// are removed from the skeleton before the guest could see them there.
 pub(crate) const MASK: &str = ".mask";
 /// The name, in the skeleton, of the file mounted over `/proc/sys/kernel/osrelease` if that is varied.
 pub(crate) const KERNEL_RELEASE: &str = ".osrelease";
+/// The object that varies the time of day.
+const CLOCK: &str = "larder/clock.so";
 /// Where store paths are shown. A file system of its own, so that the guest cannot make store paths up.
 pub(crate) const STORE: &str = "larder/store";
 
@@ -27,12 +31,17 @@ pub(crate) fn skeleton(spec: &SandboxSpec, is_directory: &[bool]) -> BTreeMap<Pa
     for name in ["build", "dev", "etc", "larder", "larder/out", STORE, "proc", "tmp"] {
         entries.insert(PathBuf::from(name), Entry::Directory);
     }
+    let mut add = |name: &str, content: Vec<u8>| entries.insert(PathBuf::from(name), Entry::File(content));
     for (name, content) in etc(spec) {
-        entries.insert(PathBuf::from(name), Entry::File(content));
+        add(name, content.into_bytes());
     }
-    entries.insert(MASK.into(), Entry::File(String::new()));
+    add(MASK, Vec::new());
     if let Some(release) = &spec.circumstances.kernel_release {
-        entries.insert(KERNEL_RELEASE.into(), Entry::File(format!("{release}\n")));
+        add(KERNEL_RELEASE, format!("{release}\n").into_bytes());
+    }
+    if spec.circumstances.clock_offset != 0 {
+        add(CLOCK, clock::object(spec.circumstances.clock_offset));
+        add("etc/ld.so.preload", format!("/{CLOCK}\n").into_bytes());
     }
     let binds = spec.binds.iter().zip(is_directory);
     for (bind, is_directory) in binds.filter(|(bind, _)| !in_store(bind.target.as_path())) {
@@ -66,7 +75,7 @@ fn add_mount_point<'a>(
         entries.entry(path.clone()).or_insert(Entry::Directory);
     }
     if !is_directory {
-        entries.insert(path, Entry::File(String::new()));
+        entries.insert(path, Entry::File(Vec::new()));
     }
 }
 
@@ -77,4 +86,74 @@ fn etc(spec: &SandboxSpec) -> [(&'static str, String); 3] {
     let group = format!("{name}:x:{id}:\nnogroup:x:65534:\n");
     let hosts = format!("127.0.0.1 localhost {0}\n::1 localhost {0}\n", spec.circumstances.host_name());
     [("etc/passwd", passwd), ("etc/group", group), ("etc/hosts", hosts)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::{GuestPath, HostPath};
+    use super::super::spec::{Bind, Circumstances, Limits, WritableLayer};
+    use super::*;
+
+    fn spec(targets: &[&str]) -> SandboxSpec {
+        let host = |path: &str| HostPath::parse(path).unwrap();
+        let bind = |target: &&str| Bind { source: host("/s"), target: GuestPath::parse(*target).unwrap() };
+        SandboxSpec {
+            layers: vec![host("/l")],
+            writable: WritableLayer::Memory,
+            binds: targets.iter().map(bind).collect(),
+            build_dir: host("/b"),
+            out_dir: host("/o"),
+            command: "/bin/true".to_owned(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            limits: Limits::default(),
+            interactive: false,
+            circumstances: Circumstances::default(),
+        }
+    }
+
+    fn names(entries: &BTreeMap<PathBuf, Entry>) -> Vec<&str> {
+        entries.keys().map(|path| path.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn mount_points_are_made_where_they_belong() {
+        let spec = spec(&["/usr", "/opt/a/file", "/larder/store/x", "/larder/store/y/z"]);
+        let is_directory = [true, false, false, true];
+        let skeleton = skeleton(&spec, &is_directory);
+        let expected = [
+            ".mask",
+            "build",
+            "dev",
+            "etc",
+            "etc/group",
+            "etc/hosts",
+            "etc/passwd",
+            "larder",
+            "larder/out",
+            "larder/store",
+            "opt",
+            "opt/a",
+            "opt/a/file",
+            "proc",
+            "tmp",
+            "usr",
+        ];
+        assert_eq!(names(&skeleton), expected);
+        assert_eq!(skeleton[&PathBuf::from("opt/a/file")], Entry::File(Vec::new()));
+        let store = store_mount_points(&spec, &is_directory);
+        assert_eq!(names(&store), ["x", "y", "y/z"]);
+        assert_eq!(store[&PathBuf::from("x")], Entry::File(Vec::new()));
+    }
+
+    #[test]
+    fn circumstances_add_their_files_only_when_varied() {
+        let mut spec = spec(&[]);
+        spec.circumstances.clock_offset = 5;
+        spec.circumstances.user = Some(super::super::spec::User { name: "u".to_owned(), id: 7 });
+        let skeleton = skeleton(&spec, &[]);
+        assert_eq!(skeleton[&PathBuf::from("etc/ld.so.preload")], Entry::File(b"/larder/clock.so\n".to_vec()));
+        let Entry::File(passwd) = &skeleton[&PathBuf::from("etc/passwd")] else { panic!() };
+        assert!(passwd.starts_with(b"u:x:7:7:"));
+    }
 }

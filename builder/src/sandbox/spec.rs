@@ -41,13 +41,31 @@ pub struct SandboxSpec {
     pub circumstances: Circumstances,
 }
 
-/// The writable layer of the root: two existing, empty directories on one file system that the caller throws away.
+/// The writable layer of the root, `/tmp` included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WritableLayer {
-    /// Takes the changed files, in overlayfs' format (with attributes in the `user.overlay.` name space).
-    pub upper: HostPath,
-    /// Overlayfs' own working directory. A second run over the same `upper` needs a fresh one.
-    pub work: HostPath,
+pub enum WritableLayer {
+    /// Two existing, empty directories on one file system, which the caller throws away, having called
+    /// [`unlock_work`](super::unlock_work). What the guest changed can be looked at, and be used again, until then.
+    Directories {
+        /// Takes the changed files, in overlayfs' format (with attributes in the `user.overlay.` name space).
+        upper: HostPath,
+        /// Overlayfs' own working directory. A second run over the same `upper` needs a fresh one.
+        work: HostPath,
+    },
+    /// In memory, gone when the sandbox ends: for small builds, whose run it makes shorter by the milliseconds that an
+    /// overlay on a disk file system takes to set up.
+    Memory,
+}
+
+impl WritableLayer {
+    /// The host directory that takes the changed files, if there is one.
+    #[must_use]
+    pub fn upper(&self) -> Option<&HostPath> {
+        match self {
+            Self::Directories { upper, .. } => Some(upper),
+            Self::Memory => None,
+        }
+    }
 }
 
 /// A file or directory of the host shown read-only to the guest.
@@ -193,15 +211,89 @@ impl SandboxSpec {
         broken.map_or(Ok(()), |text| Err(SpecError::Text(text.to_owned())))
     }
 
+    /// While the root is composed, the build directory and the upper directory are mounted over.
     fn check_hidden(&self) -> Result<(), SpecError> {
         let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source)).chain([&self.out_dir]);
-        for path in sources {
-            for beneath in [&self.build_dir, &self.writable.upper] {
-                if path.as_path().starts_with(beneath.as_path()) {
-                    return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
-                }
+        let (upper, work) = match &self.writable {
+            WritableLayer::Directories { upper, work } => (Some(upper), Some(work)),
+            WritableLayer::Memory => (None, None),
+        };
+        let beneath_build = sources.clone().chain(upper).chain(work).map(|path| (path, &self.build_dir));
+        let beneath_upper =
+            upper.into_iter().flat_map(|upper| sources.clone().chain(work).map(move |path| (path, upper)));
+        for (path, beneath) in beneath_build.chain(beneath_upper) {
+            if path.as_path().starts_with(beneath.as_path()) {
+                return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(path: &str) -> HostPath {
+        HostPath::parse(path).unwrap()
+    }
+
+    fn spec() -> SandboxSpec {
+        SandboxSpec {
+            layers: vec![host("/store/a")],
+            writable: WritableLayer::Directories { upper: host("/tmp/upper"), work: host("/tmp/work") },
+            binds: vec![Bind { source: host("/store/b"), target: GuestPath::parse("/larder/store/b").unwrap() }],
+            build_dir: host("/tmp/build"),
+            out_dir: host("/tmp/out"),
+            command: "/bin/sh".to_owned(),
+            args: vec!["-e".to_owned()],
+            env: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+            limits: Limits::default(),
+            interactive: false,
+            circumstances: Circumstances::default(),
+        }
+    }
+
+    #[test]
+    fn the_serialised_form_is_known_and_read_back() {
+        let text = serde_json::to_string(&spec()).unwrap();
+        let expected = concat!(
+            r#"{"layers":["/store/a"],"writable":{"Directories":{"upper":"/tmp/upper","work":"/tmp/work"}},"#,
+            r#""binds":[{"source":"/store/b","target":"/larder/store/b"}],"build_dir":"/tmp/build","out_dir":"/tmp/out","#,
+            r#""command":"/bin/sh","args":["-e"],"env":{"A":"b"},"#,
+            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608},"interactive":false,"#,
+            r#""circumstances":{"host_name":null,"domain_name":null,"user":null,"processors":null,"umask":null,"#,
+            r#""reverse_directories":false,"clock_offset":0,"fixed_addresses":false,"kernel_release":null}}"#
+        );
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<SandboxSpec>(&text).unwrap(), spec());
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_sandbox_abi() {
+        let abi = Circumstances::default();
+        assert_eq!((abi.host_name(), abi.domain_name(), abi.umask()), ("larder", "(none)", 0o022));
+        assert_eq!(abi.user(), User { name: "build".to_owned(), id: 1000 });
+    }
+
+    fn refusal(change: impl FnOnce(&mut SandboxSpec)) -> SpecError {
+        let mut spec = spec();
+        change(&mut spec);
+        spec.check().unwrap_err()
+    }
+
+    #[test]
+    fn impossible_specifications_are_refused() {
+        assert_eq!(spec().check(), Ok(()));
+        assert_eq!(refusal(|spec| spec.layers.clear()), SpecError::NoLayers);
+        assert_eq!(refusal(|spec| spec.layers = vec![host("/l"); 500]), SpecError::TooManyLayers(500));
+        assert!(matches!(refusal(|spec| spec.layers = vec![host("/tmp/build/l")]), SpecError::Hidden { .. }));
+        assert!(matches!(refusal(|spec| spec.out_dir = host("/tmp/upper")), SpecError::Hidden { .. }));
+        let work = |path: &str| WritableLayer::Directories { upper: host("/tmp/upper"), work: host(path) };
+        assert!(matches!(refusal(|spec| spec.writable = work("/tmp/upper/work")), SpecError::Hidden { .. }));
+        assert!(matches!(refusal(|spec| spec.writable = work("/tmp/build/work")), SpecError::Hidden { .. }));
+        assert_eq!(refusal(|spec| spec.args.push("a\0".to_owned())), SpecError::Text("a\0".to_owned()));
+        let equals = |spec: &mut SandboxSpec| drop(spec.env.insert("A=B".to_owned(), String::new()));
+        assert_eq!(refusal(equals), SpecError::Text("A=B".to_owned()));
     }
 }

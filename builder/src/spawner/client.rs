@@ -97,8 +97,8 @@ impl Spawner {
         Ok(Self { shared, process, reader: Some(reader) })
     }
 
-    /// Runs one command in a sandbox and waits for its end; everything it prints goes to `log`. Any number of threads may
-    /// be doing so.
+    /// Runs one command in a sandbox and waits for its end; everything it prints goes to `log`: a pipe, or
+    /// a file opened for appending (several descriptions of it may come to write). Any number of threads may be doing so.
     ///
     /// # Errors
     /// The run could not be handed to the spawner, or the spawner died.

@@ -4,13 +4,14 @@
 //! command's: the log, or standard input, output and error.
 
 use crate::sandbox::Outcome;
+use crate::sandbox::linux::received_descriptors;
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, sendmsg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Bytes a packet may have; all but the detail of an error are small, and that is cut.
 const MAX_PACKET: usize = 64 << 10;
@@ -64,20 +65,11 @@ pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> std::io::R
             Err(Errno::EINTR) => {}
             Err(Errno::ECONNRESET) => return Ok(None),
             Err(errno) => return Err(errno.into()),
-            Ok(message) => break (message.bytes, descriptors(message.cmsgs()?)),
+            Ok(message) => break (message.bytes, received_descriptors(message.cmsgs()?)),
         }
     };
     if length == 0 {
         return Ok(None);
     }
     Ok(Some((serde_json::from_slice(&buffer[..length])?, fds)))
-}
-
-fn descriptors(messages: impl Iterator<Item = ControlMessageOwned>) -> Vec<OwnedFd> {
-    let rights = messages.filter_map(|message| match message {
-        ControlMessageOwned::ScmRights(fds) => Some(fds),
-        _ => None,
-    });
-    // SAFETY: the kernel has just made these descriptors for us; nobody else owns them.
-    rights.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect()
 }

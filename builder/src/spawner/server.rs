@@ -1,17 +1,20 @@
 //! The spawner's own side: one loop over the socket and the sandboxes that run.
+//!
+//! Making namespaces takes a third of a small run, most of that for the network's. So one first process is always kept
+//! ready in new namespaces of its own, and is replaced when it has been given a task.
 
 use super::protocol::{self, Reply, Request};
 use crate::sandbox::linux::filter::Filters;
-use crate::sandbox::linux::{self, Forked, OuterIds, Stdio, init};
+use crate::sandbox::linux::{self, AtStep, Forked, OuterIds, Stdio, init};
 use crate::sandbox::{Outcome, SetupError, Status, Step, Usage};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// Runs the spawner over the socket that is its standard input, until larder closes it. Never call it in a process with
 /// more than one thread.
@@ -32,6 +35,15 @@ struct Server {
     filters: Filters,
     outer: OuterIds,
     running: Vec<Sandbox>,
+    ready: Option<Ready>,
+}
+
+/// A first process that waits for its task.
+struct Ready {
+    socket: OwnedFd,
+    pid: libc::pid_t,
+    pidfd: OwnedFd,
+    report: OwnedFd,
 }
 
 struct Sandbox {
@@ -47,20 +59,22 @@ impl Server {
         let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
         nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
         // The terminal's interrupt is larder's to handle: it tells us whom to kill.
-        // SAFETY: ignoring a signal installs no handler.
-        unsafe { signal(Signal::SIGINT, SigHandler::SigIgn)? };
-        if nix::unistd::geteuid().is_root() {
-            nix::unistd::setgroups(&[])?;
-        }
+        linux::ignore_interrupt();
+        give_up_groups()?;
         let filters = Filters::compile().map_err(io::Error::other)?;
-        Ok(Self { socket, filters, outer: OuterIds::current(), running: Vec::new() })
+        Ok(Self { socket, filters, outer: OuterIds::current(), running: Vec::new(), ready: None })
     }
 
     fn serve(mut self) -> io::Result<()> {
         loop {
+            if self.ready.is_none() {
+                // Should this fail, the next run will tell.
+                self.ready = self.make_ready().ok();
+            }
             let ready = self.wait()?;
             if ready[0] && !self.answer()? {
-                return Ok(self.kill_all());
+                self.kill_all();
+                return Ok(());
             }
             self.collect(&ready[1..])?;
         }
@@ -97,15 +111,36 @@ impl Server {
         Ok(true)
     }
 
+    /// Gives the task to the process that is ready, or to a new one should that have died.
     fn run(&mut self, id: u64, fds: Vec<OwnedFd>) -> Result<(), SetupError> {
-        let (spec, stdio) = sort(fds)?;
-        let (report, theirs) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
-            .map_err(|errno| SetupError::new(Step::Namespaces, "report pipe", errno as i32))?;
-        match linux::clone_into_namespaces()? {
-            Forked::Child => init::run(init::Task { spec, stdio, report: theirs, outer: self.outer }, &self.filters),
-            Forked::Parent { pid, pidfd } => self.running.push(Sandbox { id, pid, pidfd, report, killed: false }),
-        }
+        let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        let give = |ready: &Ready| protocol::send(ready.socket.as_fd(), &Request::Run { id }, &raw);
+        let ready = match self.ready.take() {
+            Some(ready) if give(&ready).is_ok() => ready,
+            died => {
+                died.into_iter().for_each(Ready::discard);
+                let new = self.make_ready()?;
+                // If it cannot take the task it has died of something, which it has reported.
+                let _ = give(&new);
+                new
+            }
+        };
+        let Ready { pid, pidfd, report, .. } = ready;
+        self.running.push(Sandbox { id, pid, pidfd, report, killed: false });
         Ok(())
+    }
+
+    fn make_ready(&self) -> Result<Ready, SetupError> {
+        let (report, theirs) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).at(Step::Namespaces, "report pipe")?;
+        let (socket, their_socket) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .at(Step::Namespaces, "task socket")?;
+        match linux::clone_into_namespaces()? {
+            Forked::Parent { pid, pidfd } => Ok(Ready { socket, pid, pidfd, report }),
+            Forked::Child => {
+                let birth = init::Birth { socket: their_socket, report: theirs, outer: self.outer };
+                init::run(birth, &self.filters, receive_task)
+            }
+        }
     }
 
     /// Reaps and reports the sandboxes that have ended, according to `ended`, which may be shorter than `running`.
@@ -128,12 +163,21 @@ impl Server {
     }
 
     fn kill_all(mut self) {
+        self.ready.take().into_iter().for_each(Ready::discard);
         for sandbox in &mut self.running {
             sandbox.kill();
         }
         for sandbox in self.running {
             let _ = sandbox.reap();
         }
+    }
+}
+
+impl Ready {
+    /// Ends the process, which has nothing to do any more.
+    fn discard(self) {
+        linux::kill_by_pidfd(self.pidfd.as_fd());
+        let _ = linux::wait_for(self.pid);
     }
 }
 
@@ -164,14 +208,29 @@ impl Sandbox {
     }
 }
 
-/// Sorts the descriptors of a request.
-fn sort(fds: Vec<OwnedFd>) -> Result<(OwnedFd, Stdio), SetupError> {
+/// Leaves root's supplementary groups, which would stay with the guest. Others may not; nor may the root of a user
+/// namespace, who has no more to lose than its user.
+fn give_up_groups() -> io::Result<()> {
+    match nix::unistd::setgroups(&[]) {
+        Err(Errno::EPERM) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// The first process's side: waits for the descriptors of a run.
+fn receive_task(socket: OwnedFd) -> Result<Option<init::Task>, SetupError> {
+    let Some((Request::Run { .. }, fds)) = protocol::receive(socket.as_fd()).at(Step::Request, "")? else {
+        return Ok(None);
+    };
     let count = fds.len();
     let mut fds = fds.into_iter();
-    let stdio = match (fds.next(), fds.next(), fds.next(), fds.next()) {
-        (Some(spec), Some(log), None, None) => Some((spec, Stdio::Log(log))),
-        (Some(spec), Some(stdin), Some(stdout), Some(stderr)) => Some((spec, Stdio::Terminal([stdin, stdout, stderr]))),
+    let task = match (fds.next(), fds.next(), fds.next(), fds.next()) {
+        (Some(spec), Some(log), None, None) => Some(init::Task { spec, stdio: Stdio::Log(log) }),
+        (Some(spec), Some(stdin), Some(stdout), Some(stderr)) => {
+            Some(init::Task { spec, stdio: Stdio::Terminal([stdin, stdout, stderr]) })
+        }
         _ => None,
     };
-    stdio.ok_or_else(|| SetupError::new(Step::Request, "", 0).with_detail(format_args!("{count} descriptors")))
+    let wrong = || SetupError::new(Step::Request, "", 0).with_detail(format_args!("{count} descriptors"));
+    task.ok_or_else(wrong).map(Some)
 }

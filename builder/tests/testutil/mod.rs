@@ -1,10 +1,11 @@
 //! A sandbox for tests, made of this machine's own tools: `/usr` and what belongs to it, bound into an empty root.
 
-use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer};
+use builder::sandbox::{
+    Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer, unlock_work,
+};
 use builder::spawner::Spawner;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Seek};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -58,7 +59,7 @@ impl Fixture {
         );
         let spec = SandboxSpec {
             layers: vec![host(layer)],
-            writable: WritableLayer { upper: host(make("upper")), work: host(make("work")) },
+            writable: WritableLayer::Directories { upper: host(make("upper")), work: host(make("work")) },
             binds,
             build_dir: host(make("build")),
             out_dir: host(make("out")),
@@ -83,17 +84,23 @@ impl Fixture {
         self
     }
 
+    /// Changes over to a writable layer in memory.
+    pub(crate) fn use_memory(&mut self) {
+        unlock_work(&self.spec.writable).unwrap();
+        self.spec.writable = WritableLayer::Memory;
+    }
+
     /// Runs it; gives how it ended and what it printed.
     pub(crate) fn run(&self) -> (Outcome, String) {
         self.run_in(spawner())
     }
 
     pub(crate) fn run_in(&self, spawner: &Spawner) -> (Outcome, String) {
-        let mut log = tempfile::tempfile().unwrap();
-        let outcome = spawner.run(&self.spec, log.try_clone().unwrap().into()).unwrap();
-        let mut text = Vec::new();
-        log.rewind().unwrap();
-        log.read_to_end(&mut text).unwrap();
+        let path = self.path("log");
+        let log = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        let outcome = spawner.run(&self.spec, log.into()).unwrap();
+        let text = fs::read(&path).unwrap();
+        fs::remove_file(path).unwrap();
         (outcome, String::from_utf8_lossy(&text).into_owned())
     }
 
@@ -102,5 +109,11 @@ impl Fixture {
         let (outcome, log) = self.run();
         assert_eq!(outcome.status, Status::Exited(0), "{log}");
         log
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        unlock_work(&self.spec.writable).unwrap();
     }
 }

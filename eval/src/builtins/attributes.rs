@@ -131,7 +131,7 @@ fn map_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
     let symbols = evaluator.session.symbols();
     let mapped = attrs.all().iter().map(|attr| {
         let name = Value::String(symbols.text(attr.name));
-        Attr { value: evaluator.delay_call(args[0], &[name, attr.value]), ..*attr }
+        Attr { name: attr.name, pos: Pos::NONE, value: evaluator.delay_call(args[0], &[name, attr.value]) }
     });
     let bump = evaluator.bump();
     Ok(Value::Attrs(bump.alloc(Attrs::from_sorted(bump.alloc_slice_fill_iter(mapped)))))

@@ -50,7 +50,7 @@ impl Unit<'_> {
                 Bound::Inherited => (self.variable(binding.name, binding.span, outer), true),
                 Bound::InheritedFrom(source) => (self.select_source(*source, binding.name, binding.span), false),
             };
-            Item { name: binding.name, pos: binding.span.start, value, outer: from_outer }
+            Item { name: binding.name, pos: binding.place, value, outer: from_outer }
         });
         let items = items.collect();
         Bindings { sources, items: self.keep_all(items) }

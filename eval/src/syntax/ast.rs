@@ -1,6 +1,6 @@
 //! The syntax tree. Names are interned, strings unescaped, nested attribute paths merged; nothing is resolved yet.
 
-use crate::source::Span;
+use crate::source::{Pos, Span};
 use crate::symbol::Symbol;
 
 /// An expression.
@@ -154,6 +154,8 @@ pub struct Binding {
     pub name: Symbol,
     /// Where the name is.
     pub span: Span,
+    /// The place that `builtins.unsafeGetAttrPos` gives: of `a.b = 1;`, for both names that of `a`.
+    pub place: Pos,
     /// What it is bound to.
     pub value: Bound,
 }

@@ -22,18 +22,23 @@ impl AttrSetBuilder {
     /// Adds `path = value;`.
     pub(super) fn bind(&mut self, symbols: &Symbols, mut path: Vec<AttrName>, value: Expr) -> Result<()> {
         let first = path.remove(0);
+        let place = name_span(&first).start;
         let value = path.into_iter().rev().fold(value, |value, name| {
             let span = name_span(&name).to(value.span);
             let mut set = AttrSet::default();
             match name {
-                AttrName::Static(name, span) => set.bindings.push(Binding { name, span, value: Bound::Expr(value) }),
+                AttrName::Static(name, span) => {
+                    set.bindings.push(Binding { name, span, place, value: Bound::Expr(value) })
+                }
                 AttrName::Dynamic(name) => set.dynamic.push((name, value)),
             }
             Expr { kind: ExprKind::Attrs(Box::new(set)), span }
         });
         match first {
             AttrName::Dynamic(name) => self.set.dynamic.push((name, value)),
-            AttrName::Static(name, span) => self.add(symbols, Binding { name, span, value: Bound::Expr(value) })?,
+            AttrName::Static(name, span) => {
+                self.add(symbols, Binding { name, span, place, value: Bound::Expr(value) })?
+            }
         }
         Ok(())
     }
@@ -41,7 +46,7 @@ impl AttrSetBuilder {
     /// Adds `inherit name;` or, with the number of a source, `inherit (source) name;`.
     pub(super) fn inherit(&mut self, symbols: &Symbols, name: Symbol, span: Span, source: Option<usize>) -> Result<()> {
         let value = source.map_or(Bound::Inherited, Bound::InheritedFrom);
-        self.add(symbols, Binding { name, span, value })
+        self.add(symbols, Binding { name, span, place: span.start, value })
     }
 
     /// Adds the `e` of `inherit (e) …` and gives its number.

@@ -160,7 +160,7 @@ fn denied_arguments() -> Result<Rules, seccompiler::BackendError> {
     }
     deny(libc::SYS_unshare, vec![has(0, libc::CLONE_NEWTIME)])?;
     for request in [libc::TIOCSTI, libc::TIOCLINUX] {
-        deny(libc::SYS_ioctl, vec![is(1, request as u64)])?;
+        deny(libc::SYS_ioctl, vec![is(1, request)])?;
     }
     deny(libc::SYS_socket, FAMILIES.iter().map(|family| is_not(0, *family as u64)).collect())?;
     deny(libc::SYS_socket, vec![is(0, libc::AF_NETLINK as u64), is_not(2, libc::NETLINK_ROUTE as u64)])?;

@@ -31,12 +31,16 @@ fn write(path: &str, text: &str) -> Result<(), SetupError> {
     std::fs::write(path, text).at(Step::IdMap, path)
 }
 
-/// Sets host name and domain name and brings the loopback interface up.
-pub(crate) fn set(circumstances: &Circumstances) -> Result<(), SetupError> {
+/// Sets host name and domain name.
+pub(crate) fn set_names(circumstances: &Circumstances) -> Result<(), SetupError> {
     let name = circumstances.host_name();
     nix::unistd::sethostname(name).at(Step::Identity, name)?;
     let domain = circumstances.domain_name();
-    rustix::system::setdomainname(domain.as_bytes()).at(Step::Identity, domain)?;
+    rustix::system::setdomainname(domain.as_bytes()).at(Step::Identity, domain)
+}
+
+/// Brings the loopback interface up.
+pub(crate) fn start_loopback() -> Result<(), SetupError> {
     let socket =
         socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).at(Step::Identity, "lo")?;
     sys::loopback_up(socket.as_fd()).at(Step::Identity, "lo")

@@ -4,42 +4,77 @@
 use super::super::outcome::{SetupError, Status, Step};
 use super::super::spec::SandboxSpec;
 use super::filter::{self, Filters, Supervision};
-use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, sys};
+use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, supervise, sys};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What the first process is handed.
+/// What the first process is born with.
 #[derive(Debug)]
-pub(crate) struct Task {
-    /// A file with the serialised [`SandboxSpec`].
-    pub(crate) spec: OwnedFd,
-    /// What the command starts with.
-    pub(crate) stdio: Stdio,
+pub(crate) struct Birth {
+    /// Where it will be told what to run.
+    pub(crate) socket: OwnedFd,
     /// Where one serialised [`Status`] is written; if there are several, the first counts.
     pub(crate) report: OwnedFd,
     /// Who we are outside.
     pub(crate) outer: OuterIds,
 }
 
-/// Runs the task to its end and exits. To be called in a new child of
-/// [`clone_into_namespaces`](super::clone_into_namespaces).
-pub(crate) fn run(task: Task, filters: &Filters) -> ! {
-    let mut report = File::from(task.report);
-    let ended = catch_unwind(AssertUnwindSafe(|| run_to_end(task.spec, task.stdio, &mut report, task.outer, filters)));
-    let status = match ended {
-        Ok(Ok(status)) => status,
-        Ok(Err(error)) => Status::SetupFailed(error),
-        Err(_) => {
-            Status::SetupFailed(SetupError::new(Step::Supervise, "", 0).with_detail("panic in the first process"))
+/// What the first process is told to do.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// A file with the serialised [`SandboxSpec`].
+    pub(crate) spec: OwnedFd,
+    /// What the command starts with.
+    pub(crate) stdio: Stdio,
+}
+
+/// Waits for a task, which `receive` reads from the socket (`None`: there will be none), runs it to its end and exits.
+/// To be called in a new child of [`clone_into_namespaces`](super::clone_into_namespaces).
+pub(crate) fn run(
+    birth: Birth,
+    filters: &Filters,
+    receive: impl FnOnce(OwnedFd) -> Result<Option<Task>, SetupError>,
+) -> ! {
+    let mut report = File::from(birth.report);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        prepare(&birth.socket, &report)?;
+        match receive(birth.socket)? {
+            Some(task) => run_to_end(task, &mut report, birth.outer, filters).map(Some),
+            None => Ok(None),
         }
-    };
-    tell(&mut report, &status);
+    }));
+    let panicked = || SetupError::new(Step::Supervise, "", 0).with_detail("panic in the first process");
+    match ended.unwrap_or_else(|_| Err(panicked())) {
+        Ok(Some(status)) => tell(&mut report, &status),
+        Ok(None) => {}
+        Err(error) => tell(&mut report, &Status::SetupFailed(error)),
+    }
     sys::exit(0)
+}
+
+/// Does what needs no task, so that it is done when one comes.
+fn prepare(socket: &OwnedFd, report: &File) -> Result<(), SetupError> {
+    prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Supervise, "parent-death signal")?;
+    sys::close_all_but(&mut [socket.as_raw_fd(), report.as_raw_fd()]);
+    if spawner_has_gone(report) {
+        sys::exit(0);
+    }
+    identity::start_loopback()
+}
+
+/// Whether the spawner died before we asked to die with it: then nobody reads the report any more. Our own copy of the
+/// reading end must have been closed.
+fn spawner_has_gone(report: &File) -> bool {
+    let mut polled = [PollFd::new(report.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO).is_ok()
+        && polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
 }
 
 fn tell(report: &mut File, status: &Status) {
@@ -49,22 +84,11 @@ fn tell(report: &mut File, status: &Status) {
     let _ = report.write_all(&line);
 }
 
-fn run_to_end(
-    spec: OwnedFd,
-    stdio: Stdio,
-    report: &mut File,
-    outer: OuterIds,
-    filters: &Filters,
-) -> Result<Status, SetupError> {
-    prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Supervise, "parent-death signal")?;
-    close_others(&spec, &stdio, report);
-    let spec = read_spec(spec)?;
+fn run_to_end(task: Task, report: &mut File, outer: OuterIds, filters: &Filters) -> Result<Status, SetupError> {
+    let spec = read_spec(task.spec)?;
     spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
     enter(&spec, outer)?;
-    let supervised = filter::supervised_calls(&spec.circumstances);
-    let _ = supervised;
-    let pid = start(&spec, stdio, filters, report, None)?;
-    let status = reap_until(pid)?;
+    let status = run_command(&spec, task.stdio, filters, report)?;
     kill_the_rest();
     Ok(status)
 }
@@ -74,17 +98,8 @@ fn enter(spec: &SandboxSpec, outer: OuterIds) -> Result<(), SetupError> {
     identity::map_ids(spec.circumstances.user().id, outer)?;
     // From here on the guest, which has our user id, must not be able to look into us.
     prctl::set_dumpable(false).at(Step::Privileges, "dumpable")?;
-    identity::set(&spec.circumstances)?;
+    identity::set_names(&spec.circumstances)?;
     mounts::enter_root(spec)
-}
-
-fn close_others(spec: &OwnedFd, stdio: &Stdio, report: &File) {
-    let mut keep = vec![spec.as_raw_fd(), report.as_raw_fd()];
-    match stdio {
-        Stdio::Log(log) => keep.push(log.as_raw_fd()),
-        Stdio::Terminal(fds) => keep.extend(fds.iter().map(AsRawFd::as_raw_fd)),
-    }
-    sys::close_all_but(&mut keep);
 }
 
 fn read_spec(file: OwnedFd) -> Result<SandboxSpec, SetupError> {
@@ -94,16 +109,30 @@ fn read_spec(file: OwnedFd) -> Result<SandboxSpec, SetupError> {
     serde_json::from_slice(&bytes).map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))
 }
 
-/// Starts the command as a child; gives its pid in our namespace.
+/// Starts the command and waits for its end, answering those of its calls that are to be answered.
+fn run_command(spec: &SandboxSpec, stdio: Stdio, filters: &Filters, report: &mut File) -> Result<Status, SetupError> {
+    let calls = filter::supervised_calls(&spec.circumstances);
+    if calls.is_empty() {
+        let (command, _) = start(spec, stdio, filters, report, None)?;
+        return reap_until(command);
+    }
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .at(Step::Supervise, "listener")?;
+    let supervision = Supervision { program: filter::notify_program(&calls), socket: theirs };
+    let (command, ended) = start(spec, stdio, filters, report, Some(supervision))?;
+    supervise::run(ours, command, &ended, spec.circumstances.kernel_release.clone())
+}
+
+/// Starts the command as a child; gives its pid in our namespace, and a descriptor that is readable when it has ended.
 fn start(
     spec: &SandboxSpec,
     stdio: Stdio,
     filters: &Filters,
     report: &mut File,
     supervision: Option<Supervision>,
-) -> Result<libc::pid_t, SetupError> {
+) -> Result<(libc::pid_t, OwnedFd), SetupError> {
     match sys::fork_into(0).at(Step::Exec, "fork")? {
-        Forked::Parent { pid, .. } => Ok(pid),
+        Forked::Parent { pid, pidfd } => Ok((pid, pidfd)),
         Forked::Child => {
             let Err(error) = guest::become_command(spec, stdio, filters, supervision);
             tell(report, &Status::SetupFailed(error));
@@ -113,7 +142,7 @@ fn start(
 }
 
 /// Reaps whatever ends until the command does.
-fn reap_until(command: libc::pid_t) -> Result<Status, SetupError> {
+pub(super) fn reap_until(command: libc::pid_t) -> Result<Status, SetupError> {
     loop {
         match sys::wait_any(-1) {
             Ok((pid, status, _)) if pid == command => return Ok(status_of(status)),

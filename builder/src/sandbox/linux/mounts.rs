@@ -6,7 +6,7 @@
 use super::super::outcome::{SetupError, Step};
 use super::super::path::HostPath;
 use super::super::skeleton::{Entry, KERNEL_RELEASE, MASK, STORE, skeleton, store_mount_points};
-use super::super::spec::SandboxSpec;
+use super::super::spec::{SandboxSpec, WritableLayer};
 use super::{AtStep, sys};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -37,15 +37,16 @@ const MASKED: [&str; 5] = ["cmdline", "kcore", "keys", "sys/kernel/random/boot_i
 /// Composes the root and makes it ours. Afterwards nothing of the host's file systems can be reached but what the
 /// specification names.
 pub(crate) fn enter_root(spec: &SandboxSpec) -> Result<(), SetupError> {
+    // Only now: where the host's mounts are shared, what was mounted since our namespace was made is here too.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Root, "/")?;
     let build = clone_tree(&spec.build_dir)?;
     let out = clone_tree(&spec.out_dir)?;
     let binds = Binds::look_at(spec)?;
-    let skeleton = mount_skeleton(spec, &binds)?;
-    let root = mount_overlay(spec)?;
+    let layers = Layers::make(spec, &binds)?;
+    let root = layers.compose(spec)?;
     attach(&out, &root, "larder/out", Step::Bind)?;
     attach(&build, &root, "build", Step::Bind)?;
-    mount_proc(&root, skeleton.as_fd(), spec)?;
+    mount_proc(&root, layers.skeleton.as_fd(), spec)?;
     mount_dev(&root)?;
     binds.mount(spec, &root)?;
     pivot(&root)
@@ -93,52 +94,73 @@ fn make_entries(top: BorrowedFd<'_>, entries: &BTreeMap<PathBuf, Entry>) -> Resu
     Ok(())
 }
 
-fn write_file(top: BorrowedFd<'_>, path: &Path, content: &str) -> rustix::io::Result<()> {
+fn write_file(top: BorrowedFd<'_>, path: &Path, content: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = rustix::fs::openat(top, path, flags, Mode::from_raw_mode(0o444))?;
-    rustix::io::write(&file, content.as_bytes()).map(drop)
+    rustix::io::write(&file, content).map(drop)
 }
 
-/// Makes the bottom layer. It is attached over the build directory's host path, which is not needed any more, because
-/// an overlay takes its layers by path.
-fn mount_skeleton(spec: &SandboxSpec, binds: &Binds) -> Result<OwnedFd, SetupError> {
-    let tmpfs = new_tmpfs(Step::Skeleton)?;
-    make_entries(tmpfs.as_fd(), &skeleton(spec, &binds.is_directory))?;
-    let place = spec.build_dir.as_path();
-    move_mount(&tmpfs, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).at(Step::Skeleton, &spec.build_dir)?;
-    Ok(tmpfs)
+/// The directories of the sandbox's own that go into the overlay.
+struct Layers {
+    /// The skeleton's top.
+    skeleton: OwnedFd,
+    /// The same, by path.
+    lower: PathBuf,
+    upper: PathBuf,
+    work: PathBuf,
 }
 
-/// Composes the layers and attaches the result over the writable layer's host path.
-fn mount_overlay(spec: &SandboxSpec) -> Result<OwnedFd, SetupError> {
-    let upper = spec.writable.upper.as_path();
-    make_tmp(upper).at(Step::Overlay, spec.writable.upper.as_path().join("tmp").display())?;
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Overlay, "overlay")?;
-    configure_overlay(spec, &context).map_err(|(subject, errno)| {
-        let error = SetupError::new(Step::Overlay, subject, errno.raw_os_error());
-        error.with_detail(kernel_messages(&context))
-    })?;
-    let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(Step::Overlay, "/")?;
-    move_mount(&root, "", CWD, upper, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .at(Step::Overlay, &spec.writable.upper)?;
-    Ok(root)
-}
-
-fn configure_overlay(spec: &SandboxSpec, context: &OwnedFd) -> Result<(), (String, rustix::io::Errno)> {
-    let set = |key: &'static str, path: &HostPath| {
-        fsconfig_set_string(context, key, path.as_path()).map_err(|errno| (path.to_string(), errno))
-    };
-    for layer in &spec.layers {
-        set("lowerdir+", layer)?;
+impl Layers {
+    /// Makes them, as far as the specification does not name them, in one file system in memory. It is attached over the
+    /// build directory's host path, which is not needed any more, because an overlay takes its layers by path.
+    fn make(spec: &SandboxSpec, binds: &Binds) -> Result<Self, SetupError> {
+        let tmpfs = new_tmpfs(Step::Skeleton)?;
+        let place = spec.build_dir.as_path();
+        for name in ["lower", "upper", "work"] {
+            rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(0o755)).at(Step::Skeleton, name)?;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let lower = rustix::fs::openat(&tmpfs, "lower", flags, Mode::empty()).at(Step::Skeleton, "lower")?;
+        make_entries(lower.as_fd(), &skeleton(spec, &binds.is_directory))?;
+        move_mount(&tmpfs, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .at(Step::Skeleton, &spec.build_dir)?;
+        let (upper, work) = match &spec.writable {
+            WritableLayer::Directories { upper, work } => (upper.as_path().to_owned(), work.as_path().to_owned()),
+            WritableLayer::Memory => (place.join("upper"), place.join("work")),
+        };
+        Ok(Self { skeleton: lower, lower: place.join("lower"), upper, work })
     }
-    set("lowerdir+", &spec.build_dir)?;
-    set("upperdir", &spec.writable.upper)?;
-    set("workdir", &spec.writable.work)?;
-    // Nobody needs the writable layer after a crash, so no write in it need ever be made durable.
-    for flag in ["userxattr", "volatile"] {
-        fsconfig_set_flag(context, flag).map_err(|errno| (flag.to_owned(), errno))?;
+
+    /// Composes all layers and attaches the result over the upper one.
+    fn compose(&self, spec: &SandboxSpec) -> Result<OwnedFd, SetupError> {
+        make_tmp(&self.upper).at(Step::Overlay, self.upper.join("tmp").display())?;
+        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Overlay, "overlay")?;
+        self.configure(spec, &context).map_err(|(subject, errno)| {
+            let error = SetupError::new(Step::Overlay, subject, errno.raw_os_error());
+            error.with_detail(kernel_messages(&context))
+        })?;
+        let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(Step::Overlay, "/")?;
+        move_mount(&root, "", CWD, &self.upper, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .at(Step::Overlay, self.upper.display())?;
+        Ok(root)
     }
-    fsconfig_create(context).map_err(|errno| (String::new(), errno))
+
+    fn configure(&self, spec: &SandboxSpec, context: &OwnedFd) -> Result<(), (String, rustix::io::Errno)> {
+        let set = |key: &'static str, path: &Path| {
+            fsconfig_set_string(context, key, path).map_err(|errno| (path.display().to_string(), errno))
+        };
+        for layer in &spec.layers {
+            set("lowerdir+", layer.as_path())?;
+        }
+        set("lowerdir+", &self.lower)?;
+        set("upperdir", &self.upper)?;
+        set("workdir", &self.work)?;
+        // Nobody needs the writable layer after a crash, so no write in it need ever be made durable.
+        for flag in ["userxattr", "volatile"] {
+            fsconfig_set_flag(context, flag).map_err(|errno| (flag.to_owned(), errno))?;
+        }
+        fsconfig_create(context).map_err(|errno| (String::new(), errno))
+    }
 }
 
 /// Makes `/tmp` in the writable layer: writable by all and hiding what the layers have there.
@@ -165,6 +187,8 @@ fn kernel_messages(context: &OwnedFd) -> String {
 /// Mounts `/proc`, read-only: larder may run as root, whose files in `/proc/sys` the guest would own.
 fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> Result<(), SetupError> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Proc, "/proc")?;
+    // Whom the guest may not look into it does not see: the first process, whose command line has a host path.
+    fsconfig_set_string(&context, "hidepid", "ptraceable").at(Step::Proc, "/proc")?;
     fsconfig_create(&context).at(Step::Proc, "/proc")?;
     let attributes = READ_ONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Proc, "/proc")?;
@@ -172,24 +196,29 @@ fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> R
     for name in MASKED {
         cover(skeleton, MASK, proc.as_fd(), name)?;
     }
-    match spec.circumstances.kernel_release {
-        Some(_) => cover(skeleton, KERNEL_RELEASE, proc.as_fd(), "sys/kernel/osrelease"),
-        None => Ok(()),
+    remove(skeleton, MASK)?;
+    if spec.circumstances.kernel_release.is_some() {
+        cover(skeleton, KERNEL_RELEASE, proc.as_fd(), "sys/kernel/osrelease")?;
+        remove(skeleton, KERNEL_RELEASE)?;
     }
+    Ok(())
 }
 
-/// Shows a file of the skeleton in the place of a file of `/proc`, if there is such a file.
+/// Shows a file of the skeleton in the place of a file of `/proc`, if this kernel has such a file.
 fn cover(skeleton: BorrowedFd<'_>, with: &str, proc: BorrowedFd<'_>, name: &str) -> Result<(), SetupError> {
-    let subject = format_args!("/proc/{name}").to_string();
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let place = match rustix::fs::openat(proc, name, flags, Mode::empty()) {
+    let place = match rustix::fs::openat(proc, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
         Err(rustix::io::Errno::NOENT) => return Ok(()),
-        place => place.at(Step::Proc, &subject)?,
+        place => place.at(Step::Proc, format_args!("/proc/{name}"))?,
     };
-    let file = open_tree(skeleton, with, clone_flags()).at(Step::Proc, &subject)?;
-    sys::set_mount_attributes(file.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, &subject)?;
+    let file = open_tree(skeleton, with, clone_flags()).at(Step::Proc, with)?;
+    sys::set_mount_attributes(file.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, with)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(file, "", place, "", flags).at(Step::Proc, &subject)
+    move_mount(file, "", place, "", flags).at(Step::Proc, format_args!("/proc/{name}"))
+}
+
+/// Takes a file out of the skeleton that only its mounts shall show. Nobody has looked it up through the overlay yet.
+fn remove(skeleton: BorrowedFd<'_>, name: &str) -> Result<(), SetupError> {
+    rustix::fs::unlinkat(skeleton, name, AtFlags::empty()).at(Step::Proc, name)
 }
 
 /// Makes `/dev`: a few of the host's nodes, links, shared memory, and pseudo terminals of its own.
@@ -200,7 +229,9 @@ fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
     for name in DEVICES {
         let source = format!("/dev/{name}");
         let node = open_tree(CWD, &source, clone_flags()).at(Step::Dev, &source)?;
-        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        // Read-only mounts let devices be written all the same, but not have their modes changed, which a guest of root could.
+        let attributes =
+            MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         sys::set_mount_attributes(node.as_fd(), attributes.bits().into(), false).at(Step::Dev, &source)?;
         attach(&node, &dev, name, Step::Dev)?;
     }
@@ -209,7 +240,7 @@ fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
 
 fn make_dev_entries(dev: BorrowedFd<'_>) -> rustix::io::Result<()> {
     for name in DEVICES {
-        write_file(dev, Path::new(name), "")?;
+        write_file(dev, Path::new(name), b"")?;
     }
     for (name, target) in DEVICE_LINKS {
         rustix::fs::symlinkat(target, dev, name)?;

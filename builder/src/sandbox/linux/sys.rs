@@ -1,6 +1,8 @@
-//! The system calls that neither `nix` nor `rustix` wraps, each as one small safe or documented function.
+//! The system calls that neither `nix` nor `rustix` wraps as a safe function, each as one small safe function. All
+//! `unsafe` code of this crate is here.
 
 use super::super::outcome::Usage;
+use nix::sys::socket::ControlMessageOwned;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -145,7 +147,12 @@ const _: () = assert!(size_of::<seccompiler::sock_filter>() == size_of::<libc::s
 pub(crate) fn install_filter(program: &[seccompiler::sock_filter], listener: bool) -> io::Result<Option<OwnedFd>> {
     let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
-    let flags = if listener { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
+    // Once a call has been handed over, only a fatal signal interrupts it: it must not be made, and answered, twice.
+    let flags = if listener {
+        libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    } else {
+        0
+    };
     // SAFETY: program points to as many instructions as it says, both crates having the kernel's own layout (asserted
     // above); the kernel only reads them.
     let result = check(unsafe {
@@ -181,4 +188,107 @@ pub(crate) fn execute(program: &CStr, argv: &[*const libc::c_char], envp: &[*con
     // SAFETY: the callers build both vectors from live CStrings and end them with NULL.
     unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Waits for one call that a filter notifies of.
+pub(crate) fn receive_notification(listener: BorrowedFd<'_>) -> io::Result<libc::seccomp_notif> {
+    // SAFETY: seccomp_notif is plain integers; all zeroes is what the kernel demands.
+    let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills in a seccomp_notif, which this is.
+    let result =
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, std::ptr::from_mut(&mut call)) };
+    check(result.into()).map(|_| call)
+}
+
+/// Answers a call.
+pub(crate) fn answer_notification(listener: BorrowedFd<'_>, answer: &libc::seccomp_notif_resp) -> io::Result<()> {
+    // SAFETY: the kernel reads a seccomp_notif_resp, which this is.
+    check(
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, std::ptr::from_ref(answer)) }.into(),
+    )
+    .map(drop)
+}
+
+/// Checks that the caller still waits, and so that its process id has not been given to another.
+pub(crate) fn check_notification(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
+    // SAFETY: the kernel reads a 64-bit number, which this is.
+    check(
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, std::ptr::from_ref(&id)) }
+            .into(),
+    )
+    .map(drop)
+}
+
+/// A copy of another process's descriptor, sharing its file offset.
+pub(crate) fn copy_descriptor(thread: u32, fd: RawFd) -> io::Result<OwnedFd> {
+    // PIDFD_THREAD of <linux/pidfd.h>: the id may be any thread's.
+    let flags = libc::O_EXCL;
+    // SAFETY: the call takes no memory.
+    let pidfd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, thread, flags) })?;
+    // SAFETY: the kernel has just made this descriptor; nobody else owns it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as RawFd) };
+    // SAFETY: the call takes no memory.
+    let copy = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) })?;
+    // SAFETY: as above.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy as RawFd) })
+}
+
+/// Writes into another process's memory, all or nothing.
+pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes.len() };
+    // SAFETY: our memory is only read; the other address is checked by the kernel against the other process.
+    let written = check(unsafe { libc::process_vm_writev(process as i32, &local, 1, &remote, 1, 0) } as libc::c_long)?;
+    if written as usize == bytes.len() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EFAULT)) }
+}
+
+/// Answers `uname` into another process's memory: as the kernel would, but for the release.
+pub(crate) fn write_uname(process: u32, address: u64, release: &str) -> io::Result<()> {
+    // SAFETY: utsname is plain bytes, for which all zeroes is a valid value.
+    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live utsname.
+    check(unsafe { libc::uname(&mut name) }.into())?;
+    name.release.fill(0);
+    let room = name.release.len() - 1;
+    for (place, byte) in name.release.iter_mut().take(room).zip(release.bytes()) {
+        *place = byte as libc::c_char;
+    }
+    // SAFETY: a utsname is bytes throughout, all of them initialised.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(&name).cast::<u8>(), size_of::<libc::utsname>()) };
+    write_memory(process, address, bytes)
+}
+
+/// The kernel's number for a kind of directory entry.
+pub(crate) fn directory_entry_kind(kind: rustix::fs::FileType) -> u8 {
+    use rustix::fs::FileType;
+    match kind {
+        FileType::RegularFile => libc::DT_REG,
+        FileType::Directory => libc::DT_DIR,
+        FileType::Symlink => libc::DT_LNK,
+        FileType::Fifo => libc::DT_FIFO,
+        FileType::Socket => libc::DT_SOCK,
+        FileType::CharacterDevice => libc::DT_CHR,
+        FileType::BlockDevice => libc::DT_BLK,
+        FileType::Unknown => libc::DT_UNKNOWN,
+    }
+}
+
+/// Takes over the descriptors that came with a message.
+pub(crate) fn received_descriptors(messages: impl Iterator<Item = ControlMessageOwned>) -> Vec<OwnedFd> {
+    let rights = messages.filter_map(|message| match message {
+        ControlMessageOwned::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made these descriptors for us; the message is consumed here, so nobody else owns them.
+    rights.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect()
+}
+
+/// Ignores the terminal's interrupt.
+pub(crate) fn ignore_interrupt() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }

@@ -1,0 +1,423 @@
+//! Guests that try to get out, or to leave something behind. Each test asserts that they do not succeed.
+
+use crate::testutil::{Fixture, host, spawner, start_spawner};
+use builder::sandbox::{Status, WritableLayer, unlock_work};
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A script that makes one system call from Perl and prints its error number, or `done`.
+fn call(number: i64, arguments: &str) -> String {
+    let arguments = if arguments.is_empty() { String::new() } else { format!(", {arguments}") };
+    format!("perl -e '$r = syscall({number}{arguments}); print $r < 0 ? \"errno \" . ($! + 0) : \"done\", \"\\n\"';")
+}
+
+fn errno(errno: i32) -> String {
+    format!("errno {errno}\n")
+}
+
+#[test]
+fn host_files_do_not_exist() {
+    let fixture = Fixture::script(
+        "for path in $0 /etc/shadow /root /home /proc/1/root/etc /proc/self/cwd/../../home /sys/kernel /dev/kmsg /dev/sda \
+         /dev/mem; do ls $path >/dev/null 2>&1 && echo visible $path; done; true",
+    );
+    let secret = fixture.path("secret");
+    fs::write(&secret, "secret").unwrap();
+    let script = fixture.spec.args[1].replace("$0", secret.to_str().unwrap());
+    let mut fixture = fixture;
+    fixture.spec.args[1] = script;
+    assert_eq!(fixture.output(), "");
+}
+
+#[test]
+fn the_first_process_cannot_be_looked_into() {
+    let fixture = Fixture::script(
+        "for name in root cwd fd mem environ maps exe cmdline stat; do ls -l /proc/1/$name/ >/dev/null 2>&1 && echo list $name; \
+         cat /proc/1/$name >/dev/null 2>&1 && echo read $name; done; kill -9 1; kill -0 1 && echo alive",
+    );
+    assert_eq!(fixture.output(), "alive\n");
+}
+
+#[test]
+fn proc_shows_only_the_guest_and_cannot_be_written() {
+    let fixture = Fixture::script(
+        "ls /proc | grep -c '^[0-9]'; for file in sysrq-trigger sys/kernel/core_pattern sys/kernel/hostname self/comm; do \
+         (echo x > /proc/$file) 2>/dev/null && echo wrote $file; done; cat /proc/sys/kernel/random/boot_id /proc/cmdline \
+         /proc/keys; cat /proc/kcore 2>/dev/null | head -c 10 | wc -c",
+    );
+    let output = fixture.output();
+    let (processes, rest) = output.split_once('\n').unwrap();
+    assert!(processes.parse::<u32>().unwrap() <= 4, "{output}");
+    assert_eq!(rest, "0\n");
+}
+
+#[test]
+fn layers_cannot_be_changed_through_any_alias() {
+    let fixture = Fixture::script(
+        "rm -f /data/file; echo new > /data/file; echo new > /data/other; mkdir /data/dir; chmod 777 /data; \
+         mv /bin /bin2; ln /data/file /data/link; touch -d @0 /data; cat /data/file",
+    );
+    let before = snapshot(&fixture.path("layer"));
+    assert_eq!(fixture.output(), "new\n");
+    assert_eq!(snapshot(&fixture.path("layer")), before);
+    assert_eq!(fs::read_to_string(fixture.path("upper/data/file")).unwrap(), "new\n");
+}
+
+/// Every path below `top` with its mode, time and content.
+fn snapshot(top: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(top).unwrap().map(Result::unwrap) {
+        let data = entry.metadata().unwrap();
+        let content = if data.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+        found.push(format!("{:?} {:?} {:?} {content:?}", entry.path(), data.permissions(), data.modified().unwrap()));
+        if data.is_dir() {
+            found.extend(snapshot(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn store_paths_cannot_be_changed_through_any_alias() {
+    let fixture = Fixture::script(
+        "cd /larder/store; for path in d/file f; do (echo x > $path) 2>/dev/null && echo written; \
+         (echo x >> $path) 2>/dev/null && echo appended; chmod 777 $path 2>/dev/null && echo mode; \
+         truncate -s 0 $path 2>/dev/null && echo truncated; ln $path /build/link 2>/dev/null && echo linked; \
+         ln $path /larder/out/link 2>/dev/null && echo linked; touch $path 2>/dev/null && echo touched; \
+         rm -f $path 2>/dev/null && echo removed; \
+         exec 3<$path; (echo x > /proc/self/fd/3) 2>/dev/null && echo reopened; \
+         setfattr -n user.x -v y $path 2>/dev/null && echo attribute; done; \
+         mv d e 2>/dev/null && echo moved; mkdir new 2>/dev/null && echo made; \
+         (echo x > /larder/store/invented) 2>/dev/null && echo invented; cat d/file f",
+    );
+    let store = fixture.path("store");
+    fs::create_dir_all(store.join("d")).unwrap();
+    fs::write(store.join("d/file"), "one\n").unwrap();
+    fs::write(store.join("f"), "two\n").unwrap();
+    fs::set_permissions(store.join("f"), fs::Permissions::from_mode(0o666)).unwrap();
+    let before = snapshot(&store);
+    let fixture = fixture.bind(store.join("d"), "/larder/store/d").bind(store.join("f"), "/larder/store/f");
+    assert_eq!(fixture.output(), "one\ntwo\n");
+    assert_eq!(snapshot(&store), before);
+}
+
+#[test]
+fn host_services_cannot_be_reached() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("larder-test-{}", std::process::id());
+    let _unix = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let fixture = Fixture::script(&format!(
+        "(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo tcp; \
+         perl -MSocket -e 'socket($s, AF_UNIX, SOCK_STREAM, 0) or die; \
+         print connect($s, pack(\"S a*\", AF_UNIX, \"\\0{name}\")) ? \"unix\\n\" : \"\"'; \
+         (exec 3<>/dev/tcp/1.1.1.1/53) 2>/dev/null && echo internet; wc -l < /proc/net/route; true"
+    ));
+    // The routing table has its heading only.
+    assert_eq!(fixture.output(), "1\n");
+}
+
+#[test]
+fn the_guest_has_a_loopback_of_its_own() {
+    let fixture = Fixture::script(
+        "perl -MIO::Socket::INET -e '$l = IO::Socket::INET->new(Listen => 1, LocalAddr => \"127.0.0.1\") or die $!; \
+         $c = IO::Socket::INET->new(PeerAddr => \"127.0.0.1\", PeerPort => $l->sockport) or die $!; print \"connected\\n\"'",
+    );
+    assert_eq!(fixture.output(), "connected\n");
+}
+
+#[test]
+fn other_socket_families_are_denied() {
+    // AF_ALG, AF_PACKET, AF_VSOCK, AF_BLUETOOTH; netlink other than routing (NETLINK_AUDIT).
+    for arguments in ["38, 5, 0", "17, 3, 0", "40, 1, 0", "31, 3, 0", "16, 3, 9"] {
+        let script = call(libc::SYS_socket, arguments);
+        assert_eq!(Fixture::script(&script).output(), errno(libc::EPERM), "{arguments}");
+    }
+    assert_eq!(Fixture::script(&call(libc::SYS_socket, "16, 3, 0")).output(), "done\n");
+}
+
+#[test]
+fn no_further_namespaces() {
+    for flags in [0x1000_0000_u64, 0x2_0000, 0x2000_0000, 0x4000_0000, 0x800_0000, 0x400_0000, 0x200_0000, 0x80] {
+        let script = call(libc::SYS_unshare, &flags.to_string());
+        assert_eq!(Fixture::script(&script).output(), errno(libc::EPERM), "unshare {flags:x}");
+    }
+    let script = call(libc::SYS_clone, &format!("{}, 0, 0, 0, 0", 0x1000_0000 | libc::SIGCHLD));
+    assert_eq!(Fixture::script(&script).output(), errno(libc::EPERM));
+    assert_eq!(Fixture::script(&call(libc::SYS_clone3, "0, 0")).output(), errno(libc::ENOSYS));
+    assert_eq!(Fixture::script("unshare -Ur true").run().0.status, Status::Exited(1));
+}
+
+#[test]
+fn privileged_and_dangerous_calls_are_denied() {
+    let denied = [
+        ("mount", libc::SYS_mount),
+        ("umount2", libc::SYS_umount2),
+        ("fsopen", libc::SYS_fsopen),
+        ("open_tree", libc::SYS_open_tree),
+        ("move_mount", libc::SYS_move_mount),
+        ("mount_setattr", libc::SYS_mount_setattr),
+        ("pivot_root", libc::SYS_pivot_root),
+        ("chroot", libc::SYS_chroot),
+        ("setns", libc::SYS_setns),
+        ("ptrace", libc::SYS_ptrace),
+        ("process_vm_readv", libc::SYS_process_vm_readv),
+        ("process_vm_writev", libc::SYS_process_vm_writev),
+        ("pidfd_getfd", libc::SYS_pidfd_getfd),
+        ("keyctl", libc::SYS_keyctl),
+        ("add_key", libc::SYS_add_key),
+        ("request_key", libc::SYS_request_key),
+        ("bpf", libc::SYS_bpf),
+        ("perf_event_open", libc::SYS_perf_event_open),
+        ("userfaultfd", libc::SYS_userfaultfd),
+        ("io_uring_setup", libc::SYS_io_uring_setup),
+        ("kexec_load", libc::SYS_kexec_load),
+        ("init_module", libc::SYS_init_module),
+        ("finit_module", libc::SYS_finit_module),
+        ("open_by_handle_at", libc::SYS_open_by_handle_at),
+        ("sethostname", libc::SYS_sethostname),
+        ("syslog", libc::SYS_syslog),
+    ];
+    let script: String =
+        denied.iter().map(|(name, number)| format!("echo -n '{name} '; {}", call(*number, "0, 0, 0, 0"))).collect();
+    let expected: String = denied.iter().map(|(name, _)| format!("{name} {}", errno(libc::EPERM))).collect();
+    assert_eq!(Fixture::script(&script).output(), expected);
+}
+
+#[test]
+fn calls_unknown_to_the_filter_do_not_exist() {
+    for number in [libc::SYS_openat2, 457, 458, 9999, 0x4000_0000 + 39] {
+        assert_eq!(Fixture::script(&call(number, "0, 0, 0, 0")).output(), errno(libc::ENOSYS), "{number}");
+    }
+}
+
+#[test]
+fn only_harmless_personalities() {
+    for (flags, expected) in [("0", "done\n"), ("0x0040000", "done\n"), ("0x0400000", "errno 1\n"), ("8", "errno 1\n")]
+    {
+        assert_eq!(Fixture::script(&call(libc::SYS_personality, flags)).output(), expected, "{flags}");
+    }
+}
+
+#[test]
+fn terminal_injection_is_denied() {
+    for request in [libc::TIOCSTI, libc::TIOCLINUX] {
+        assert_eq!(Fixture::script(&call(libc::SYS_ioctl, &format!("0, {request}, 0"))).output(), errno(libc::EPERM));
+    }
+    let fixture = Fixture::script("(: < /dev/tty) 2>/dev/null && echo terminal; cut -d' ' -f6 /proc/$$/stat");
+    assert_eq!(fixture.output().trim(), "2", "the command leads a session of its own");
+}
+
+#[test]
+fn setuid_bits_cannot_be_made() {
+    let fixture = Fixture::script(&format!(
+        "touch f; for mode in 4755 2755 6755; do chmod $mode f 2>/dev/null && echo chmod $mode; done; \
+         chmod g+s . 2>/dev/null && echo directory; install -m 4755 f g 2>/dev/null && echo install; \
+         perl -e 'use Fcntl; sysopen(F, \"h\", O_CREAT | O_WRONLY, 04755) and print \"open\\n\"'; {} {} \
+         chmod 755 f && chmod 1777 . && umask 0 && perl -e 'use Fcntl; sysopen(F, \"i\", O_CREAT | O_WRONLY, 0755) or die'; \
+         find . -perm /6000; find /larder/out -perm /6000",
+        call(libc::SYS_fchmodat2, "-100, ($f = \"f\"), 04755, 0"),
+        call(libc::SYS_mknodat, "-100, ($n = \"n\"), 0104755, 0"),
+    ));
+    let (outcome, log) = fixture.run();
+    assert_eq!((outcome.status, log), (Status::Exited(0), errno(libc::EPERM).repeat(2)));
+    for entry in fs::read_dir(fixture.path("build")).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o6000, 0);
+    }
+}
+
+#[test]
+fn device_nodes_cannot_be_made() {
+    let fixture = Fixture::script("mknod c c 1 3; mknod w c 0 0; mknod b b 8 0; mkfifo p; ls");
+    let (_, log) = fixture.run();
+    assert!(log.ends_with("\np\n"), "{log}");
+}
+
+#[test]
+fn there_are_no_capabilities_to_gain() {
+    let fixture = Fixture::script("grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status");
+    let none = "0000000000000000";
+    let sets: String = ["Inh", "Prm", "Eff", "Bnd", "Amb"].map(|set| format!("Cap{set}:\t{none}\n")).concat();
+    assert_eq!(fixture.output(), format!("{sets}NoNewPrivs:\t1\nSeccomp:\t2\n"));
+}
+
+#[test]
+fn the_environment_is_exactly_what_was_given() {
+    let mut fixture = Fixture::script("");
+    fixture.spec.command = "/usr/bin/env".to_owned();
+    fixture.spec.args.clear();
+    fixture.spec.env.insert("ONE".to_owned(), "1 \u{e9}\n2".to_owned());
+    assert_eq!(fixture.output(), "ONE=1 \u{e9}\n2\nPATH=/usr/bin:/usr/sbin\n");
+}
+
+#[test]
+fn no_descriptor_is_inherited() {
+    let _leak = File::open("/").unwrap();
+    // 3 is the directory that `ls` itself is reading.
+    assert_eq!(Fixture::script("ls /proc/self/fd | tr '\\n' ' '; cat").output(), "0 1 2 3 ");
+}
+
+#[test]
+fn dev_and_sys_have_nothing_of_the_machine() {
+    let fixture =
+        Fixture::script("ls /dev | tr '\\n' ' '; ls /dev/pts /dev/shm /sys 2>/dev/null | grep -v ':$' | grep .");
+    let (_, log) = fixture.run();
+    assert_eq!(log, "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ptmx\n");
+}
+
+#[test]
+fn the_devices_of_the_host_cannot_be_changed() {
+    let mode = || fs::metadata("/dev/null").unwrap().permissions().mode();
+    let before = mode();
+    let fixture = Fixture::script(
+        "chmod 640 /dev/null 2>/dev/null && echo mode; chown 1000 /dev/zero 2>/dev/null && echo owner; \
+         touch -d @0 /dev/null 2>/dev/null && echo time; rm -f /dev/null 2>/dev/null && echo removed; \
+         echo x > /dev/null && head -c1 /dev/zero | wc -c",
+    );
+    assert_eq!(fixture.output(), "1\n");
+    assert_eq!(mode(), before);
+}
+
+#[test]
+fn a_daemon_does_not_outlive_the_command() {
+    let fixture = Fixture::script(
+        "(setsid bash -c 'trap \"\" TERM HUP; exec 1>&- 2>&-; while :; do echo x >> /larder/out/late; done' &) ; \
+         setsid sleep 100 & while [ ! -s /larder/out/late ]; do :; done; exit 3",
+    );
+    let start = Instant::now();
+    assert_eq!(fixture.run().0.status, Status::Exited(3));
+    let size = || fs::metadata(fixture.path("out/late")).unwrap().len();
+    let before = size();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(size(), before);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_kill_takes_everything() {
+    let fixture = Fixture::script(
+        "trap '' TERM INT HUP; (setsid bash -c 'while :; do echo x >> /larder/out/late; done' &); \
+         kill -STOP $$; sleep 100",
+    );
+    let log = File::create("/dev/null").unwrap();
+    let run = spawner().start_run(&fixture.spec, log.into()).unwrap();
+    let late = fixture.path("out/late");
+    wait_until(|| late.exists());
+    run.cancel_handle().kill().unwrap();
+    let handle = run.cancel_handle();
+    assert_eq!(run.wait().unwrap().status, Status::Killed);
+    let before = fs::metadata(&late).unwrap().len();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(fs::metadata(&late).unwrap().len(), before);
+    handle.kill().unwrap();
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never came about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether the host has a process whose command line contains `mark`.
+fn process_exists(mark: &str) -> bool {
+    let lines =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.into_iter().any(|line| String::from_utf8_lossy(&line).contains(mark))
+}
+
+/// What [`nothing_is_left_when_larder_is_killed`] kills: it runs a sandbox and waits for it.
+#[test]
+#[ignore = "only run by another test, in a process of its own"]
+fn a_larder_to_be_killed() {
+    let mark = std::env::var("LARDER_TEST_MARK").unwrap();
+    let fixture = Fixture::script(&format!("echo > /larder/out/started; (setsid sleep {mark} &); sleep {mark}"));
+    fs::write(std::env::var("LARDER_TEST_FILE").unwrap(), fixture.path("").to_str().unwrap()).unwrap();
+    fixture.run();
+}
+
+#[test]
+fn nothing_is_left_when_larder_is_killed() {
+    let mark = format!("98765{}", std::process::id());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut larder = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "test_sandbox_hostile::a_larder_to_be_killed"])
+        .env("LARDER_TEST_MARK", &mark)
+        .env("LARDER_TEST_FILE", file.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| process_exists(&mark));
+    larder.kill().unwrap();
+    larder.wait().unwrap();
+    wait_until(|| !process_exists(&mark));
+    let top = fs::read_to_string(file.path()).unwrap();
+    unlock_work(&WritableLayer::Directories { upper: host(format!("{top}/upper")), work: host(format!("{top}/work")) })
+        .unwrap();
+    fs::remove_dir_all(top).unwrap();
+}
+
+#[test]
+fn nothing_is_left_when_the_spawner_is_killed() {
+    let spawner = start_spawner();
+    let mark = format!("98764{}", std::process::id());
+    let fixture = Fixture::script(&format!("sleep {mark}"));
+    let run = spawner.start_run(&fixture.spec, File::create("/dev/null").unwrap().into()).unwrap();
+    wait_until(|| process_exists(&mark));
+    let pid = nix::unistd::Pid::from_raw(spawner.process_id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(run.wait().is_err());
+    wait_until(|| !process_exists(&mark));
+    assert!(spawner.start_run(&fixture.spec, File::create("/dev/null").unwrap().into()).is_err());
+}
+
+#[test]
+fn a_layer_cannot_redirect_a_mount_out_of_the_root() {
+    let fixture = Fixture::script("ls -d /outside; cat /build/mark");
+    let target = fixture.path("target");
+    fs::create_dir(&target).unwrap();
+    let layer = fixture.path("layer");
+    fs::create_dir(layer.join("inside")).unwrap();
+    std::os::unix::fs::symlink(format!("../../../../{}", target.display()), layer.join("build")).unwrap();
+    fs::write(fixture.path("build/mark"), "mark\n").unwrap();
+    let (outcome, _) = fixture.run();
+    assert!(matches!(outcome.status, Status::SetupFailed(_)), "{outcome:?}");
+    assert_eq!(fs::read_dir(target).unwrap().count(), 0);
+}
+
+#[test]
+fn a_symbolic_link_in_the_output_stays_one() {
+    let fixture =
+        Fixture::script("ln -s /etc/passwd /larder/out/result; rm -rf /build; ln -s / /build/root; ls /build/root/");
+    let (outcome, _) = fixture.run();
+    assert_eq!(outcome.status, Status::Exited(0));
+    assert!(fixture.path("out/result").is_symlink());
+}
+
+#[test]
+fn many_processes_in_sessions_of_their_own_are_killed_with_the_rest() {
+    let mark = format!("98763{}", std::process::id());
+    let fixture = Fixture::script(&format!("for i in {{1..100}}; do setsid sleep {mark} & done; exit 5"));
+    assert_eq!(fixture.run().0.status, Status::Exited(5));
+    assert!(!process_exists(&mark));
+}
+
+#[test]
+fn impossible_specifications_are_refused() {
+    let mut fixture = Fixture::script("true");
+    fixture.spec.layers.clear();
+    assert!(spawner().run(&fixture.spec, File::create("/dev/null").unwrap().into()).is_err());
+    let mut fixture = Fixture::script("true");
+    fixture.spec.layers.push(host(fixture.path("absent")));
+    let (outcome, _) = fixture.run();
+    let Status::SetupFailed(error) = outcome.status else { panic!("{outcome:?}") };
+    assert!(error.to_string().contains("absent") && error.errno == libc::ENOENT, "{error}");
+}

@@ -1,0 +1,28 @@
+//! The tests of the crate from outside: one binary, one module per subject.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests read their data and run the real Nix; the library does neither"
+)]
+
+mod host_io;
+mod test_deep;
+mod test_derivation;
+mod test_differential;
+mod test_interface;
+mod test_language;
+mod test_properties;
+
+/// A test file that no module names would silently not run.
+#[test]
+fn no_file_is_forgotten() {
+    let runner = include_str!("runner.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).expect("the tests are here") {
+        let name = entry.expect("readable").file_name().into_string().expect("plain names");
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "runner") else { continue };
+        assert!(runner.contains(&format!("\nmod {module};\n")), "{name} is not run");
+    }
+}

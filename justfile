@@ -1,0 +1,37 @@
+# What one does often. `just ci` is exactly what CI runs.
+
+# Everything, as CI runs it
+ci:
+    ./run-tests
+
+# Types and lints of what changed
+check:
+    cargo clippy --workspace --all-targets
+
+# Tests that need no network
+test:
+    cargo test --workspace -- --skip network
+
+# Formatting and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+doc:
+    cargo doc --workspace --no-deps --document-private-items
+
+# Licences, banned crates and advisories (needs cargo-deny)
+deny:
+    cargo deny check
+
+# Fuzz one decoder or the parser (needs cargo-fuzz and a nightly compiler)
+fuzz target:
+    cd fuzz && cargo +nightly fuzz run {{target}}
+
+# Side by side with Nix (needs nix-bin)
+bench:
+    benches/run
+
+# Every package that there is
+packages:
+    cargo run --release -- build recipes#phases.core --no-link

@@ -1,0 +1,84 @@
+//! `larder diff`
+
+use crate::CommandResult;
+use crate::commands::query::trees_of;
+use crate::context::Context;
+use crate::error::{CliError, with_causes};
+use crate::installable::EvalArgs;
+use crate::output;
+use crate::realising::BuildArgs;
+use repro::render::{TextOptions, html, text};
+use repro::{HostTree, Options, Report, compare};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use store::StorePath;
+use store::local::LocalStore;
+
+/// Compare two trees, down into the files.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An installable, or a file or directory
+    a: String,
+    /// Another
+    b: String,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    build: BuildArgs,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+/// How a comparison is told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// Write the report as one HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let left = side(context, &args.a, args)?;
+    let right = side(context, &args.b, args)?;
+    let options = Options { names: (args.a.clone(), args.b.clone()), ..Options::default() };
+    let report = compare(&left, &right, &options).map_err(|error| CliError::failed(with_causes(&error)))?;
+    tell(&report, &args.report)?;
+    Ok(if report.identical() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn side(context: &Context, text: &str, args: &Args) -> Result<HostTree, CliError> {
+    let path = Path::new(text);
+    let plain = !text.contains('#') && !text.starts_with("/larder/store/") && path.exists();
+    let in_store = || {
+        std::fs::canonicalize(path)
+            .is_ok_and(|place| context.store().is_ok_and(|store| place.starts_with(store.layout().store())))
+    };
+    if plain && !in_store() {
+        return HostTree::scan(path).map_err(|error| CliError::failed(with_causes(&error)));
+    }
+    let path = trees_of(context, text, &args.build, &args.eval)?.remove(0);
+    tree(context.store()?, &path)
+}
+
+/// A tree of the store, to compare.
+pub(crate) fn tree(store: &LocalStore, path: &StorePath) -> Result<HostTree, CliError> {
+    let listing = store.listing(&path.tree().ok_or_else(|| CliError::usage(format!("{path} is a derivation")))?)?;
+    Ok(HostTree::from_listing(&store.host_path(path), listing))
+}
+
+/// Prints a report as asked for.
+pub(crate) fn tell(report: &Report, args: &ReportArgs) -> Result<(), CliError> {
+    if let Some(file) = &args.html {
+        std::fs::write(file, html(report))
+            .map_err(|error| CliError::failed(format!("cannot write {}: {error}", file.display())))?;
+    }
+    if args.json {
+        let json = report.to_json().map_err(|error| CliError::internal(error.to_string()))?;
+        return output::line(json);
+    }
+    let colour = output::stdout_colours();
+    output::write(text(report, TextOptions { colour, ..TextOptions::default() }).as_bytes())
+}

@@ -1,0 +1,162 @@
+//! `larder repro`
+
+use crate::CommandResult;
+use crate::commands::diff::{ReportArgs, tell, tree};
+use crate::commands::show::derivation_of;
+use crate::context::{Context, processors};
+use crate::error::{CliError, with_causes};
+use crate::installable::{EvalArgs, Target, outputs_of, resolve};
+use crate::output;
+use crate::progress::{Progress, human};
+use crate::realising::{BuildArgs, realise};
+use crate::{sandbox, text};
+use builder::environment::Variation;
+use builder::resolve::Resolved;
+use builder::{Builder, Event, Kind, RunOptions};
+use repro::axes::{Axis, tokens, variation};
+use repro::{HostTree, Options, Report, compare};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use store::local::Sealed;
+use store::{OutputName, StorePath};
+
+/// Build again in other circumstances and compare.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An installable
+    installable: String,
+    /// Which circumstances are varied: names separated by commas, or `all`
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    axes: String,
+    /// How many times it is built again
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// If it differs, build once more for each circumstance alone, to find out which it depends on
+    #[arg(long)]
+    bisect: bool,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    build: BuildArgs,
+    #[command(flatten)]
+    eval: EvalArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let axes = parse_axes(&args.axes)?;
+    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
+    let derivation = derivation_of(context, &targets[0])?;
+    let builder = args.build.builder(context)?;
+    let target = Target::Derivation { path: derivation.clone(), output: None };
+    let result = realise(context, &builder, std::slice::from_ref(&target), RunOptions::default())?;
+    let first = outputs_of(&target, &result.outputs);
+    let resolved = sandbox::realise_inputs(context, &builder, &derivation)?;
+    let again = Again { context, builder: &builder, resolved: &resolved, first: &first };
+    let mut differed = false;
+    for number in 1..=args.runs {
+        let name = if args.runs == 1 { "varied".to_owned() } else { format!("varied {number}") };
+        let reports = again.compare(&axes, &name)?;
+        differed |= reports.iter().any(|report| !report.identical());
+        reports.iter().try_for_each(|report| tell(report, &args.report))?;
+    }
+    if differed && args.bisect {
+        again.bisect(&axes)?;
+    }
+    let named: Vec<_> = axes.iter().map(|axis| axis.name()).collect();
+    let verdict = if differed { "differs" } else { "came out identical" };
+    output::error(&format!("{} {verdict}; varied: {}\n", human(&derivation), named.join(", ")));
+    Ok(if differed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn parse_axes(list: &str) -> Result<Vec<Axis>, CliError> {
+    if list == "all" {
+        return Ok(Axis::ALL.to_vec());
+    }
+    let parse = |name: &str| name.trim().parse::<Axis>().map_err(|error| CliError::usage(error.to_string()));
+    list.split(',').filter(|name| !name.trim().is_empty()).map(parse).collect()
+}
+
+/// Building the same action again.
+struct Again<'a> {
+    context: &'a Context,
+    builder: &'a Builder<'a>,
+    resolved: &'a Resolved,
+    first: &'a [(Option<OutputName>, StorePath)],
+}
+
+impl Again<'_> {
+    /// Builds with these axes varied and compares every output. What differs is kept in the store.
+    fn compare(&self, axes: &[Axis], name: &str) -> Result<Vec<Report>, CliError> {
+        let store = self.context.store()?;
+        let varied = variation(axes, processors());
+        let started = now();
+        let made = self.make(&varied, name)?;
+        let tokens = tokens((&Variation::default(), started), (&varied, started), processors());
+        let mut reports = Vec::new();
+        for (output, sealed) in made {
+            let known = self.first.iter().find(|(name, _)| name.as_ref() == Some(&output));
+            let path = &known.ok_or_else(|| CliError::internal("an output that the first build has not"))?.1;
+            let label = path.name().to_string();
+            let left = tree(store, path)?;
+            let right = HostTree::from_listing(sealed.path(), sealed.listing().clone());
+            let mut options = Options { names: (path.to_string(), format!("{label} ({name})")), ..Options::default() };
+            options.tokens = tokens.clone();
+            let report = compare(&left, &right, &options).map_err(|error| CliError::failed(with_causes(&error)))?;
+            if !report.identical() {
+                let other = store.publish(sealed, path.name().clone())?;
+                output::error(&format!("the other result is kept as {other}\n"));
+            }
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    fn make(&self, varied: &Variation, name: &str) -> Result<Vec<(OutputName, Sealed)>, CliError> {
+        let derivation = self.resolved.derivation.clone();
+        let progress = Progress::start(self.context.quiet);
+        let kind = builder::plan::kind(self.resolved.action.resolved());
+        progress.take(Event::Planned { jobs: vec![(derivation.clone(), kind)] });
+        progress.take(Event::Started { derivation, kind: Kind::Build, expected: None });
+        let started = Instant::now();
+        let made = self.builder.make(self.resolved, varied, &|event| progress.take(event));
+        drop(progress);
+        let made =
+            made.map_err(|error| CliError::from(error).hint(format!("that was the build with circumstances {name}")))?;
+        if !self.context.quiet {
+            output::error(&format!("built again ({name}) in {}\n", text::duration(started.elapsed())));
+        }
+        Ok(made.outputs)
+    }
+
+    /// Which axes, alone, make a difference; none, if the build differs even from itself.
+    fn bisect(&self, axes: &[Axis]) -> Result<(), CliError> {
+        if self.differs(&[])? {
+            return output::line(
+                "it differs from itself in the same circumstances: random numbers, addresses or a race",
+            );
+        }
+        let mut found = Vec::new();
+        for axis in axes {
+            if self.differs(std::slice::from_ref(axis))? {
+                found.push(axis.name());
+            }
+        }
+        output::line(match found.as_slice() {
+            [] => "no circumstance alone makes a difference: it takes several at once".to_owned(),
+            found => format!("it depends on: {}", found.join(", ")),
+        })
+    }
+
+    fn differs(&self, axes: &[Axis]) -> Result<bool, CliError> {
+        let name = axes.first().map_or("the same", |axis| axis.name());
+        let made = self.make(&variation(axes, processors()), name)?;
+        let same = |(output, sealed): &(OutputName, Sealed)| {
+            self.first.iter().any(|(name, path)| name.as_ref() == Some(output) && path.tree() == Some(sealed.digest()))
+        };
+        Ok(!made.iter().all(same))
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,1 @@
+let cfg = { a = 1; b = 2; }; in "${cfg}"

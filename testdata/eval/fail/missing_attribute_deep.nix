@@ -1,0 +1,1 @@
+{ a = { bb.ccc = { dddd = 1; }; }; }.a.bb.ccc.ddd

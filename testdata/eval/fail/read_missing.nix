@@ -1,0 +1,1 @@
+builtins.readFile ./no_such_file

@@ -1,0 +1,1 @@
+with { zlib = 1; }; zlob

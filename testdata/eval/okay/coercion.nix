@@ -1,0 +1,2 @@
+[ ("a" + { outPath = "/x"; }) ({ outPath = "/x"; } + "b") ("${{ outPath = { outPath = "deep"; }; }}") (toString { outPath = 5; __toString = _: "wins"; }) (toString [ { outPath = "q"; } [ "a" [ ] "b" ] ]) ("" + toString ./. != "") (builtins.concatStringsSep "," [ { outPath = "x"; } "y" ]) (builtins.substring 0 1 { outPath = "xyz"; }) (builtins.stringLength { __toString = _: "four"; })
+  (toString (toString 5)) (toString { __toString = self: { outPath = "nested"; }; }) (builtins.baseNameOf { outPath = "/a/b"; }) ]

@@ -1,0 +1,2 @@
+[ (import ./lib/value.nix) (import ./lib) (builtins.readFile ./lib/text.txt) (builtins.readDir ./lib) (builtins.pathExists ./lib) (builtins.pathExists ./lib/no) (builtins.pathExists "${toString ./lib}/") (scopedImport { x = 5; y = 1; } ./lib/scoped.nix)
+  ((import ./lib/function.nix) { a = 1; }) (import (./lib + "/value.nix")) (import "${toString ./lib}/value.nix") (builtins.hashFile "sha256" ./lib/text.txt) (let p = ./lib; in import (p + "/default.nix")) (builtins.filter (n: builtins.match ".*\\.nix" n != null) (builtins.attrNames (builtins.readDir ./lib))) ]

@@ -1,0 +1,1 @@
+{ default = true; sub = import ./value.nix; }

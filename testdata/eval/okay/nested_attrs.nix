@@ -1,0 +1,1 @@
+[ { a.b = 1; a.c.d = 2; a.c.e = 3; } { a = { b = 1; }; a.c = 2; a.d.e = 3; } { "a".b = 1; a."c" = 2; } (rec { a.b = c; c = 2; a.d = a.b; }) { a = rec { x = 1; y = x; }; a.z = 3; } { ${"a"}.b = 1; } { a.${"x" + "y"} = 1; a.z = 2; } { a = { inherit (builtins) length; }; a.x = 1; }.a.x { set.${"p"}.q = 1; } ]

@@ -1,0 +1,1 @@
+let x = 1; f = x: let y = x; in rec { z = y + w; w = 2; g = { a ? z, b ? a + x }: with { q = 7; }; [ a b q x y (let x = 10; in x + y) ]; }; in [ (f 5).z ((f 5).g { }) ((f 1).g { a = 0; }) ((a: b: let c = a; d = b; in (a: a + c + d) 100) 1 2) (let g = a: { inherit a; h = b: { inherit a b; i = c: a + b + c; }; }; in ((g 1).h 2).i 3) (map (x: map (y: x * y) [ 1 2 ]) [ 3 4 ]) x ]
