@@ -45,14 +45,12 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == commands::SPAWNER) {
         builder::spawner::main();
     }
+    interrupt::watch();
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and versions are no errors; everything else is one of usage.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            return told(&error);
         }
     };
     let result = Context::new(&cli).and_then(|context| cli.command.run(&context));
