@@ -63,5 +63,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// Tells what is wrong with the arguments, or the help or version that was asked for instead of a command.
+fn told(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // If even that fails there is nobody left to tell.
+        let _ = error.print();
+        return ExitCode::from(2);
+    }
+    match output::wrote(error.print()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
 /// What a command returns: its exit code, or an error that says why.
 type CommandResult = Result<ExitCode, CliError>;
