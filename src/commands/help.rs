@@ -42,8 +42,10 @@ const TOPICS: &[(&str, &str)] = &[
 
 pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
     let mut command = Cli::command();
+    // Gives subcommands their whole names.
+    command.build();
     let Some(topic) = &args.topic else {
-        output::write(command.render_long_help().to_string().as_bytes())?;
+        output::write(command.render_help().to_string().as_bytes())?;
         let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
         output::line(format!("\nTopics: {}", topics.join(", ")))?;
         return Ok(ExitCode::SUCCESS);
@@ -53,7 +55,7 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
     } else if let Some(code) = eval::Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(topic)) {
         output::line(format!("{}: {}", code.number(), code.title()))?;
     } else if let Some(subcommand) = command.find_subcommand_mut(topic) {
-        output::write(subcommand.render_long_help().to_string().as_bytes())?;
+        output::write(subcommand.render_help().to_string().as_bytes())?;
     } else {
         let error = CliError::usage(format!("there is no help on `{topic}`"));
         let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
