@@ -14,6 +14,7 @@ mod test_sandbox_terminal;
 mod test_sandbox_unavailable;
 mod test_unpack;
 mod testutil;
+mod tls_server;
 
 /// A file of tests that is not named above would never run.
 #[test]

@@ -2,8 +2,10 @@
 //! hostile cases.
 
 use crate::http_server::{Answer, Server, ok, promising, redirect, response};
+use crate::tls_server;
 use builder::fetch::{
-    FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress, ProxySettings, Reason,
+    Authorities, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress,
+    ProxySettings, Reason,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -388,6 +390,27 @@ fn garbage_is_no_answer() {
     }
     let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
     Place::new().refused(&[Server::with(vec![Answer::Bytes(huge.into_bytes())]).url("/a")]);
+}
+
+#[test]
+fn d6_a_certificate_must_be_vouched_for() {
+    let address = tls_server::serve(CONTENT);
+    let url = format!("https://localhost:{}/a", address.port());
+    let mut place = Place::new();
+    let (text, reason) = place.refused(std::slice::from_ref(&url));
+    assert!(text.contains("certificate") && matches!(reason, Reason::Transport(_)), "{text}");
+    assert!(!text.contains("attempts"), "a bad certificate is not tried again: {text}");
+    place.settings.authorities = Authorities::Pem(tls_server::CERTIFICATE.as_bytes().to_vec());
+    place.fetched(&[url]);
+}
+
+#[test]
+fn d6_a_certificate_must_be_for_the_host() {
+    let address = tls_server::serve(CONTENT);
+    let mut place = Place::new();
+    place.settings.authorities = Authorities::Pem(tls_server::CERTIFICATE.as_bytes().to_vec());
+    let (text, _) = place.refused(&[format!("https://127.0.0.1:{}/a", address.port())]);
+    assert!(text.contains("not valid for name"), "{text}");
 }
 
 #[test]

@@ -543,3 +543,19 @@ fn more_links_than_the_file_system_allows_become_copies() {
     assert_eq!(place.unpack(&tar.end(), &UnpackOptions::default()).unwrap().hard_links, 66_000);
     assert_eq!((place.read("l65999").as_str(), place.mode("l65999")), ("content", 0o755));
 }
+
+#[test]
+fn a15_the_umask_has_no_influence() {
+    for umask in [0o000, 0o077] {
+        // A thread with a umask of its own.
+        let unpacked = std::thread::spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS).unwrap();
+            let place = Place::new();
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
+            let tar = Tar::default().directory("d").file("implied/f", b"x").entry(b'0', b"d/run", "", 0o755, b"x");
+            place.unpack(&tar.end(), &UnpackOptions::default()).unwrap();
+            ["d", "implied", "implied/f", "d/run"].map(|path| place.mode(path))
+        });
+        assert_eq!(unpacked.join().unwrap(), [0o755, 0o755, 0o644, 0o755], "umask {umask:o}");
+    }
+}

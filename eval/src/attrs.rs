@@ -90,8 +90,23 @@ impl Attrs {
     pub fn all(&self) -> &'static [Attr] {
         match self.base {
             None => self.top,
-            Some(base) => self.merged.get_or_init(|| Box::leak(merge(base.all(), self.top).into_boxed_slice())),
+            Some(_) => self.merged.get_or_init(|| Box::leak(self.flatten(&[]).into_boxed_slice())),
         }
+    }
+
+    /// The attributes of all layers and of one more on top. The layers are small beside the lowest one, so they are
+    /// merged with each other first and the lowest one is copied once.
+    fn flatten(&self, top: &[Attr]) -> Vec<Attr> {
+        if let Some(merged) = self.merged.get() {
+            return merge(merged, top);
+        }
+        let mut upper = top.to_vec();
+        let mut layer = self;
+        while let Some(base) = layer.base {
+            upper = merge(layer.top, &upper);
+            layer = base;
+        }
+        merge(layer.top, &upper)
     }
 
     /// This set with the attributes of `other`, which win.
@@ -104,7 +119,7 @@ impl Attrs {
         }
         let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers < MAX_LAYERS;
         if !worth {
-            return bump.alloc(Self::from_sorted(bump.alloc_slice_copy(&merge(self.all(), other.all()))));
+            return bump.alloc(Self::from_sorted(bump.alloc_slice_copy(&self.flatten(other.all()))));
         }
         let top = other.all();
         let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();

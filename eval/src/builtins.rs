@@ -21,7 +21,7 @@ mod versions;
 
 use crate::attrs::{Attr, Attrs};
 use crate::compile::Globals;
-use crate::diagnostic::Result;
+use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::settings::Settings;
 use crate::source::{Pos, Span};
@@ -85,8 +85,33 @@ const TABLES: &[&[Builtin]] = &[
     versions::TABLE,
 ];
 
-/// The functions that only impure evaluation has.
-const IMPURE: &[&str] = &[];
+/// Functions of Nix that larder does not have: they reach out of evaluation, or belong to flakes or to Nix's own store.
+const UNAVAILABLE: &[&str] = &[
+    "exec",
+    "fetchClosure",
+    "fetchGit",
+    "fetchMercurial",
+    "fetchTarball",
+    "fetchTree",
+    "fetchurl",
+    "flakeRefToString",
+    "getFlake",
+    "importNative",
+    "outputOf",
+    "parseFlakeRef",
+];
+
+/// The error for a function of Nix that larder does not have, if the name is that of one.
+#[cold]
+pub(crate) fn unavailable(name: &str, span: Span) -> Option<Box<Diagnostic>> {
+    let name = UNAVAILABLE.iter().find(|known| **known == name)?;
+    let error = Diagnostic::new(Code::Unavailable, span, format!("`builtins.{name}` is not available in larder"));
+    Some(if name.starts_with("fetch") {
+        error.hint("fetch in a derivation: builder = \"builtin:fetch\" with `urls` and `outputHash`")
+    } else {
+        error
+    })
+}
 
 /// Names that are variables without `builtins.` before them.
 const GLOBAL: &[&str] = &[
@@ -109,7 +134,7 @@ const GLOBAL: &[&str] = &[
 
 /// All builtin functions.
 pub fn all() -> impl Iterator<Item = &'static Builtin> {
-    TABLES.iter().copied().flatten().filter(|builtin| !IMPURE.contains(&builtin.name))
+    TABLES.iter().copied().flatten()
 }
 
 /// The base environment of a session.

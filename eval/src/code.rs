@@ -22,6 +22,8 @@ pub enum Expr {
         /// The slot there.
         slot: u32,
     },
+    /// A variable that is all of a binding, as in `a = b;`: it knows its place, for errors.
+    Reference(&'static Reference),
     /// A name that only a `with` can define.
     Dynamic(&'static Dynamic),
     /// `e.a`
@@ -54,6 +56,17 @@ pub enum Expr {
     Interpolate(&'static Interpolate),
     /// `<x>`
     SearchPath(&'static SearchPath),
+}
+
+/// A variable with its place.
+#[derive(Debug)]
+pub struct Reference {
+    /// Levels out.
+    pub depth: u32,
+    /// The slot there.
+    pub slot: u32,
+    /// Where it is.
+    pub span: Span,
 }
 
 /// A name that only a `with` can define.
@@ -316,5 +329,6 @@ mod tests {
     #[test]
     fn an_expression_is_small() {
         assert_eq!(size_of::<super::Expr>(), 16);
+        assert_eq!(size_of::<crate::diagnostic::Result<super::Value>>(), 16);
     }
 }

@@ -253,6 +253,9 @@ impl Unit<'_> {
 
     fn undefined(&mut self, name: Symbol, span: Span, scope: &Scope<'_>) {
         let symbols = self.compiler.symbols;
+        if let Some(error) = crate::builtins::unavailable(&symbols.display(name), span) {
+            return self.errors.push(*error);
+        }
         let in_scope = scope.chain().flat_map(|scope| match &scope.kind {
             ScopeKind::Names(names) => names.as_slice(),
             ScopeKind::With => &[],
@@ -351,8 +354,7 @@ impl Unit<'_> {
         let mut parameters = Vec::new();
         let mut span = Span::NONE;
         let mut inner = lambda;
-        loop {
-            let Pattern::Name(parameter, at) = inner.pattern else { break };
+        while let Pattern::Name(parameter, at) = inner.pattern {
             if parameters.contains(&parameter) {
                 break;
             }

@@ -32,7 +32,7 @@ unsafe impl Send for Env {}
 
 /// An environment whose slots are being filled in, in order.
 #[derive(Debug)]
-pub struct EnvBuilder {
+pub(crate) struct EnvBuilder {
     env: Env,
     room: usize,
     /// Keeps the builder on its thread.
@@ -44,13 +44,13 @@ const SLOTS: usize = size_of::<Header>().next_multiple_of(align_of::<Value>());
 
 impl Env {
     /// The environment of closed code.
-    pub fn empty(bump: &'static Bump) -> Self {
+    pub(crate) fn empty(bump: &'static Bump) -> Self {
         EnvBuilder::new(bump, None, 0).env
     }
 
     /// An environment of known values.
     #[inline]
-    pub fn of(bump: &'static Bump, up: Env, values: &[Value]) -> Self {
+    pub(crate) fn of(bump: &'static Bump, up: Env, values: &[Value]) -> Self {
         let mut builder = EnvBuilder::new(bump, Some(up), values.len());
         for &value in values {
             builder.push(value);
@@ -60,7 +60,7 @@ impl Env {
 
     /// The value in a slot.
     #[inline]
-    pub fn get(self, slot: u32) -> Value {
+    pub(crate) fn get(self, slot: u32) -> Value {
         let slot = slot as usize;
         assert!(slot < self.len(), "variables are read after their environment is filled in");
         // SAFETY: the slot is below the number of set slots, so it is inside the allocation and was written.
@@ -69,7 +69,7 @@ impl Env {
 
     /// The environment `depth` levels out.
     #[inline]
-    pub fn up(self, depth: u32) -> Self {
+    pub(crate) fn up(self, depth: u32) -> Self {
         let mut env = self;
         for _ in 0..depth {
             env = env.header().up.expect("the compiler counts levels as the evaluator makes them");
@@ -79,7 +79,7 @@ impl Env {
 
     /// How many slots are set.
     #[inline]
-    pub fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.header().set.get()
     }
 
@@ -100,7 +100,7 @@ impl Env {
 impl EnvBuilder {
     /// Room for `room` slots inside the environment `up`.
     #[inline]
-    pub fn new(bump: &'static Bump, up: Option<Env>, room: usize) -> Self {
+    pub(crate) fn new(bump: &'static Bump, up: Option<Env>, room: usize) -> Self {
         let size = SLOTS + room * size_of::<Value>();
         let layout = Layout::from_size_align(size, align_of::<Header>().max(align_of::<Value>()));
         let layout = layout.expect("the number of variables in one scope is small");
@@ -112,13 +112,13 @@ impl EnvBuilder {
 
     /// The environment, for thunks that refer to it. Only slots that are set already may be read.
     #[inline]
-    pub fn env(&self) -> Env {
+    pub(crate) fn env(&self) -> Env {
         self.env
     }
 
     /// Sets the next slot.
     #[inline]
-    pub fn push(&mut self, value: Value) {
+    pub(crate) fn push(&mut self, value: Value) {
         let set = self.env.len();
         assert!(set < self.room, "the compiler counts slots as the evaluator fills them");
         // SAFETY: the slot is inside the room, and nobody reads it before the number is raised.

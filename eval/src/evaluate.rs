@@ -86,6 +86,8 @@ impl<'a> Evaluator<'a> {
             Expr::Const(value) => Ok(value),
             Expr::Local(slot) => self.force(env.get(slot)),
             Expr::Variable { depth, slot } => self.force(env.up(depth).get(slot)),
+            Expr::Binary(code) => self.binary(code, env),
+            Expr::Select(code) => self.select(code, env),
             _ => self.eval_code(expr, env),
         }
     }
@@ -166,6 +168,9 @@ impl<'a> Evaluator<'a> {
             Expr::Local(slot) => self.force(env.get(slot))?,
             Expr::Variable { depth, slot } => self.force(env.up(depth).get(slot))?,
             Expr::Call(code) => return self.step_call(code, env),
+            Expr::Reference(code) => {
+                self.force(env.up(code.depth).get(code.slot)).map_err(|error| error.at(code.span))?
+            }
             Expr::If(code) => {
                 let yes = self.condition(&code.condition, env, code.span)?;
                 return Ok(Step::Body(if yes { &code.yes } else { &code.no }, env));
@@ -252,6 +257,7 @@ impl<'a> Evaluator<'a> {
             Expr::Const(value) => value,
             Expr::Local(slot) => env.get(slot),
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
+            Expr::Reference(code) => env.up(code.depth).get(code.slot),
             _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
         }
     }
@@ -260,6 +266,9 @@ impl<'a> Evaluator<'a> {
     #[inline]
     fn delay_binding(&self, expr: &'static Expr, env: Env) -> Value {
         match *expr {
+            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => {
+                Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
+            }
             Expr::Local(slot) if slot as usize >= env.len() => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
             _ => self.delay_element(expr, env),
         }
@@ -325,6 +334,16 @@ impl<'a> Evaluator<'a> {
         let attr = |(name, value)| crate::attrs::Attr { name, pos: crate::source::Pos::NONE, value };
         let attrs = attrs.into_iter().map(attr).collect();
         Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs)))
+    }
+
+    /// The list of delayed applications of a function to each of some values. The thunks lie side by side in memory, so
+    /// that walking the list later is fast.
+    pub(crate) fn delay_calls(&self, function: Value, values: impl ExactSizeIterator<Item = Value>) -> Value {
+        let arguments: &'static [Value] = self.bump.alloc_slice_fill_iter(values);
+        let applies: &'static [Apply] =
+            self.bump.alloc_slice_fill_iter(arguments.chunks(1).map(|arguments| Apply { function, arguments }));
+        let thunks: &'static [Thunk] = self.bump.alloc_slice_fill_iter(applies.iter().map(Thunk::apply));
+        self.list_of(thunks.iter().map(Value::Thunk))
     }
 
     /// A delayed application.

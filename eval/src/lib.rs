@@ -13,11 +13,11 @@
 
 pub mod attrs;
 pub mod builtins;
-pub mod code;
+mod code;
 mod compile;
 pub mod context;
 pub mod diagnostic;
-pub mod env;
+mod env;
 pub mod evaluate;
 pub mod interface;
 pub mod io;
@@ -30,7 +30,7 @@ pub mod settings;
 pub mod source;
 pub mod symbol;
 pub mod syntax;
-pub mod thunk;
+mod thunk;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, RenderOptions, Severity, render};

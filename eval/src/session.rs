@@ -112,7 +112,8 @@ impl Session {
         lock(&self.files_read).iter().cloned().collect()
     }
 
-    /// Runs an evaluation on a thread with a deep stack. One evaluation of a session runs at a time.
+    /// Runs an evaluation on a thread with a deep stack. One evaluation of a session runs at a time; neither `work` nor
+    /// the session's [`EvalIo`] may start another one in it, which would wait for ever.
     ///
     /// # Errors
     /// What the evaluation raises, and when no thread can be started.

@@ -22,11 +22,11 @@ const CLAIMED_APPLY: u8 = 4;
 
 /// A delayed application of a function to arguments that are values already.
 #[derive(Debug)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// The function.
-    pub function: Value,
+    pub(crate) function: Value,
     /// Its arguments, one or more.
-    pub arguments: &'static [Value],
+    pub(crate) arguments: &'static [Value],
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ unsafe impl Send for Thunk {}
 
 /// What claiming a thunk gave.
 #[derive(Debug)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// It is done already.
     Done(Value),
     /// The caller must evaluate this code in this environment, then fulfil or release the thunk.
@@ -64,19 +64,19 @@ pub enum Claim {
 impl Thunk {
     /// Code to be evaluated in an environment when the value is wanted.
     #[inline]
-    pub fn code(expr: &'static Expr, env: Env) -> Self {
+    pub(crate) fn code(expr: &'static Expr, env: Env) -> Self {
         Self { state: AtomicU8::new(CODE), payload: UnsafeCell::new(Payload { code: (expr, env) }) }
     }
 
     /// An application to be made when the value is wanted.
     #[inline]
-    pub fn apply(apply: &'static Apply) -> Self {
+    pub(crate) fn apply(apply: &'static Apply) -> Self {
         Self { state: AtomicU8::new(APPLY), payload: UnsafeCell::new(Payload { apply }) }
     }
 
     /// The value, if it is known.
     #[inline]
-    pub fn value(&self) -> Option<Value> {
+    pub(crate) fn value(&self) -> Option<Value> {
         if self.state.load(Ordering::Acquire) != DONE {
             return None;
         }
@@ -86,7 +86,7 @@ impl Thunk {
 
     /// Takes the duty to compute the value.
     #[inline]
-    pub fn claim(&self) -> Claim {
+    pub(crate) fn claim(&self) -> Claim {
         let state = self.state.load(Ordering::Acquire);
         let claimed = match state {
             CODE => CLAIMED_CODE,
@@ -110,7 +110,7 @@ impl Thunk {
 
     /// Ends a claim with the value. Does nothing on a thunk that nobody claimed.
     #[inline]
-    pub fn fulfil(&self, value: Value) {
+    pub(crate) fn fulfil(&self, value: Value) {
         if self.state.load(Ordering::Relaxed) < CLAIMED_CODE {
             return;
         }
@@ -122,7 +122,7 @@ impl Thunk {
 
     /// Ends a claim without a value, because computing failed: the next to force it tries again.
     #[inline]
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         let suspended = match self.state.load(Ordering::Relaxed) {
             CLAIMED_CODE => CODE,
             CLAIMED_APPLY => APPLY,

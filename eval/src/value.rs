@@ -11,7 +11,10 @@ use crate::env::Env;
 use crate::thunk::Thunk;
 
 /// A value of the language, or a thunk that will become one.
+///
+/// The tag takes a whole word, so that every payload lies in the second word and a copy is two moves.
 #[derive(Debug, Clone, Copy)]
+#[repr(u64)]
 pub enum Value {
     /// `null`
     Null,

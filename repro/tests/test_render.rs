@@ -106,3 +106,12 @@ fn the_json_form_is_that_of_its_schema() {
     );
     assert_eq!(report.to_json().unwrap(), expected);
 }
+
+#[test]
+fn pages_have_an_end() {
+    let mut report = sample();
+    let difference = report.differences[0].clone();
+    report.differences = vec![difference; 200_000];
+    let page = html(&report);
+    assert!(page.len() < 33 << 20 && page.contains(" more differences</p>") && page.ends_with("</html>\n"));
+}

@@ -175,10 +175,7 @@ impl Reason {
         match self {
             Self::Status { status } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
             Self::Short { .. } | Self::Receive(_) | Self::NotResumed(_) => true,
-            Self::Transport(error) => !matches!(
-                **error,
-                ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::BadUri(_) | ureq::Error::Http(_)
-            ),
+            Self::Transport(error) => !is_lasting(error),
             _ => false,
         }
     }
@@ -196,6 +193,16 @@ impl Reason {
             }
             _ => return None,
         })
+    }
+}
+
+/// Whether an error of the client will be the same next time: bad certificates and URLs, but not broken connections.
+fn is_lasting(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::BadUri(_) | ureq::Error::Http(_) => true,
+        // What rustls finds wrong comes wrapped like this.
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
     }
 }
 

@@ -59,7 +59,7 @@ fn holds(evaluator: &Evaluator<'_>, predicate: Value, item: Value, span: Span, o
 }
 
 fn all(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let predicate = evaluator.force(args[0])?;
+    let predicate = evaluator.expect_function(args[0], span, "as the function given to `all`")?;
     for item in list_argument(evaluator, args[1], span, "all")?.items {
         if !holds(evaluator, predicate, *item, span, "all")? {
             return Ok(Value::Bool(false));
@@ -69,7 +69,7 @@ fn all(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
 }
 
 fn any(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let predicate = evaluator.force(args[0])?;
+    let predicate = evaluator.expect_function(args[0], span, "as the function given to `any`")?;
     for item in list_argument(evaluator, args[1], span, "any")?.items {
         if holds(evaluator, predicate, *item, span, "any")? {
             return Ok(Value::Bool(true));
@@ -98,7 +98,7 @@ fn concat_lists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
 }
 
 fn concat_map(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let function = evaluator.force(args[0])?;
+    let function = evaluator.expect_function(args[0], span, "as the function given to `concatMap`")?;
     let list = list_argument(evaluator, args[1], span, "concatMap")?;
     let inner = list.items.iter().map(|item| {
         let result = evaluator.call(function, &[*item], span)?;
@@ -134,7 +134,7 @@ fn filter(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
     if list.items.is_empty() {
         return Ok(Value::List(&EMPTY_LIST));
     }
-    let predicate = evaluator.force(args[0])?;
+    let predicate = evaluator.expect_function(args[0], span, "as the function given to `filter`")?;
     let mut kept = Vec::new();
     for item in list.items {
         if holds(evaluator, predicate, *item, span, "filter")? {
@@ -145,7 +145,7 @@ fn filter(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
 }
 
 fn foldl(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let function = evaluator.force(args[0])?;
+    let function = evaluator.expect_function(args[0], span, "as the function given to `foldl'`")?;
     let list = list_argument(evaluator, args[2], span, "foldl'")?;
     let mut result = args[1];
     for item in list.items {
@@ -162,11 +162,11 @@ fn gen_list(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
     if length > 1 << 32 {
         return Err(Diagnostic::new(Code::BadArgument, span, format!("a list of {length} elements is too long")));
     }
-    Ok(evaluator.list_of((0..length).map(|index| evaluator.delay_call(args[0], &[Value::Int(index as i64)]))))
+    Ok(evaluator.delay_calls(args[0], (0..length).map(|index| Value::Int(index as i64))))
 }
 
 fn group_by(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let function = evaluator.force(args[0])?;
+    let function = evaluator.expect_function(args[0], span, "as the function given to `groupBy`")?;
     let list = list_argument(evaluator, args[1], span, "groupBy")?;
     let mut groups: FxHashMap<_, Vec<Value>> = FxHashMap::default();
     let mut order = Vec::new();
@@ -203,11 +203,11 @@ fn length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
 
 fn map(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = list_argument(evaluator, args[1], span, "map")?;
-    Ok(evaluator.list_of(list.items.iter().map(|item| evaluator.delay_call(args[0], &[*item]))))
+    Ok(evaluator.delay_calls(args[0], list.items.iter().copied()))
 }
 
 fn partition(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let predicate = evaluator.force(args[0])?;
+    let predicate = evaluator.expect_function(args[0], span, "as the function given to `partition`")?;
     let list = list_argument(evaluator, args[1], span, "partition")?;
     let (mut right, mut wrong) = (Vec::new(), Vec::new());
     for item in list.items {
@@ -221,7 +221,7 @@ fn sort(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
     if list.items.is_empty() {
         return Ok(Value::List(list));
     }
-    let function = evaluator.force(args[0])?;
+    let function = evaluator.expect_function(args[0], span, "as the function given to `sort`")?;
     let natural = matches!(function, Value::Builtin(builtin) if builtin.name == "lessThan");
     let mut items = list.items.to_vec();
     if natural {
@@ -256,7 +256,8 @@ fn merge_sort(mut items: Vec<Value>, less: &dyn Fn(Value, Value) -> Result<bool>
             let (mut left, mut right) = (start, middle);
             while left < middle && right < end {
                 let second = less(items[right], items[left])?;
-                merged.push(items[if second { right } else { left }]);
+                // What was computed for comparing need not be looked up again.
+                merged.push(items[if second { right } else { left }].resolved());
                 if second { right += 1 } else { left += 1 }
             }
             merged.extend_from_slice(&items[left..middle]);

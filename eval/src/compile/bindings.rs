@@ -46,7 +46,7 @@ impl Unit<'_> {
         sorted.sort_unstable_by_key(|binding| binding.name);
         let items = sorted.into_iter().map(|binding| {
             let (value, from_outer) = match &binding.value {
-                Bound::Expr(expr) => (self.expr(expr, scope, Some(binding.name)), false),
+                Bound::Expr(expr) => (self.bound(expr, scope, binding.name), false),
                 Bound::Inherited => (self.variable(binding.name, binding.span, outer), true),
                 Bound::InheritedFrom(source) => (self.select_source(*source, binding.name, binding.span), false),
             };
@@ -54,6 +54,15 @@ impl Unit<'_> {
         });
         let items = items.collect();
         Bindings { sources, items: self.keep_all(items) }
+    }
+
+    fn bound(&mut self, expr: &ast::Expr, scope: &Scope<'_>, name: Symbol) -> Expr {
+        let (depth, slot) = match self.expr(expr, scope, Some(name)) {
+            Expr::Local(slot) => (0, slot),
+            Expr::Variable { depth, slot } => (depth, slot),
+            other => return other,
+        };
+        Expr::Reference(self.keep(code::Reference { depth, slot, span: expr.span }))
     }
 
     fn select_source(&mut self, source: usize, name: Symbol, span: Span) -> Expr {

@@ -57,7 +57,11 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, options: RenderOptions
     for label in &diagnostic.labels {
         renderer.excerpt(label, '-');
     }
-    renderer.trace(diagnostic, primary.span);
+    let caller = renderer.caller(diagnostic, primary.span);
+    if let Some(caller) = &caller {
+        renderer.excerpt(caller, '-');
+    }
+    renderer.trace(diagnostic, primary.span, caller.as_ref());
     for hint in &diagnostic.hints {
         let word = renderer.paint(GREEN, "hint:");
         let _ = writeln!(renderer.text, "{word} {hint}");
@@ -88,6 +92,13 @@ impl Renderer<'_> {
         diagnostic.trace.iter().find(|label| !label.span.is_none()).cloned().unwrap_or(diagnostic.primary.clone())
     }
 
+    /// The innermost place in another file than the error's: where a library was used wrongly, its caller's own line.
+    fn caller(&self, diagnostic: &Diagnostic, primary: Span) -> Option<Label> {
+        let own = self.source(primary)?;
+        let elsewhere = |label: &&Label| self.source(label.span).is_some_and(|source| !Arc::ptr_eq(&source, &own));
+        diagnostic.trace.iter().find(elsewhere).cloned()
+    }
+
     fn source(&self, span: Span) -> Option<Arc<Source>> {
         if span.is_none() { None } else { self.sources.find(span.start) }
     }
@@ -108,9 +119,13 @@ impl Renderer<'_> {
         let _ = writeln!(self.text, "{margin} {bar} {}{marks}", " ".repeat(before));
     }
 
-    fn trace(&mut self, diagnostic: &Diagnostic, shown: Span) {
-        let frames: Vec<_> =
-            diagnostic.trace.iter().filter(|frame| frame.span != shown || frame.span.is_none()).collect();
+    fn trace(&mut self, diagnostic: &Diagnostic, shown: Span, caller: Option<&Label>) {
+        let frames: Vec<_> = diagnostic
+            .trace
+            .iter()
+            .filter(|frame| frame.span != shown || frame.span.is_none())
+            .filter(|frame| Some(*frame) != caller)
+            .collect();
         for frame in frames.iter().take(self.options.frames) {
             let place = self.source(frame.span).map_or(String::new(), |source| {
                 let at = source.line_column(frame.span.start);
@@ -130,7 +145,7 @@ fn excerpt_line(source: &Source, span: Span) -> (String, usize, usize) {
     let line = source.line(place.line);
     let from = (place.column as usize - 1).min(line.len());
     let length = (source.offset(span.end).saturating_sub(source.offset(span.start))).min(line.len() - from);
-    let skip = if from > MAX_WIDTH / 2 { from - MAX_WIDTH / 2 } else { 0 };
+    let skip = from.saturating_sub(MAX_WIDTH / 2);
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\t', "    ").replace(char::is_control, " ");
     let before = show(&line[skip..from]);
     let marked = show(&line[from..from + length]);

@@ -206,6 +206,11 @@ impl Evaluator<'_> {
     #[cold]
     pub(crate) fn missing_attribute(&self, attrs: &Attrs, name: Symbol, span: Span) -> Box<Diagnostic> {
         let symbols = self.session.symbols();
+        // Only the set of builtin functions has one called `derivationStrict`.
+        let builtins = symbols.find(b"derivationStrict").is_some_and(|name| attrs.get(name).is_some());
+        if let Some(error) = crate::builtins::unavailable(&symbols.display(name), span).filter(|_| builtins) {
+            return error;
+        }
         let mut known: Vec<_> = attrs.all().iter().map(|attr| symbols.bytes(attr.name)).collect();
         known.sort_unstable();
         let hint = did_you_mean(symbols.bytes(name), known.iter().copied()).or_else(|| match known.as_slice() {

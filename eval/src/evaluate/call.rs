@@ -180,7 +180,20 @@ impl Evaluator<'_> {
         result.map_err(|error| error.at(span))
     }
 
-    fn call_entered(&self, mut function: Value, mut arguments: &[Value], span: Span) -> Result<Value> {
+    #[inline]
+    fn call_entered(&self, function: Value, arguments: &[Value], span: Span) -> Result<Value> {
+        if let Value::Lambda(closure) = function
+            && let Parameters::Names(count) = closure.lambda.parameters
+            && count == arguments.len()
+            && closure.applied.is_empty()
+        {
+            let env = Env::of(self.bump, closure.env, arguments);
+            return self.eval(&closure.lambda.body, env).map_err(|error| self.call_frame(error, span, closure.lambda));
+        }
+        self.call_in_steps(function, arguments, span)
+    }
+
+    fn call_in_steps(&self, mut function: Value, mut arguments: &[Value], span: Span) -> Result<Value> {
         while !arguments.is_empty() {
             let (value, used) = match self.force(function)? {
                 Value::Lambda(closure) => self.apply_lambda(closure, arguments, span)?,

@@ -4,6 +4,7 @@ use super::Evaluator;
 use crate::attrs::Attrs;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::source::Span;
+use crate::symbol::names;
 use crate::value::{List, Text, Value};
 
 impl Evaluator<'_> {
@@ -28,6 +29,15 @@ impl Evaluator<'_> {
         match self.force(value)? {
             Value::List(list) => Ok(list),
             other => Err(self.wrong_type("a list", other, span, role)),
+        }
+    }
+
+    /// A function, or a set that can be called.
+    pub(crate) fn expect_function(&self, value: Value, span: Span, role: &str) -> Result<Value> {
+        match self.force(value)? {
+            function @ (Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_)) => Ok(function),
+            set @ Value::Attrs(attrs) if attrs.get(names::FUNCTOR).is_some() => Ok(set),
+            other => Err(self.wrong_type("a function", other, span, role)),
         }
     }
 

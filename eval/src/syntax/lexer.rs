@@ -5,7 +5,7 @@
 //! `a/b` a path, `a:b` a URI.
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_until, take_while, take_while1};
+use nom::bytes::complete::{tag, take_until, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
 use nom::combinator::{opt, recognize};
 use nom::multi::many1_count;
@@ -163,10 +163,19 @@ fn float(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
     recognize((alt((whole, fraction)), opt(exponent))).parse(input)
 }
 
+/// The longest segment of a path: far beyond what file systems take. It bounds how far the lexer looks ahead at each
+/// of many dashes in a row, say.
+const MAX_SEGMENT: usize = 4096;
+
 /// `[chars]*(/[chars]+)+/?`
 fn path(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
     let chars1 = || take_while1(is_path_byte);
-    recognize((take_while(is_path_byte), many1_count(preceded(char('/'), chars1())), opt(char('/')))).parse(input)
+    recognize((
+        take_while_m_n(0, MAX_SEGMENT, is_path_byte),
+        many1_count(preceded(char('/'), chars1())),
+        opt(char('/')),
+    ))
+    .parse(input)
 }
 
 /// `~(/[chars]+)+/?`
@@ -176,7 +185,7 @@ fn home_path(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
 
 /// Length of `[chars]*/` or `~/` before an interpolation, or 0.
 fn path_start(rest: &[u8]) -> usize {
-    let head = rest.iter().take_while(|&&byte| is_path_byte(byte)).count();
+    let head = rest.iter().take(MAX_SEGMENT).take_while(|&&byte| is_path_byte(byte)).count();
     let head = if rest.first() == Some(&b'~') { 1 } else { head };
     if rest[head..].starts_with(b"/${") { head + 1 } else { 0 }
 }
@@ -193,13 +202,7 @@ fn search_path(rest: &[u8]) -> Result<usize, nom::Err<nom::error::Error<Input<'_
 fn uri(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
     let scheme = take_while(|byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let rest = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || b"%/?:@&=+$,-_.!~*'".contains(&byte));
-    recognize((
-        nom::bytes::complete::take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic()),
-        scheme,
-        char(':'),
-        rest,
-    ))
-    .parse(input)
+    recognize((take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic()), scheme, char(':'), rest)).parse(input)
 }
 
 /// The length of `''` with the spaces and the line end that belong to it.

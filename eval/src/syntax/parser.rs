@@ -14,11 +14,12 @@
 //!
 //! After an error in a binding the parser goes on behind its semicolon, so that one run reports several errors.
 
-use super::ast::{AttrName, AttrSet, Expr, ExprKind, Formal, Lambda, Operator, Part, Pattern};
-use super::attr_set::AttrSetBuilder;
-use super::indented::{self, Piece};
+mod bindings;
+mod simple;
+mod text;
+
+use super::ast::{Expr, ExprKind, Formal, Lambda, Operator, Pattern};
 use super::lexer::{Keyword, Lexeme, Token, lex};
-use super::strings::{self, Stop, push_text};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::source::{Source, Span};
 use crate::symbol::{Symbols, names};
@@ -48,6 +49,8 @@ struct Parser<'a> {
     current: Lexeme,
     /// Where the token before the current one ends.
     previous: usize,
+    /// Where the last token of an earlier line ends.
+    line_end: usize,
     depth: usize,
     errors: Vec<Diagnostic>,
 }
@@ -58,10 +61,11 @@ struct Parser<'a> {
 /// All that is wrong with the text, at least one.
 pub fn parse(source: &Source, symbols: &Symbols, options: ParseOptions) -> std::result::Result<Expr, Vec<Diagnostic>> {
     let current = lex(&source.text, 0);
-    let mut parser = Parser { source, symbols, options, current, previous: 0, depth: 0, errors: Vec::new() };
-    let result = parser.expr().and_then(|expr| {
-        if parser.current.token == Token::End { Ok(expr) } else { Err(parser.unexpected("the end of the file")) }
-    });
+    let mut parser =
+        Parser { source, symbols, options, current, previous: 0, line_end: 0, depth: 0, errors: Vec::new() };
+    let result = parser
+        .expr()
+        .and_then(|expr| if parser.current.token == Token::End { Ok(expr) } else { Err(parser.trailing()) });
     match result {
         Ok(expr) if parser.errors.is_empty() => Ok(expr),
         Ok(_) => Err(parser.errors),
@@ -126,6 +130,9 @@ impl<'a> Parser<'a> {
     fn go_on_at(&mut self, offset: usize) {
         self.previous = offset;
         self.current = lex(&self.source.text, offset);
+        if self.source.text[offset..self.current.start].contains(&b'\n') {
+            self.line_end = offset;
+        }
     }
 
     fn is(&self, symbol: &str) -> bool {
@@ -194,6 +201,19 @@ impl<'a> Parser<'a> {
                 .label("`;` is missing here");
         }
         Diagnostic::new(Code::Syntax, span, format!("expected {wanted}, found {found}")).label("not expected here")
+    }
+
+    /// The error for text behind a whole expression.
+    fn trailing(&self) -> Box<Diagnostic> {
+        let error = self.unexpected("the end of the file");
+        match self.current.token {
+            Token::Keyword(Keyword::If | Keyword::Let | Keyword::With | Keyword::Assert) => {
+                error.hint("as an operand or argument, an expression of this kind needs brackets")
+            }
+            Token::Symbol(":") => error.hint("as an operand or argument, a function needs brackets: `(x: …)`"),
+            Token::Symbol("=") => error.hint("bindings stand in `{ … }` or between `let` and `in`"),
+            _ => error,
+        }
     }
 
     /// Runs a parser one level deeper.
@@ -454,332 +474,5 @@ impl<'a> Parser<'a> {
             return Ok(self.finish(ExprKind::Call(Box::new(subject), vec![argument]), start));
         }
         Ok(subject)
-    }
-
-    fn attr_path(&mut self) -> Result<Vec<AttrName>> {
-        let mut path = vec![self.attr_name()?];
-        while self.take(".") {
-            path.push(self.attr_name()?);
-        }
-        Ok(path)
-    }
-
-    fn attr_name(&mut self) -> Result<AttrName> {
-        let lexeme = self.current;
-        match lexeme.token {
-            Token::Name | Token::Keyword(Keyword::Or) => {
-                self.next();
-                Ok(AttrName::Static(self.symbols.intern(self.text(lexeme)), self.span_of(lexeme)))
-            }
-            Token::Quote => {
-                let parts = self.quoted()?;
-                let span = self.span_from(lexeme.start);
-                Ok(match static_text(&parts) {
-                    Some(text) => AttrName::Static(self.symbols.intern(text), span),
-                    None => AttrName::Dynamic(Expr { kind: ExprKind::String(parts), span }),
-                })
-            }
-            Token::Interpolate => {
-                self.next();
-                let expr = self.expr()?;
-                self.expect_close("}", lexeme)?;
-                Ok(match &expr.kind {
-                    ExprKind::String(parts) if static_text(parts).is_some() => {
-                        AttrName::Static(self.symbols.intern(static_text(parts).unwrap_or_default()), expr.span)
-                    }
-                    _ => AttrName::Dynamic(expr),
-                })
-            }
-            _ => Err(self.unexpected("the name of an attribute")),
-        }
-    }
-
-    fn simple(&mut self) -> Result<Expr> {
-        let lexeme = self.current;
-        let start = lexeme.start;
-        match lexeme.token {
-            Token::Name => Ok(self.variable()),
-            Token::Int => self.int(),
-            Token::Float => self.float(),
-            Token::Quote => {
-                let parts = self.quoted()?;
-                Ok(self.finish(ExprKind::String(parts), start))
-            }
-            Token::IndentedQuote => {
-                let parts = self.indented()?;
-                Ok(self.finish(ExprKind::String(parts), start))
-            }
-            Token::Path | Token::PathStart => self.path(),
-            Token::SearchPath => {
-                self.next();
-                let name = self.text(lexeme);
-                Ok(self.finish(ExprKind::SearchPath(name[1..name.len() - 1].to_vec()), start))
-            }
-            Token::Uri => {
-                self.next();
-                Ok(self.finish(ExprKind::String(vec![Part::Text(self.text(lexeme).to_vec())]), start))
-            }
-            Token::Symbol("(") => self.parenthesis(),
-            Token::Symbol("[") => self.list(),
-            Token::Symbol("{") | Token::Keyword(Keyword::Rec) => self.attrs(),
-            Token::Keyword(Keyword::Let) if self.let_has_brace() => self.let_body(),
-            Token::Keyword(_) => Err(self.unexpected("an expression").hint("put the inner expression in brackets")),
-            _ => Err(self.unexpected("an expression")),
-        }
-    }
-
-    fn variable(&mut self) -> Expr {
-        let lexeme = self.next();
-        let symbol = self.symbols.intern(self.text(lexeme));
-        let kind = if symbol == names::CUR_POS { ExprKind::CurrentPosition } else { ExprKind::Variable(symbol) };
-        Expr { kind, span: self.span_of(lexeme) }
-    }
-
-    fn int(&mut self) -> Result<Expr> {
-        let lexeme = self.next();
-        let text = String::from_utf8_lossy(self.text(lexeme));
-        match text.parse() {
-            Ok(number) => Ok(Expr { kind: ExprKind::Int(number), span: self.span_of(lexeme) }),
-            Err(_) => Err(Diagnostic::new(Code::Syntax, self.span_of(lexeme), format!("integer {text} is too large"))
-                .hint("integers have 64 bits: the largest is 9223372036854775807")),
-        }
-    }
-
-    fn float(&mut self) -> Result<Expr> {
-        let lexeme = self.next();
-        let text = String::from_utf8_lossy(self.text(lexeme));
-        match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Expr { kind: ExprKind::Float(number), span: self.span_of(lexeme) }),
-            _ => Err(Diagnostic::new(Code::Syntax, self.span_of(lexeme), format!("{text} is too large for a float"))),
-        }
-    }
-
-    fn parenthesis(&mut self) -> Result<Expr> {
-        let open = self.next();
-        let inner = self.expr()?;
-        self.expect_close(")", open)?;
-        Ok(Expr { kind: inner.kind, span: self.span_from(open.start) })
-    }
-
-    fn list(&mut self) -> Result<Expr> {
-        let open = self.next();
-        let mut items = Vec::new();
-        while !self.is("]") {
-            if self.current.token == Token::End {
-                return Err(self.unclosed("]", open));
-            }
-            items.push(self.nested(Self::select)?);
-        }
-        self.next();
-        Ok(self.finish(ExprKind::List(items), open.start))
-    }
-
-    fn attrs(&mut self) -> Result<Expr> {
-        let start = self.current.start;
-        let recursive = self.take_keyword(Keyword::Rec);
-        let set = self.braced_bindings(recursive)?;
-        Ok(self.finish(ExprKind::Attrs(Box::new(set)), start))
-    }
-
-    /// The old form `let { …; body = e; }`: the attribute `body` of a recursive set.
-    fn let_body(&mut self) -> Result<Expr> {
-        let start = self.next().start;
-        let set = self.braced_bindings(true)?;
-        let set = self.finish(ExprKind::Attrs(Box::new(set)), start);
-        let body = vec![AttrName::Static(names::BODY, set.span)];
-        Ok(self.finish(ExprKind::Select(Box::new(set), body, None), start))
-    }
-
-    fn braced_bindings(&mut self, recursive: bool) -> Result<AttrSet> {
-        let open = self.current;
-        self.expect("{", "")?;
-        let set = self.nested(|parser| parser.bindings(open, Token::Symbol("}")))?;
-        self.expect_close("}", open)?;
-        Ok(AttrSet { recursive, ..set })
-    }
-
-    /// Bindings up to the token `close`, which is left to the caller.
-    fn bindings(&mut self, open: Lexeme, close: Token) -> Result<AttrSet> {
-        let mut builder = AttrSetBuilder::default();
-        while self.current.token != close && self.current.token != Token::End {
-            if let Err(error) = self.binding(&mut builder) {
-                self.recover(error, open, close)?;
-            }
-        }
-        Ok(builder.finish())
-    }
-
-    /// Notes an error in a binding and goes on behind its semicolon; gives the error back when there is none.
-    fn recover(&mut self, error: Box<Diagnostic>, open: Lexeme, close: Token) -> Result<()> {
-        if matches!(error.code, Code::TooDeep | Code::Unclosed) || self.errors.len() >= MAX_ERRORS {
-            return Err(error);
-        }
-        let mut depth = 0;
-        loop {
-            match self.current.token {
-                Token::End | Token::OpenComment | Token::Unknown => return Err(error),
-                token if depth == 0 && token == close => break,
-                Token::Symbol("{" | "(" | "[") | Token::Interpolate => depth += 1,
-                Token::Symbol("}" | ")" | "]") if depth == 0 => return Err(error),
-                Token::Symbol("}" | ")" | "]") => depth -= 1,
-                Token::Symbol(";") if depth == 0 && self.current.start >= open.end => {
-                    self.next();
-                    break;
-                }
-                Token::Quote | Token::IndentedQuote => {
-                    let skipped = if self.current.token == Token::Quote { self.quoted() } else { self.indented() };
-                    match skipped {
-                        Ok(_) => continue,
-                        Err(_) => return Err(error),
-                    }
-                }
-                _ => {}
-            }
-            self.next();
-        }
-        self.errors.push(*error);
-        Ok(())
-    }
-
-    fn binding(&mut self, builder: &mut AttrSetBuilder) -> Result<()> {
-        if self.take_keyword(Keyword::Inherit) {
-            return self.inherit(builder);
-        }
-        let path = self.attr_path()?;
-        self.expect("=", " after the attribute's name")?;
-        let value = self.expr()?;
-        self.expect(";", " after the value of an attribute")?;
-        builder.bind(self.symbols, path, value)
-    }
-
-    fn inherit(&mut self, builder: &mut AttrSetBuilder) -> Result<()> {
-        let open = self.current;
-        let source = if self.take("(") {
-            let source = self.expr()?;
-            self.expect_close(")", open)?;
-            Some(builder.source(source))
-        } else {
-            None
-        };
-        while !self.is(";") {
-            if self.current.token == Token::End
-                || matches!(self.current.token, Token::Symbol(_) | Token::Keyword(Keyword::In))
-            {
-                return Err(self.unexpected("`;` after the names that are inherited"));
-            }
-            match self.attr_name()? {
-                AttrName::Static(name, span) => builder.inherit(self.symbols, name, span, source)?,
-                AttrName::Dynamic(expr) => {
-                    return Err(Diagnostic::new(Code::Syntax, expr.span, "a computed name cannot be inherited")
-                        .hint("bind it: `${name} = set.${name};`"));
-                }
-            }
-        }
-        self.next();
-        Ok(())
-    }
-
-    /// `${ e }`, with the opening taken; leaves the offset behind `}` to the caller.
-    fn interpolation(&mut self, open: usize) -> Result<(Expr, usize)> {
-        self.go_on_at(open + 2);
-        let expr = self.expr()?;
-        if !self.is("}") {
-            let open = Lexeme { token: Token::Interpolate, start: open, end: open + 2 };
-            return Err(self.unclosed("}", open));
-        }
-        Ok((expr, self.current.end))
-    }
-
-    fn quoted(&mut self) -> Result<Vec<Part>> {
-        let open = self.current;
-        let mut parts = Vec::new();
-        let mut at = open.end;
-        loop {
-            let stretch = strings::quoted(&self.source.text, at);
-            push_text(&mut parts, stretch.text);
-            match stretch.stop {
-                Some(Stop::Interpolate) => {
-                    let (expr, next) = self.interpolation(stretch.next - 2)?;
-                    parts.push(Part::Expr(expr));
-                    at = next;
-                }
-                Some(Stop::Close) => {
-                    self.go_on_at(stretch.next);
-                    return Ok(parts);
-                }
-                _ => return Err(self.open_string(open)),
-            }
-        }
-    }
-
-    fn indented(&mut self) -> Result<Vec<Part>> {
-        let open = self.current;
-        let mut pieces = Vec::new();
-        let mut at = open.end;
-        loop {
-            let stretch = strings::indented(&self.source.text, at);
-            at = stretch.next;
-            if !stretch.text.is_empty() {
-                pieces.push(if stretch.escaped { Piece::Escaped(stretch.text) } else { Piece::Plain(stretch.text) });
-            }
-            match stretch.stop {
-                None => {}
-                Some(Stop::Interpolate) => {
-                    let (expr, next) = self.interpolation(stretch.next - 2)?;
-                    pieces.push(Piece::Expr(expr));
-                    at = next;
-                }
-                Some(Stop::Close) => {
-                    self.go_on_at(at);
-                    return Ok(indented::strip(pieces));
-                }
-                Some(Stop::End) => return Err(self.open_string(open)),
-            }
-        }
-    }
-
-    fn open_string(&self, open: Lexeme) -> Box<Diagnostic> {
-        let quote = if open.token == Token::Quote { "\"" } else { "''" };
-        let span = self.source.span(open.start, open.start + quote.len());
-        Diagnostic::new(Code::Unclosed, span, "this string is never closed")
-            .label(format!("the closing `{quote}` is missing"))
-    }
-
-    fn path(&mut self) -> Result<Expr> {
-        let first = self.current;
-        let mut parts = vec![Part::Text(self.text(first).to_vec())];
-        let mut at = first.end;
-        loop {
-            let rest = &self.source.text[at..];
-            if rest.starts_with(b"${") {
-                let (expr, next) = self.interpolation(at)?;
-                parts.push(Part::Expr(expr));
-                at = next;
-                continue;
-            }
-            let length = if parts.len() == 1 { 0 } else { strings::path_text(rest) };
-            if length == 0 {
-                break;
-            }
-            push_text(&mut parts, rest[..length].to_vec());
-            at += length;
-        }
-        self.go_on_at(at);
-        let span = self.span_from(first.start);
-        if self.source.text[first.start..at].ends_with(b"/") {
-            return Err(
-                Diagnostic::new(Code::Syntax, span, "a path cannot end in a slash").hint("leave the last `/` out")
-            );
-        }
-        Ok(Expr { kind: ExprKind::Path(parts), span })
-    }
-}
-
-/// The text of a string without interpolations.
-fn static_text(parts: &[Part]) -> Option<&[u8]> {
-    match parts {
-        [] => Some(b""),
-        [Part::Text(text)] => Some(text),
-        _ => None,
     }
 }

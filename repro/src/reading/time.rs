@@ -4,6 +4,8 @@ use std::ops::Range;
 
 /// A run is taken to last at most this many seconds.
 const RUN: u64 = 24 * 3600;
+/// Bytes of the longest time of day before the part of it that differs, with what separates it from the date.
+const CLOCK: usize = 12;
 const DAY: u64 = 24 * 3600;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -16,17 +18,42 @@ pub(super) fn is_within(start: u64, time: u64) -> bool {
 pub(super) fn contains(fragments: &[(&[u8], Range<usize>)], start: u64) -> bool {
     let dates: Vec<String> = [start, start.saturating_add(DAY)].into_iter().flat_map(date_forms).collect();
     fragments.iter().any(|(fragment, core)| {
-        let around = &fragment[core.start.saturating_sub(12)..(core.end + 12).min(fragment.len())];
-        let has_date = dates.iter().any(|date| around.windows(date.len()).any(|window| window == date.as_bytes()));
-        has_date || decimals(around).any(|time| is_within(start, time)) || has_binary(fragment, core, start)
+        let has_date = dates.iter().any(|date| has_date(fragment, core, date.as_bytes()));
+        has_date || has_decimal(fragment, core, start) || has_binary(fragment, core, start)
     })
 }
 
-/// Numbers of ten digits.
-fn decimals(text: &[u8]) -> impl Iterator<Item = u64> {
-    text.split(|byte| !byte.is_ascii_digit())
-        .filter(|digits| digits.len() == 10)
-        .filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
+/// Whether `date` stands where the fragment differs, or right before a time of day that differs.
+fn has_date(fragment: &[u8], core: &Range<usize>, date: &[u8]) -> bool {
+    let begin = core.start.saturating_sub(date.len() + CLOCK);
+    let end = (core.end + date.len()).min(fragment.len());
+    let windows = fragment[begin..end].windows(date.len()).enumerate();
+    let ends = windows.filter(|(_, window)| *window == date).map(|(at, _)| begin + at + date.len());
+    let mut ends = ends.filter(|end| end - date.len() < core.end.max(core.start + 1));
+    ends.any(|end| end > core.start || is_clock(fragment, end..core.start, core))
+}
+
+/// Whether a differing range is part of `hh:mm` or more, with nothing but that between it and what is before `gap`.
+fn is_clock(fragment: &[u8], gap: Range<usize>, core: &Range<usize>) -> bool {
+    let fits = |byte: &u8| matches!(byte, b'0'..=b'9' | b':');
+    let word_end =
+        fragment[core.start..].iter().position(|byte| !fits(byte)).map_or(fragment.len(), |at| core.start + at);
+    let between = &fragment[gap.clone()];
+    between.iter().all(|byte| fits(byte) || matches!(byte, b' ' | b'T' | b'-'))
+        && fragment[gap.start..word_end].contains(&b':')
+}
+
+/// A number of ten digits that is a time of the run and overlaps what differs.
+fn has_decimal(fragment: &[u8], core: &Range<usize>, start: u64) -> bool {
+    let begin = core.start.saturating_sub(9);
+    let end = (core.end + 9).min(fragment.len());
+    let is_digit = |at: usize| fragment.get(at).is_some_and(u8::is_ascii_digit);
+    (begin..end.saturating_sub(9)).any(|at| {
+        let digits = &fragment[at..at + 10];
+        let alone = !is_digit(at + 10) && (at == 0 || !is_digit(at - 1));
+        let time = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        alone && at < core.end && at + 10 > core.start && time.is_some_and(|time| is_within(start, time))
+    })
 }
 
 /// Four bytes around a short differing range that are a time, whichever end comes first.
@@ -93,6 +120,23 @@ mod tests {
             assert_eq!(shown(time), expected);
         }
         shown(u64::MAX);
+    }
+
+    #[test]
+    fn dates_count_only_where_something_of_the_time_differs() {
+        let start = 1_700_000_000;
+        let found = |text: &str, core: &str| {
+            let at = text.find(core).expect("the core is there");
+            contains(&[(text.as_bytes(), at..at + core.len())], start)
+        };
+        assert!(found("on Nov 14 2023", "Nov 14 2023"));
+        assert!(found("on 2023-11-14T10:11:12Z", "1:12"));
+        assert!(found("Tue Nov 14 22:13:20 UTC 2023", "13:20"));
+        assert!(found("t=1700000123;", "123"));
+        assert!(!found("on Nov 14 x=5", "5"));
+        assert!(!found("2023-11-14 7", "7"));
+        assert!(!found("1700000123 and 7", " 7"));
+        assert!(!found("17000001234", "4"));
     }
 
     #[test]

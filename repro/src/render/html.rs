@@ -16,17 +16,21 @@ table{border-collapse:collapse}td,th{padding:.15em .8em .15em 0;text-align:left}
 @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}pre{background:#222}details,.change{border-color:#444}\
 .l{color:#f88}.r{color:#8d8}.why{background:#554400}}";
 
-/// More differences than this are counted, not shown.
-const MOST: usize = 5000;
+/// When the page has as many bytes, further differences are counted, not shown.
+const MAX_PAGE: usize = 32 << 20;
 
 /// The report as a page that stands alone.
 #[must_use]
 pub fn html(report: &Report) -> String {
     let mut page = Page(String::new());
     page.head(report);
-    report.differences.iter().take(MOST).for_each(|difference| page.difference(difference));
-    if report.differences.len() > MOST {
-        page.push(format_args!("<p class=faint>and {} more differences</p>", report.differences.len() - MOST));
+    for (index, difference) in report.differences.iter().enumerate() {
+        if page.0.len() > MAX_PAGE {
+            let more = report.differences.len() - index;
+            page.push(format_args!("<p class=faint>and {more} more differences</p>\n"));
+            break;
+        }
+        page.difference(difference);
     }
     page.0.push_str("</body></html>\n");
     page.0
