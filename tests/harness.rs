@@ -64,7 +64,7 @@ impl Scratch {
 
     /// Replaces the recipes.
     pub(crate) fn recipes(&self, recipes: &str) {
-        self.write("default.nix", &format!("{}{recipes}\n", PRELUDE.replace("SYSTEM", &system())));
+        self.write("default.nix", format!("{}{recipes}\n", PRELUDE.replace("SYSTEM", &system())));
     }
 
     /// Writes a file.
@@ -85,7 +85,11 @@ impl Scratch {
     /// larder, in this directory and with this store.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
-        command.args(arguments).current_dir(self.directory.path()).env("LARDER_HOME", self.home()).env_remove("LARDER_MIRRORS");
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env("LARDER_HOME", self.home())
+            .env_remove("LARDER_MIRRORS");
         for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NIX_PATH"] {
             command.env_remove(variable);
         }
@@ -116,7 +120,8 @@ impl Scratch {
     /// Everything that is in a directory of the store, by name.
     pub(crate) fn entries(&self, directory: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.home().join(directory)) else { return Vec::new() };
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort_unstable();
         names
     }
@@ -204,7 +209,12 @@ impl Ran {
     /// The derivations that the progress lines say were built, fetched or made: `built NAME` without its duration, sorted.
     pub(crate) fn done(&self) -> Vec<String> {
         let is_done = |line: &&str| ["built ", "made ", "fetched "].iter().any(|verb| line.starts_with(verb));
-        let mut done: Vec<_> = self.stderr.lines().filter(is_done).map(|line| line.split(" (").next().unwrap_or(line).to_owned()).collect();
+        let mut done: Vec<_> = self
+            .stderr
+            .lines()
+            .filter(is_done)
+            .map(|line| line.split(" (").next().unwrap_or(line).to_owned())
+            .collect();
         done.sort_unstable();
         done
     }
@@ -230,7 +240,8 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// How many live processes have a word among their arguments.
 pub(crate) fn processes_with(word: &str) -> usize {
     let has = |entry: &std::fs::DirEntry| {
-        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.split(|&byte| byte == 0).any(|argument| argument == word.as_bytes()))
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| line.split(|&byte| byte == 0).any(|argument| argument == word.as_bytes()))
     };
     std::fs::read_dir("/proc").expect("/proc").flatten().filter(has).count()
 }

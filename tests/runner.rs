@@ -3,6 +3,12 @@
 //! Builds run in a root with one static program, `mini.c`, so that nothing is fetched. Only `test_network` fetches, the seed
 //! of the recipe tree once for all its tests, and only when `LARDER_TEST_NETWORK` is set.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and one that cannot run says so"
+)]
+
 mod harness;
 mod test_bad_input;
 mod test_build;
@@ -23,6 +29,9 @@ fn no_file_is_forgotten() {
     for entry in std::fs::read_dir(directory).expect("the directory of this file") {
         let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
         let module = name.strip_suffix(".rs").filter(|module| *module != "runner");
-        assert!(module.is_none_or(|module| listed.contains(&format!("mod {module};"))), "{name} is no module of runner.rs");
+        assert!(
+            module.is_none_or(|module| listed.contains(&format!("mod {module};"))),
+            "{name} is no module of runner.rs"
+        );
     }
 }

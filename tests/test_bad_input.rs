@@ -45,7 +45,10 @@ fn malformed_derivations_are_refused_at_evaluation() {
         (r#"{ name = "x"; builder = "/b"; inherit system; outputs = [ "a b" ]; }"#, &["a b"]),
         (r#"{ name = "x"; builder = "/b"; inherit system; root = [ "/etc" ]; }"#, &["root", "/etc"]),
         (r#"{ name = "x"; builder = "/b"; inherit system; override = [ seed ]; }"#, &["override"]),
-        (r#"{ name = "x"; builder = "/b"; inherit system; outputHash = "sha256:12"; outputHashMode = "flat"; }"#, &["outputHash"]),
+        (
+            r#"{ name = "x"; builder = "/b"; inherit system; outputHash = "sha256:12"; outputHashMode = "flat"; }"#,
+            &["outputHash"],
+        ),
         (r#"{ name = "x"; builder = "/b"; inherit system; f = x: x; }"#, &["function"]),
     ] {
         let scratch = Scratch::new(&format!("{{ x = derivation {attributes}; }}"));
@@ -53,26 +56,40 @@ fn malformed_derivations_are_refused_at_evaluation() {
         assert_eq!(ran.code, Some(3), "{attributes}\n{}{}", ran.stdout, ran.stderr);
         ran.fails(3, words);
     }
-    Scratch::new(r#"rec { a = mini "a" "${b}" { }; b = mini "b" "${a}" { }; }"#).larder("build .#a").fails(3, &["infinite recursion"]);
+    Scratch::new(r#"rec { a = mini "a" "${b}" { }; b = mini "b" "${a}" { }; }"#)
+        .larder("build .#a")
+        .fails(3, &["infinite recursion"]);
 }
 
 #[test]
 fn a_failing_build_shows_its_end_and_how_to_look_closer() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       bad = mini "bad" "say first\nwrite /build/file kept $colour\nsay last words\nexit 7" { colour = "blue"; };
       after = mini "after" "copy ${bad} $out" { };
       killed = mini "killed" "kill 11" { };
       absent = mini "absent" "" { builder = "/bin/absent"; };
-    }"#);
-    let words = ["bad", "exit status 7", "last words", "larder log /larder/store/", "/logs/", "larder debug /larder/store/", "1 more was not tried"];
+    }"#,
+    );
+    let words = [
+        "bad",
+        "exit status 7",
+        "last words",
+        "larder log /larder/store/",
+        "/logs/",
+        "larder debug /larder/store/",
+        "1 more was not tried",
+    ];
     let ran = scratch.larder("build .#after").fails(1, &words);
     assert_eq!(ran.stdout, "");
     assert!(!scratch.path("result").exists());
-    let hint = |text: &str| ran.stderr.lines().find_map(|line| Some(line.split_once(text)?.1.trim().to_owned())).unwrap();
+    let hint =
+        |text: &str| ran.stderr.lines().find_map(|line| Some(line.split_once(text)?.1.trim().to_owned())).unwrap();
     let log = scratch.larder_with(&["log", &hint("larder log ")]).ok();
     assert_eq!(log.stdout, "first\nlast words\n");
     assert!(std::path::Path::new(&hint("the log's file: ")).is_file());
-    let file = scratch.larder_with(&["debug", &hint("larder debug "), "--", "/bin/mini", "cat /build/file\nsay $colour"]).ok();
+    let file =
+        scratch.larder_with(&["debug", &hint("larder debug "), "--", "/bin/mini", "cat /build/file\nsay $colour"]).ok();
     assert_eq!(file.stdout, "kept blue\nblue\n");
     let relative = scratch.larder_with(&["debug", ".#bad", "--", "mini", "exit 9"]);
     assert_eq!(relative.code, Some(9), "{}", relative.stderr);
@@ -94,12 +111,14 @@ fn failed_files_are_kept_only_as_long_as_wanted() {
 
 #[test]
 fn outputs_must_be_what_was_announced() {
-    let scratch = Scratch::new(r#"{
+    let scratch = Scratch::new(
+        r#"{
       missing = mini "missing" "mkdir $out" { outputs = [ "out" "dev" ]; };
       nothing = mini "nothing" "say nothing" { };
       extra = mini "extra" "mkdir $out\nmkdir /larder/out/surprise" { };
       fifo = mini "fifo" "mkdir $out\nfifo $out/pipe" { };
-    }"#);
+    }"#,
+    );
     scratch.larder("build .#missing").fails(1, &["did not create the output `dev`", "it created out", "larder debug"]);
     scratch.larder("build .#nothing").fails(1, &["did not create the output `out`"]);
     scratch.larder("build .#extra").fails(1, &["created `surprise` beside its outputs"]);
@@ -125,29 +144,35 @@ fn fixed_outputs_must_have_their_hash() {
 
 #[test]
 fn what_files_need_at_run_time_must_be_there() {
-    let scratch = Scratch::new(r##"rec {
+    let scratch = Scratch::new(
+        r##"rec {
       script = mini "script" "mkdir $out\nmkdir $out/bin\nwrite $out/bin/run #!/usr/bin/perl -w\nexecutable $out/bin/run" { };
       perl = write "perl" { "usr/bin/perl" = { text = "not really"; executable = true; }; };
       complete = mini "complete" "mkdir $out\nwrite $out/run #!/usr/bin/perl\nexecutable $out/run" { runtime = [ perl ]; };
       program = mini "program" "mkdir $out\ncopy /dynamic $out/dynamic\nexecutable $out/dynamic" { root = [ seed ./dynamic ]; };
-    }"##);
+    }"##,
+    );
     scratch.larder("build .#script").fails(1, &["/bin/run needs the interpreter /usr/bin/perl", "runtime"]);
     scratch.larder("build .#complete").ok();
     std::fs::create_dir(scratch.path("dynamic")).unwrap();
     std::fs::copy("/proc/self/exe", scratch.path("dynamic/dynamic")).unwrap();
-    scratch.larder("build .#program").fails(1, &["/dynamic needs the interpreter /", "/dynamic needs the library libc.so.6"]);
+    scratch
+        .larder("build .#program")
+        .fails(1, &["/dynamic needs the interpreter /", "/dynamic needs the library libc.so.6"]);
 }
 
 #[test]
 fn trees_in_conflict_are_both_named() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       a = write "a" { "share/file" = { text = "a"; }; };
       b = write "b" { "share/file" = { text = "b"; }; };
       c = mini "c" "write $out c" { root = [ seed a b ]; };
       d = derivation { name = "d"; inherit system; builder = "builtin:compose"; root = [ a b ]; };
       file = mini "file" "write $out file" { };
       e = mini "e" "write $out e" { root = [ seed file ]; };
-    }"#);
+    }"#,
+    );
     let [a, b] = ["a", "b"].map(|name| scratch.line(&format!("build --no-link .#{name}")));
     for name in ["c", "d"] {
         scratch.larder(&format!("build .#{name}")).fails(1, &["/share/file is different in", &a, &b, "override"]);
@@ -158,9 +183,15 @@ fn trees_in_conflict_are_both_named() {
 #[test]
 fn builders_inside_larder_say_what_they_want() {
     let of = |name: &str, attributes: &str| {
-        format!(r#"{name} = derivation {{ name = "{name}"; inherit system; builder = "builtin:{name}"; {attributes} }};"#)
+        format!(
+            r#"{name} = derivation {{ name = "{name}"; inherit system; builder = "builtin:{name}"; {attributes} }};"#
+        )
     };
-    let entries = |name: &str, text: &str| format!(r#"{name} = derivation {{ name = "{name}"; inherit system; builder = "builtin:write"; entries = ''{text}''; }};"#);
+    let entries = |name: &str, text: &str| {
+        format!(
+            r#"{name} = derivation {{ name = "{name}"; inherit system; builder = "builtin:write"; entries = ''{text}''; }};"#
+        )
+    };
     let recipes = [
         of("conjure", ""),
         of("fetch", r#"urls = "http://127.0.0.1:9/x";"#),

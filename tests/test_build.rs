@@ -57,7 +57,10 @@ fn outputs_are_separate_and_named() {
     let mut lines = realised.lines();
     lines.sort_unstable();
     assert_eq!(lines, all, "a derivation without `!output` is all its outputs");
-    assert_eq!(scratch.line(&format!("realise {drv}!dev")), all[all.iter().position(|path| path.ends_with("-dev")).unwrap()]);
+    assert_eq!(
+        scratch.line(&format!("realise {drv}!dev")),
+        all[all.iter().position(|path| path.ends_with("-dev")).unwrap()]
+    );
 }
 
 #[test]
@@ -130,10 +133,12 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 
 #[test]
 fn a_rebuild_says_whether_it_came_out_the_same() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       same = mini "same" "write $out same" { };
       different = mini "different" "copy /proc/sys/kernel/random/uuid $out" { };
-    }"#);
+    }"#,
+    );
     let first = scratch.line("build .#same");
     let again = scratch.larder("build .#same --rebuild").ok();
     assert_eq!((again.line(), again.done()), (first, vec!["built same".to_owned()]));
@@ -185,13 +190,17 @@ fn quiet_tells_nothing_but_results() {
 
 #[test]
 fn independent_work_goes_on_when_asked() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       bad = mini "bad" "exit 1" { };
       after = mini "after" "copy ${bad} $out" { };
       good = mini "good" "write $out good" { };
       all = mini "all" "write $out ${after} ${good}" { };
-    }"#);
-    let ran = scratch.larder("build .#all --keep-going -j1").fails(1, &["bad could not be realised", "2 more were not tried"]);
+    }"#,
+    );
+    let ran = scratch
+        .larder("build .#all --keep-going -j1")
+        .fails(1, &["bad could not be realised", "2 more were not tried"]);
     assert_eq!(ran.done(), ["built good"]);
     assert_eq!(scratch.larder("build .#good").ok().done(), [""; 0]);
 }

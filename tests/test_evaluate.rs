@@ -4,7 +4,8 @@ use crate::harness::{Ran, Scratch, system};
 use std::io::Write;
 use std::process::Stdio;
 
-const SET: &str = r#"rec { list = [ 1 (1 + 1) ]; text = "two\nlines"; nested.deep = true; hi = mini "hi" "write $out hi" { }; }"#;
+const SET: &str =
+    r#"rec { list = [ 1 (1 + 1) ]; text = "two\nlines"; nested.deep = true; hi = mini "hi" "write $out hi" { }; }"#;
 
 #[test]
 fn values_are_printed_as_nix_prints_them() {
@@ -39,7 +40,9 @@ fn impurity_must_be_asked_for() {
 
 #[test]
 fn evaluation_builds_what_it_imports() {
-    let scratch = Scratch::new(r#"rec { made = write "made" { "x.nix" = { text = "{ answer = 42; }"; }; }; answer = (import "${made}/x.nix").answer; }"#);
+    let scratch = Scratch::new(
+        r#"rec { made = write "made" { "x.nix" = { text = "{ answer = 42; }"; }; }; answer = (import "${made}/x.nix").answer; }"#,
+    );
     assert_eq!(scratch.larder("eval .#answer").ok().stdout, "42\n");
 }
 

@@ -64,7 +64,9 @@ fn wrong_content_is_named_and_not_kept() {
     let scratch = fetching(&format!("http://{address}/file"), &zeros);
     // What `printf 'something else' | sha256sum` prints.
     let got = "f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8";
-    let ran = scratch.larder("build .#user").fails(1, &[&zeros, got, &format!("http://{address}/file"), "1 more was not tried"]);
+    let ran = scratch
+        .larder("build .#user")
+        .fails(1, &[&zeros, got, &format!("http://{address}/file"), "1 more was not tried"]);
     assert_eq!(ran.stdout, "");
     assert!(scratch.entries("store").iter().all(|name| name.ends_with("-seed")), "{:?}", scratch.entries("store"));
     assert_eq!(scratch.entries("tmp"), [""; 0]);
@@ -75,7 +77,8 @@ fn wrong_content_is_named_and_not_kept() {
 fn what_no_place_has_is_told_of_every_place() {
     let (address, _) = serve(b"");
     let scratch = fetching(&format!("http://{address}/a http://{address}/b mirror://nowhere/c ftp://{address}/d"), SUM);
-    let words = [format!("{address}/a"), format!("{address}/b"), "404".to_owned(), "nowhere".to_owned(), "ftp".to_owned()];
+    let words =
+        [format!("{address}/a"), format!("{address}/b"), "404".to_owned(), "nowhere".to_owned(), "ftp".to_owned()];
     scratch.larder("build .#file").fails(1, &words.each_ref().map(String::as_str));
 }
 

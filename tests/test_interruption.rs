@@ -65,7 +65,11 @@ fn who_started_larder_may_have_it_ignore_signals() {
     let scratch = Scratch::new(r#"{ slow = mini "slow" "sleep 2\nwrite $out slow" { }; }"#);
     let mut command = std::process::Command::new("nohup");
     let larder = scratch.command(["build", ".#slow"]);
-    command.arg(larder.get_program()).args(larder.get_args()).env("LARDER_HOME", scratch.home()).current_dir(scratch.path("."));
+    command
+        .arg(larder.get_program())
+        .args(larder.get_args())
+        .env("LARDER_HOME", scratch.home())
+        .current_dir(scratch.path("."));
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("larder builds", || scratch.entries("tmp").len() >= 2);
     Endless::signal(&child, "-HUP");
@@ -83,11 +87,20 @@ fn no_process_outlives_a_killed_larder() {
 
 #[test]
 fn the_same_thing_is_built_once_by_several_larders() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       slow = mini "slow" "sleep 2\ncopy /proc/sys/kernel/random/uuid $out" { };
       slower = mini "slower" "copy ${slow} $out" { };
-    }"#);
-    let start = || scratch.command(["build", "--no-link", ".#slower"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    }"#,
+    );
+    let start = || {
+        scratch
+            .command(["build", "--no-link", ".#slower"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
     let children = [start(), start(), start()];
     let ran = children.map(|child| Ran::from(child.wait_with_output().unwrap()).ok());
     let done: Vec<_> = ran.iter().flat_map(Ran::done).collect();
@@ -101,7 +114,9 @@ fn the_same_thing_is_built_once_by_several_larders() {
 #[test]
 fn who_waits_takes_over_when_the_builder_is_killed() {
     let scratch = Scratch::new(r#"{ slow = mini "slow" "x" { args = [ "sleep 3\nwrite $out slow" ]; }; }"#);
-    let start = || scratch.command(["build", "--no-link", ".#slow"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = || {
+        scratch.command(["build", "--no-link", ".#slow"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
     let mut first = start();
     wait_until("the first larder builds", || scratch.entries("tmp").len() >= 2);
     let second = start();
@@ -114,12 +129,15 @@ fn who_waits_takes_over_when_the_builder_is_killed() {
 
 #[test]
 fn garbage_collection_beside_a_build_takes_nothing_it_needs() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       dependency = mini "dependency" "write $out dependency" { };
       slow = mini "slow" "say begun\nsleep 2\ncopy ${dependency} $out" { };
       end = mini "end" "add ${dependency} $out\nadd ${slow} $out" { };
-    }"#);
-    let build = scratch.command(["build", "--no-link", ".#end"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    }"#,
+    );
+    let build =
+        scratch.command(["build", "--no-link", ".#end"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the dependency is built", || scratch.entries("store").iter().any(|name| name.ends_with("-dependency")));
     for _ in 0..5 {
         scratch.larder("gc").ok();

@@ -2,7 +2,8 @@
 
 use crate::harness::Scratch;
 
-const RECIPES: &str = r#"rec { hi = mini "hi" "mkdir $out\nwrite $out/hi hi" { }; two = mini "two" "say a\nwrite $out ${hi}" { }; }"#;
+const RECIPES: &str =
+    r#"rec { hi = mini "hi" "mkdir $out\nwrite $out/hi hi" { }; two = mini "two" "say a\nwrite $out ${hi}" { }; }"#;
 
 #[test]
 fn every_command_has_help_that_names_it() {

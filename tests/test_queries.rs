@@ -120,11 +120,13 @@ fn a_changed_file_is_found() {
 
 #[test]
 fn a_command_runs_in_the_closure() {
-    let scratch = Scratch::new(r#"rec {
+    let scratch = Scratch::new(
+        r#"rec {
       tool = mini "tool" "mkdir $out\nmkdir $out/usr\nmkdir $out/usr/bin\ncopy /bin/mini $out/usr/bin/tool\nexecutable $out/usr/bin/tool" { };
       data = write "data" { "share/data" = { text = "found\n"; }; };
       both = mini "both" "mkdir $out\nwrite $out/mark x" { runtime = [ tool data ]; };
-    }"#);
+    }"#,
+    );
     let ran = scratch.larder_with(&["run", ".#both", "--", "/usr/bin/tool", "cat /share/data\nsay $HOME"]).ok();
     assert_eq!(ran.stdout, "found\n/build\n");
     let ran = scratch.larder_with(&["run", ".#tool", "--", "tool", "exit 5"]);
