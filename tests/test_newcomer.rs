@@ -97,3 +97,54 @@ fn completions_are_known_for_the_usual_shells() {
     }
     scratch.larder("completions tcl").fails(2, &["tcl", "bash"]);
 }
+
+#[test]
+fn a_directory_that_has_the_store_in_it_is_not_added() {
+    let scratch = Scratch::new(
+        r#"rec {
+      all = mini "all" "write $out all" { source = ./.; };
+      some = mini "some" "copy $source/note $out" {
+        source = builtins.filterSource (path: _: baseNameOf path != "home" && baseNameOf path != "result") ./.;
+      };
+    }"#,
+    );
+    scratch.write("note", "text");
+    let words =
+        ["the store itself", &scratch.home().canonicalize().unwrap_or_else(|_| scratch.home()).display().to_string()];
+    let words = words.each_ref().map(|word| &**word);
+    scratch.larder("build .#some").ok();
+    scratch.larder("add .").fails(1, &words);
+    scratch.larder("build .#all").fails(3, &words);
+    scratch.larder("add home/format").ok();
+    scratch.assert_sound();
+    assert_eq!(scratch.entries("tmp"), [""; 0]);
+}
+
+#[test]
+fn a_link_into_another_store_is_told_apart_from_a_recipe() {
+    let scratch = Scratch::new(RECIPES);
+    scratch.larder("--store other build .#hi").ok();
+    scratch.larder("ls result").fails(1, &["result", "other/store", "--store"]);
+    assert_eq!(scratch.larder("--store other ls result").ok().stdout, "hi\n");
+}
+
+#[test]
+fn an_output_that_does_not_exist_is_an_error() {
+    let scratch = Scratch::new(RECIPES);
+    let drv = scratch.line("instantiate .#hi");
+    for verb in ["build", "realise", "query outputs"] {
+        scratch.larder(&format!("{verb} {drv}!dev")).fails(1, &["dev", &drv, "it has: out"]);
+    }
+    scratch.larder("build .#hi.dev").fails(3, &["dev"]);
+}
+
+#[test]
+fn a_root_keeps_what_an_installable_becomes() {
+    let scratch = Scratch::new(RECIPES);
+    scratch.larder("roots add mine .#hi").fails(1, &["is not realised"]);
+    let path = scratch.line("build --no-link .#hi");
+    scratch.larder("roots add mine .#hi").ok();
+    assert_eq!(scratch.line("roots"), format!("mine  {path}"));
+    scratch.larder("gc").ok();
+    assert!(scratch.physical(&path).exists());
+}
