@@ -209,17 +209,41 @@ fn in_store(context: &Context, text: &str) -> Result<Option<Target>, CliError> {
         None => (text, None),
     };
     let path = context.store()?.lookup(text)?;
+    check_output(context, &path, output.as_ref())?;
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
+}
+
+fn check_output(context: &Context, path: &StorePath, output: Option<&OutputName>) -> Result<(), CliError> {
+    let Some(output) = output else { return Ok(()) };
+    let Some(digest) = path.derivation() else {
+        return Err(CliError::failed(format!("{path} is a tree: it has no output `{output}`")));
+    };
+    let outputs = context.store()?.derivation(&digest)?.outputs;
+    if outputs.contains(output) {
+        return Ok(());
+    }
+    let has: Vec<_> = outputs.iter().map(OutputName::as_str).collect();
+    Err(CliError::failed(format!("{path} has no output `{output}`")).hint(format!("it has: {}", has.join(", "))))
 }
 
 /// A `result` link names what it points to.
 fn linked(context: &Context, path: &Path) -> Result<Option<Target>, CliError> {
-    let Some(target) = link_target(context, path)? else { return Ok(None) };
+    let Some(target) = link_target(context, path)? else { return foreign(path) };
     if context.store()?.is_valid(&target)? {
         return Ok(Some(Target::Tree(target)));
     }
     let error = CliError::failed(format!("{} leads to {target}, which is not in the store", path.display()));
     Err(error.hint(format!("`larder realise {}` builds it again, if its derivation is known", path.display())))
+}
+
+/// A link into another store is no recipe.
+fn foreign(path: &Path) -> Result<Option<Target>, CliError> {
+    let Ok(target) = std::fs::read_link(path) else { return Ok(None) };
+    let name =
+        target.file_name().and_then(|name| name.to_str()).is_some_and(|name| StorePath::parse_base_name(name).is_ok());
+    let Some(store) = target.parent().filter(|parent| name && parent.ends_with("store")) else { return Ok(None) };
+    let error = CliError::failed(format!("{} leads into another store: {}", path.display(), store.display()));
+    Err(error.hint("name that store: --store DIR"))
 }
 
 /// The store path that a link leads to, whether it is still there or not.
