@@ -48,18 +48,33 @@ pub(crate) fn system() -> String {
 /// A directory with `default.nix`, `seed/` and a store, called `home`.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
+    /// Removes it in the end.
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Scratch {
     /// A directory whose `default.nix` is `recipes` after the prelude.
     pub(crate) fn new(recipes: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("larder-test-").tempdir().expect("a directory");
-        let scratch = Self { directory };
-        std::fs::create_dir_all(scratch.path("seed/bin")).expect("created");
-        std::fs::copy(mini(), scratch.path("seed/bin/mini")).expect("copied");
+        let scratch = Self { directory: directory.path().to_owned(), _temporary: Some(directory) };
+        scratch.fill();
         scratch.recipes(recipes);
         scratch
+    }
+
+    /// A directory at a place, without recipes, in place of what an earlier run left there. It is not removed.
+    pub(crate) fn at(directory: PathBuf) -> Self {
+        make_writable(&directory);
+        let _ = std::fs::remove_dir_all(&directory);
+        let scratch = Self { directory, _temporary: None };
+        scratch.fill();
+        scratch
+    }
+
+    fn fill(&self) {
+        std::fs::create_dir_all(self.path("seed/bin")).expect("created");
+        std::fs::copy(mini(), self.path("seed/bin/mini")).expect("copied");
     }
 
     /// Replaces the recipes.
@@ -74,7 +89,7 @@ impl Scratch {
 
     /// A path in the directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     /// The store's directory.
@@ -87,7 +102,7 @@ impl Scratch {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
         command
             .args(arguments)
-            .current_dir(self.directory.path())
+            .current_dir(&self.directory)
             .env("LARDER_HOME", self.home())
             .env_remove("LARDER_MIRRORS");
         for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NIX_PATH"] {
@@ -136,7 +151,7 @@ impl Scratch {
 impl Drop for Scratch {
     /// What is sealed is read-only, so an ordinary user cannot remove it as it is.
     fn drop(&mut self) {
-        make_writable(self.directory.path());
+        make_writable(&self.directory);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Real packages: the seed is fetched from this machine's package mirror, so these tests run only when `LARDER_TEST_NETWORK` is set.
 //!
-//! One store serves all of them, so that the seed is fetched and unpacked once.
+//! One store serves all of them, so that the seed is fetched and unpacked once a run. It stays until the next run.
 
 use crate::harness::{Ran, Scratch};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The directory that all tests share, one at a time. Its `default.nix` gives `zlib` with the patches in `with`, and what is built
@@ -16,14 +17,15 @@ fn shared() -> Option<Shared> {
         return None;
     }
     static SCRATCH: OnceLock<Mutex<Scratch>> = OnceLock::new();
-    let scratch = SCRATCH.get_or_init(|| Mutex::new(Scratch::new("")));
+    let scratch =
+        SCRATCH.get_or_init(|| Mutex::new(Scratch::at(Path::new(env!("CARGO_TARGET_TMPDIR")).join("network"))));
     Some(Shared(scratch.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 impl Shared {
     /// Builds what is built with a `zlib` whose recipe has these further arguments.
     fn build(&self, name: &str, zlib: &str) -> Ran {
-        let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
         self.0.recipes(&format!(
             r#"let
           packages = import {recipes} {{ inherit system; }};
