@@ -89,5 +89,10 @@ let
       drvPath = postponed;
       outPath = postponed;
     };
+
+  # `change` gives the same package with other arguments: `zlib.change { configureFlags = [ … ]; }`.
+  make = arguments:
+    check "mkPackage (${arguments.pname or "without pname"})" build arguments
+    // { change = changes: make (arguments // changes); };
 in
-arguments: check "mkPackage (${arguments.pname or "without pname"})" build arguments
+make

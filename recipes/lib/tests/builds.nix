@@ -1,7 +1,7 @@
 # Builds that show what the phases do, each within a second once the seed is there.
 #
-#     larder build --file recipes/lib/tests/builds.nix --attr good.NAME          must succeed
-#     larder build --file recipes/lib/tests/builds.nix --attr bad.NAME.package   must fail, and its log must have `says`
+#     larder build recipes/lib/tests/builds.nix#good.NAME          must succeed
+#     larder build recipes/lib/tests/builds.nix#bad.NAME.package   must fail, and its log must have `says`
 { system ? builtins.currentSystem or "x86_64-linux" }:
 
 let
