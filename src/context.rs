@@ -35,7 +35,7 @@ impl Context {
             CliError::failed("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
                 .hint("name it: --store DIR")
         })?;
-        let opened = LocalStore::open(root, self.options)?;
+        let opened = LocalStore::open(&canonical(root), self.options)?;
         Ok(self.store.get_or_init(|| Arc::new(opened)))
     }
 
@@ -65,6 +65,13 @@ pub(crate) fn processors() -> usize {
 /// The system of this machine, as derivations name it.
 pub(crate) fn system() -> String {
     format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+/// The one name of the store's directory, made if need be: links of users are recognised as roots by it. Where that fails, opening
+/// the store says why.
+fn canonical(root: &Path) -> PathBuf {
+    let _ = std::fs::create_dir_all(root);
+    std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned())
 }
 
 fn default_root() -> Option<PathBuf> {

@@ -108,6 +108,8 @@ impl EvalIo for HostIo {
             None => None,
         };
         let left_out = |inside: &TreePath| excluded.as_ref().is_some_and(|excluded| excluded.contains(inside));
+        refuse_store(&self.store, &host, left_out)
+            .map_err(|problem| IoError::Failed { path: path.to_owned(), problem })?;
         let added = self.store.add_path(&host, name.clone(), Some(&left_out));
         added.map_err(|error| IoError::Failed { path: path.to_owned(), problem: crate::error::with_causes(&error) })
     }
@@ -141,6 +143,25 @@ impl EvalIo for HostIo {
     fn trace(&self, line: &str) {
         output::error(&format!("{line}\n"));
     }
+}
+
+/// Says what is wrong if adding a directory would add the store to itself, which would not end.
+pub(crate) fn refuse_store(
+    store: &LocalStore,
+    path: &Path,
+    left_out: impl Fn(&TreePath) -> bool,
+) -> Result<(), String> {
+    let root = store.layout().root();
+    let Some(inside) = path.canonicalize().ok().and_then(|path| root.strip_prefix(path).ok()) else { return Ok(()) };
+    let mut at = TreePath::default();
+    for component in inside.components() {
+        let Ok(name) = store::EntryName::new(component.as_os_str().as_bytes()) else { return Ok(()) };
+        at = at.join(&name);
+        if left_out(&at) {
+            return Ok(());
+        }
+    }
+    Err(format!("{} has the store itself in it: {}", path.display(), root.display()))
 }
 
 /// Asks the filter about everything below a path, not going into directories it leaves out.

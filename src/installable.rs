@@ -8,7 +8,7 @@ use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Val
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Input, OutputName, StorePath};
+use store::{Input, OutputName, STORE_DIR, StorePath};
 
 /// How expressions are evaluated.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -209,15 +209,64 @@ fn in_store(context: &Context, text: &str) -> Result<Option<Target>, CliError> {
         None => (text, None),
     };
     let path = context.store()?.lookup(text)?;
+    check_output(context, &path, output.as_ref())?;
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
+}
+
+fn check_output(context: &Context, path: &StorePath, output: Option<&OutputName>) -> Result<(), CliError> {
+    let Some(output) = output else { return Ok(()) };
+    let Some(digest) = path.derivation() else {
+        return Err(CliError::failed(format!("{path} is a tree: it has no output `{output}`")));
+    };
+    let outputs = context.store()?.derivation(&digest)?.outputs;
+    if outputs.contains(output) {
+        return Ok(());
+    }
+    let has: Vec<_> = outputs.iter().map(OutputName::as_str).collect();
+    Err(CliError::failed(format!("{path} has no output `{output}`")).hint(format!("it has: {}", has.join(", "))))
 }
 
 /// A `result` link names what it points to.
 fn linked(context: &Context, path: &Path) -> Result<Option<Target>, CliError> {
-    let Ok(target) = std::fs::canonicalize(path) else { return Ok(None) };
-    let Ok(inside) = target.strip_prefix(context.store()?.layout().store()) else { return Ok(None) };
-    let name = inside.to_str().and_then(|name| StorePath::parse_base_name(name).ok());
-    Ok(name.map(Target::Tree))
+    let Some(target) = link_target(context, path)? else { return foreign(path) };
+    if context.store()?.is_valid(&target)? {
+        return Ok(Some(Target::Tree(target)));
+    }
+    let error = CliError::failed(format!("{} leads to {target}, which is not in the store", path.display()));
+    Err(error.hint(format!("`larder realise {}` builds it again, if its derivation is known", path.display())))
+}
+
+/// A link into another store is no recipe.
+fn foreign(path: &Path) -> Result<Option<Target>, CliError> {
+    let Ok(target) = std::fs::read_link(path) else { return Ok(None) };
+    let name =
+        target.file_name().and_then(|name| name.to_str()).is_some_and(|name| StorePath::parse_base_name(name).is_ok());
+    let Some(store) = target.parent().filter(|parent| name && parent.ends_with("store")) else { return Ok(None) };
+    let error = CliError::failed(format!("{} leads into another store: {}", path.display(), store.display()));
+    Err(error.hint("name that store: --store DIR"))
+}
+
+/// The store path that a link leads to, whether it is still there or not.
+pub(crate) fn link_target(context: &Context, path: &Path) -> Result<Option<StorePath>, CliError> {
+    let target = std::fs::canonicalize(path).or_else(|_| std::fs::read_link(path));
+    let store = context.store()?.layout().store();
+    let inside = target.as_deref().ok().and_then(|target| target.strip_prefix(&store).ok()?.to_str());
+    Ok(inside.and_then(|name| StorePath::parse_base_name(name).ok()))
+}
+
+/// Splits what names a file below a store path, as `/larder/store/…/usr/bin/tool` or `result/usr/bin/tool`, into the store path and the
+/// path in it.
+pub(crate) fn split_inside(context: &Context, text: &str) -> Result<Option<(String, String)>, CliError> {
+    let base_and_rest = |inside: &str| {
+        let (base, rest) = inside.split_once('/')?;
+        StorePath::parse_base_name(base).is_ok().then(|| (format!("{STORE_DIR}/{base}"), rest.to_owned()))
+    };
+    if let Some(inside) = text.strip_prefix(STORE_DIR).and_then(|text| text.strip_prefix('/')) {
+        return Ok(base_and_rest(inside));
+    }
+    let Ok(target) = std::fs::canonicalize(text) else { return Ok(None) };
+    let inside = target.strip_prefix(context.store()?.layout().store()).ok().and_then(Path::to_str);
+    Ok(inside.and_then(base_and_rest))
 }
 
 /// The outputs that were asked for, from what was realised.

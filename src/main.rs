@@ -45,19 +45,33 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == commands::SPAWNER) {
         builder::spawner::main();
     }
+    interrupt::watch();
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and versions are no errors; everything else is one of usage.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            return told(&error);
         }
     };
     let result = Context::new(&cli).and_then(|context| cli.command.run(&context));
     match result {
         Ok(code) => code,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
+/// Tells what is wrong with the arguments, or the help or version that was asked for instead of a command.
+fn told(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // If even that fails there is nobody left to tell.
+        let _ = error.print();
+        return ExitCode::from(2);
+    }
+    match output::wrote(error.print()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.print();
             error.exit_code()

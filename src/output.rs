@@ -6,7 +6,12 @@ use std::io::{IsTerminal, Write};
 /// Writes bytes to standard output. A reader that has gone away is no error: nobody wants the rest.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    wrote(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// What it means that writing to standard output came to this.
+pub(crate) fn wrote(result: std::io::Result<()>) -> Result<(), CliError> {
+    match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(CliError::failed(format!("cannot write to standard output: {error}"))),
         Ok(()) => Ok(()),

@@ -54,7 +54,7 @@ pub(crate) fn realise(
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
     let interrupted = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&interrupted);
-    interrupt::on_request(move || asked.store(true, Ordering::SeqCst));
+    let _answering = interrupt::on_request(move || asked.store(true, Ordering::SeqCst));
     let ended = AtomicBool::new(false);
     let result = std::thread::scope(|scope| {
         let watch = scope.spawn(|| {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::interrupt;
 use builder::resolve::Resolved;
 use builder::sandbox::{SandboxSpec, Status};
 use builder::spawner::Terminal;
@@ -47,6 +48,7 @@ pub(crate) fn enter(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<Exit
         stdout: copy(std::io::stdout().as_fd())?,
         stderr: copy(std::io::stderr().as_fd())?,
     };
+    interrupt::leave_to_guest();
     let running = builder.spawner()?.start_on_terminal(&spec, terminal).map_err(builder::BuildError::from)?;
     let outcome = running.wait().map_err(builder::BuildError::from)?;
     match outcome.status {

@@ -4,6 +4,7 @@
 
 mod archives;
 mod http_server;
+mod test_build;
 mod test_fetch;
 mod test_sandbox_as_user;
 mod test_sandbox_basics;

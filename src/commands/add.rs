@@ -3,6 +3,7 @@
 use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::host_io::refuse_store;
 use crate::output;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         let name = args.name.as_deref().unwrap_or(&own);
         let name = StoreName::parse(name)
             .map_err(|error| CliError::usage(error.to_string()).hint("choose one: --name NAME"))?;
+        refuse_store(context.store()?, &absolute, |_| false).map_err(CliError::failed)?;
         output::line(context.store()?.add_path(&absolute, name, None)?)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -16,7 +16,7 @@ use store::{OutputName, StorePath};
 /// Build installables and print the store paths of their outputs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to build [default: `.`]
+    /// What to build
     #[arg(value_name = "INSTALLABLE", default_value = ".")]
     installables: Vec<String>,
     /// Where to put the links to the outputs

@@ -5,7 +5,7 @@ use crate::commands::ls::find;
 use crate::commands::query::trees_of;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::installable::EvalArgs;
+use crate::installable::{EvalArgs, split_inside};
 use crate::output;
 use crate::realising::BuildArgs;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use store::local::At;
 /// Print a file of a store path.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An installable
+    /// An installable, or a path below one that is built: result/usr/bin
     installable: String,
     /// Which file [default: the store path itself]
     #[arg(default_value = "")]
@@ -29,10 +29,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let tree = trees_of(context, &args.installable, &args.build, &args.eval)?.remove(0);
+    let (installable, inside) = match split_inside(context, &args.installable)? {
+        Some((installable, inside)) => (installable, format!("{inside}/{}", args.path)),
+        None => (args.installable.clone(), args.path.clone()),
+    };
+    let tree = trees_of(context, &installable, &args.build, &args.eval)?.remove(0);
     let store = context.store()?;
     let listing = store.listing(&tree.tree().expect("a tree's path"))?;
-    let path = find(&listing, &args.path)?;
+    let path = find(&listing, &inside)?;
     match listing.get(&path) {
         Some(Node::File { .. }) => {}
         Some(Node::Directory(_)) => {

@@ -7,10 +7,12 @@ use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use crate::text;
 use serde_json::json;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::gc::{GcPlan, GcPolicy, Reason};
-use store::local::GcReport;
+use store::local::{GcReport, LocalStore};
 
 /// Derivations are a kilobyte each; they are kept for this long after their last use.
 const KEEP_DERIVATIONS: Duration = Duration::from_secs(30 * 86_400);
@@ -50,13 +52,27 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if let Some(path) = &args.explain {
         return explain(context, path, &policy, args.json);
     }
-    let report = if args.dry_run { store.plan_gc(&policy)? } else { store.collect_garbage(&policy)? };
+    let report = if args.dry_run {
+        store.plan_gc(&policy)?
+    } else {
+        forget_lost_links(store)?;
+        store.collect_garbage(&policy)?
+    };
     if args.json {
         print_json(&report, args.dry_run)?
     } else {
         print(&report, args.dry_run)?
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the roots whose outer link the user has removed: they hold nothing any more.
+fn forget_lost_links(store: &LocalStore) -> Result<(), CliError> {
+    let lost = |link: &PathBuf| link.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    for root in store.roots()?.iter().filter(|root| root.link.as_ref().is_some_and(lost)) {
+        store.remove_root(&root.name)?;
+    }
+    Ok(())
 }
 
 fn policy(args: &Args) -> GcPolicy {

@@ -41,9 +41,9 @@ const TOPICS: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
-    let mut command = Cli::command();
+    let command = Cli::command();
     let Some(topic) = &args.topic else {
-        output::write(command.render_long_help().to_string().as_bytes())?;
+        asked_for_help(command, &[])?;
         let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
         output::line(format!("\nTopics: {}", topics.join(", ")))?;
         return Ok(ExitCode::SUCCESS);
@@ -52,12 +52,22 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
         output::write(text.as_bytes())?;
     } else if let Some(code) = eval::Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(topic)) {
         output::line(format!("{}: {}", code.number(), code.title()))?;
-    } else if let Some(subcommand) = command.find_subcommand_mut(topic) {
-        output::write(subcommand.render_long_help().to_string().as_bytes())?;
+    } else if command.find_subcommand(topic).is_some() {
+        asked_for_help(command, &[topic])?;
     } else {
         let error = CliError::usage(format!("there is no help on `{topic}`"));
         let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
         return Err(error.hint(format!("topics are {}, every command, and error codes", topics.join(", "))));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what `--help` prints.
+fn asked_for_help(command: clap::Command, words: &[&str]) -> Result<(), CliError> {
+    let name = command.get_name().to_owned();
+    let arguments = [&name].into_iter().map(String::as_str).chain(words.iter().copied()).chain(["--help"]);
+    match command.try_get_matches_from(arguments) {
+        Err(help) if !help.use_stderr() => output::wrote(help.print()),
+        _ => Err(CliError::internal("--help was not understood")),
+    }
 }

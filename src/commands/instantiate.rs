@@ -9,7 +9,7 @@ use std::process::ExitCode;
 /// Evaluate installables to derivations and print their store paths.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to evaluate [default: `.`]
+    /// What to evaluate
     #[arg(value_name = "INSTALLABLE", default_value = ".")]
     installables: Vec<String>,
     #[command(flatten)]

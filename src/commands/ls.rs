@@ -4,7 +4,7 @@ use crate::CommandResult;
 use crate::commands::query::trees_of;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::installable::EvalArgs;
+use crate::installable::{EvalArgs, split_inside};
 use crate::output;
 use crate::realising::BuildArgs;
 use serde_json::json;
@@ -14,7 +14,7 @@ use store::{Node, TreeListing, TreePath};
 /// List what is in a store path.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An installable
+    /// An installable, or a path below one that is built: result/usr/bin
     installable: String,
     /// Where in it [default: its root]
     #[arg(default_value = "")]
@@ -35,9 +35,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let tree = trees_of(context, &args.installable, &args.build, &args.eval)?.remove(0);
+    let (installable, inside) = match split_inside(context, &args.installable)? {
+        Some((installable, inside)) => (installable, format!("{inside}/{}", args.path)),
+        None => (args.installable.clone(), args.path.clone()),
+    };
+    let tree = trees_of(context, &installable, &args.build, &args.eval)?.remove(0);
     let listing = context.store()?.listing(&tree.tree().expect("a tree's path"))?;
-    let start = find(&listing, &args.path)?;
+    let start = find(&listing, &inside)?;
     let mut entries = Vec::new();
     match listing.get(&start) {
         Some(node @ Node::Directory(_)) => {

@@ -80,7 +80,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 }
 
 /// The outputs of a derivation that are valid now.
-fn valid_outputs(context: &Context, target: &Target) -> Result<Vec<StorePath>, CliError> {
+pub(crate) fn valid_outputs(context: &Context, target: &Target) -> Result<Vec<StorePath>, CliError> {
     let plan = context.builder(None, false)?.plan(std::slice::from_ref(target.path()), RunOptions::default())?;
     let outputs = outputs_of(target, &plan.known);
     if outputs.is_empty() {

@@ -3,10 +3,11 @@
 use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::installable::{EvalArgs, Target, outputs_of, resolve};
+use crate::installable::{EvalArgs, Target, link_target, outputs_of, resolve};
 use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
+use std::path::Path;
 use std::process::ExitCode;
 use store::StorePath;
 
@@ -39,7 +40,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 /// A tree that is gone is realised by a derivation that is known to have made it.
 fn target(context: &Context, text: &str) -> Result<Target, CliError> {
     let store = context.store()?;
-    if let Ok(path) = text.parse::<StorePath>()
+    let path = text.parse::<StorePath>().ok();
+    let path = if path.is_some() { path } else { link_target(context, Path::new(text))? };
+    if let Some(path) = path
         && path.tree().is_some()
         && !store.is_valid(&path)?
     {

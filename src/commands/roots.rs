@@ -1,9 +1,10 @@
 //! `larder roots`
 
 use crate::CommandResult;
+use crate::commands::query::valid_outputs;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::installable::{EvalArgs, resolve};
+use crate::installable::{EvalArgs, Target, resolve};
 use crate::output;
 use serde_json::json;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ enum Action {
     Add {
         /// Its name; or the place of a link to make, if it has a slash
         name: String,
-        /// What it keeps: a store path or the digest of one
+        /// What it keeps: an installable
         path: String,
     },
     /// Remove a root
@@ -43,7 +44,14 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         None | Some(Action::List) => list(context, args.json)?,
         Some(Action::Add { name, path }) => {
             let targets = resolve(context, std::slice::from_ref(path), &EvalArgs::default())?;
-            let path = targets[0].path();
+            // What an installable is good for is what it becomes; a derivation is kept if its own path is named.
+            let realised = match &targets[0] {
+                target @ Target::Derivation { output: Some(_), .. } => {
+                    valid_outputs(context, target)?.into_iter().next()
+                }
+                _ => None,
+            };
+            let path = realised.as_ref().unwrap_or_else(|| targets[0].path());
             if !store.is_valid(path)? {
                 return Err(CliError::failed(format!("{path} is not in the store")));
             }

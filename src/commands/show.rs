@@ -47,6 +47,7 @@ fn readable(path: &StorePath, derivation: &Derivation) -> String {
     let mut text = format!("derivation  {path}\nname        {}\nsystem      {}\n", derivation.name, derivation.system);
     let mut list = |heading: &str, values: Vec<String>| {
         for (index, value) in values.iter().enumerate() {
+            let value = value.trim_end().replace('\n', "\n            ");
             text.push_str(&format!("{:<12}{value}\n", if index == 0 { heading } else { "" }));
         }
     };

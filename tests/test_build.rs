@@ -1,0 +1,206 @@
+//! Building: what derivations see, what comes out, links, and doing nothing when nothing is to be done.
+
+use crate::harness::Scratch;
+
+/// Derivations of every kind that depend on each other.
+const GRAPH: &str = r#"rec {
+  greeting = write "greeting" { "share/greeting" = { text = "hello\n"; }; "bin/tool" = { text = "text"; executable = true; };
+    "empty" = { directory = true; }; "link" = { symlink = "share/greeting"; }; };
+  upper = mini "upper" "mkdir $out\nmkdir $out/share\nwrite $out/share/upper HELLO" { };
+  both = derivation { name = "both"; inherit system; builder = "builtin:compose"; root = [ greeting upper ]; };
+  split = mini "split" ''
+    mkdir $out
+    copy ${greeting}/share/greeting $out/all
+    add /share/upper $out/all
+    write $dev names $out and $dev
+    write $doc in $HOME as $USER with $colour
+  '' { outputs = [ "out" "dev" "doc" ]; root = [ seed both ]; colour = "blue"; };
+  other = write "other" { "share/greeting" = { text = "good day\n"; }; };
+  overridden = mini "overridden" "copy /share/greeting $out" { root = [ seed greeting other ]; override = [ other ]; };
+  mentions = mini "mentions" "write $out see ${split.dev}" { };
+  needs = mini "needs" "write $out nothing" { runtime = [ mentions ]; };
+  fixed = mini "fixed" "write $out fixed" {
+    outputHash = "sha256:0c3071418e6356e614898c84ed064ca95e88551bc0811b534bdf1952ecdae534"; outputHashMode = "flat"; };
+}"#;
+
+fn scratch() -> Scratch {
+    Scratch::new(GRAPH)
+}
+
+#[test]
+fn a_graph_is_built_once() {
+    let scratch = scratch();
+    let first = scratch.larder("build .#split").ok();
+    assert_eq!(first.done(), ["built split", "built upper", "made both", "made greeting"]);
+    let path = first.line();
+    assert!(path.starts_with("/larder/store/") && path.ends_with("-split"), "{path}");
+    assert_eq!(std::fs::read_to_string(scratch.physical(&path).join("all")).unwrap(), "hello\nHELLO\n");
+
+    let second = scratch.larder("build .#split").ok();
+    assert_eq!((second.line(), second.stderr.as_str()), (path, ""), "nothing is left to do or to tell");
+    scratch.assert_sound();
+    assert_eq!(scratch.entries("tmp"), [""; 0], "nothing is left over");
+}
+
+#[test]
+fn outputs_are_separate_and_named() {
+    let scratch = scratch();
+    let [out, dev, doc] = ["", ".dev", ".doc"].map(|output| scratch.line(&format!("build .#split{output}")));
+    assert!(dev.ends_with("-split-dev") && doc.ends_with("-split-doc"));
+    assert_eq!(scratch.larder("cat .#split.dev").ok().stdout, "names /larder/out/out and /larder/out/dev\n");
+    assert_eq!(scratch.larder("cat .#split.doc").ok().stdout, "in /build as build with blue\n");
+    let drv = scratch.line("instantiate .#split");
+    assert_eq!(scratch.larder(&format!("query outputs {drv}")).ok().lines().len(), 3);
+    let mut all = vec![out, dev, doc];
+    all.sort_unstable();
+    let realised = scratch.larder(&format!("realise {drv}")).ok();
+    let mut lines = realised.lines();
+    lines.sort_unstable();
+    assert_eq!(lines, all, "a derivation without `!output` is all its outputs");
+    assert_eq!(
+        scratch.line(&format!("realise {drv}!dev")),
+        all[all.iter().position(|path| path.ends_with("-dev")).unwrap()]
+    );
+}
+
+#[test]
+fn an_owner_in_override_wins() {
+    let scratch = scratch();
+    scratch.larder("build .#overridden").ok();
+    assert_eq!(std::fs::read_to_string(scratch.path("result")).unwrap(), "good day\n");
+}
+
+#[test]
+fn written_and_composed_trees_are_as_their_entries_say() {
+    let scratch = scratch();
+    let listed = scratch.larder("ls -R .#both").ok();
+    assert_eq!(
+        listed.lines(),
+        ["bin/", "bin/tool", "empty/", "link -> share/greeting", "share/", "share/greeting", "share/upper"]
+    );
+    let json = scratch.larder("ls --json .#both bin").ok().json("ls");
+    assert_eq!(json["entries"][0]["path"], "bin/tool");
+    assert_eq!((&json["entries"][0]["executable"], &json["entries"][0]["size"]), (&true.into(), &4.into()));
+}
+
+#[test]
+fn links_are_numbered_and_keep_what_they_name() {
+    let scratch = scratch();
+    let built = scratch.larder("build .#greeting .#split.dev .#upper").ok();
+    let paths = built.lines();
+    assert_eq!(paths.len(), 3);
+    for (link, path) in [("result", paths[0]), ("result-dev", paths[1]), ("result-2", paths[2])] {
+        assert_eq!(std::fs::read_link(scratch.path(link)).unwrap(), scratch.physical(path), "{link}");
+    }
+    scratch.larder("gc").ok();
+    for path in &paths {
+        assert!(scratch.physical(path).exists(), "{path} is kept by its link");
+    }
+    assert_eq!(scratch.larder("roots").ok().lines().len(), 3);
+    std::fs::remove_file(scratch.path("result-2")).unwrap();
+    scratch.larder("gc").ok();
+    assert!(!scratch.physical(paths[2]).exists(), "the link was what kept it");
+    assert_eq!(scratch.larder("roots").ok().lines().len(), 2, "a root whose link is gone is forgotten");
+}
+
+#[test]
+fn a_link_has_the_name_that_is_asked_for_and_replaces_only_links() {
+    let scratch = scratch();
+    let path = scratch.line("build .#upper --out-link here");
+    assert_eq!(std::fs::read_link(scratch.path("here")).unwrap(), scratch.physical(&path));
+    let path = scratch.line("build .#greeting --out-link here");
+    assert_eq!(std::fs::read_link(scratch.path("here")).unwrap(), scratch.physical(&path));
+    scratch.write("mine", "precious");
+    scratch.larder("build .#upper --out-link mine").fails(1, &["mine"]);
+    assert_eq!(std::fs::read_to_string(scratch.path("mine")).unwrap(), "precious");
+    scratch.larder("build .#upper --no-link").ok();
+    assert!(!scratch.path("result").exists());
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let scratch = scratch();
+    let plan = scratch.larder("build .#split --dry-run").ok();
+    for expected in ["to make: 2", "to build: 2", "-greeting.drv", "-both.drv", "-upper.drv", "-split.drv"] {
+        assert!(plan.stdout.contains(expected), "`{expected}` is not in:\n{}", plan.stdout);
+    }
+    let json = scratch.larder("build .#split --dry-run --json").ok().json("plan");
+    assert_eq!(json["jobs"].as_array().unwrap().len(), 4);
+    assert!(!scratch.path("result").exists());
+    scratch.larder("build .#split").ok();
+    assert_eq!(scratch.larder("build .#split --dry-run").ok().line(), "nothing to do: everything is realised");
+}
+
+#[test]
+fn a_rebuild_says_whether_it_came_out_the_same() {
+    let scratch = Scratch::new(
+        r#"rec {
+      same = mini "same" "write $out same" { };
+      different = mini "different" "copy /proc/sys/kernel/random/uuid $out" { };
+    }"#,
+    );
+    let first = scratch.line("build .#same");
+    let again = scratch.larder("build .#same --rebuild").ok();
+    assert_eq!((again.line(), again.done()), (first, vec!["built same".to_owned()]));
+    let first = scratch.line("build .#different");
+    let content = std::fs::read(scratch.path("result")).unwrap();
+    let again = scratch.larder("build .#different --rebuild").fails(1, &["warning", "came out differently", &first]);
+    assert_eq!(again.line(), first, "the first one is kept");
+    assert_eq!(std::fs::read(scratch.path("result")).unwrap(), content);
+}
+
+#[test]
+fn results_are_printed_as_json() {
+    let scratch = scratch();
+    let json = scratch.larder("build .#split.dev --json").ok().json("build");
+    assert_eq!(json["outputs"][0]["output"], "dev");
+    let path = json["outputs"][0]["path"].as_str().unwrap();
+    assert!(path.ends_with("-split-dev"));
+}
+
+#[test]
+fn what_is_mentioned_is_needed_and_what_is_declared_too() {
+    let scratch = scratch();
+    let needs = scratch.line("build .#needs");
+    let mentions = scratch.line("build .#mentions --no-link");
+    let dev = scratch.line("build .#split.dev --no-link");
+    assert_eq!(std::fs::read_to_string(scratch.physical(&mentions)).unwrap(), format!("see {dev}\n"));
+    let mut expected = [needs.as_str(), &mentions, &dev];
+    expected.sort_unstable();
+    let closure = scratch.larder("query closure result").ok();
+    let mut closure = closure.lines();
+    closure.sort_unstable();
+    assert_eq!(closure, expected);
+    scratch.larder("gc").ok();
+    assert!(expected.iter().all(|path| scratch.physical(path).exists()), "a root keeps a closure");
+}
+
+#[test]
+fn a_fixed_output_is_checked_wherever_it_comes_from() {
+    let scratch = scratch();
+    assert_eq!(std::fs::read_to_string(scratch.physical(&scratch.line("build .#fixed"))).unwrap(), "fixed\n");
+}
+
+#[test]
+fn quiet_tells_nothing_but_results() {
+    let ran = scratch().larder("--quiet build .#upper").ok();
+    assert_eq!(ran.stderr, "");
+    assert!(ran.line().ends_with("-upper"));
+}
+
+#[test]
+fn independent_work_goes_on_when_asked() {
+    let scratch = Scratch::new(
+        r#"rec {
+      bad = mini "bad" "exit 1" { };
+      after = mini "after" "copy ${bad} $out" { };
+      good = mini "good" "write $out good" { };
+      all = mini "all" "write $out ${after} ${good}" { };
+    }"#,
+    );
+    let ran = scratch
+        .larder("build .#all --keep-going -j1")
+        .fails(1, &["bad could not be realised", "2 more were not tried"]);
+    assert_eq!(ran.done(), ["built good"]);
+    assert_eq!(scratch.larder("build .#good").ok().done(), [""; 0]);
+}

@@ -1,0 +1,98 @@
+//! Evaluating: `eval`, `parse`, `instantiate`, `show`, and what an installable may be.
+
+use crate::harness::{Ran, Scratch, system};
+use std::io::Write;
+use std::process::Stdio;
+
+const SET: &str =
+    r#"rec { list = [ 1 (1 + 1) ]; text = "two\nlines"; nested.deep = true; hi = mini "hi" "write $out hi" { }; }"#;
+
+#[test]
+fn values_are_printed_as_nix_prints_them() {
+    let scratch = Scratch::new(SET);
+    for (words, expected) in [
+        (&["eval", ".#list"][..], "[ 1 <CODE> ]\n"),
+        (&["eval", ".#list", "--strict"], "[ 1 2 ]\n"),
+        (&["eval", ".#list", "--json"], "[1,2]\n"),
+        (&["eval", ".#text"], "\"two\\nlines\"\n"),
+        (&["eval", ".#text", "--raw"], "two\nlines"),
+        (&["eval", ".#nested.deep"], "true\n"),
+        (&["eval", "--file", "default.nix", "--attr", "nested", "--strict"], "{ deep = true; }\n"),
+        (&["eval", "--expr", "1 + 1"], "2\n"),
+        (&["eval", "--expr", "{ a ? 1, b }: a + b", "--arg", "b", "41"], "42\n"),
+        (&["eval", "--expr", "{ name }: name", "--argstr", "name", "x y", "--raw"], "x y"),
+        (&["eval", "--expr", "builtins.getEnv \"HOME\""], "\"\"\n"),
+        (&["eval", "--expr", "import ./default.nix", "-A", "nested.deep"], "true\n"),
+    ] {
+        let ran = scratch.larder_with(words).ok();
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (expected, ""), "{words:?}");
+    }
+    let current = scratch.larder_with(&["eval", "--raw", "--expr", "builtins.currentSystem"]).ok();
+    assert_eq!(current.stdout, system());
+}
+
+#[test]
+fn impurity_must_be_asked_for() {
+    let scratch = Scratch::new(SET);
+    let mut command = scratch.command(["eval", "--impure", "--raw", "--expr", "builtins.getEnv \"COLOUR\""]);
+    assert_eq!(Ran::of(command.env("COLOUR", "blue")).ok().stdout, "blue");
+}
+
+#[test]
+fn evaluation_builds_what_it_imports() {
+    let scratch = Scratch::new(
+        r#"rec { made = write "made" { "x.nix" = { text = "{ answer = 42; }"; }; }; answer = (import "${made}/x.nix").answer; }"#,
+    );
+    assert_eq!(scratch.larder("eval .#answer").ok().stdout, "42\n");
+}
+
+#[test]
+fn only_the_syntax_is_parsed() {
+    let scratch = Scratch::new(SET);
+    scratch.write("good.nix", "{ a = throw \"never forced\"; }");
+    scratch.write("bad.nix", "{ a = ; }");
+    assert_eq!(scratch.larder("parse good.nix").ok().stdout, "");
+    scratch.larder("parse good.nix bad.nix").fails(3, &["bad.nix:1:7"]);
+    scratch.larder("parse missing.nix").fails(1, &["missing.nix", "No such file"]);
+    let mut child = scratch.command(["parse", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"[ 1").unwrap();
+    Ran::from(child.wait_with_output().unwrap()).fails(3, &["-:1:1", "`[` is never closed"]);
+}
+
+#[test]
+fn a_derivation_can_be_shown_by_any_of_its_names() {
+    let scratch = Scratch::new(SET);
+    let drv = scratch.line("instantiate .#hi");
+    assert!(drv.starts_with("/larder/store/") && drv.ends_with("-hi.drv"));
+    let tree = scratch.line("build .#hi");
+    let digest = |path: &str| path.strip_prefix("/larder/store/").unwrap()[..8].to_owned();
+    let base = drv.strip_prefix("/larder/store/").unwrap();
+    let shown = scratch.larder("show .#hi").ok().stdout;
+    for name in [drv.as_str(), base, &digest(&drv), &tree, &digest(&tree), "result"] {
+        assert_eq!(scratch.larder_with(&["show", name]).ok().stdout, shown, "{name}");
+    }
+    for expected in [drv.as_str(), "/bin/mini", "write $out hi", &system(), "-seed"] {
+        assert!(shown.contains(expected), "`{expected}` is not in:\n{shown}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&scratch.larder("show --json .#hi").ok().stdout).unwrap();
+    assert_eq!((&json["name"], &json["builder"], &json["version"]), (&"hi".into(), &"/bin/mini".into(), &1.into()));
+}
+
+#[test]
+fn an_installable_may_be_a_file_or_the_directory_above() {
+    let scratch = Scratch::new(SET);
+    scratch.write("one.nix", "import ./default.nix");
+    std::fs::create_dir(scratch.path("below")).unwrap();
+    let expected = scratch.line("instantiate .#hi");
+    for name in ["one.nix#hi", "#hi", "./#hi", "./default.nix#hi"] {
+        assert_eq!(scratch.larder_with(&["instantiate", name]).ok().line(), expected, "{name}");
+    }
+    scratch.write("single.nix", "(import ./default.nix).hi");
+    for name in ["single.nix", "./single.nix"] {
+        assert_eq!(scratch.larder_with(&["instantiate", name]).ok().line(), expected, "{name}");
+    }
+    let above = scratch.command(["instantiate", "..#hi"]).current_dir(scratch.path("below")).output().unwrap();
+    assert_eq!(Ran::from(above).ok().line(), expected);
+    let absolute = format!("{}#hi", scratch.path("default.nix").display());
+    assert_eq!(scratch.larder_with(&["instantiate", &absolute]).ok().line(), expected);
+}

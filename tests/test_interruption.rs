@@ -1,0 +1,147 @@
+//! Ending larder in the middle of a build, and several larders at once.
+
+use crate::harness::{Ran, Scratch, processes_with, wait_until};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// A build that does not end, with a process that has left it, both marked by an argument nobody else has.
+struct Endless {
+    scratch: Scratch,
+    marker: String,
+}
+
+impl Endless {
+    fn new(name: &str) -> Self {
+        let marker = format!("larder-test-{name}-{}", std::process::id());
+        let scratch = Scratch::new(&format!(
+            r#"rec {{
+          first = mini "first" "write $out first" {{ }};
+          endless = mini "endless" "x" {{ args = [ "copy ${{first}} /build/copy\nbackground\nsay started\nsleep 600" "{marker}" ]; }};
+        }}"#
+        ));
+        Self { scratch, marker }
+    }
+
+    fn start(&self) -> Child {
+        let mut command = self.scratch.command(["build", ".#endless"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
+        child
+    }
+
+    fn signal(child: &Child, signal: &str) {
+        let killed = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    fn assert_clean(&self) {
+        wait_until("every process of the build is gone", || processes_with(&self.marker) == 0);
+        self.scratch.assert_sound();
+        let next = self.scratch.larder("build .#first").ok();
+        assert_eq!(next.stderr, "", "what was finished is kept");
+        self.scratch.larder("gc").ok();
+        let left: Vec<_> = self.scratch.entries("tmp").into_iter().filter(|name| !name.starts_with("lock-")).collect();
+        assert_eq!(left, [""; 0], "what was staged is cleaned up");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_build_and_all_its_processes() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let endless = Endless::new(signal);
+        let child = endless.start();
+        let asked = Instant::now();
+        Endless::signal(&child, signal);
+        let ran = Ran::from(child.wait_with_output().unwrap()).fails(1, &["interrupted"]);
+        assert!(asked.elapsed() < Duration::from_secs(5), "{signal} took {:?}", asked.elapsed());
+        assert!(!ran.stderr.contains("failed"), "an interruption is no failure:\n{}", ran.stderr);
+        assert_eq!(processes_with(&endless.marker), 0, "nothing is left when larder is gone");
+        endless.assert_clean();
+    }
+}
+
+#[test]
+fn who_started_larder_may_have_it_ignore_signals() {
+    let scratch = Scratch::new(r#"{ slow = mini "slow" "sleep 2\nwrite $out slow" { }; }"#);
+    let mut command = std::process::Command::new("nohup");
+    let larder = scratch.command(["build", ".#slow"]);
+    command
+        .arg(larder.get_program())
+        .args(larder.get_args())
+        .env("LARDER_HOME", scratch.home())
+        .current_dir(scratch.path("."));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("larder builds", || scratch.entries("tmp").len() >= 2);
+    Endless::signal(&child, "-HUP");
+    assert!(Ran::from(child.wait_with_output().unwrap()).ok().line().ends_with("-slow"));
+}
+
+#[test]
+fn no_process_outlives_a_killed_larder() {
+    let endless = Endless::new("KILL");
+    let mut child = endless.start();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    endless.assert_clean();
+}
+
+#[test]
+fn the_same_thing_is_built_once_by_several_larders() {
+    let scratch = Scratch::new(
+        r#"rec {
+      slow = mini "slow" "sleep 2\ncopy /proc/sys/kernel/random/uuid $out" { };
+      slower = mini "slower" "copy ${slow} $out" { };
+    }"#,
+    );
+    let start = || {
+        scratch
+            .command(["build", "--no-link", ".#slower"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children = [start(), start(), start()];
+    let ran = children.map(|child| Ran::from(child.wait_with_output().unwrap()).ok());
+    let done: Vec<_> = ran.iter().flat_map(Ran::done).collect();
+    for name in ["built slow", "built slower"] {
+        assert_eq!(done.iter().filter(|line| *line == name).count(), 1, "{ran:?}");
+    }
+    assert!(ran.iter().all(|one| one.stdout == ran[0].stdout));
+    scratch.assert_sound();
+}
+
+#[test]
+fn who_waits_takes_over_when_the_builder_is_killed() {
+    let scratch = Scratch::new(r#"{ slow = mini "slow" "x" { args = [ "sleep 3\nwrite $out slow" ]; }; }"#);
+    let start = || {
+        scratch.command(["build", "--no-link", ".#slow"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut first = start();
+    wait_until("the first larder builds", || scratch.entries("tmp").len() >= 2);
+    let second = start();
+    std::thread::sleep(Duration::from_millis(500));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let ran = Ran::from(second.wait_with_output().unwrap()).ok();
+    assert_eq!(ran.done(), ["built slow"]);
+}
+
+#[test]
+fn garbage_collection_beside_a_build_takes_nothing_it_needs() {
+    let scratch = Scratch::new(
+        r#"rec {
+      dependency = mini "dependency" "write $out dependency" { };
+      slow = mini "slow" "say begun\nsleep 2\ncopy ${dependency} $out" { };
+      end = mini "end" "add ${dependency} $out\nadd ${slow} $out" { };
+    }"#,
+    );
+    let build =
+        scratch.command(["build", "--no-link", ".#end"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the dependency is built", || scratch.entries("store").iter().any(|name| name.ends_with("-dependency")));
+    for _ in 0..5 {
+        scratch.larder("gc").ok();
+    }
+    let path = Ran::from(build.wait_with_output().unwrap()).ok().line();
+    assert_eq!(std::fs::read_to_string(scratch.physical(&path)).unwrap(), "dependency\ndependency\n");
+}

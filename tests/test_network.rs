@@ -1,0 +1,123 @@
+//! Real packages: the seed is fetched from this machine's package mirror, so these tests run only when `LARDER_TEST_NETWORK` is set.
+//!
+//! One store serves all of them, so that the seed is fetched and unpacked once a run. It stays until the next run.
+
+use crate::harness::{Ran, Scratch};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// The directory that all tests share, one at a time. Its `default.nix` gives `zlib` with the patches in `with`, and what is built
+/// with it.
+struct Shared(MutexGuard<'static, Scratch>);
+
+/// `None`, told, when these tests are not to run here.
+fn shared() -> Option<Shared> {
+    if std::env::var_os("LARDER_TEST_NETWORK").is_none() {
+        eprintln!("not run: LARDER_TEST_NETWORK is not set");
+        return None;
+    }
+    static SCRATCH: OnceLock<Mutex<Scratch>> = OnceLock::new();
+    let scratch =
+        SCRATCH.get_or_init(|| Mutex::new(Scratch::at(Path::new(env!("CARGO_TARGET_TMPDIR")).join("network"))));
+    Some(Shared(scratch.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+impl Shared {
+    /// Builds what is built with a `zlib` whose recipe has these further arguments.
+    fn build(&self, name: &str, zlib: &str) -> Ran {
+        let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        self.0.recipes(&format!(
+            r#"let
+          packages = import {recipes} {{ inherit system; }};
+          inherit (packages.lib) mkPackage fetchSource;
+          inherit (packages) libc;
+        in rec {{
+          inherit (packages) hello;
+          zlib = import {recipes}/core/zlib/recipe.nix {{
+            inherit fetchSource libc;
+            mkPackage = arguments: mkPackage (arguments // {zlib});
+          }};
+          zpipe = import {recipes}/core/zpipe/recipe.nix {{ inherit libc mkPackage zlib; }};
+        }}"#,
+            recipes = recipes.display()
+        ));
+        self.0.larder(&format!("build .#{name}"))
+    }
+
+    /// A patch that replaces one line, without which line numbers would change.
+    fn patch(&self, file: &str, line: u32, before: &str, after: &str) -> String {
+        self.0
+            .write("change.patch", format!("--- a/{file}\n+++ b/{file}\n@@ -{line} +{line} @@\n-{before}\n+{after}\n"));
+        "{ patches = [ ./change.patch ]; }".to_owned()
+    }
+}
+
+/// What of a run's work was packages.
+fn packages(ran: &Ran) -> Vec<String> {
+    ran.done()
+        .into_iter()
+        .filter(|line| line.contains("zlib-1") || line.contains("zpipe-1"))
+        .filter(|line| line.starts_with("built"))
+        .collect()
+}
+
+#[test]
+fn a_comment_in_zlib_rebuilds_zlib_only() {
+    let Some(shared) = shared() else { return };
+    let first = shared.build("zpipe", "{ }").ok();
+    let change = shared.patch(
+        "adler32.c",
+        1,
+        "/* adler32.c -- compute the Adler-32 checksum of a data stream",
+        "/* adler32.c -- compute the Adler-32 checksum of a stream of data",
+    );
+    let second = shared.build("zpipe", &change).ok();
+    assert_eq!(packages(&second), ["built zlib-1.3.1"]);
+    assert!(second.stderr.contains("came out as before"), "{}", second.stderr);
+    assert_eq!(second.line(), first.line());
+}
+
+#[test]
+fn changed_bytes_in_zlib_rebuild_what_uses_it_once() {
+    let Some(shared) = shared() else { return };
+    shared.build("zpipe", "{ }").ok();
+    let zlib = shared.0.line("build --no-link .#zlib");
+    let change = shared.patch(
+        "zutil.c",
+        24,
+        r#"    (z_const char *)"data error",          /* Z_DATA_ERROR    (-3) */"#,
+        r#"    (z_const char *)"error in data",       /* Z_DATA_ERROR    (-3) */"#,
+    );
+    let second = shared.build("zpipe", &change).ok();
+    assert_eq!(packages(&second), ["built zlib-1.3.1", "built zpipe-1.3.1"]);
+    assert_eq!(shared.build("zpipe", &change).ok().stderr, "");
+    let changed = shared.0.line("build --no-link .#zlib");
+    assert_ne!(changed, zlib);
+    let closure = shared.0.larder("query closure result").ok();
+    assert!(closure.lines().contains(&changed.as_str()), "{closure:?}");
+}
+
+#[test]
+fn hello_greets() {
+    let Some(shared) = shared() else { return };
+    shared.build("hello", "{ }").ok();
+    assert_eq!(shared.0.larder("run .#hello").ok().stdout, "Hello, world!\n");
+    assert_eq!(shared.0.larder("run .#hello -- hello --greeting=hi").ok().stdout, "hi\n");
+    assert!(shared.0.larder("log .#hello").ok().stdout.contains("larder: phase build"));
+    let repro = shared.0.larder("repro .#hello --axes time,host-name").code;
+    assert_eq!(repro, Some(0), "hello is reproducible");
+}
+
+#[test]
+fn zpipe_uses_the_library_of_its_closure() {
+    let Some(shared) = shared() else { return };
+    let zpipe = shared.build("zpipe", "{ }").ok().line();
+    let zlib = shared.0.line("build --no-link .#zlib");
+    let why = shared.0.larder_with(&["why", &zpipe, &zlib]).ok();
+    assert_eq!(why.lines(), [zpipe.clone(), format!("  needs at run time {zlib}")]);
+    shared.0.larder("gc").ok();
+    assert!(shared.0.physical(&zlib).exists());
+    let missing = shared.0.larder_with(&["run", ".#zpipe", "--", "/usr/bin/absent"]);
+    missing.fails(1, &["/usr/bin/absent"]);
+    shared.0.assert_sound();
+}

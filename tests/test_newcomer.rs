@@ -1,0 +1,150 @@
+//! What somebody types who has not read anything.
+
+use crate::harness::Scratch;
+
+const RECIPES: &str =
+    r#"rec { hi = mini "hi" "mkdir $out\nwrite $out/hi hi" { }; two = mini "two" "say a\nwrite $out ${hi}" { }; }"#;
+
+#[test]
+fn every_command_has_help_that_names_it() {
+    let scratch = Scratch::new(RECIPES);
+    let help = scratch.larder("help").ok().stdout;
+    let commands: Vec<_> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 15, "{help}");
+    for command in commands {
+        let told = scratch.larder_with(&["help", command]).ok().stdout;
+        assert!(told.contains(&format!("Usage: larder {command}")), "{told}");
+        assert_eq!(told, scratch.larder_with(&[command, "--help"]).ok().stdout, "{command}");
+        assert!(told.matches("[default: .]").count() + told.matches("[default: `.`]").count() <= 1, "{told}");
+    }
+    scratch.larder("help nonsense").fails(2, &["nonsense", "installable"]);
+    assert!(scratch.larder("help e0001").ok().stdout.starts_with("E0001: "));
+}
+
+#[test]
+fn a_forgotten_attribute_lists_what_there_is() {
+    let scratch = Scratch::new(RECIPES);
+    for words in ["build", "build .", "build .#", "show", "log ."] {
+        let ran = scratch.larder(words);
+        if words == "show" {
+            ran.fails(2, &["INSTALLABLE"]);
+        } else {
+            ran.fails(3, &["hi, two"]);
+        }
+    }
+    scratch.larder("build hi").fails(2, &["`hi`", "PATH#ATTR"]);
+}
+
+#[test]
+fn scripts_of_several_lines_are_shown_readably() {
+    let scratch = Scratch::new(RECIPES);
+    let shown = scratch.larder("show .#hi").ok().stdout;
+    assert!(shown.contains("\nargs        mkdir $out\n            write $out/hi hi\n"), "{shown}");
+}
+
+#[test]
+fn a_printed_path_may_be_followed_into() {
+    let scratch = Scratch::new(RECIPES);
+    let path = scratch.line("build .#hi");
+    assert_eq!(scratch.larder_with(&["cat", &format!("{path}/hi")]).ok().stdout, "hi\n");
+    assert_eq!(scratch.larder_with(&["ls", &format!("{path}/")]).ok().stdout, "hi\n");
+    assert_eq!(scratch.larder("cat result hi").ok().stdout, "hi\n");
+    assert_eq!(scratch.larder("cat result/hi").ok().stdout, "hi\n");
+    scratch.larder_with(&["cat", &format!("{path}/ho")]).fails(1, &["ho"]);
+}
+
+#[test]
+fn a_result_that_was_collected_is_realised_again() {
+    let scratch = Scratch::new(RECIPES);
+    let path = scratch.line("build .#hi --no-link");
+    std::os::unix::fs::symlink(scratch.physical(&path), scratch.path("result")).unwrap();
+    scratch.larder("gc").ok();
+    scratch.larder("ls result").fails(1, &[&path]);
+    assert_eq!(scratch.larder("realise result").ok().line(), path);
+}
+
+#[test]
+fn unbuilt_things_are_not_queried_in_silence() {
+    let scratch = Scratch::new(RECIPES);
+    for words in ["query size .#hi", "query closure .#hi", "query deriver .#hi"] {
+        scratch.larder(words).fails(1, &["is not realised", "larder realise"]);
+    }
+    scratch.larder("log .#two").fails(1, &["there is no log of"]);
+    scratch.larder("debug .#hi").fails(1, &["no failed build of", "larder shell"]);
+    scratch.larder("query nonsense .#hi").fails(2, &["nonsense", "references"]);
+}
+
+#[test]
+fn a_build_can_be_entered_before_it_starts() {
+    let scratch = Scratch::new(RECIPES);
+    let ran = scratch.larder_with(&["shell", ".#two", "--", "/bin/mini", "say $name\nsay $out"]).ok();
+    assert_eq!(ran.stdout, "two\n/larder/out/out\n");
+    assert_eq!(ran.done(), ["built hi"], "what it needs is built first");
+}
+
+#[test]
+fn completions_are_known_for_the_usual_shells() {
+    let scratch = Scratch::new(RECIPES);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(scratch.larder_with(&["completions", shell]).ok().stdout.contains("larder"), "{shell}");
+    }
+    scratch.larder("completions tcl").fails(2, &["tcl", "bash"]);
+}
+
+#[test]
+fn a_directory_that_has_the_store_in_it_is_not_added() {
+    let scratch = Scratch::new(
+        r#"rec {
+      all = mini "all" "write $out all" { source = ./.; };
+      some = mini "some" "copy $source/note $out" {
+        source = builtins.filterSource (path: _: baseNameOf path != "home" && baseNameOf path != "result") ./.;
+      };
+    }"#,
+    );
+    scratch.write("note", "text");
+    let words =
+        ["the store itself", &scratch.home().canonicalize().unwrap_or_else(|_| scratch.home()).display().to_string()];
+    let words = words.each_ref().map(|word| &**word);
+    scratch.larder("build .#some").ok();
+    scratch.larder("add .").fails(1, &words);
+    scratch.larder("build .#all").fails(3, &words);
+    scratch.larder("add home/format").ok();
+    scratch.assert_sound();
+    assert_eq!(scratch.entries("tmp"), [""; 0]);
+}
+
+#[test]
+fn a_link_into_another_store_is_told_apart_from_a_recipe() {
+    let scratch = Scratch::new(RECIPES);
+    scratch.larder("--store other build .#hi").ok();
+    scratch.larder("ls result").fails(1, &["result", "other/store", "--store"]);
+    assert_eq!(scratch.larder("--store other ls result").ok().stdout, "hi\n");
+}
+
+#[test]
+fn an_output_that_does_not_exist_is_an_error() {
+    let scratch = Scratch::new(RECIPES);
+    let drv = scratch.line("instantiate .#hi");
+    for verb in ["build", "realise", "query outputs"] {
+        scratch.larder(&format!("{verb} {drv}!dev")).fails(1, &["dev", &drv, "it has: out"]);
+    }
+    scratch.larder("build .#hi.dev").fails(3, &["dev"]);
+}
+
+#[test]
+fn a_root_keeps_what_an_installable_becomes() {
+    let scratch = Scratch::new(RECIPES);
+    scratch.larder("roots add mine .#hi").fails(1, &["is not realised"]);
+    let path = scratch.line("build --no-link .#hi");
+    scratch.larder("roots add mine .#hi").ok();
+    assert_eq!(scratch.line("roots"), format!("mine  {path}"));
+    scratch.larder("gc").ok();
+    assert!(scratch.physical(&path).exists());
+}

@@ -1,0 +1,135 @@
+//! Asking the store, and getting things out of it.
+
+use crate::harness::Scratch;
+use std::os::unix::fs::PermissionsExt;
+
+const RECIPES: &str = r#"rec {
+  base = mini "base" "mkdir $out\nwrite $out/file base\nsay building base" { };
+  middle = mini "middle" "mkdir $out\nwrite $out/where ${base}\nexecutable $out/where\nlink where $out/link" { };
+  top = mini "top" "write $out nothing" { runtime = [ middle ]; };
+}"#;
+
+fn built() -> (Scratch, [String; 3]) {
+    let scratch = Scratch::new(RECIPES);
+    scratch.larder("build .#top").ok();
+    let paths = ["base", "middle", "top"].map(|name| scratch.line(&format!("build --no-link .#{name}")));
+    (scratch, paths)
+}
+
+#[test]
+fn every_question_has_its_answer() {
+    let (scratch, [base, middle, top]) = built();
+    let ask = |question: &str, path: &str| {
+        let ran = scratch.larder_with(&["query", question, path]).ok();
+        let json = scratch.larder_with(&["query", question, path, "--json"]).ok();
+        assert!(json.json(if question == "size" { "size" } else { "query" }).is_object());
+        ran.lines().iter().map(|&line| line.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("references", &middle), [base.as_str()]);
+    assert_eq!(ask("references", &top), [middle.as_str()]);
+    assert_eq!(ask("references", &base), [""; 0]);
+    assert_eq!(ask("referrers", &base), [middle.as_str()]);
+    assert_eq!(ask("referrers", &middle), [top.as_str()]);
+    let mut closure = ask("closure", &top);
+    closure.sort_unstable();
+    let mut expected = [base.as_str(), &middle, &top];
+    expected.sort_unstable();
+    assert_eq!(closure, expected);
+    assert_eq!(ask("deriver", &base), [scratch.line("instantiate .#base")]);
+    assert_eq!(ask("outputs", ".#base"), [base.as_str()]);
+    assert_eq!(ask("roots", &base), [scratch.path("result").display().to_string()]);
+    // `base` and a line end; `nothing` and a line end.
+    assert_eq!(ask("size", &base), [format!("{base}  5 B, with its closure 5 B")]);
+    let bytes = 5 + base.len() + 1 + 8;
+    assert_eq!(ask("size", &top), [format!("{top}  8 B, with its closure {bytes} B")]);
+}
+
+#[test]
+fn why_shows_the_chain() {
+    let (scratch, [base, middle, top]) = built();
+    let why = scratch.larder("why .#top .#base").ok();
+    assert_eq!(why.lines(), [top.clone(), format!("  needs at run time {middle}"), format!("    mentions {base}")]);
+    let json = scratch.larder("why .#top .#base --json").ok().json("why");
+    assert_eq!(json["chain"][2]["path"], base.as_str());
+    scratch.larder("why .#base .#top").fails(1, &[&base, &top, "does not need"]);
+}
+
+#[test]
+fn logs_and_files_can_be_read() {
+    let (scratch, [base, middle, _]) = built();
+    assert_eq!(scratch.larder("log .#base").ok().stdout, "building base\n");
+    assert_eq!(scratch.larder_with(&["log", &base]).ok().stdout, "building base\n");
+    assert_eq!(scratch.larder("log .#middle").ok().stdout, "");
+    assert_eq!(scratch.larder("ls .#middle").ok().lines(), ["link -> where", "where"]);
+    assert_eq!(scratch.larder("cat .#middle where").ok().stdout, format!("{base}\n"));
+    assert_eq!(scratch.larder("cat .#middle /where").ok().stdout, format!("{base}\n"), "as a guest would say it");
+    assert_eq!(scratch.larder_with(&["cat", &format!("{middle}/where")]).ok().stdout, format!("{base}\n"));
+    scratch.larder("cat .#middle nothing").fails(1, &["nothing"]);
+    scratch.larder("cat .#middle link").fails(1, &["link", "symbolic link"]);
+    scratch.larder("cat .#middle").fails(1, &["directory", "larder ls"]);
+}
+
+#[test]
+fn an_export_is_an_ordinary_copy() {
+    let (scratch, [base, ..]) = built();
+    assert_eq!(scratch.larder("export .#middle copy").ok().stdout, "");
+    let mode = |name: &str| scratch.path(name).symlink_metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("copy") & 0o700, mode("copy/where")), (0o700, 0o755));
+    assert_eq!(std::fs::read_to_string(scratch.path("copy/link")).unwrap(), format!("{base}\n"));
+    std::fs::write(scratch.path("copy/where"), "changed").unwrap();
+    scratch.assert_sound();
+    scratch.larder("export .#middle copy").fails(2, &["copy", "exists already"]);
+}
+
+#[test]
+fn files_of_the_user_can_be_added() {
+    let (scratch, _) = built();
+    scratch.write("note", "text");
+    let path = scratch.line("add note");
+    assert!(path.ends_with("-note"));
+    assert_eq!(scratch.larder_with(&["cat", &path]).ok().stdout, "text");
+    assert_ne!(scratch.line("add note --name other"), path);
+    scratch.larder("add missing").fails(1, &["missing", "No such file"]);
+}
+
+#[test]
+fn the_index_can_be_lost() {
+    let (scratch, paths) = built();
+    for entry in scratch.entries(".").iter().filter(|name| name.starts_with("index.db")) {
+        std::fs::remove_file(scratch.home().join(entry)).unwrap();
+    }
+    scratch.larder("rebuild-index").ok();
+    scratch.assert_sound();
+    assert_eq!(scratch.larder("build .#top").ok().stderr, "", "everything is known again");
+    assert_eq!(scratch.line("query deriver .#base"), scratch.line("instantiate .#base"));
+    assert_eq!(scratch.larder_with(&["query", "referrers", &paths[1]]).ok().line(), paths[2]);
+}
+
+#[test]
+fn a_changed_file_is_found() {
+    let (scratch, [base, ..]) = built();
+    let file = scratch.physical(&base).join("file");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&file, "bose\n").unwrap();
+    let ran = scratch.larder("verify --contents");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("file"), "{}", ran.stdout);
+    let json = scratch.larder("verify --contents --json");
+    assert!(!json.json("verify")["problems"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_command_runs_in_the_closure() {
+    let scratch = Scratch::new(
+        r#"rec {
+      tool = mini "tool" "mkdir $out\nmkdir $out/usr\nmkdir $out/usr/bin\ncopy /bin/mini $out/usr/bin/tool\nexecutable $out/usr/bin/tool" { };
+      data = write "data" { "share/data" = { text = "found\n"; }; };
+      both = mini "both" "mkdir $out\nwrite $out/mark x" { runtime = [ tool data ]; };
+    }"#,
+    );
+    let ran = scratch.larder_with(&["run", ".#both", "--", "/usr/bin/tool", "cat /share/data\nsay $HOME"]).ok();
+    assert_eq!(ran.stdout, "found\n/build\n");
+    let ran = scratch.larder_with(&["run", ".#tool", "--", "tool", "exit 5"]);
+    assert_eq!(ran.code, Some(5), "a name is looked for in PATH: {}", ran.stderr);
+    assert_eq!(scratch.larder("run .#tool").ok().stdout, "", "the only program is what is run");
+}
