@@ -2,6 +2,7 @@
 #![cfg(feature = "local")]
 
 mod support;
+mod test_concurrency;
 mod test_golden;
 mod test_kill;
 mod test_store;

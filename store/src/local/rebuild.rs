@@ -44,6 +44,7 @@ impl LocalStore {
     /// # Errors
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
+        let _no_collection = self.lock_trash()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();
         self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
