@@ -4,5 +4,6 @@
 mod support;
 mod test_concurrency;
 mod test_golden;
+mod test_hostile;
 mod test_kill;
 mod test_store;
