@@ -95,56 +95,66 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(),
     }
     // A directory of mode 0000 can be opened after a chmod, which needs no descriptor of it but must not follow links;
     // unlinkat has just said that it is a directory.
-    let directory = match open_directory_at(parent, name) {
-        Err(Errno::ACCESS) => {
-            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
-            open_directory_at(parent, name)?
-        }
-        opened => opened?,
-    };
-    let mut pending = vec![(directory, Vec::<u8>::new())];
+    let directory = open_to_empty(parent, name)?;
     // Depth first with an explicit stack: what is removed may be nested deeper than this thread's stack allows.
-    while let Some((directory, _)) = pending.last() {
-        match first_subdirectory(directory.as_fd())? {
-            Some((subdirectory, name)) => pending.push((subdirectory, name)),
+    let mut pending = vec![Doomed::new(directory, name.as_bytes().to_vec())?];
+    while let Some(Doomed { directory, subdirectories, .. }) = pending.last_mut() {
+        match subdirectories.pop() {
+            Some(name) => {
+                let subdirectory = open_to_empty(directory.as_fd(), OsStr::from_bytes(&name))?;
+                pending.push(Doomed::new(subdirectory, name)?);
+            }
             None => {
-                let (_, name) = pending.pop().expect("the loop condition");
-                if let Some((parent, _)) = pending.last() {
-                    rustix::fs::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
-                }
+                let Doomed { name, .. } = pending.pop().expect("the loop condition");
+                let parent = pending.last().map_or(parent, |above| above.directory.as_fd());
+                rustix::fs::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
             }
         }
     }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    Ok(())
 }
 
-/// Unlinks every file in a directory; the first subdirectory that is not empty is opened and returned.
-fn first_subdirectory(directory: BorrowedFd<'_>) -> Result<Option<(OwnedFd, Vec<u8>)>, Errno> {
-    rustix::fs::fchmod(directory, Mode::RWXU)?;
-    for (name, kind) in names(directory)? {
-        let entry = OsStr::from_bytes(&name);
-        if kind != FileType::Directory {
-            match rustix::fs::unlinkat(directory, entry, AtFlags::empty()) {
-                Err(Errno::ISDIR) => {}
-                other => {
-                    other?;
-                    continue;
+/// A directory that is being removed, its files already gone.
+struct Doomed {
+    directory: OwnedFd,
+    name: Vec<u8>,
+    /// Names in it that are directories with something in them.
+    subdirectories: Vec<Vec<u8>>,
+}
+
+impl Doomed {
+    /// Unlinks every file in a directory, and every directory that is empty.
+    fn new(directory: OwnedFd, name: Vec<u8>) -> Result<Self, Errno> {
+        rustix::fs::fchmod(&directory, Mode::RWXU)?;
+        let mut subdirectories = Vec::new();
+        for (name, kind) in names(directory.as_fd())? {
+            let entry = OsStr::from_bytes(&name);
+            if kind != FileType::Directory {
+                match rustix::fs::unlinkat(&directory, entry, AtFlags::empty()) {
+                    Err(Errno::ISDIR) => {}
+                    other => {
+                        other?;
+                        continue;
+                    }
                 }
             }
-        }
-        if rustix::fs::unlinkat(directory, entry, AtFlags::REMOVEDIR).is_ok() {
-            continue;
-        }
-        let opened = match open_directory_at(directory, entry) {
-            Err(Errno::ACCESS) => {
-                rustix::fs::chmodat(directory, entry, Mode::RWXU, AtFlags::empty())?;
-                open_directory_at(directory, entry)?
+            if rustix::fs::unlinkat(&directory, entry, AtFlags::REMOVEDIR).is_err() {
+                subdirectories.push(name);
             }
-            opened => opened?,
-        };
-        return Ok(Some((opened, name)));
+        }
+        Ok(Self { directory, name, subdirectories })
     }
-    Ok(None)
+}
+
+/// Opens a directory below one that is being removed, also if its mode forbids it.
+fn open_to_empty(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
+    match open_directory_at(parent, name) {
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
+            open_directory_at(parent, name)
+        }
+        opened => opened,
+    }
 }
 
 /// A name that no other process picks: process number and a counter of this process.
