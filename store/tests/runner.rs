@@ -6,4 +6,5 @@ mod test_concurrency;
 mod test_golden;
 mod test_hostile;
 mod test_kill;
+mod test_model;
 mod test_store;
