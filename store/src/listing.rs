@@ -12,7 +12,7 @@
 
 use crate::digest::TreeDigest;
 use crate::tree::{Directory, EntryName, Node, Tree, TreeError, TreePath};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const VERSION: u8 = 1;
 
@@ -86,49 +86,66 @@ impl TreeListing {
 
     /// Calls `visit` for every entry below the root, parents first, by sorted names.
     pub fn walk(&self, visit: &mut dyn FnMut(&TreePath, &Node)) {
-        self.walk_below(&TreePath::default(), &self.root, visit);
-    }
-
-    fn walk_below(&self, path: &TreePath, node: &Node, visit: &mut dyn FnMut(&TreePath, &Node)) {
-        let Node::Directory(digest) = node else { return };
-        for (name, child) in self.directory(digest).into_iter().flat_map(Directory::entries) {
+        let entries = |node: &Node| match node {
+            Node::Directory(digest) => self.directory(digest).map(Directory::entries),
+            _ => None,
+        };
+        // No recursion here nor below: directories may be nested deeper than this thread's stack allows.
+        let mut pending: Vec<_> =
+            entries(&self.root).map(|entries| (TreePath::default(), entries)).into_iter().collect();
+        while let Some((path, children)) = pending.last_mut() {
+            let Some((name, child)) = children.next() else {
+                pending.pop();
+                continue;
+            };
             let path = path.join(name);
             visit(&path, child);
-            self.walk_below(&path, child, visit);
+            pending.extend(entries(child).map(|entries| (path, entries)));
         }
+    }
+
+    /// All directories, each once and after all of its subdirectories, in the order in which a walk by sorted names leaves them.
+    fn directories_in_order(&self) -> Vec<(TreeDigest, &Directory)> {
+        let mut seen = HashSet::new();
+        let mut enter = |node: &Node| match node {
+            Node::Directory(digest) => {
+                let directory = self.directory(digest).filter(|_| seen.insert(*digest))?;
+                Some((*digest, directory, directory.entries()))
+            }
+            _ => None,
+        };
+        let mut order = Vec::new();
+        let mut pending: Vec<_> = enter(&self.root).into_iter().collect();
+        while let Some((digest, directory, children)) = pending.last_mut() {
+            match children.next() {
+                Some((_, child)) => pending.extend(enter(child)),
+                None => {
+                    order.push((*digest, *directory));
+                    pending.pop();
+                }
+            }
+        }
+        order
     }
 
     /// Number of files and their bytes; a file that stands in two places counts twice.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.totals_of(&self.root, &mut HashMap::new())
-    }
-
-    fn totals_of(&self, node: &Node, known: &mut HashMap<TreeDigest, Totals>) -> Totals {
-        match node {
-            Node::File { size, .. } => Totals { files: 1, bytes: *size },
-            Node::Symlink { .. } => Totals::default(),
-            Node::Directory(digest) => {
-                if let Some(totals) = known.get(digest) {
-                    return *totals;
-                }
-                let children = self.directory(digest).into_iter().flat_map(Directory::entries);
-                let totals =
-                    children.map(|(_, child)| self.totals_of(child, known)).fold(Totals::default(), Totals::plus);
-                known.insert(*digest, totals);
-                totals
-            }
+        let mut known = HashMap::new();
+        for (digest, directory) in self.directories_in_order() {
+            let totals = directory.entries().map(|(_, child)| totals_of(child, &known));
+            known.insert(digest, totals.fold(Totals::default(), Totals::plus));
         }
+        totals_of(&self.root, &known)
     }
 
     /// The canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut trees = Vec::new();
-        match &self.root {
-            Node::Directory(digest) => self.collect(digest, &mut HashMap::new(), &mut trees),
-            leaf => trees.push(Tree::Leaf(leaf.clone()).encode()),
-        }
+        let trees: Vec<_> = match &self.root {
+            Node::Directory(_) => self.directories_in_order().iter().map(|(_, directory)| directory.encode()).collect(),
+            leaf => vec![Tree::Leaf(leaf.clone()).encode()],
+        };
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&length(trees.len()));
         for tree in trees {
@@ -136,16 +153,6 @@ impl TreeListing {
             bytes.extend_from_slice(&tree);
         }
         bytes
-    }
-
-    fn collect(&self, digest: &TreeDigest, seen: &mut HashMap<TreeDigest, ()>, trees: &mut Vec<Vec<u8>>) {
-        let Some(directory) = self.directory(digest).filter(|_| seen.insert(*digest, ()).is_none()) else { return };
-        for (_, child) in directory.entries() {
-            if let Node::Directory(child) = child {
-                self.collect(child, seen, trees);
-            }
-        }
-        trees.push(directory.encode());
     }
 
     /// Reads canonical bytes.
@@ -173,6 +180,15 @@ impl TreeListing {
         }
         let listing = Self { root: root.ok_or(ListingError::Frame("no trees"))?, directories };
         if listing.encode() == bytes { Ok(listing) } else { Err(ListingError::Frame("not in canonical order")) }
+    }
+}
+
+/// What a node counts, given what the directories count.
+fn totals_of(node: &Node, known: &HashMap<TreeDigest, Totals>) -> Totals {
+    match node {
+        Node::File { size, .. } => Totals { files: 1, bytes: *size },
+        Node::Symlink { .. } => Totals::default(),
+        Node::Directory(digest) => known.get(digest).copied().unwrap_or_default(),
     }
 }
 

@@ -191,6 +191,13 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
         Err(error) => return Err(Err::<(), _>(error).at("read", &format).expect_err("it is one").into()),
     }
     std::fs::create_dir_all(layout.root()).at("create directory", layout.root())?;
+    for entry in std::fs::read_dir(layout.root()).at("read directory", layout.root())? {
+        let name = entry.at("read directory", layout.root())?.file_name();
+        let begun = layout::DIRECTORIES.iter().any(|known| *known == name);
+        if !begun && !name.as_encoded_bytes().starts_with(b".format-") && !layout.format().exists() {
+            return Err(StoreError::Format { path: layout.root().to_owned(), found: String::new() });
+        }
+    }
     for name in layout::DIRECTORIES {
         make_directory(&layout.root().join(name))?;
     }

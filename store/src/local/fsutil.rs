@@ -95,56 +95,81 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(),
     }
     // A directory of mode 0000 can be opened after a chmod, which needs no descriptor of it but must not follow links;
     // unlinkat has just said that it is a directory.
-    let directory = match open_directory_at(parent, name) {
-        Err(Errno::ACCESS) => {
-            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
-            open_directory_at(parent, name)?
-        }
-        opened => opened?,
-    };
-    let mut pending = vec![(directory, Vec::<u8>::new())];
+    let directory = open_to_empty(parent, name)?;
     // Depth first with an explicit stack: what is removed may be nested deeper than this thread's stack allows.
-    while let Some((directory, _)) = pending.last() {
-        match first_subdirectory(directory.as_fd())? {
-            Some((subdirectory, name)) => pending.push((subdirectory, name)),
-            None => {
-                let (_, name) = pending.pop().expect("the loop condition");
-                if let Some((parent, _)) = pending.last() {
-                    rustix::fs::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
-                }
-            }
+    let mut pending = vec![Doomed::new(directory, name.as_bytes().to_vec())?];
+    while let Some(Doomed { directory, subdirectories, .. }) = pending.last_mut() {
+        let Some(name) = subdirectories.pop() else {
+            let Doomed { name, .. } = pending.pop().expect("the loop condition");
+            let parent = pending.last().map_or(parent, |above| above.directory.as_fd());
+            rustix::fs::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
+            continue;
+        };
+        let subdirectory = open_to_empty(directory.as_fd(), OsStr::from_bytes(&name))?;
+        if pending.len() < MAX_OPEN {
+            pending.push(Doomed::new(subdirectory, name)?);
+        } else {
+            move_up(&mut pending, &subdirectory, &name)?;
         }
     }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    Ok(())
 }
 
-/// Unlinks every file in a directory; the first subdirectory that is not empty is opened and returned.
-fn first_subdirectory(directory: BorrowedFd<'_>) -> Result<Option<(OwnedFd, Vec<u8>)>, Errno> {
-    rustix::fs::fchmod(directory, Mode::RWXU)?;
-    for (name, kind) in names(directory)? {
-        let entry = OsStr::from_bytes(&name);
-        if kind != FileType::Directory {
-            match rustix::fs::unlinkat(directory, entry, AtFlags::empty()) {
-                Err(Errno::ISDIR) => {}
-                other => {
-                    other?;
-                    continue;
+/// So many nested directories are open at once while a tree is removed.
+const MAX_OPEN: usize = 100;
+
+/// Moves a subdirectory of the last of the nested directories into the first, to be removed from there.
+fn move_up(pending: &mut [Doomed], subdirectory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
+    let [first, .., last] = pending else { unreachable!("there are many") };
+    // Only who may write to a directory may move it.
+    rustix::fs::fchmod(subdirectory, Mode::RWXU)?;
+    let new_name = unique_name(".larder-");
+    rustix::fs::renameat(&last.directory, OsStr::from_bytes(name), &first.directory, &*new_name)?;
+    first.subdirectories.push(new_name.into_bytes());
+    Ok(())
+}
+
+/// A directory that is being removed, its files already gone.
+struct Doomed {
+    directory: OwnedFd,
+    name: Vec<u8>,
+    /// Names in it that are directories with something in them.
+    subdirectories: Vec<Vec<u8>>,
+}
+
+impl Doomed {
+    /// Unlinks every file in a directory, and every directory that is empty.
+    fn new(directory: OwnedFd, name: Vec<u8>) -> Result<Self, Errno> {
+        rustix::fs::fchmod(&directory, Mode::RWXU)?;
+        let mut subdirectories = Vec::new();
+        for (name, kind) in names(directory.as_fd())? {
+            let entry = OsStr::from_bytes(&name);
+            if kind != FileType::Directory {
+                match rustix::fs::unlinkat(&directory, entry, AtFlags::empty()) {
+                    Err(Errno::ISDIR) => {}
+                    other => {
+                        other?;
+                        continue;
+                    }
                 }
             }
-        }
-        if rustix::fs::unlinkat(directory, entry, AtFlags::REMOVEDIR).is_ok() {
-            continue;
-        }
-        let opened = match open_directory_at(directory, entry) {
-            Err(Errno::ACCESS) => {
-                rustix::fs::chmodat(directory, entry, Mode::RWXU, AtFlags::empty())?;
-                open_directory_at(directory, entry)?
+            if rustix::fs::unlinkat(&directory, entry, AtFlags::REMOVEDIR).is_err() {
+                subdirectories.push(name);
             }
-            opened => opened?,
-        };
-        return Ok(Some((opened, name)));
+        }
+        Ok(Self { directory, name, subdirectories })
     }
-    Ok(None)
+}
+
+/// Opens a directory below one that is being removed, also if its mode forbids it.
+fn open_to_empty(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
+    match open_directory_at(parent, name) {
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
+            open_directory_at(parent, name)
+        }
+        opened => opened,
+    }
 }
 
 /// A name that no other process picks: process number and a counter of this process.
@@ -166,6 +191,39 @@ pub(super) fn join_bytes(path: &Path, name: &[u8]) -> PathBuf {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    /// Every level that is held open counts against the limit of open files, which a builder must not be able to exhaust.
+    #[test]
+    fn few_directories_are_open_at_once_however_deep_a_tree_is() {
+        const DEPTH: usize = 3000;
+        let base = tempfile::tempdir().expect("a directory");
+        let parent = open_directory(base.path()).expect("opened");
+        let mut directory = open_directory(base.path()).expect("opened");
+        for level in 0..DEPTH {
+            rustix::fs::mkdirat(&directory, "d", Mode::RWXU).expect("created");
+            directory = open_directory_at(directory.as_fd(), OsStr::new("d")).expect("opened");
+            if level % 100 == 0 {
+                rustix::fs::mkdirat(&directory, "0-0", Mode::RWXU).expect("created");
+                rustix::fs::symlinkat("x", &directory, "l").expect("linked");
+            }
+        }
+        drop(directory);
+        let open_now = || std::fs::read_dir("/proc/self/fd").expect("readable").count();
+        let most = std::sync::atomic::AtomicUsize::new(0);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let before = open_now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    most.fetch_max(open_now(), std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+            remove_tree_at(parent.as_fd(), OsStr::new("d")).expect("removed");
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(!base.path().join("d").exists());
+        assert!(most.into_inner() < before + DEPTH / 4, "too many directories were open at once");
+    }
 
     #[test]
     fn trees_are_removed_whatever_their_modes_and_depth() {

@@ -405,6 +405,21 @@ pub(super) fn insert_record(
     }
 }
 
+/// Lets a later realisation take the place of an earlier one, if its tree is there: when it was recorded, the earlier one's was gone,
+/// though it may have come back since, as the loser of a conflict.
+pub(super) fn replace_realisation(
+    transaction: &Transaction<'_>,
+    realisation: &crate::Realisation,
+) -> Result<(), rusqlite::Error> {
+    let statement = "UPDATE realisation SET tree = ?3 WHERE action = ?1 AND output = ?2
+                     AND EXISTS (SELECT 1 FROM path WHERE digest = ?3)";
+    let (action, output, tree) = (realisation.action, &realisation.output, realisation.tree);
+    transaction
+        .prepare_cached(statement)?
+        .execute(params![action.as_bytes(), output.as_str(), tree.as_bytes()])
+        .map(drop)
+}
+
 fn insert_derivation(
     transaction: &Transaction<'_>,
     key: &[u8],

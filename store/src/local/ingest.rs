@@ -28,6 +28,9 @@ const SMALL: u64 = 4 << 20;
 /// Larger ones in pieces of this size, hashed on all cores.
 const PIECE: usize = 8 << 20;
 
+/// So many nested directories are walked on one thread's stack, and on all cores; what lies deeper goes on, on fresh stacks, on one.
+const LEVELS_PER_STACK: usize = 64;
+
 /// A tree that cannot be ingested.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -300,7 +303,15 @@ impl<'a> Ingest<'a> {
             }
             Some(self.entry(&inner, &name, kind, &name).map(|node| (entry, node)))
         };
-        let nodes: Vec<_> = names.into_par_iter().with_min_len(8).filter_map(one).collect::<Result<_, _>>()?;
+        let depth = place.inside.components().len();
+        let nodes: Vec<_> = if depth < LEVELS_PER_STACK {
+            names.into_par_iter().with_min_len(8).filter_map(one).collect::<Result<_, _>>()?
+        } else if depth.is_multiple_of(LEVELS_PER_STACK) {
+            on_a_fresh_stack(|| names.into_iter().filter_map(one).collect::<Result<_, _>>())
+                .at("read directory", host)??
+        } else {
+            names.into_iter().filter_map(one).collect::<Result<_, _>>()?
+        };
         Ok(nodes.into_iter().collect())
     }
 
@@ -464,8 +475,20 @@ impl<'a> Ingest<'a> {
     }
 }
 
+<<<<<<< HEAD
 fn entry_name(name: &[u8]) -> EntryName {
     EntryName::new(name).expect("the system's own names are valid")
+=======
+/// Runs a part of a recursion on a stack of its own.
+fn on_a_fresh_stack<T: Send>(part: impl FnOnce() -> T + Send) -> Result<T, std::io::Error> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, part)?;
+        match thread.join() {
+            Ok(result) => Ok(result),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+>>>>>>> storetests
 }
 
 fn create_file(directory: BorrowedFd<'_>, name: &[u8], executable: bool) -> Result<File, Errno> {

@@ -153,9 +153,7 @@ impl LocalStore {
         name: StoreName,
         excluded: Option<Excluded<'_>>,
     ) -> Result<StorePath, StoreError> {
-        let source = std::fs::canonicalize(source.parent().unwrap_or(source))
-            .at("find", source)?
-            .join(source.file_name().unwrap_or_default());
+        let source = resolve_but_last(source)?;
         if let Some(path) = self.known_source(&source, &name, excluded)? {
             return Ok(path);
         }
@@ -536,6 +534,15 @@ impl LocalStore {
         rustix::fs::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary, AtFlags::empty())
             .at("link", source)?;
         rustix::fs::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
+    }
+}
+
+/// An absolute path without links but for the last component, which may be one itself.
+fn resolve_but_last(path: &Path) -> Result<PathBuf, fsutil::IoError> {
+    let absolute = std::path::absolute(path).at("find", path)?;
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => Ok(std::fs::canonicalize(parent).at("find", path)?.join(name)),
+        _ => std::fs::canonicalize(&absolute).at("find", path),
     }
 }
 

@@ -26,7 +26,9 @@ pub struct Rebuilt {
 /// What has been read of the segments.
 #[derive(Default)]
 struct Frames {
-    records: Vec<(Record, Location)>,
+    /// In the order of their segment, with the time at which the last build before them ended: together the order of all.
+    records: Vec<(u64, Record, Location)>,
+    finished: HashMap<String, u64>,
     totals: HashMap<TreeDigest, Totals>,
     /// Where the whole frames of each segment end.
     ends: HashMap<String, u64>,
@@ -44,6 +46,7 @@ impl LocalStore {
     /// # Errors
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
+        let _no_collection = self.lock_trash()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();
         self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
@@ -82,8 +85,12 @@ impl LocalStore {
             }
         }
         let now = now();
-        for (record, location) in &frames.records {
+        frames.records.sort_by_key(|(finished, ..)| *finished);
+        for (_, record, location) in &frames.records {
             index::insert_record(transaction, record, location, now)?;
+            if let Record::Realisation(realisation) = record {
+                index::replace_realisation(transaction, realisation)?;
+            }
         }
         Ok((paths, frames.records.len()))
     }
@@ -97,8 +104,12 @@ impl LocalStore {
                 if let Record::Tree { listing, .. } = &record {
                     frames.totals.insert(listing.digest(), listing.totals());
                 }
+                if let Record::Build { cost, .. } = &record {
+                    let finished = frames.finished.entry(name.clone()).or_default();
+                    *finished = cost.finished.max(*finished);
+                }
                 frames.ends.insert(name.clone(), location.offset + location.length);
-                frames.records.push((record, location));
+                frames.records.push((frames.finished.get(&name).copied().unwrap_or(0), record, location));
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// What a collection did, or would do.
@@ -50,9 +50,7 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written. What was moved to `trash/` by then is removed by the next collection.
     pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        let trash = fsutil::open_directory(&self.layout.trash())?;
-        // One collection at a time: they would empty each other's trash.
-        lock_file(&trash, FlockOperation::LockExclusive).at("lock", self.layout.trash())?;
+        let trash = self.lock_trash()?;
         let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
         std::fs::write(&mark, "").at("create", &mark)?;
@@ -74,6 +72,14 @@ impl LocalStore {
         let freed = self.empty_trash(&mark)? + self.remove_objects(occurrences, interrupted)?;
         std::fs::remove_file(&mark).at("remove", &mark)?;
         Ok(GcReport { plan, freed })
+    }
+
+    /// Keeps others from collecting, and from rebuilding the index, until the result is dropped: two collections would empty each
+    /// other's trash, and a rebuild must not take a tree that is being moved out for one that is damaged.
+    pub(super) fn lock_trash(&self) -> Result<OwnedFd, fsutil::IoError> {
+        let trash = fsutil::open_directory(&self.layout.trash())?;
+        lock_file(&trash, FlockOperation::LockExclusive).at("lock", self.layout.trash())?;
+        Ok(trash)
     }
 
     fn gc_graph(&self) -> Result<GcGraph, StoreError> {

@@ -83,8 +83,12 @@ impl LocalStore {
         if place.symlink_metadata().is_err() {
             return vec![Problem::Missing(path.clone())];
         }
-        let mut check = Check { path, listing: &listing, contents, problems: Vec::new() };
-        check.node(&TreePath::default(), listing.root(), &place);
+        let pending = vec![(TreePath::default(), listing.root(), place)];
+        let mut check = Check { path, listing: &listing, contents, problems: Vec::new(), pending };
+        // No recursion: directories may be nested deeper than this thread's stack allows.
+        while let Some((inside, node, place)) = check.pending.pop() {
+            check.node(&inside, node, &place);
+        }
         check.problems
     }
 
@@ -124,9 +128,11 @@ struct Check<'a> {
     listing: &'a TreeListing,
     contents: bool,
     problems: Vec<Problem>,
+    /// What has yet to be compared: where in the tree, what it should be, where it lies.
+    pending: Vec<(TreePath, &'a Node, PathBuf)>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     fn problem(&mut self, inside: &TreePath, what: &'static str) {
         self.problems.push(Problem::Tree { path: self.path.clone(), inside: inside.clone(), what });
     }
@@ -163,9 +169,9 @@ impl Check<'_> {
         }
     }
 
-    fn directory(&mut self, inside: &TreePath, directory: &crate::tree::Directory, place: &Path) {
+    fn directory(&mut self, inside: &TreePath, directory: &'a crate::tree::Directory, place: &Path) {
         for (name, child) in directory.entries() {
-            self.node(&inside.join(name), child, &super::fsutil::join_bytes(place, name.as_bytes()));
+            self.pending.push((inside.join(name), child, super::fsutil::join_bytes(place, name.as_bytes())));
         }
         let Ok(entries) = std::fs::read_dir(place) else { return self.problem(inside, "cannot be read") };
         for entry in entries.flatten() {

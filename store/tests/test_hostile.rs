@@ -1,0 +1,334 @@
+//! Sources that nobody should have, but somebody has: whatever it is, it is taken in faithfully or refused with its name, the
+//! store is as it was, and nothing crashes.
+
+use crate::support::{assert_clean_after_collection, assert_sound, name, open, scratch, write_files};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use store::local::{IngestError, LocalStore, StoreError};
+use store::{BlobDigest, EntryName, Node, StorePath, TreePath};
+use tempfile::TempDir;
+
+struct Fixture {
+    directory: TempDir,
+    store: LocalStore,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = scratch();
+        let store = open(&directory.path().join("store"));
+        std::fs::create_dir(directory.path().join("source")).expect("created");
+        Self { directory, store }
+    }
+
+    fn source(&self) -> std::path::PathBuf {
+        self.directory.path().join("source")
+    }
+
+    fn add(&self) -> Result<StorePath, StoreError> {
+        self.store.add_path(&self.source(), name("source"), None)
+    }
+
+    /// The source is refused, and nothing of it stays.
+    fn assert_refused(&self) -> StoreError {
+        let error = self.add().expect_err("it was taken");
+        assert!(self.store.paths().expect("asked").is_empty());
+        assert_eq!(crate::support::names(&self.store.layout().tmp()).len(), 0, "leftovers in tmp/");
+        assert_sound(&self.store);
+        error
+    }
+
+    fn collect_all(self) {
+        let Self { directory, store } = self;
+        drop(store);
+        let store = open(&directory.path().join("store"));
+        assert_clean_after_collection(&store);
+        assert!(store.paths().expect("asked").is_empty());
+    }
+}
+
+fn open_directory(path: &Path) -> OwnedFd {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).expect("opened")
+}
+
+/// Directories `d/d/…` below `path`, however long their path.
+fn nest(path: &Path, depth: usize) {
+    let mut directory = open_directory(path);
+    for _ in 0..depth {
+        rustix::fs::mkdirat(&directory, "d", Mode::RWXU).expect("created");
+        directory = rustix::fs::openat(&directory, "d", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).expect("it");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_entries_in_one_directory() {
+    let fixture = Fixture::new();
+    let directory = open_directory(&fixture.source());
+    for number in 0..100_000 {
+        let flags = OFlags::CREATE | OFlags::WRONLY;
+        rustix::fs::openat(&directory, format!("entry-{number}"), flags, Mode::RUSR).expect("created");
+    }
+    let began = Instant::now();
+    let path = fixture.add().expect("added");
+    assert_eq!(fixture.store.path_info(&path).expect("asked").expect("valid").files, 100_000);
+    assert_eq!(fixture.store.verify(Some(&[path]), false).expect("verified"), []);
+    println!("added and verified in {:?}", began.elapsed());
+    fixture.collect_all();
+    assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
+}
+
+/// Removing must not look at all that is left for each that is removed.
+#[test]
+fn many_directories_in_one_are_removed_in_time() {
+    let fixture = Fixture::new();
+    for number in 0..8_000 {
+        write_files(&fixture.source().join(format!("d{number}")), &[("f", "x")]);
+    }
+    fixture.add().expect("added");
+    let began = Instant::now();
+    fixture.collect_all();
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+}
+
+#[test]
+fn directories_as_deep_as_allowed_are_taken() {
+    let fixture = Fixture::new();
+    nest(&fixture.source(), 1000);
+    let path = fixture.add().expect("added");
+    assert_sound(&fixture.store);
+    assert!(fixture.store.listing(&path.tree().expect("a tree")).is_ok());
+    fixture.store.rebuild_index().expect("rebuilt");
+    assert!(fixture.store.is_valid(&path).expect("asked"));
+    fixture.collect_all();
+}
+
+#[test]
+fn directories_that_are_too_deep_are_refused() {
+    for depth in [1001, 5000] {
+        let fixture = Fixture::new();
+        nest(&fixture.source(), depth);
+        let error = fixture.assert_refused();
+        assert!(matches!(error, StoreError::Ingest(IngestError::TooDeep { .. })), "{error}");
+        remove_nested(&fixture.source());
+    }
+}
+
+/// What `nest` has made is too deep for what removes temporary directories.
+fn remove_nested(path: &Path) {
+    let mut command = Command::new("rm");
+    assert!(command.arg("-rf").arg(path).status().expect("rm runs").success());
+}
+
+#[test]
+fn any_name_that_the_system_allows() {
+    let fixture = Fixture::new();
+    let long = [b'n'; 255];
+    let names: [&[u8]; 6] = [&long, b"\xff\xfe", b"new\nline", b"\x1b[31m", "ü".as_bytes(), b"-rf"];
+    for name in names {
+        std::fs::write(fixture.source().join(OsStr::from_bytes(name)), name).expect("written");
+    }
+    symlink(OsStr::from_bytes(b"\xff"), fixture.source().join("link")).expect("linked");
+    let path = fixture.add().expect("added");
+    let listing = fixture.store.listing(&path.tree().expect("a tree")).expect("kept");
+    for name in names {
+        let inside = TreePath::default().join(&EntryName::new(name).expect("valid"));
+        let expected = Node::File { executable: false, size: name.len() as u64, blob: BlobDigest::of(name) };
+        assert_eq!(listing.get(&inside), Some(&expected));
+        let host = fixture.store.host_path(&path).join(OsStr::from_bytes(name));
+        assert_eq!(std::fs::read(host).expect("readable"), name);
+    }
+    assert_sound(&fixture.store);
+    fixture.collect_all();
+}
+
+#[test]
+fn pipes_and_devices_are_refused_by_name() {
+    let device = rustix::fs::makedev(1, 3);
+    for (kind, number, word) in [(FileType::Fifo, 0, "named pipe"), (FileType::CharacterDevice, device, "device")] {
+        let fixture = Fixture::new();
+        let place = fixture.source().join("special");
+        if rustix::fs::mknodat(rustix::fs::CWD, &place, kind, Mode::RUSR, number).is_err() {
+            println!("skipped: a {word} cannot be made here");
+            continue;
+        }
+        let error = fixture.assert_refused();
+        assert!(error.to_string().contains(&format!("source/special is a {word}")), "{error}");
+    }
+}
+
+#[test]
+fn links_in_circles_are_just_links() {
+    let fixture = Fixture::new();
+    for (link, target) in [("a", "b"), ("b", "a"), ("self", "self"), ("up", "."), ("dangling", "/nowhere/at/all")] {
+        symlink(target, fixture.source().join(link)).expect("linked");
+    }
+    let path = fixture.add().expect("added");
+    let target = std::fs::read_link(fixture.store.host_path(&path).join("self")).expect("a link");
+    assert_eq!(target, Path::new("self"));
+    let alone = fixture.store.add_path(&fixture.source().join("a"), name("a"), None).expect("added");
+    assert!(fixture.store.host_path(&alone).symlink_metadata().expect("there").is_symlink());
+    assert_sound(&fixture.store);
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_is_refused_or_whole() {
+    let fixture = Fixture::new();
+    let place = fixture.source().join("log");
+    std::fs::write(&place, vec![b'x'; 24 << 20]).expect("written");
+    let done = AtomicBool::new(false);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = std::fs::File::options().append(true).open(&place).expect("opened");
+            while !done.load(Ordering::Relaxed) {
+                file.write_all(b"one more line\n").expect("written");
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let results = (0..4).map(|_| fixture.add()).collect();
+        done.store(true, Ordering::Relaxed);
+        results
+    });
+    assert!(results.iter().any(Result::is_err), "the writer was too slow for this test");
+    for error in results.into_iter().filter_map(Result::err) {
+        assert!(
+            matches!(&error, StoreError::Ingest(IngestError::Changed { path }) if path.ends_with("log")),
+            "{error}"
+        );
+    }
+    assert_sound(&fixture.store);
+}
+
+#[test]
+fn a_sparse_file_is_what_reading_it_gives() {
+    let fixture = Fixture::new();
+    let file = std::fs::File::create(fixture.source().join("sparse")).expect("created");
+    file.set_len(64 << 20).expect("set");
+    let path = fixture.add().expect("added");
+    let listing = fixture.store.listing(&path.tree().expect("a tree")).expect("kept");
+    let blob = BlobDigest::of(&vec![0; 64 << 20]);
+    let inside = TreePath::parse(b"sparse").expect("valid");
+    assert_eq!(listing.get(&inside), Some(&Node::File { executable: false, size: 64 << 20, blob }));
+    assert_sound(&fixture.store);
+}
+
+#[test]
+fn a_relative_source_is_the_same_as_an_absolute_one() {
+    let fixture = Fixture::new();
+    // The working directory belongs to all tests, so it is left as it is.
+    let relative = Path::new("tests");
+    let absolute = std::path::absolute(relative).expect("there is a working directory");
+    let expected = fixture.store.add_path(&absolute, name("tests"), None).expect("added");
+    assert_eq!(fixture.store.add_path(relative, name("tests"), None).expect("added"), expected);
+    assert_eq!(fixture.store.add_path(Path::new("./tests/"), name("tests"), None).expect("added"), expected);
+    assert_eq!(fixture.store.add_path(Path::new("tests/../tests/."), name("tests"), None).expect("added"), expected);
+}
+
+#[test]
+fn a_directory_that_is_no_store_is_not_made_one() {
+    let directory = scratch();
+    write_files(directory.path(), &[("letter", "to a friend")]);
+    let opened = LocalStore::open(directory.path(), store::local::OpenOptions::default());
+    assert!(matches!(opened, Err(StoreError::Format { .. })), "{opened:?}");
+    assert_eq!(crate::support::names(directory.path()).len(), 1, "nothing was put there");
+}
+
+const UNPRIVILEGED: &str = "STORE_TEST_UNPRIVILEGED_DIRECTORY";
+
+/// Starts this binary's test `child_without_privileges` as an ordinary user, if that can be done.
+#[test]
+fn an_ordinary_user() {
+    let directory = scratch();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).expect("changed");
+    let binary = directory.path().join("binary");
+    std::fs::copy(std::env::current_exe().expect("a test binary"), &binary).expect("copied");
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).expect("changed");
+    let mut command = Command::new(&binary);
+    command.args(["--exact", "test_hostile::child_without_privileges", "--nocapture"]);
+    command.env(UNPRIVILEGED, directory.path().join("work")).current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    match command.output() {
+        Err(error) => println!("skipped: {error}"),
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+/// Not a test of its own.
+#[test]
+fn child_without_privileges() {
+    let Some(directory) = std::env::var_os(UNPRIVILEGED) else { return };
+    let directory = Path::new(&directory);
+    assert!(!rustix::process::geteuid().is_root());
+    unreadable_sources_are_refused(directory);
+    outputs_are_sealed_whatever_their_modes(directory);
+    equal_files_of_two_processes_are_shared(directory);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed");
+}
+
+fn unreadable_sources_are_refused(directory: &Path) {
+    let store = open(&directory.join("store"));
+    for hidden in ["secret", "d"] {
+        let source = directory.join("hidden");
+        write_files(&source, &[("secret", "x"), ("d/f", "y")]);
+        set_mode(&source.join(hidden), 0);
+        let error = store.add_path(&source, name("hidden"), None).expect_err("it cannot be read").to_string();
+        assert!(error.contains(&format!("hidden/{hidden}")), "{error}");
+        set_mode(&source.join(hidden), 0o700);
+    }
+    assert!(store.paths().expect("asked").is_empty());
+}
+
+fn outputs_are_sealed_whatever_their_modes(directory: &Path) {
+    let store = open(&directory.join("store"));
+    let staging = store.stage().expect("staged");
+    let place = staging.path().join("out");
+    write_files(&place, &[("none", "1"), ("d/write-only", "2"), ("d/e/all", "3"), ("d/set", "4")]);
+    for (path, mode) in
+        [("none", 0), ("d/write-only", 0o200), ("d/e/all", 0o777), ("d/set", 0o6755), ("d/e", 0), ("d", 0o300)]
+    {
+        set_mode(&place.join(path), mode);
+    }
+    let sealed = store.seal(staging, &place).expect("sealed");
+    let path = store.publish(sealed, name("odd")).expect("published");
+    assert_sound(&store);
+    assert_eq!(std::fs::read(store.host_path(&path).join("d/e/all")).expect("readable"), b"3");
+    drop(store);
+    let store = open(&directory.join("store"));
+    assert_clean_after_collection(&store);
+}
+
+/// Both have staged their trees before either publishes, as processes at the same time do.
+fn equal_files_of_two_processes_are_shared(directory: &Path) {
+    let (one, two) = (open(&directory.join("store")), open(&directory.join("store")));
+    let stage = |store: &LocalStore, more: &str| {
+        let staging = store.stage().expect("staged");
+        let place = staging.path().join("out");
+        write_files(&place, &[("d/e/same", "the same"), ("d/again", "the same"), ("same", "the same"), (more, more)]);
+        store.seal(staging, &place).expect("sealed")
+    };
+    let (first, second) = (stage(&one, "first"), stage(&two, "second"));
+    one.publish(first, name("first")).expect("published");
+    let kept = two.publish(second, name("second")).expect("published");
+    drop(one);
+    assert_sound(&two);
+    two.collect_garbage(&store::gc::GcPolicy::default()).expect("collected");
+    let listing = two.listing(&kept.tree().expect("a tree")).expect("kept");
+    two.stage_listing(&listing, None).expect("the objects did not die with the first tree");
+    assert_clean_after_collection(&two);
+    let file = two.host_path(&kept).join("same");
+    let data = rustix::fs::statat(rustix::fs::CWD, &file, AtFlags::empty()).expect("there");
+    assert_eq!(data.st_nlink, 4, "three files and their object");
+}
