@@ -1,6 +1,7 @@
 //! What the evaluator asks of this machine: files of the user and of the store, and a place for what it makes.
 
 use crate::output;
+use crate::realising::describe;
 use builder::{Builder, RunOptions};
 use eval::io::Filter;
 use eval::{EvalIo, FileType, IoError};
@@ -48,6 +49,8 @@ pub(crate) fn realise_with(builder: &Builder<'_>, paths: &[StorePath]) -> Result
     let result = builder
         .realise_all(paths, RunOptions::default(), &|_| {})
         .map_err(|error| crate::error::with_causes(&error))?;
+    // The diagnostic has the place and the reason; what the build printed stands before it.
+    result.failures.iter().for_each(|failure| output::error(&describe(failure)));
     match result.failures.first() {
         Some(failure) => Err(format!("{}: {}", failure.derivation, crate::error::with_causes(&*failure.error))),
         None => Ok(result.outputs.into_iter().collect()),

@@ -101,7 +101,8 @@ fn report(result: &RunResult) -> CliError {
     CliError::failed(summary)
 }
 
-fn describe(failure: &Failure) -> String {
+/// What is told of a failure: the reason, the end of the log, and how to look closer.
+pub(crate) fn describe(failure: &Failure) -> String {
     let name = human(&failure.derivation);
     let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
     if let BuildError::Builder { tail, .. } = &*failure.error {

@@ -80,6 +80,10 @@ static void run(char **words) {
         copy(first, NULL, NULL);
     } else if (!strcmp(command, "executable")) {
         check(chmod(first, 0755) == 0, "cannot make executable", first);
+    } else if (!strcmp(command, "mode")) {
+        check(chmod(second, (mode_t)strtol(first, NULL, 8)) == 0, "cannot change the mode of", second);
+    } else if (!strcmp(command, "hardlink")) {
+        check(link(first, second) == 0, "cannot link", second);
     } else if (!strcmp(command, "link")) {
         check(symlink(first, second) == 0, "cannot link", second);
     } else if (!strcmp(command, "fifo")) {

@@ -1,6 +1,7 @@
 //! Building: what derivations see, what comes out, links, and doing nothing when nothing is to be done.
 
-use crate::harness::Scratch;
+use crate::harness::{Ran, Scratch};
+use std::os::unix::fs::PermissionsExt;
 
 /// Derivations of every kind that depend on each other.
 const GRAPH: &str = r#"rec {
@@ -203,4 +204,78 @@ fn independent_work_goes_on_when_asked() {
         .fails(1, &["bad could not be realised", "2 more were not tried"]);
     assert_eq!(ran.done(), ["built good"]);
     assert_eq!(scratch.larder("build .#good").ok().done(), [""; 0]);
+}
+
+#[test]
+fn what_a_build_sees_is_what_it_names() {
+    let scratch = Scratch::new(
+        r#"rec {
+      looks = mini "looks" "write $out secret=$SECRET home=$HOME time=$TZ epoch=$SOURCE_DATE_EPOCH" { };
+      vandal = mini "vandal" "write /etc-like here\nwrite $out done" { };
+      after = mini "after" "copy ${vandal} $out" { };
+      sees = mini "sees" "copy /etc-like $out" { };
+    }"#,
+    );
+    let mut command = scratch.command(["build", ".#looks"]);
+    Ran::of(command.env("SECRET", "hunter2").env("TZ", "Asia/Tokyo")).ok();
+    let seen = std::fs::read_to_string(scratch.path("result")).unwrap();
+    // 1980-01-01 is the earliest time that every archive format can hold; the variable itself is part of the sandbox's ABI.
+    assert!(seen.starts_with("secret= home=/build time=UTC epoch=") && seen.trim_end().len() > 40, "{seen}");
+    scratch.larder("build .#after").ok();
+    scratch.larder("build .#sees").fails(1, &["cannot read /etc-like"]);
+    scratch.assert_sound();
+}
+
+#[test]
+fn strange_outputs_are_sealed_as_trees() {
+    let scratch = Scratch::new(
+        r#"rec {
+      locked = mini "locked" "mkdir $out\nmkdir $out/d\nwrite $out/d/f text\nmode 000 $out/d/f\nmode 000 $out/d\nmode 000 $out" { };
+      setuid = mini "setuid" "mkdir $out\ncopy /bin/mini $out/tool\nmode 6755 $out/tool" { };
+      linked = mini "linked" "mkdir $out\nwrite $out/a same\nhardlink $out/a $out/b\nlink /etc/passwd $out/c" { };
+      symlink = mini "symlink" "link /nowhere/at/all $out" { };
+      empty = mini "empty" "mkdir $out" { };
+      file = mini "file" "copy /bin/mini $out\nexecutable $out" { };
+    }"#,
+    );
+    assert_eq!(scratch.larder("cat .#locked d/f").ok().stdout, "text\n");
+    scratch.larder("build .#setuid").fails(1, &["/larder/out/out/tool", "Operation not permitted"]);
+    let path = scratch.line("build --no-link .#file");
+    let mode = std::fs::metadata(scratch.physical(&path)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o555, "sealed programs are read-only");
+    assert_eq!(scratch.larder("ls .#linked").ok().lines(), ["a", "b", "c -> /etc/passwd"]);
+    for name in ["symlink", "empty", "file"] {
+        scratch.larder(&format!("build --no-link .#{name}")).ok();
+    }
+    scratch.assert_sound();
+}
+
+#[test]
+fn a_build_is_over_when_its_builder_is() {
+    let scratch = Scratch::new(r#"{ x = mini "x" "background\nwrite $out x" { }; }"#);
+    let started = std::time::Instant::now();
+    scratch.larder("build .#x").ok();
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "what it left behind is not waited for");
+}
+
+#[test]
+fn a_full_disk_is_named_and_leaves_the_store_whole() {
+    let copies: Vec<_> = (0..20).map(|number| format!("add /bin/mini /build/{number}\\nadd /bin/mini $out")).collect();
+    let scratch = Scratch::new(&format!(
+        r#"{{ small = mini "small" "write $out small" {{ }}; large = mini "large" "{}" {{ }}; }}"#,
+        copies.join("\\n")
+    ));
+    let larder = scratch.command([""; 0]);
+    let script = "mount -t tmpfs -o size=8m none full || exit 77
+        LARDER_HOME=full; export LARDER_HOME
+        $0 build --no-link .#small || exit 78
+        $0 build --no-link .#large; [ $? = 1 ] || exit 79
+        $0 build --no-link .#small --rebuild || exit 80
+        $0 verify --contents";
+    std::fs::create_dir(scratch.path("full")).unwrap();
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(larder.get_program());
+    let ran = Ran::of(command.current_dir(scratch.path("."))).ok();
+    assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("0 problems"), "{}", ran.stderr);
 }

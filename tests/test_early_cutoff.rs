@@ -74,23 +74,47 @@ fn what_is_new_in_a_root_counts_even_where_nothing_reads_it() {
 }
 
 #[test]
-#[ignore = "the store knows run-time dependencies by tree, not by realisation, so those of all realisations add up"]
-fn run_time_dependencies_are_those_of_this_realisation() {
+fn run_time_dependencies_are_those_of_this_derivation() {
     let recipes = |text: &str| {
         format!(
             r#"rec {{
-      library = write "library" {{ "share/text" = {{ text = "{text}"; }}; }};
-      program = mini "program" "write $out program" {{ runtime = [ library ]; }};
+      library = write "library" {{ "share/text" = {{ text = "{text}\n"; }}; }};
+      program = mini "program" "mkdir $out\ncopy /bin/mini $out/mini\nexecutable $out/mini" {{ runtime = [ library ]; }};
+      user = mini "user" "mkdir $out" {{ runtime = [ program ]; }};
     }}"#
         )
     };
-    let scratch = Scratch::new(&recipes("old"));
-    let program = scratch.line("build .#program");
-    let old = scratch.line("build --no-link .#library");
-    scratch.recipes(&recipes("new"));
-    assert_eq!(scratch.line("build .#program"), program, "the program itself is the same");
-    let closure = scratch.larder("query closure .#program").ok();
-    assert!(!closure.lines().contains(&old.as_str()), "{closure:?}");
+    let scratch = Scratch::new("");
+    let mut trees = Vec::new();
+    for text in ["one", "two", "three", "four", "five"] {
+        scratch.recipes(&recipes(text));
+        trees.push(scratch.line("build .#program --no-link"));
+        let library = scratch.line("build --no-link .#library");
+        let user = scratch.line("build --no-link .#user");
+        let mut expected = [trees[0].as_str(), &library, &user];
+        expected.sort_unstable();
+        let closure = scratch.larder("query closure .#user").ok();
+        let mut closure = closure.lines();
+        closure.sort_unstable();
+        assert_eq!(closure, expected);
+        let ran = scratch.larder_with(&["run", ".#user", "--", "/mini", "cat /share/text"]).ok();
+        assert_eq!(ran.stdout, format!("{text}\n"));
+    }
+    assert!(trees.iter().all(|tree| *tree == trees[0]), "the program itself is the same");
+}
+
+#[test]
+fn what_another_derivation_declares_completes_no_closure() {
+    let scratch = Scratch::new(
+        r#"rec {
+      perl = write "perl" { "usr/bin/perl" = { text = "not really"; executable = true; }; };
+      complete = mini "library" "write $out library" { runtime = [ perl ]; };
+      bare = mini "library" "write $out library" { };
+      script = mini "script" "mkdir $out\nwrite $out/run #!/usr/bin/perl\nexecutable $out/run" { runtime = [ bare ]; };
+    }"#,
+    );
+    scratch.larder("build .#complete").ok();
+    scratch.larder("build .#script").fails(1, &["/run needs the interpreter /usr/bin/perl"]);
 }
 
 #[test]

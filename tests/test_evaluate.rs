@@ -96,3 +96,10 @@ fn an_installable_may_be_a_file_or_the_directory_above() {
     let absolute = format!("{}#hi", scratch.path("default.nix").display());
     assert_eq!(scratch.larder_with(&["instantiate", &absolute]).ok().line(), expected);
 }
+
+#[test]
+fn a_failure_of_what_evaluation_needs_shows_its_log() {
+    let scratch = Scratch::new(r#"rec { bad = mini "bad" "say the reason\nexit 4" { }; answer = import bad; }"#);
+    let words = ["E0204", "default.nix:", "-bad.drv", "exit status 4", "| the reason", "larder log /larder/store/"];
+    scratch.larder("eval .#answer").fails(3, &words);
+}

@@ -11,6 +11,7 @@ use crate::log::Log;
 use crate::resolve::{Resolved, Roots};
 use crate::runtime;
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
+use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
 use dashmap::DashMap;
 use rustix::fs::Mode;
@@ -405,8 +406,8 @@ impl<'s> Builder<'s> {
     }
 
     fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
-        let declared: Vec<_> = resolved.action.runtime().iter().cloned().collect();
-        let closure = self.store.closure(&declared)?;
+        let digest = resolved.derivation.derivation().expect("what is resolved is a derivation");
+        let closure = runtime_closure(self.store, self.store.derivation(&digest)?.runtime)?;
         let listings =
             closure.iter().map(|path| self.roots.listing(self.store, path)).collect::<Result<Vec<_>, _>>()?;
         let own = outputs.iter().map(|(_, sealed)| sealed.listing());

@@ -3,7 +3,7 @@
 use crate::compose::ComposeError;
 use crate::fetch::FetchError;
 use crate::runtime::Unmet;
-use crate::sandbox::SetupError;
+use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
 use crate::unpack::UnpackError;
 use std::path::PathBuf;
@@ -114,6 +114,12 @@ impl BuildError {
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         match self {
+            Self::Setup(error) if error.step == Step::Exec && error.errno == libc::ENOENT => {
+                vec![
+                    "a build sees nothing of this machine: a tree in `root` must have it, and its interpreter"
+                        .to_owned(),
+                ]
+            }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
             Self::Fetch(error) => error.hints(),
             Self::Compose(ComposeError::Conflicts(_)) => {

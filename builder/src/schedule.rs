@@ -7,7 +7,7 @@ use crate::builder::Builder;
 use crate::error::BuildError;
 use crate::event::{Event, How, Kind, Sink};
 use crate::plan::{Job, Plan, PlanSource, plan};
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -89,6 +89,39 @@ impl PlanSource for LocalStore {
     fn expected(&self, derivation: &Derivation) -> Result<Option<u64>, StoreError> {
         self.expected_duration(&derivation.name)
     }
+}
+
+/// What realised inputs need at run time, themselves included.
+///
+/// One tree may come from several derivations that declare different dependencies, so these are followed from derivation to
+/// derivation, each to what it became, and not from tree to tree. What is only mentioned has no derivation to follow.
+///
+/// # Errors
+/// When an input is not realised or the store cannot be asked.
+pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSet<StorePath>, StoreError> {
+    let mut closure = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut pending = inputs;
+    while let Some(input) = pending.pop() {
+        if !seen.insert(input.clone()) {
+            continue;
+        }
+        let (derivation, output) = match input {
+            Input::Tree(path) => {
+                closure.extend(store.closure(&[path])?);
+                continue;
+            }
+            Input::Output { derivation, output } => (derivation, output),
+        };
+        let digest = derivation.derivation().expect("an output is one of a derivation");
+        let declared = PlanSource::derivation(store, &digest)?;
+        let outputs = PlanSource::outputs(store, &derivation, &declared)?.unwrap_or_default();
+        let tree = outputs.get(&output).ok_or(StoreError::NotValid(derivation))?;
+        closure.extend(store.closure(&store.references(tree)?)?);
+        closure.insert(tree.clone());
+        pending.extend(declared.runtime);
+    }
+    Ok(closure)
 }
 
 impl Builder<'_> {

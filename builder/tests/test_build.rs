@@ -180,7 +180,7 @@ fn a_cancelled_run_ends_at_once_and_publishes_nothing() {
     assert_eq!((result.built, result.outputs.len()), (0, 0));
     drop(builder);
     let published: Vec<_> = fixture.store.paths().unwrap().into_iter().map(|info| info.path).collect();
-    assert_eq!(published, [fixture.seed.clone()]);
+    assert_eq!(published, std::slice::from_ref(&fixture.seed));
     let (result, _) = told(&fixture.builder(1), &[fixture.add("x", "write $out x", &[], &[])], RunOptions::default());
     assert_eq!(result.built, 1, "another run is not cancelled");
 }

@@ -76,8 +76,9 @@ pub(crate) fn tell(report: &Report, args: &ReportArgs) -> Result<(), CliError> {
             .map_err(|error| CliError::failed(format!("cannot write {}: {error}", file.display())))?;
     }
     if args.json {
-        let json = report.to_json().map_err(|error| CliError::internal(error.to_string()))?;
-        return output::line(json);
+        let bug = |error: serde_json::Error| CliError::internal(error.to_string());
+        let json = report.to_json().map_err(bug)?;
+        return output::json("diff", serde_json::from_str(&json).map_err(bug)?);
     }
     let colour = output::stdout_colours();
     output::write(text(report, TextOptions { colour, ..TextOptions::default() }).as_bytes())

@@ -7,11 +7,12 @@ use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
+use builder::schedule::runtime_closure;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use store::StorePath;
 use store::local::LocalStore;
+use store::{Input, StorePath};
 
 /// Ask the store about paths.
 #[derive(Debug, clap::Args)]
@@ -49,7 +50,15 @@ enum Question {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let store = context.store()?;
     let mut paths = Vec::new();
-    for target in resolve(context, &args.installables, &args.eval)? {
+    let targets = resolve(context, &args.installables, &args.eval)?;
+    if matches!(args.question, Question::Closure) {
+        let mut closure = BTreeSet::new();
+        for target in &targets {
+            closure.extend(closure_of(context, target)?);
+        }
+        return print(&closure, args.json);
+    }
+    for target in targets {
         match (&args.question, target) {
             (Question::Outputs, target) => paths.push(target.path().clone()),
             (_, Target::Tree(path)) => paths.push(path),
@@ -66,17 +75,37 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         answer.extend(match args.question {
             Question::References => [store.references(path)?, store.runtime(path)?].concat(),
             Question::Referrers => store.referrers(path)?,
-            Question::Closure => store.closure(std::slice::from_ref(path))?.into_iter().collect(),
             Question::Deriver => store.derivers(path)?,
             _ => valid_outputs(context, &Target::Derivation { path: path.clone(), output: None })?,
         });
     }
-    if args.json {
+    print(&answer, args.json)
+}
+
+fn print(answer: &BTreeSet<StorePath>, as_json: bool) -> CommandResult {
+    if as_json {
         output::json("query", json!({ "paths": answer.iter().map(StorePath::to_string).collect::<Vec<_>>() }))?;
     } else {
         answer.iter().try_for_each(output::line)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a realised target needs at run time, itself included. For a tree that is all that any derivation has declared for it.
+pub(crate) fn closure_of(context: &Context, target: &Target) -> Result<BTreeSet<StorePath>, CliError> {
+    let store = context.store()?;
+    let inputs = match target {
+        Target::Tree(path) => vec![Input::Tree(path.clone())],
+        Target::Derivation { path, output: Some(output) } => {
+            valid_outputs(context, target)?;
+            vec![Input::Output { derivation: path.clone(), output: output.clone() }]
+        }
+        Target::Derivation { path, output: None } => {
+            let outputs = store.derivation(&path.derivation().expect("a derivation's path"))?.outputs;
+            outputs.into_iter().map(|output| Input::Output { derivation: path.clone(), output }).collect()
+        }
+    };
+    Ok(runtime_closure(store, inputs)?)
 }
 
 /// The outputs of a derivation that are valid now.
@@ -97,12 +126,26 @@ pub(crate) fn trees_of(
     build: &BuildArgs,
     eval: &EvalArgs,
 ) -> Result<Vec<StorePath>, CliError> {
+    Ok(realised(context, installable, build, eval)?.1)
+}
+
+/// What an installable names, built if need be, and its trees.
+pub(crate) fn realised(
+    context: &Context,
+    installable: &str,
+    build: &BuildArgs,
+    eval: &EvalArgs,
+) -> Result<(Vec<Target>, Vec<StorePath>), CliError> {
     let targets = resolve(context, &[installable.to_owned()], eval)?;
     let options = RunOptions { keep_going: build.keep_going, rebuild: false };
     let result = realise(context, &build.builder(context)?, &targets, options)?;
     let paths: Vec<_> =
         targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).map(|(_, path)| path).collect();
-    if paths.is_empty() { Err(CliError::internal(format!("`{installable}` has no outputs"))) } else { Ok(paths) }
+    if paths.is_empty() {
+        Err(CliError::internal(format!("`{installable}` has no outputs")))
+    } else {
+        Ok((targets, paths))
+    }
 }
 
 fn size(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResult {

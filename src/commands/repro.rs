@@ -69,11 +69,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 }
 
 fn parse_axes(list: &str) -> Result<Vec<Axis>, CliError> {
-    if list == "all" {
-        return Ok(Axis::ALL.to_vec());
-    }
-    let parse = |name: &str| name.trim().parse::<Axis>().map_err(|error| CliError::usage(error.to_string()));
-    list.split(',').filter(|name| !name.trim().is_empty()).map(parse).collect()
+    let names: Vec<_> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let parse = |name: &&str| name.parse::<Axis>().map_err(|error| CliError::usage(error.to_string()));
+    let listed = names.iter().filter(|name| **name != "all").map(parse).collect::<Result<Vec<_>, _>>()?;
+    Ok(if names.contains(&"all") { Axis::ALL.to_vec() } else { listed })
 }
 
 /// Building the same action again.

@@ -1,7 +1,7 @@
 //! `larder run`
 
 use crate::CommandResult;
-use crate::commands::query::trees_of;
+use crate::commands::query::{closure_of, realised};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::EvalArgs;
@@ -28,9 +28,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let paths = trees_of(context, &args.installable, &args.build, &args.eval)?;
+    let (targets, paths) = realised(context, &args.installable, &args.build, &args.eval)?;
     let store = context.store()?;
-    let closure: Vec<StorePath> = store.closure(&paths)?.into_iter().collect();
+    let closure: Vec<StorePath> = closure_of(context, &targets[0])?.into_iter().collect();
     let mut listings = Vec::new();
     for path in &closure {
         listings.push(store.listing(&path.tree().expect("a tree's path"))?);
