@@ -94,7 +94,7 @@ fn a_failing_build_shows_its_end_and_how_to_look_closer() {
     let relative = scratch.larder_with(&["debug", ".#bad", "--", "mini", "exit 9"]);
     assert_eq!(relative.code, Some(9), "{}", relative.stderr);
     scratch.larder("build .#killed").fails(1, &["killed", "signal 11"]);
-    scratch.larder("build .#absent").fails(1, &["absent", "/bin/absent", "No such file", "`root` must have it"]);
+    scratch.larder("build .#absent").fails(1, &["absent", "/bin/absent", "No such file", "a tree in `root`"]);
     scratch.larder("debug .#after").fails(1, &["inputs are not realised"]);
     scratch.assert_sound();
 }

@@ -148,3 +148,21 @@ fn a_root_keeps_what_an_installable_becomes() {
     scratch.larder("gc").ok();
     assert!(scratch.physical(&path).exists());
 }
+
+#[test]
+fn the_recipe_tree_is_sound_to_evaluate() {
+    let scratch = Scratch::new(RECIPES);
+    let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    let hello = format!("{}#hello", recipes.display());
+    assert!(scratch.larder_with(&["instantiate", &hello]).ok().line().contains("-hello-"));
+    assert_eq!(
+        scratch.larder_with(&["eval", "--raw", &format!("{hello}.meta.licence")]).ok().stdout,
+        "GPL-3.0-or-later"
+    );
+    scratch.larder_with(&["build", &format!("{}#helo", recipes.display())]).fails(3, &["did you mean `hello`"]);
+    scratch.larder_with(&["build", recipes.to_str().unwrap()]).fails(3, &["not a derivation", "hello"]);
+    let plan = scratch.larder_with(&["build", "--dry-run", &hello]).ok().stdout;
+    assert!(plan.contains("to fetch: ") && plan.contains("to build: 1\n"), "{plan}");
+    let vocabulary = recipes.join("lib/tests/vocabulary.nix");
+    assert_eq!(scratch.larder_with(&["eval", "--strict", "--file", vocabulary.to_str().unwrap()]).ok().stdout, "[ ]\n");
+}

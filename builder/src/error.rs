@@ -116,7 +116,7 @@ impl BuildError {
         match self {
             Self::Setup(error) if error.step == Step::Exec && error.errno == libc::ENOENT => {
                 vec![
-                    "a build sees nothing of this machine: a tree in `root` must have it, and its interpreter"
+                    "nothing of this machine is seen inside: a tree in `root`, or in the run-time closure for `larder run`, must have it and its interpreter"
                         .to_owned(),
                 ]
             }
