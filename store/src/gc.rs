@@ -5,6 +5,7 @@
 
 use crate::store_path::StorePath;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// An object that may be collected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,8 @@ impl GcGraph {
     /// Adds an object without edges.
     pub fn add_node(&mut self, node: GcNode) {
         let number = u32::try_from(self.nodes.len()).expect("fewer than 2^32 objects");
-        if self.numbers.insert(node.path.clone(), number).is_none() {
+        if let Entry::Vacant(vacant) = self.numbers.entry(node.path.clone()) {
+            vacant.insert(number);
             self.nodes.push(node);
             self.edges.push(Vec::new());
         }

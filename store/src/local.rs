@@ -67,7 +67,7 @@ pub enum StoreError {
     #[error("{0} is not in the store")]
     NotValid(StorePath),
     /// A record is missing or damaged.
-    #[error("the record of {0} is missing or damaged; `larder verify --repair` restores it if it can")]
+    #[error("the record of {0} is missing or damaged; building or adding it again restores it")]
     Record(String),
     /// A name cannot be that of a store path.
     #[error(transparent)]
@@ -121,10 +121,16 @@ impl LocalStore {
             lease,
             options,
         };
-        if is_empty {
+        if is_empty || store.knows_too_much()? {
             store.rebuild_index()?;
         }
         Ok(store)
+    }
+
+    /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
+    fn knows_too_much(&self) -> Result<bool, StoreError> {
+        let known = self.ask(Index::segments)?;
+        Ok(known.iter().any(|(name, end)| segment::size(&self.layout.records(), name) < *end))
     }
 
     /// Where things are.

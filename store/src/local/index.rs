@@ -138,6 +138,14 @@ impl Index {
         Ok(result)
     }
 
+    /// All segments and how far each has been indexed.
+    pub(super) fn segments(&self) -> Result<Vec<(String, u64)>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment")?;
+        let segments = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        Ok(segments)
+    }
+
     pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached("SELECT indexed_to FROM segment WHERE name = ?")?;
@@ -405,10 +413,7 @@ pub(super) fn insert_record(
                 realisation.output.as_str(),
                 realisation.tree.as_bytes()
             ])?;
-            let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO runtime VALUES (?, ?)")?;
-            realisation.runtime.iter().try_for_each(|target| {
-                insert.execute(params![realisation.tree.as_bytes(), target.to_string()]).map(drop)
-            })
+            insert_runtime(transaction, &realisation.tree, &realisation.runtime)
         }
         Record::Resolution { derivation, action } => transaction
             .prepare_cached("INSERT OR REPLACE INTO resolution VALUES (?, ?)")?
@@ -452,6 +457,22 @@ fn insert_derivation(
     derivation.all_inputs().into_iter().try_for_each(|input| insert.execute(params![key, input.to_string()]).map(drop))
 }
 
+/// Says what a tree needs at run time. What is not valid is left out: it is from a realisation whose closure is gone.
+pub(super) fn insert_runtime<'p>(
+    transaction: &Transaction<'_>,
+    tree: &TreeDigest,
+    targets: impl IntoIterator<Item = &'p StorePath>,
+) -> Result<(), rusqlite::Error> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO runtime SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM path WHERE digest = ?3 AND name = ?4)",
+    )?;
+    for target in targets {
+        let digest = target.tree().map(|tree| *tree.as_bytes());
+        insert.execute(params![tree.as_bytes(), target.to_string(), digest, target.name().as_str()])?;
+    }
+    Ok(())
+}
+
 /// Writes the row of a valid path.
 pub(super) fn insert_path(transaction: &Transaction<'_>, info: &PathInfo) -> Result<(), rusqlite::Error> {
     let tree = info.path.tree().expect("only trees are valid paths");
@@ -469,12 +490,15 @@ pub(super) fn insert_source(transaction: &Transaction<'_>, place: &Path) -> Resu
     insert.execute([place.as_os_str().as_bytes()]).map(drop)
 }
 
-/// Forgets a path.
+/// Forgets a path, and with the last of a tree what the tree needs at run time: who makes it again says it again.
 pub(super) fn delete_path(transaction: &Transaction<'_>, path: &StorePath) -> Result<(), rusqlite::Error> {
     let Some(tree) = path.tree() else { return Ok(()) };
     transaction
         .prepare_cached("DELETE FROM path WHERE digest = ? AND name = ?")?
-        .execute(params![tree.as_bytes(), path.name().as_str()])
+        .execute(params![tree.as_bytes(), path.name().as_str()])?;
+    transaction
+        .prepare_cached("DELETE FROM runtime WHERE tree = ?1 AND NOT EXISTS (SELECT 1 FROM path WHERE digest = ?1)")?
+        .execute(params![tree.as_bytes()])
         .map(drop)
 }
 
@@ -495,17 +519,18 @@ pub(super) fn delete_derivation(
     Ok(())
 }
 
-/// Notes that paths were used now.
+/// Notes that paths were used now; to the hour, so that most uses change nothing.
 pub(super) fn touch(transaction: &Transaction<'_>, paths: &[StorePath], now: u64) -> Result<(), rusqlite::Error> {
+    let recently = now.saturating_sub(3600);
     for path in paths {
         if let Some(tree) = path.tree() {
             transaction
                 .prepare_cached("UPDATE path SET used = ? WHERE digest = ? AND name = ? AND used < ?")?
-                .execute(params![now, tree.as_bytes(), path.name().as_str(), now])?;
+                .execute(params![now, tree.as_bytes(), path.name().as_str(), recently])?;
         } else if let Some(derivation) = path.derivation() {
             transaction
                 .prepare_cached("UPDATE derivation SET used = ? WHERE digest = ? AND used < ?")?
-                .execute(params![now, derivation.as_bytes(), now])?;
+                .execute(params![now, derivation.as_bytes(), recently])?;
         }
     }
     Ok(())

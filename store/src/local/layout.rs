@@ -75,10 +75,16 @@ impl Layout {
         self.root.join("trash")
     }
 
+    /// Logs of builds.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     /// The log of an action's last build.
     #[must_use]
     pub fn log(&self, action: &ActionDigest) -> PathBuf {
-        self.root.join("logs").join(format!("{action}.zst"))
+        self.logs().join(format!("{action}.zst"))
     }
 
     /// The index.

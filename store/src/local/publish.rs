@@ -322,7 +322,9 @@ impl LocalStore {
                 let object = object_name(blob, *executable);
                 let linked = rustix::fs::linkat(&self.objects, &*object, rustix::fs::CWD, place, AtFlags::empty());
                 match linked {
-                    Err(Errno::MLINK) => copy_object(&self.layout.objects().join(&object), place, *executable)?,
+                    Err(Errno::MLINK | Errno::PERM | Errno::XDEV | Errno::NOTSUP) => {
+                        copy_object(&self.layout.objects().join(&object), place, *executable)?
+                    }
                     linked => linked.at("link", self.layout.objects().join(&object))?,
                 }
             }
@@ -392,6 +394,7 @@ impl LocalStore {
                 records.push(Record::Derivation(Box::new(derivation)));
             }
         }
+        self.touch(&paths)?;
         self.add_records(records)
     }
 

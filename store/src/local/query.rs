@@ -81,6 +81,7 @@ impl LocalStore {
     /// When the text has no such form, nothing begins so, or more than one thing does.
     pub fn lookup(&self, text: &str) -> Result<StorePath, LookupError> {
         if let Ok(path) = text.parse::<StorePath>().or_else(|_| StorePath::parse_base_name(text)) {
+            self.hold([&path])?;
             return if self.is_valid(&path)? { Ok(path) } else { Err(LookupError::Unknown(text.to_owned())) };
         }
         let prefix = text.strip_prefix("/larder/store/").unwrap_or(text);
@@ -94,7 +95,11 @@ impl LocalStore {
         candidates.sort_unstable();
         match candidates.len() {
             0 => Err(LookupError::Unknown(text.to_owned())),
-            1 => Ok(candidates.remove(0)),
+            1 => {
+                let path = candidates.remove(0);
+                self.hold([&path])?;
+                if self.is_valid(&path)? { Ok(path) } else { Err(LookupError::Unknown(text.to_owned())) }
+            }
             _ => Err(LookupError::Ambiguous { prefix: text.to_owned(), candidates }),
         }
     }
@@ -215,6 +220,9 @@ impl LocalStore {
         let Some(tree) = self.ask(|index| index.realised(action, output))? else { return Ok(None) };
         let path = StorePath::from_tree(tree, name.clone())?;
         self.hold([&path])?;
+        if !self.runtime_is_valid(action, output)? {
+            return Ok(None);
+        }
         if self.is_valid(&path)? {
             return Ok(Some(path));
         }
@@ -226,6 +234,26 @@ impl LocalStore {
             }
         }
         Ok(None)
+    }
+
+    /// Whether all that a realisation declares for run time is valid, and noted as needed by its tree.
+    fn runtime_is_valid(&self, action: &ActionDigest, output: &OutputName) -> Result<bool, StoreError> {
+        let key = [action.as_bytes(), output.as_str().as_bytes()].concat();
+        let Some(Record::Realisation(realisation)) = self.record(3, &key)? else { return Ok(false) };
+        self.hold(&realisation.runtime)?;
+        for target in &realisation.runtime {
+            if !self.is_valid(target)? {
+                return Ok(false);
+            }
+        }
+        let noted = self.ask(|index| index.runtime(&realisation.tree))?;
+        if realisation.runtime.iter().any(|target| !noted.contains(target)) {
+            let note = |transaction: &rusqlite::Transaction<'_>| {
+                super::index::insert_runtime(transaction, &realisation.tree, &realisation.runtime)
+            };
+            self.index.change(note).map_err(|error| self.index_error(error))?;
+        }
+        Ok(true)
     }
 
     /// The derivations known to have made a path.

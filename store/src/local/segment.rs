@@ -66,12 +66,18 @@ impl SegmentWriter {
     }
 
     fn create(directory: &Path) -> Result<Self, IoError> {
-        let name = unique_name("");
-        let path = directory.join(&name);
-        let mut file = File::options().read(true).write(true).create_new(true).open(&path).at("create", &path)?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
-        file.write_all(SEGMENT_HEADER).at("write", &path)?;
-        Ok(Self { name, path, file, end: SEGMENT_HEADER.len() as u64 })
+        loop {
+            let name = unique_name("");
+            let path = directory.join(&name);
+            let mut file = File::options().read(true).write(true).create_new(true).open(&path).at("create", &path)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // Somebody who looked for a free segment has taken it; it is as good to him.
+                Err(rustix::io::Errno::WOULDBLOCK) => continue,
+                locked => locked.at("lock", &path)?,
+            }
+            file.write_all(SEGMENT_HEADER).at("write", &path)?;
+            return Ok(Self { name, path, file, end: SEGMENT_HEADER.len() as u64 });
+        }
     }
 
     /// Cuts off a torn frame, and writes the header of a segment that has not even that.
@@ -122,6 +128,11 @@ pub(super) fn segment_names(directory: &Path) -> Result<Vec<String>, IoError> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Bytes of a segment; 0 if it is not there.
+pub(super) fn size(directory: &Path, name: &str) -> u64 {
+    std::fs::metadata(directory.join(name)).map_or(0, |data| data.len())
 }
 
 /// Reads the whole frames of a segment from `start` on, up to the first that is torn.

@@ -21,6 +21,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// What a collection did, or would do.
 #[derive(Debug)]
@@ -59,17 +60,19 @@ impl LocalStore {
         let state = self.graph_state()?;
         let held = self.held()?;
         let mut plan = gc::plan(&self.gc_graph()?, &held, policy);
-        let occurrences;
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
             let held_now = self.held()?;
             if held_now != held || self.graph_state()? != state {
                 plan = gc::plan(&self.gc_graph()?, &held_now, policy);
             }
-            occurrences = self.occurrences(&plan);
             self.move_out(&plan)?;
         }
-        let freed = self.empty_trash(&mark)? + self.remove_objects(occurrences, interrupted)?;
+        // The records of what has been moved out are still there.
+        let occurrences = self.occurrences(&plan);
+        self.empty_trash(&mark)?;
+        let freed = self.remove_objects(occurrences, interrupted)?;
+        self.remove_old_remains()?;
         std::fs::remove_file(&mark).at("remove", &mark)?;
         Ok(GcReport { plan, freed })
     }
@@ -123,18 +126,15 @@ impl LocalStore {
 
     /// What roots and leases name, sorted so that two answers can be compared.
     fn held(&self) -> Result<Vec<(StorePath, Reason)>, StoreError> {
-        let mut held: Vec<_> = self
-            .roots()?
-            .into_iter()
-            .filter_map(|root| {
-                let name = root.link.map_or(root.name, |link| link.display().to_string());
-                Some((root.target?, Reason::Root(name)))
-            })
-            .collect();
+        // Leases first: who makes a root and ends between the two looks is then seen in one of them.
         let mut leased: Vec<_> = held_by_the_living(&self.layout)?.into_iter().collect();
         leased.sort_unstable();
-        held.extend(leased.into_iter().map(|path| (path, Reason::Lease)));
-        Ok(held)
+        let named = |root: super::roots::Root| {
+            let name = root.link.map_or(root.name, |link| link.display().to_string());
+            Some((root.target?, Reason::Root(name)))
+        };
+        let roots = self.roots()?.into_iter().filter_map(named);
+        Ok(roots.chain(leased.into_iter().map(|path| (path, Reason::Lease))).collect())
     }
 
     /// Two numbers that change when the index does.
@@ -200,8 +200,8 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Unlinks what is in `trash/`. Returns the bytes of files that were no objects.
-    fn empty_trash(&self, mark: &std::path::Path) -> Result<u64, StoreError> {
+    /// Unlinks what is in `trash/`.
+    fn empty_trash(&self, mark: &std::path::Path) -> Result<(), StoreError> {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         let names = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let doomed: Vec<_> =
@@ -210,7 +210,27 @@ impl LocalStore {
             fsutil::remove_tree_at(trash.as_fd(), OsStr::from_bytes(name))
                 .at("remove", fsutil::join_bytes(&self.layout.trash(), name))
         })?;
-        Ok(0)
+        Ok(())
+    }
+
+    /// Removes what failed builds left a while ago, the logs of builds long ago, and locks of actions that nobody holds.
+    fn remove_old_remains(&self) -> Result<(), StoreError> {
+        const FAILED: Duration = Duration::from_secs(7 * 86_400);
+        const LOGS: Duration = Duration::from_secs(90 * 86_400);
+        let logs = fsutil::open_directory(&self.layout.logs())?;
+        for (directory, prefix, age) in [(self.tmp.as_fd(), "failed-", FAILED), (logs.as_fd(), "", LOGS)] {
+            for (name, _) in fsutil::names(directory).at("read directory", self.layout.root())? {
+                let entry = OsStr::from_bytes(&name);
+                let stat = rustix::fs::statat(directory, entry, AtFlags::SYMLINK_NOFOLLOW);
+                // Only to clean up: what cannot be looked at or removed is left for the next time.
+                let changed = stat.ok().and_then(|stat| u64::try_from(stat.st_ctime).ok());
+                let old = changed.is_some_and(|time| time.saturating_add(age.as_secs()) < super::now());
+                if name.starts_with(prefix.as_bytes()) && old {
+                    let _ = fsutil::remove_tree_at(directory, entry);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes objects that no tree links to any more: the given ones, or after an interrupted collection any.
