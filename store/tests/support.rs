@@ -9,6 +9,12 @@ use store::local::publish::{BuildResult, Published};
 use store::local::{BuildCost, LocalStore, OpenOptions, StoreError};
 use store::{ActionDigest, StoreName, StorePath};
 
+/// Says what a test has done or could not do here, for those who run it with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the test harness decides who sees it")]
+pub(crate) fn say(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
 /// A valid name.
 pub(crate) fn name(text: &str) -> StoreName {
     StoreName::parse(text).expect("a valid name")

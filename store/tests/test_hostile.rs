@@ -1,7 +1,7 @@
 //! Sources that nobody should have, but somebody has: whatever it is, it is taken in faithfully or refused with its name, the
 //! store is as it was, and nothing crashes.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, scratch, write_files};
+use crate::support::{assert_clean_after_collection, assert_sound, name, open, say, scratch, write_files};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io::Write;
@@ -81,7 +81,7 @@ fn a_hundred_thousand_entries_in_one_directory() {
     let path = fixture.add().expect("added");
     assert_eq!(fixture.store.path_info(&path).expect("asked").expect("valid").files, 100_000);
     assert_eq!(fixture.store.verify(Some(&[path]), false).expect("verified"), []);
-    println!("added and verified in {:?}", began.elapsed());
+    say(format_args!("added and verified in {:?}", began.elapsed()));
     fixture.collect_all();
     assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
 }
@@ -96,6 +96,7 @@ fn many_directories_in_one_are_removed_in_time() {
     fixture.add().expect("added");
     let began = Instant::now();
     fixture.collect_all();
+    say(format_args!("removed in {:?}", began.elapsed()));
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
 }
 
@@ -157,7 +158,7 @@ fn pipes_and_devices_are_refused_by_name() {
         let fixture = Fixture::new();
         let place = fixture.source().join("special");
         if rustix::fs::mknodat(rustix::fs::CWD, &place, kind, Mode::RUSR, number).is_err() {
-            println!("skipped: a {word} cannot be made here");
+            say(format_args!("skipped: a {word} cannot be made here"));
             continue;
         }
         let error = fixture.assert_refused();
@@ -258,7 +259,7 @@ fn an_ordinary_user() {
         command.uid(65534).gid(65534);
     }
     match command.output() {
-        Err(error) => println!("skipped: {error}"),
+        Err(error) => say(format_args!("skipped: {error}")),
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
     }
 }

@@ -4,7 +4,9 @@
 //! The child is this test binary itself. It is killed at random moments, and, where `strace` can be used, before every single
 //! system call that changes the file system.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files};
+use crate::support::{
+    assert_clean_after_collection, assert_sound, name, open, publish_build, say, scratch, write_files,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -63,18 +65,18 @@ impl Scene {
         let store = open(&self.path("store"));
         assert_clean_after_collection(&store);
         assert_eq!(self.rooted(&store), kept);
-        let copy = store.realised_path_by_listing(&kept);
+        let copy = store.can_be_made_again(&kept);
         assert!(copy, "every file of what is valid has its object");
     }
 }
 
 /// Whether the tree of a path can be made once more from its objects alone.
 trait Remake {
-    fn realised_path_by_listing(&self, path: &StorePath) -> bool;
+    fn can_be_made_again(&self, path: &StorePath) -> bool;
 }
 
 impl Remake for LocalStore {
-    fn realised_path_by_listing(&self, path: &StorePath) -> bool {
+    fn can_be_made_again(&self, path: &StorePath) -> bool {
         let listing = self.listing(&path.tree().expect("a tree")).expect("kept");
         self.stage_listing(&listing, None).is_ok_and(|sealed| sealed.digest() == listing.digest())
     }
@@ -125,7 +127,7 @@ fn mixed(directory: &Path) {
         act(&store, directory, "publish_build");
         drop(store);
         let store = open(&directory.join("store"));
-        act(&store, directory, if (id + round) % 3 == 0 { "rebuild_index" } else { "collect_garbage" });
+        act(&store, directory, if (id + round).is_multiple_of(3) { "rebuild_index" } else { "collect_garbage" });
     }
 }
 
@@ -162,7 +164,7 @@ fn at_random_moments() {
             scene.check("add_path");
         }
     }
-    println!("killed {kills} times");
+    say(format_args!("killed {kills} times"));
     scene.check("publish_build");
 }
 
@@ -197,7 +199,7 @@ fn changes_of(scene: &Scene, operation: &str) -> Vec<(String, usize)> {
             let count = counts.entry(call.to_owned()).or_default();
             *count += 1;
             // SQLite's transactions are its own to prove; a sample of the writes in them will do.
-            let sampled = !line.contains("/index.db") || line.contains("index.db-wal>") && *count % 8 == 0;
+            let sampled = !line.contains("/index.db") || line.contains("index.db-wal>") && count.is_multiple_of(8);
             if sampled {
                 changes.push((call.to_owned(), *count));
             }
@@ -218,7 +220,7 @@ fn copy_of(scene: &Scene) -> Scene {
 /// Kills an operation before its first, second, … change, up to its last.
 fn before_every_change(operation: &str) {
     if !can_trace() {
-        println!("skipped: strace cannot be used here");
+        say("skipped: strace cannot be used here");
         return;
     }
     let scene = Scene::new();
@@ -233,11 +235,11 @@ fn before_every_change(operation: &str) {
         let mut command = strace(Path::new("/dev/null"));
         command.arg(format!("-einject={call}:signal=KILL:when={number}")).arg(this_binary());
         start(command, scene.directory.path(), operation).wait().expect("waited for");
-        println!("{operation} killed before {call} {number}");
+        say(format_args!("{operation} killed before {call} {number}"));
         assert!(!scene.path("finished").exists(), "it was not killed");
         scene.check(operation);
     }
-    println!("killed {} times", changes.len());
+    say(format_args!("killed {} times", changes.len()));
 }
 
 #[test]

@@ -18,6 +18,9 @@ const SCHEMA_VERSION: i64 = 1;
 /// What the header's `application_id` says once the index has been filled.
 const FILLED: i64 = 0x6c61_7264;
 
+/// How long another process's transaction is waited for.
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
+
 const SCHEMA: &str = "
     CREATE TABLE segment (name TEXT PRIMARY KEY, indexed_to INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE record (kind INTEGER NOT NULL, key BLOB NOT NULL, segment TEXT NOT NULL, offset INTEGER NOT NULL,
@@ -92,8 +95,8 @@ impl Index {
     /// Opens or makes the index. The flag tells whether it must yet be filled: it is new, or who made it was killed before it was full.
     pub(super) fn open(path: &Path) -> Result<(Self, bool), IndexError> {
         let mut connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(120))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        use_write_ahead_log(&connection)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "cache_size", -65_536)?;
         connection.pragma_update(None, "mmap_size", 268_435_456)?;
@@ -316,6 +319,20 @@ impl Index {
         let paths = query.query_map(arguments, derivation_path)?.collect::<Result<_, _>>()?;
         Ok(paths)
     }
+}
+
+/// Turns the write-ahead log on. SQLite does not wait for others when it changes the mode, whatever it was told about waiting: of several
+/// processes that open a new index at once, all but one are turned away and must try again.
+fn use_write_ahead_log(connection: &Connection) -> Result<(), rusqlite::Error> {
+    const INTERVAL: std::time::Duration = std::time::Duration::from_millis(10);
+    for _ in 0..BUSY_TIMEOUT.as_millis() / INTERVAL.as_millis() {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {}
+            done => return done,
+        }
+        std::thread::sleep(INTERVAL);
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")
 }
 
 /// An edge of the graph that a collection follows.

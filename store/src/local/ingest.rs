@@ -303,7 +303,7 @@ impl<'a> Ingest<'a> {
             }
             Some(self.entry(&inner, &name, kind, &name).map(|node| (entry, node)))
         };
-        let depth = place.inside.components().len();
+        let depth = place.depth;
         let nodes: Vec<_> = if depth < LEVELS_PER_STACK {
             names.into_par_iter().with_min_len(8).filter_map(one).collect::<Result<_, _>>()?
         } else if depth.is_multiple_of(LEVELS_PER_STACK) {

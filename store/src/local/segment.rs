@@ -51,8 +51,10 @@ impl SegmentWriter {
                 continue;
             }
             let size = file.metadata().at("stat", &path)?.len();
-            if size < FULL {
-                let start = known_end(&name).max(SEGMENT_HEADER.len() as u64);
+            let known_end = known_end(&name);
+            // One that is shorter than the index knows has lost its end to a power cut: frames behind the gap would not be found again.
+            if size < FULL && size >= known_end {
+                let start = known_end.max(SEGMENT_HEADER.len() as u64);
                 let frames = read_frames(&path, &name, start)?;
                 let end = frames.last().map_or(start, |(_, location)| location.offset + location.length);
                 let mut writer = Self { name, path, file, end };
@@ -177,6 +179,21 @@ mod tests {
         let (third, _) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
         assert_ne!(third.name, second.name);
         assert_eq!(segment_names(directory.path()).expect("listed").len(), 2, "a free segment is taken up again");
+    }
+
+    /// After a power cut the index may know more of a segment than the disk: what is appended must not stand behind the gap.
+    #[test]
+    fn a_segment_that_lost_its_end_is_left_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut writer, _) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+        writer.append(&samples()).expect("written");
+        let known = writer.end;
+        writer.file.set_len(known - 40).expect("cut");
+        drop(writer);
+        let (mut writer, _) = SegmentWriter::open(directory.path(), |_| known).expect("opened");
+        writer.append(&samples()).expect("written");
+        let frames = read_frames(&writer.path, &writer.name, SEGMENT_HEADER.len() as u64).expect("readable");
+        assert_eq!(frames.len(), samples().len());
     }
 
     /// Whatever part of a batch reached the disk, the next writer keeps the whole frames and goes on after them.
