@@ -97,10 +97,12 @@ impl Scratch {
         self.path("home")
     }
 
-    /// larder, in this directory and with this store.
+    /// larder, in this directory and with this store. Nothing is synced: that would wait for all that others write to this disk.
+    /// Tests that call the program by themselves do sync.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
         command
+            .arg("--no-sync")
             .args(arguments)
             .current_dir(&self.directory)
             .env("LARDER_HOME", self.home())

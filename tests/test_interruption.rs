@@ -64,10 +64,10 @@ fn a_signal_ends_the_build_and_all_its_processes() {
 fn who_started_larder_may_have_it_ignore_signals() {
     let scratch = Scratch::new(r#"{ slow = mini "slow" "sleep 2\nwrite $out slow" { }; }"#);
     let mut command = std::process::Command::new("nohup");
-    let larder = scratch.command(["build", ".#slow"]);
+    let larder = scratch.command([""; 0]);
     command
         .arg(larder.get_program())
-        .args(larder.get_args())
+        .args(["build", ".#slow"])
         .env("LARDER_HOME", scratch.home())
         .current_dir(scratch.path("."));
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
