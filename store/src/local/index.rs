@@ -413,7 +413,10 @@ pub(super) fn insert_record(
                 realisation.output.as_str(),
                 realisation.tree.as_bytes()
             ])?;
-            insert_runtime(transaction, &realisation.tree, &realisation.runtime)
+            let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO runtime VALUES (?, ?)")?;
+            realisation.runtime.iter().try_for_each(|target| {
+                insert.execute(params![realisation.tree.as_bytes(), target.to_string()]).map(drop)
+            })
         }
         Record::Resolution { derivation, action } => transaction
             .prepare_cached("INSERT OR REPLACE INTO resolution VALUES (?, ?)")?
@@ -457,22 +460,6 @@ fn insert_derivation(
     derivation.all_inputs().into_iter().try_for_each(|input| insert.execute(params![key, input.to_string()]).map(drop))
 }
 
-/// Says what a tree needs at run time. What is not valid is left out: it is from a realisation whose closure is gone.
-pub(super) fn insert_runtime<'p>(
-    transaction: &Transaction<'_>,
-    tree: &TreeDigest,
-    targets: impl IntoIterator<Item = &'p StorePath>,
-) -> Result<(), rusqlite::Error> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT OR IGNORE INTO runtime SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM path WHERE digest = ?3 AND name = ?4)",
-    )?;
-    for target in targets {
-        let digest = target.tree().map(|tree| *tree.as_bytes());
-        insert.execute(params![tree.as_bytes(), target.to_string(), digest, target.name().as_str()])?;
-    }
-    Ok(())
-}
-
 /// Writes the row of a valid path.
 pub(super) fn insert_path(transaction: &Transaction<'_>, info: &PathInfo) -> Result<(), rusqlite::Error> {
     let tree = info.path.tree().expect("only trees are valid paths");
@@ -490,15 +477,12 @@ pub(super) fn insert_source(transaction: &Transaction<'_>, place: &Path) -> Resu
     insert.execute([place.as_os_str().as_bytes()]).map(drop)
 }
 
-/// Forgets a path, and with the last of a tree what the tree needs at run time: who makes it again says it again.
+/// Forgets a path.
 pub(super) fn delete_path(transaction: &Transaction<'_>, path: &StorePath) -> Result<(), rusqlite::Error> {
     let Some(tree) = path.tree() else { return Ok(()) };
     transaction
         .prepare_cached("DELETE FROM path WHERE digest = ? AND name = ?")?
-        .execute(params![tree.as_bytes(), path.name().as_str()])?;
-    transaction
-        .prepare_cached("DELETE FROM runtime WHERE tree = ?1 AND NOT EXISTS (SELECT 1 FROM path WHERE digest = ?1)")?
-        .execute(params![tree.as_bytes()])
+        .execute(params![tree.as_bytes(), path.name().as_str()])
         .map(drop)
 }
 

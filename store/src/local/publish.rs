@@ -357,7 +357,7 @@ impl LocalStore {
             let realisation =
                 Realisation { action, output: output.clone(), tree, references, runtime: runtime.clone() };
             let path_name = output_path_name(&name, &output)?;
-            let earlier = self.realised_path(&action, &output, &path_name)?.filter(|path| path.tree() != Some(tree));
+            let earlier = self.kept_path(&action, &output, &path_name)?.filter(|path| path.tree() != Some(tree));
             let conflict = earlier.as_ref().map(|_| tree);
             records.push(if conflict.is_some() {
                 Record::Conflict(realisation)

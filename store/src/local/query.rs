@@ -193,7 +193,12 @@ impl LocalStore {
                 return Err(StoreError::NotValid(path));
             }
             pending.extend(self.references(&path)?);
-            pending.extend(self.runtime(&path)?);
+            for needed in self.runtime(&path)? {
+                // One that is gone was declared by another realisation of this tree, whose closure nobody keeps.
+                if self.is_valid(&needed)? {
+                    pending.push(needed);
+                }
+            }
             closure.insert(path);
         }
         Ok(closure)
@@ -217,12 +222,19 @@ impl LocalStore {
         output: &OutputName,
         name: &StoreName,
     ) -> Result<Option<StorePath>, StoreError> {
+        if self.runtime_is_valid(action, output)? { self.kept_path(action, output, name) } else { Ok(None) }
+    }
+
+    /// The same, whether or not what it declares for run time is there.
+    pub(super) fn kept_path(
+        &self,
+        action: &ActionDigest,
+        output: &OutputName,
+        name: &StoreName,
+    ) -> Result<Option<StorePath>, StoreError> {
         let Some(tree) = self.ask(|index| index.realised(action, output))? else { return Ok(None) };
         let path = StorePath::from_tree(tree, name.clone())?;
         self.hold([&path])?;
-        if !self.runtime_is_valid(action, output)? {
-            return Ok(None);
-        }
         if self.is_valid(&path)? {
             return Ok(Some(path));
         }
@@ -236,7 +248,7 @@ impl LocalStore {
         Ok(None)
     }
 
-    /// Whether all that a realisation declares for run time is valid, and noted as needed by its tree.
+    /// Whether all that a realisation declares for run time is valid. What is found so stays.
     fn runtime_is_valid(&self, action: &ActionDigest, output: &OutputName) -> Result<bool, StoreError> {
         let key = [action.as_bytes(), output.as_str().as_bytes()].concat();
         let Some(Record::Realisation(realisation)) = self.record(3, &key)? else { return Ok(false) };
@@ -245,13 +257,6 @@ impl LocalStore {
             if !self.is_valid(target)? {
                 return Ok(false);
             }
-        }
-        let noted = self.ask(|index| index.runtime(&realisation.tree))?;
-        if realisation.runtime.iter().any(|target| !noted.contains(target)) {
-            let note = |transaction: &rusqlite::Transaction<'_>| {
-                super::index::insert_runtime(transaction, &realisation.tree, &realisation.runtime)
-            };
-            self.index.change(note).map_err(|error| self.index_error(error))?;
         }
         Ok(true)
     }
