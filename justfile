@@ -10,7 +10,7 @@ check:
 
 # Tests that need no network
 test:
-    cargo test --workspace -- --skip network
+    cargo test --workspace
 
 # Formatting and lints
 lint:

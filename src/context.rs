@@ -91,9 +91,10 @@ fn fetch_settings() -> FetchSettings {
         mirrors.named.insert("debian".to_owned(), debian);
     }
     let given = std::env::var("LARDER_MIRRORS").unwrap_or_default();
-    for (name, url) in given.split_whitespace().filter_map(|mirror| mirror.split_once('=')) {
+    // Those given here come before the machine's own, in the order in which they stand.
+    for (name, url) in given.split_whitespace().rev().filter_map(|mirror| mirror.split_once('=')) {
         match name {
-            "hash" => mirrors.by_hash.push(url.to_owned()),
+            "hash" => mirrors.by_hash.insert(0, url.to_owned()),
             name => mirrors.named.entry(name.to_owned()).or_default().insert(0, url.to_owned()),
         }
     }

@@ -66,12 +66,7 @@ impl Evaluation {
 
     /// Lays out what the evaluator says is wrong.
     pub(crate) fn failure(&self, failure: Failure) -> CliError {
-        let default = RenderOptions::default();
-        let frames = if self.trace { usize::MAX } else { default.frames };
-        let options = RenderOptions { colour: output::colours(), frames };
-        let shown: Vec<_> =
-            failure.iter().map(|diagnostic| render(diagnostic, self.session.sources(), options)).collect();
-        CliError::evaluation(shown.join("\n"))
+        rendered(&self.session, &failure, self.trace)
     }
 
     /// The value of a file (or of the `default.nix` in a directory), called if it is a function that can be.
@@ -120,6 +115,14 @@ impl Evaluation {
         let error = CliError::evaluation_message(format!("`{named}` is a set of things, not a derivation"));
         Err(error.hint(format!("it has: {}{more}", shown.join(", "))))
     }
+}
+
+/// Diagnostics, laid out; with the whole trace if asked for.
+pub(crate) fn rendered(session: &Session, failure: &Failure, trace: bool) -> CliError {
+    let default = RenderOptions::default();
+    let options = RenderOptions { colour: output::colours(), frames: if trace { usize::MAX } else { default.frames } };
+    let shown: Vec<_> = failure.iter().map(|diagnostic| render(diagnostic, session.sources(), options)).collect();
+    CliError::evaluation(shown.join("\n"))
 }
 
 fn current_directory() -> Result<PathBuf, CliError> {

@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser};
 use commands::Command;
 use context::Context;
 use error::CliError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,7 +54,10 @@ fn main() -> ExitCode {
             return told(&error);
         }
     };
-    let result = Context::new(&cli).and_then(|context| cli.command.run(&context));
+    let command = || Context::new(&cli).and_then(|context| cli.command.run(&context));
+    // The panic has told of itself already; what is missing is that it is larder's fault.
+    let result = catch_unwind(AssertUnwindSafe(command))
+        .unwrap_or_else(|_| Err(CliError::internal("this is a bug of larder: please report it with the lines above")));
     match result {
         Ok(code) => code,
         Err(error) => {

@@ -60,7 +60,8 @@ pub(crate) fn realise(
         let watch = scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
                 if interrupted.load(Ordering::SeqCst) {
-                    return builder.cancel();
+                    builder.cancel();
+                    return end_soon(&ended);
                 }
                 std::thread::park_timeout(INTERVAL);
             }
@@ -84,6 +85,20 @@ pub(crate) fn realise(
         );
     }
     if result.failures.is_empty() { Ok(result) } else { Err(report(&result)) }
+}
+
+/// After an interruption, ends the process itself if the run does not: a fetch may wait for the network for long. What it leaves in `tmp/` is
+/// removed by the next collection.
+fn end_soon(ended: &AtomicBool) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let asked = std::time::Instant::now();
+    while !ended.load(Ordering::SeqCst) {
+        if asked.elapsed() > PATIENCE {
+            CliError::failed("interrupted").print();
+            std::process::exit(1);
+        }
+        std::thread::park_timeout(INTERVAL);
+    }
 }
 
 /// Tells of every failure, and sums them up.
@@ -112,8 +127,7 @@ pub(crate) fn describe(failure: &Failure) -> String {
         }
     }
     let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
-    if let BuildError::Builder { log, kept, duration, .. } = &*failure.error {
-        let _ = duration;
+    if let BuildError::Builder { log, kept, .. } = &*failure.error {
         hint(&format!("the whole log: larder log {}", failure.derivation));
         hint(&format!("the log's file: {}", log.display()));
         enter_hint(kept.is_some(), &failure.derivation, &mut hint);

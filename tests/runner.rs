@@ -13,6 +13,7 @@ mod harness;
 mod test_bad_input;
 mod test_build;
 mod test_compare;
+mod test_documents;
 mod test_early_cutoff;
 mod test_evaluate;
 mod test_fetch;

@@ -287,3 +287,51 @@ fn nobody_reading_is_no_error_and_a_full_disk_is() {
     }
     assert!(scratch.command(["build", ".#x"]).stderr(full()).output().unwrap().status.success());
 }
+
+/// A builder inside larder runs outside of any sandbox: nothing it is told to write may lead out of its output.
+#[test]
+fn entries_that_are_written_lead_nowhere_else() {
+    let scratch = Scratch::new(
+        r#"let write = entries: derivation {
+             name = "w"; inherit system; builder = "builtin:write"; entries = builtins.toJSON entries;
+           }; in {
+             twice = write { "/a".symlink = "@VICTIM@"; a.text = "overwritten"; };
+             below = write { "a".symlink = "@DIRECTORY@"; "a/victim".text = "overwritten"; };
+             out = write { "../victim".text = "overwritten"; };
+           }"#,
+    );
+    scratch.write("victim", "untouched");
+    let recipes = std::fs::read_to_string(scratch.path("default.nix")).unwrap();
+    let directory = scratch.path("");
+    let recipes = recipes.replace("@VICTIM@", scratch.path("victim").to_str().unwrap());
+    scratch.write("default.nix", recipes.replace("@DIRECTORY@", directory.to_str().unwrap()));
+    for (attribute, words) in [("twice", "`a` is there twice"), ("below", "below something"), ("out", "..")] {
+        scratch.larder(&format!("build .#{attribute}")).fails(1, &[words]);
+    }
+    assert_eq!(std::fs::read_to_string(scratch.path("victim")).unwrap(), "untouched");
+    assert!(scratch.entries("store").is_empty());
+}
+
+#[test]
+fn outputs_that_no_derivation_has_are_not_waited_for() {
+    let scratch = Scratch::new(
+        r#"rec {
+             a = mini "a" "write /larder/out/out a" { };
+             b = mini "b" (builtins.appendContext "x" {
+               ${builtins.unsafeDiscardStringContext a.drvPath} = { outputs = [ "nope" ]; };
+             }) { };
+           }"#,
+    );
+    scratch.larder("build .#b").fails(1, &["a.drv!nope", "no such output"]);
+}
+
+#[test]
+fn an_archive_must_be_an_input() {
+    let scratch = Scratch::new("{ }");
+    scratch.write("archive", "no archive");
+    let path = scratch.line("add archive");
+    scratch.recipes(&format!(
+        r#"{{ x = derivation {{ name = "x"; inherit system; builder = "builtin:unpack"; src = "{path}"; }}; }}"#
+    ));
+    scratch.larder("build .#x").fails(1, &["does not depend on it"]);
+}

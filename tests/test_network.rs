@@ -122,3 +122,41 @@ fn zpipe_uses_the_library_of_its_closure() {
     missing.fails(1, &["/usr/bin/absent"]);
     shared.0.assert_sound();
 }
+
+/// What the phases of `mkPackage` do, and how they fail: see `recipes/lib/tests/builds.nix`.
+#[test]
+fn phases_succeed_and_fail_as_they_say() {
+    let Some(shared) = shared() else { return };
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib/tests/builds.nix");
+    let names = |set: &str| -> Vec<String> {
+        let names =
+            format!("builtins.attrNames (import {} {{ system = builtins.currentSystem; }}).{set}", cases.display());
+        serde_json::from_str(&shared.0.larder_with(&["eval", "--json", "--expr", &names]).ok().stdout).unwrap()
+    };
+    let good = names("good");
+    for name in &good {
+        shared.0.larder(&format!("build --no-link {}#good.{name}", cases.display())).ok();
+    }
+    let bad = names("bad");
+    for name in &bad {
+        let says = shared.0.larder(&format!("eval --raw {}#bad.{name}.says", cases.display())).ok().stdout;
+        shared.0.larder(&format!("build --no-link {}#bad.{name}.package", cases.display())).fails(1, &[&says]);
+    }
+    assert!(good.len() >= 8 && bad.len() >= 10, "{} and {}", good.len(), bad.len());
+}
+
+/// A shell with a terminal library, and what both need at run time, from source.
+#[test]
+fn a_shell_runs_in_its_run_time_closure() {
+    let Some(shared) = shared() else { return };
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    let ran = shared.0.larder_with(&[
+        "run",
+        &format!("{}#bash", recipes.display()),
+        "--",
+        "/usr/bin/bash",
+        "-c",
+        "echo $((6 * 7))",
+    ]);
+    assert_eq!(ran.ok().stdout, "42\n");
+}

@@ -10,7 +10,8 @@ use crate::resolve::Resolved;
 use crate::unpack::{PathPattern, UnpackOptions, unpack};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::Path;
 use store::derivation::OutputName;
 use store::local::{At, Sealed};
@@ -76,6 +77,9 @@ impl Request<'_> {
         let source = self.required("src")?;
         let archive: StorePath =
             source.parse().map_err(|_| self.error(format!("`src` is `{source}`, which is not a store path")))?;
+        if !self.resolved.action.inputs().contains(&archive) {
+            return Err(self.error(format!("`src` names {archive}, but the derivation does not depend on it")));
+        }
         let pattern = |text: &str| PathPattern::parse(text).map_err(|error| self.error(error.to_string()));
         let strip = self.variable("stripComponents").unwrap_or("0");
         let renames = self.variable("rename").unwrap_or_default().split_whitespace().map(|pair| {
@@ -118,17 +122,21 @@ impl Request<'_> {
         let text = self.required("entries")?;
         let entries: BTreeMap<String, Entry> =
             serde_json::from_str(text).map_err(|error| self.error(format!("`entries`: {error}")))?;
+        let mut by_path = BTreeMap::new();
+        for (text, entry) in entries {
+            let path = TreePath::parse(text.as_bytes()).map_err(|error| self.error(format!("`entries`: {error}")))?;
+            if path.components().is_empty() {
+                return Err(self.error("`entries`: the path of an entry is empty"));
+            }
+            if by_path.insert(path.clone(), entry).is_some() {
+                return Err(self.error(format!("`entries`: `{path}` is there twice")));
+            }
+        }
         let store = self.builder.store();
         let staging = store.stage()?;
         let place = staging.path().join("out");
         std::fs::create_dir(&place).at("create directory", &place)?;
-        for (path, entry) in entries {
-            let inside = TreePath::parse(path.as_bytes()).map_err(|error| self.error(format!("`entries`: {error}")))?;
-            if inside.components().is_empty() {
-                return Err(self.error("`entries`: the path of an entry is empty"));
-            }
-            self.write_entry(&place, &inside, entry)?;
-        }
+        by_path.into_iter().try_for_each(|(path, entry)| self.write_entry(&place, &path, entry))?;
         Ok(store.seal(staging, &place)?)
     }
 
@@ -138,7 +146,7 @@ impl Request<'_> {
         for parent in parents {
             directory.push(as_name(parent));
             match std::fs::create_dir(&directory) {
-                // Entries come sorted, so a link that is there is one of ours, and nothing may be written through it.
+                // Entries come sorted: what is there is ours, and nothing may be written through a link.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if !directory.symlink_metadata().at("stat", &directory)?.is_dir() {
                         return Err(
@@ -152,10 +160,9 @@ impl Request<'_> {
         let place = directory.join(as_name(name));
         match entry {
             Entry { text: Some(text), executable, symlink: None, directory: false } => {
-                std::fs::write(&place, text).at("write", &place)?;
                 let mode = if executable { 0o755 } else { 0o644 };
-                std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode))
-                    .at("change the mode of", &place)?;
+                let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&place);
+                options.at("create", &place)?.write_all(text.as_bytes()).at("write", &place)?;
             }
             Entry { symlink: Some(target), text: None, executable: false, directory: false } => {
                 symlink(target, &place).at("create link", &place)?;

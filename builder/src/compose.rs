@@ -95,6 +95,10 @@ fn first_wins(
     present: &[(usize, TreeDigest)],
     made: &mut HashMap<TreeDigest, Directory>,
 ) -> TreeDigest {
+    if let [(number, digest)] = present {
+        take_over(listings[*number], digest, made);
+        return *digest;
+    }
     let mut names: BTreeMap<&EntryName, Vec<(usize, &Node)>> = BTreeMap::new();
     for (number, digest) in present {
         for (name, node) in listings[*number].directory(digest).into_iter().flat_map(Directory::entries) {
@@ -136,7 +140,7 @@ impl<'a> Merge<'a> {
     fn directories(&mut self, path: &TreePath, present: &[(usize, TreeDigest)]) -> TreeDigest {
         let distinct: BTreeSet<_> = present.iter().map(|(_, digest)| *digest).collect();
         if let (1, Some((number, digest))) = (distinct.len(), present.first()) {
-            self.take_over(*number, digest);
+            take_over(self.layers[*number].listing, digest, &mut self.directories);
             return *digest;
         }
         let layers = self.layers;
@@ -166,6 +170,7 @@ impl<'a> Merge<'a> {
         // Directories of several overriding trees merge as well.
         let directories: Vec<_> = candidates.iter().filter_map(|(number, node)| directory_of(*number, node)).collect();
         if directories.len() == candidates.len() {
+            self.refuse_hidden_directories(path, nodes, &below);
             return Node::Directory(self.directories(path, &directories));
         }
         if let Some(other) = rest.iter().find(|other| other.1 != first.1) {
@@ -175,17 +180,28 @@ impl<'a> Merge<'a> {
         first.1.clone()
     }
 
-    /// Takes a directory with all below it from one layer.
-    fn take_over(&mut self, number: usize, digest: &TreeDigest) {
-        if self.directories.contains_key(digest) {
-            return;
+    /// An overriding directory in the place of something that is none hides that, but not the directories of others: as layers, what
+    /// shows of those would depend on their order.
+    fn refuse_hidden_directories(&mut self, path: &TreePath, nodes: &[(usize, &Node)], below: &[(usize, TreeDigest)]) {
+        let hidden = below.iter().find(|(number, _)| !self.layers[*number].overrides);
+        let other = nodes.iter().find(|(_, node)| !matches!(node, Node::Directory(_)));
+        if let (Some((hidden, _)), Some((other, _))) = (hidden, other) {
+            let owner = |number: usize| self.layers[number].owner.clone();
+            self.conflicts.push(Conflict { path: path.clone(), owners: [owner(*hidden), owner(*other)] });
         }
-        let Some(directory) = self.layers[number].listing.directory(digest) else { return };
-        self.directories.insert(*digest, directory.clone());
-        for (_, node) in directory.entries() {
-            if let Node::Directory(child) = node {
-                self.take_over(number, child);
-            }
+    }
+}
+
+/// Takes a directory with all below it from one tree.
+fn take_over(listing: &TreeListing, digest: &TreeDigest, made: &mut HashMap<TreeDigest, Directory>) {
+    if made.contains_key(digest) {
+        return;
+    }
+    let Some(directory) = listing.directory(digest) else { return };
+    made.insert(*digest, directory.clone());
+    for (_, node) in directory.entries() {
+        if let Node::Directory(child) = node {
+            take_over(listing, child, made);
         }
     }
 }
@@ -247,6 +263,15 @@ mod tests {
         let won = merged(&[(one.clone(), false), (two.clone(), true)]).expect("no conflict");
         assert_eq!(won, listing(&[("x", "2"), ("y", "1")]));
         assert!(merged(&[(one, true), (two, true)]).is_err());
+    }
+
+    #[test]
+    fn an_overriding_directory_does_not_settle_what_others_dispute() {
+        let file = listing(&[("a", "1")]);
+        let directory = listing(&[("a/x", "1")]);
+        let over = listing(&[("a/y", "1")]);
+        assert_eq!(merged(&[(file.clone(), false), (over.clone(), true)]), Ok(over.clone()));
+        assert!(merged(&[(file, false), (directory, false), (over, true)]).is_err());
     }
 
     #[test]

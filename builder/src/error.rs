@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::derivation::OutputName;
 use store::local::{IngestError, IoError, StoreError};
-use store::{FileHash, StorePath};
+use store::{FileHash, Input};
 
 /// Why one derivation could not be realised.
 #[derive(Debug, thiserror::Error)]
@@ -101,9 +101,12 @@ pub enum BuildError {
         /// What is wrong.
         problem: String,
     },
-    /// An input failed.
-    #[error("its input {0} failed")]
-    Input(StorePath),
+    /// It names an output that the other derivation does not have.
+    #[error("it needs {0}, but that derivation has no such output")]
+    UnknownInput(Input),
+    /// A bug: the code that realises derivations panicked.
+    #[error("a bug of larder: {0}")]
+    Panic(String),
     /// The run was cancelled.
     #[error("interrupted")]
     Cancelled,

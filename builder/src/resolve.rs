@@ -3,7 +3,7 @@
 use crate::compose::{self, Layer};
 use crate::error::BuildError;
 use dashmap::DashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::local::{LocalStore, StoreError};
 use store::{Action, ActionDigest, Derivation, Input, StorePath, TreeDigest, TreeListing};
@@ -41,29 +41,31 @@ impl Roots {
         derivation: &Derivation,
         known: &BTreeMap<Input, StorePath>,
     ) -> Result<Resolved, BuildError> {
+        let unknown = |input: &Input| BuildError::UnknownInput(input.clone());
         let path_of = |input: &Input| match input {
-            Input::Tree(path) => path.clone(),
-            Input::Output { .. } => known.get(input).cloned().expect("a job runs when all it needs is known"),
+            Input::Tree(path) => Ok(path.clone()),
+            Input::Output { .. } => known.get(input).cloned().ok_or_else(|| unknown(input)),
         };
         for input in derivation.all_inputs() {
-            let path = path_of(input);
+            let path = path_of(input)?;
             store.hold([&path])?;
             if !store.is_valid(&path)? {
                 return Err(StoreError::NotValid(path).into());
             }
         }
         let mut layers: Vec<StorePath> = Vec::new();
-        let mut push = |input: &Input| {
-            let path = path_of(input);
+        let mut push = |input: &Input| -> Result<(), BuildError> {
+            let path = path_of(input)?;
             if !layers.contains(&path) {
                 layers.push(path);
             }
+            Ok(())
         };
-        derivation.overrides.iter().for_each(&mut push);
-        let overriding = derivation.overrides.iter().map(path_of).collect::<std::collections::BTreeSet<_>>().len();
-        derivation.root.iter().for_each(&mut push);
+        derivation.overrides.iter().try_for_each(&mut push)?;
+        let overriding = derivation.overrides.iter().map(path_of).collect::<Result<BTreeSet<_>, _>>()?.len();
+        derivation.root.iter().try_for_each(&mut push)?;
         let root = self.merged(store, &layers, overriding)?;
-        let action = Action::resolve(derivation, known, root.digest()).expect("a job runs when all it needs is known");
+        let action = Action::resolve(derivation, known, root.digest()).map_err(|input| unknown(&input))?;
         let digest = action.digest();
         Ok(Resolved { derivation: path.clone(), action, digest, root, layers, overriding })
     }

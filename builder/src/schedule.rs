@@ -8,6 +8,7 @@ use crate::error::BuildError;
 use crate::event::{Event, How, Kind, Sink};
 use crate::plan::{Job, Plan, PlanSource, plan};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -158,7 +159,9 @@ impl Builder<'_> {
                 let job = job.clone();
                 scope.spawn(move || {
                     let started = Instant::now();
-                    let result = self.realise(&job.path, &job.derivation, &known, again, sink);
+                    // A worker that does not answer would be waited for without end.
+                    let realise = || self.realise(&job.path, &job.derivation, &known, again, sink);
+                    let result = catch_unwind(AssertUnwindSafe(realise)).unwrap_or_else(|panic| Err(panicked(&*panic)));
                     // The loop ends only after every answer.
                     let _ = sender.send(Done { job: number, result, duration: started.elapsed() });
                 });
@@ -166,6 +169,13 @@ impl Builder<'_> {
         });
         Ok(run.finish())
     }
+}
+
+/// What a panic said.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> BuildError {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    BuildError::Panic(text.unwrap_or_else(|| "a panic without a message".to_owned()))
 }
 
 struct Run<'r> {

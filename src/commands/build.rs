@@ -6,7 +6,6 @@ use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
 use crate::realising::{BuildArgs, realise, summary};
-use builder::plan::Plan;
 use builder::{Builder, Kind, RunOptions};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,7 +99,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
             serde_json::json!({
                 "derivation": job.path.to_string(),
                 "kind": kind_name(job.kind()),
-                "certain": is_certain(&plan, job),
+                "certain": is_certain(job),
                 "expected_ms": job.expected,
             })
         };
@@ -118,16 +117,16 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
             output::line(format!("{heading}: {}", jobs.len()))?;
         }
         for job in jobs {
-            let perhaps = if is_certain(&plan, job) { "" } else { "  (unless its inputs come out as before)" };
+            let perhaps = if is_certain(job) { "" } else { "  (unless its inputs come out as before)" };
             output::line(format!("  {}{perhaps}", job.path))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a job must be done: nothing it needs could come out as before.
-fn is_certain(plan: &Plan, job: &builder::plan::Job) -> bool {
-    job.needs.is_empty() || job.expected.is_none() || plan.jobs.is_empty()
+/// Whether a job will be done for sure: its action is known, because it needs nothing that is still to be made.
+fn is_certain(job: &builder::plan::Job) -> bool {
+    job.needs.is_empty()
 }
 
 const fn kind_name(kind: Kind) -> &'static str {

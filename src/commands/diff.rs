@@ -37,7 +37,7 @@ pub(crate) struct ReportArgs {
     html: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
@@ -70,16 +70,32 @@ pub(crate) fn tree(store: &LocalStore, path: &StorePath) -> Result<HostTree, Cli
 }
 
 /// Prints a report as asked for.
-pub(crate) fn tell(report: &Report, args: &ReportArgs) -> Result<(), CliError> {
-    if let Some(file) = &args.html {
-        std::fs::write(file, html(report))
-            .map_err(|error| CliError::failed(format!("cannot write {}: {error}", file.display())))?;
+fn tell(report: &Report, args: &ReportArgs) -> Result<(), CliError> {
+    write_html(report, args, 1)?;
+    if args.json { output::json("diff", as_json(report)?) } else { print(report) }
+}
+
+/// Writes the page that was asked for; the second and later ones of a command get a number.
+pub(crate) fn write_html(report: &Report, args: &ReportArgs, number: usize) -> Result<(), CliError> {
+    let Some(file) = &args.html else { return Ok(()) };
+    let mut place = file.clone();
+    if number > 1 {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let extension = file.extension().map(|text| format!(".{}", text.to_string_lossy())).unwrap_or_default();
+        place.set_file_name(format!("{stem}-{number}{extension}"));
     }
-    if args.json {
-        let bug = |error: serde_json::Error| CliError::internal(error.to_string());
-        let json = report.to_json().map_err(bug)?;
-        return output::json("diff", serde_json::from_str(&json).map_err(bug)?);
-    }
+    std::fs::write(&place, html(report))
+        .map_err(|error| CliError::failed(format!("cannot write {}: {error}", place.display())))
+}
+
+/// A report as a JSON value.
+pub(crate) fn as_json(report: &Report) -> Result<serde_json::Value, CliError> {
+    let bug = |error: serde_json::Error| CliError::internal(error.to_string());
+    serde_json::from_str(&report.to_json().map_err(bug)?).map_err(bug)
+}
+
+/// Prints a report for people.
+pub(crate) fn print(report: &Report) -> Result<(), CliError> {
     let colour = output::stdout_colours();
     output::write(text(report, TextOptions { colour, ..TextOptions::default() }).as_bytes())
 }

@@ -112,9 +112,10 @@ fn print_json(report: &GcReport, dry_run: bool) -> Result<(), CliError> {
 }
 
 fn explain(context: &Context, text: &str, policy: &GcPolicy, as_json: bool) -> CommandResult {
+    // Planned before the name is looked up, which holds what it names.
+    let plan: GcPlan = context.store()?.plan_gc(policy)?.plan;
     let targets = resolve(context, &[text.to_owned()], &EvalArgs::default())?;
     let path = targets[0].path();
-    let plan: GcPlan = context.store()?.plan_gc(policy)?.plan;
     let chain = plan.explain(path);
     if as_json {
         let chain: Vec<_> = chain

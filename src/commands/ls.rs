@@ -44,16 +44,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let start = find(&listing, &inside)?;
     let mut entries = Vec::new();
     match listing.get(&start) {
-        Some(node @ Node::Directory(_)) => {
-            let below = TreeListing::clone(&listing);
-            let _ = node;
-            below.walk(&mut |path, node| {
-                let Some(inside) = path.components().strip_prefix(start.components()) else { return };
-                if !inside.is_empty() && (args.recursive || inside.len() == 1) {
-                    entries.push((path.clone(), node.clone()));
-                }
-            });
-        }
+        Some(Node::Directory(_)) => listing.walk(&mut |path, node| {
+            let Some(inside) = path.components().strip_prefix(start.components()) else { return };
+            if !inside.is_empty() && (args.recursive || inside.len() == 1) {
+                entries.push((path.clone(), node.clone()));
+            }
+        }),
         Some(node) => entries.push((start, node.clone())),
         None => {}
     }

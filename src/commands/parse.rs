@@ -1,12 +1,14 @@
 //! `larder parse`
 
 use crate::CommandResult;
-use crate::context::Context;
+use crate::context::{Context, system};
 use crate::error::CliError;
-use crate::installable::{EvalArgs, Evaluation};
+use crate::installable::rendered;
+use eval::{MemoryIo, Origin, Session, Settings};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Check the syntax of a file.
 #[derive(Debug, clap::Args)]
@@ -16,19 +18,18 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
+    let session = Session::new(Settings::new(system()), Arc::new(MemoryIo::default()));
     for file in &args.files {
-        let evaluation = Evaluation::new(context, &EvalArgs::default())?;
         let mut text = Vec::new();
         let read = match file.to_str() {
             Some("-") => std::io::stdin().read_to_end(&mut text).map(drop),
             _ => std::fs::read(file).map(|read| text = read),
         };
         read.map_err(|error| CliError::failed(format!("cannot read {}: {error}", file.display())))?;
-        evaluation
-            .session
-            .check_syntax(eval::Origin::Text(file.display().to_string()), &text)
-            .map_err(|failure| evaluation.failure(failure))?;
+        session
+            .check_syntax(Origin::Text(file.display().to_string()), &text)
+            .map_err(|failure| rendered(&session, &failure, false))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `larder repro`
 
 use crate::CommandResult;
-use crate::commands::diff::{ReportArgs, tell, tree};
+use crate::commands::diff::{ReportArgs, as_json, print, tree, write_html};
 use crate::commands::show::derivation_of;
 use crate::context::{Context, processors};
 use crate::error::{CliError, with_causes};
@@ -52,20 +52,55 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let first = outputs_of(&target, &result.outputs);
     let resolved = sandbox::realise_inputs(context, &builder, &derivation)?;
     let again = Again { context, builder: &builder, resolved: &resolved, first: &first };
-    let mut differed = false;
+    let mut reports = Vec::new();
     for number in 1..=args.runs {
         let name = if args.runs == 1 { "varied".to_owned() } else { format!("varied {number}") };
-        let reports = again.compare(&axes, &name)?;
-        differed |= reports.iter().any(|report| !report.identical());
-        reports.iter().try_for_each(|report| tell(report, &args.report))?;
+        reports.extend(again.compare(&axes, &name)?);
     }
-    if differed && args.bisect {
-        again.bisect(&axes)?;
-    }
+    let differed = reports.iter().any(|report| !report.identical());
+    let depends = if differed && args.bisect { Some(again.bisect(&axes)?) } else { None };
+    tell(&reports, depends.as_ref(), args)?;
     let named: Vec<_> = axes.iter().map(|axis| axis.name()).collect();
     let verdict = if differed { "differs" } else { "came out identical" };
     output::error(&format!("{} {verdict}; varied: {}\n", human(&derivation), named.join(", ")));
     Ok(if differed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// What a build's result depends on.
+enum Depends {
+    /// Something that changes from run to run in the same circumstances.
+    Chance,
+    /// Each of these circumstances alone makes a difference; if there are none, only several at once do.
+    On(Vec<&'static str>),
+}
+
+fn tell(reports: &[Report], depends: Option<&Depends>, args: &Args) -> Result<(), CliError> {
+    for (index, report) in reports.iter().enumerate() {
+        write_html(report, &args.report, index + 1)?;
+    }
+    if args.report.json {
+        let depends = depends.map(|depends| match depends {
+            Depends::Chance => serde_json::json!({ "chance": true, "axes": [] }),
+            Depends::On(axes) => serde_json::json!({ "chance": false, "axes": axes }),
+        });
+        let identical = reports.iter().all(Report::identical);
+        let reports = reports.iter().map(as_json).collect::<Result<Vec<_>, _>>()?;
+        return output::json(
+            "repro",
+            serde_json::json!({ "identical": identical, "reports": reports, "depends": depends }),
+        );
+    }
+    reports.iter().try_for_each(print)?;
+    match depends {
+        None => Ok(()),
+        Some(Depends::Chance) => output::line(
+            "it differs from itself in the same circumstances: random numbers, addresses, the clock or a race",
+        ),
+        Some(Depends::On(axes)) if axes.is_empty() => {
+            output::line("no circumstance alone makes a difference: it takes several at once")
+        }
+        Some(Depends::On(axes)) => output::line(format!("it depends on: {}", axes.join(", "))),
+    }
 }
 
 fn parse_axes(list: &str) -> Result<Vec<Axis>, CliError> {
@@ -90,7 +125,7 @@ impl Again<'_> {
         let varied = variation(axes, processors());
         let started = now();
         let made = self.make(&varied, name)?;
-        let tokens = tokens((&Variation::default(), started), (&varied, started), processors());
+        let tokens = tokens((&Variation::default(), self.first_started()?), (&varied, started), processors());
         let mut reports = Vec::new();
         for (output, sealed) in made {
             let known = self.first.iter().find(|(name, _)| name.as_ref() == Some(&output));
@@ -110,6 +145,13 @@ impl Again<'_> {
         Ok(reports)
     }
 
+    /// When the first build began, which may be long ago.
+    fn first_started(&self) -> Result<i64, CliError> {
+        let cost = self.context.store()?.build_cost(&self.resolved.digest)?;
+        let started = cost.map(|cost| cost.finished.saturating_sub(cost.duration_ms / 1000));
+        Ok(started.and_then(|time| i64::try_from(time).ok()).unwrap_or_else(now))
+    }
+
     fn make(&self, varied: &Variation, name: &str) -> Result<Vec<(OutputName, Sealed)>, CliError> {
         let derivation = self.resolved.derivation.clone();
         let progress = Progress::start(self.context.quiet);
@@ -127,12 +169,10 @@ impl Again<'_> {
         Ok(made.outputs)
     }
 
-    /// Which axes, alone, make a difference; none, if the build differs even from itself.
-    fn bisect(&self, axes: &[Axis]) -> Result<(), CliError> {
+    /// Which axes, alone, make a difference.
+    fn bisect(&self, axes: &[Axis]) -> Result<Depends, CliError> {
         if self.differs(&[])? {
-            return output::line(
-                "it differs from itself in the same circumstances: random numbers, addresses or a race",
-            );
+            return Ok(Depends::Chance);
         }
         let mut found = Vec::new();
         for axis in axes {
@@ -140,10 +180,7 @@ impl Again<'_> {
                 found.push(axis.name());
             }
         }
-        output::line(match found.as_slice() {
-            [] => "no circumstance alone makes a difference: it takes several at once".to_owned(),
-            found => format!("it depends on: {}", found.join(", ")),
-        })
+        Ok(Depends::On(found))
     }
 
     fn differs(&self, axes: &[Axis]) -> Result<bool, CliError> {

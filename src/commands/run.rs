@@ -9,8 +9,9 @@ use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::compose::merge_first_wins;
 use builder::environment;
-use builder::sandbox::{Circumstances, HostPath, Limits, SandboxSpec, WritableLayer};
+use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, WritableLayer};
 use std::path::Path;
+use store::local::LocalStore;
 use store::{Node, StorePath, TreeListing, TreePath};
 
 /// Run a command in the composed run-time closure of an installable.
@@ -54,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let spec = SandboxSpec {
         layers,
         writable: WritableLayer::Memory,
-        binds: Vec::new(),
+        binds: closure.iter().map(|path| bind(store, path)).collect::<Result<_, _>>()?,
         build_dir: directory("build")?,
         out_dir: directory("out")?,
         command,
@@ -65,6 +66,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         circumstances: Circumstances::default(),
     };
     sandbox::enter(&args.build.builder(context)?, spec)
+}
+
+/// A path at its logical place, for what mentions it.
+fn bind(store: &LocalStore, path: &StorePath) -> Result<Bind, CliError> {
+    let target = GuestPath::parse(path.to_string()).map_err(|error| CliError::internal(error.to_string()))?;
+    Ok(Bind { source: host_path(&store.host_path(path))?, target })
 }
 
 fn host_path(path: &Path) -> Result<HostPath, CliError> {

@@ -30,6 +30,7 @@ const ARCH: TargetArch = TargetArch::aarch64;
 const AUDIT_ARCH: u32 = 0xc000_00b7;
 
 const DENY: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+const UNSUPPORTED: u32 = libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP as u32;
 const UNKNOWN: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -85,7 +86,8 @@ pub(crate) fn supervised_calls(circumstances: &Circumstances) -> Vec<i64> {
 /// What the call list answers to each call it knows.
 fn answers() -> BTreeMap<i64, u32> {
     let allowed = calls::ALLOWED.iter().chain(calls::ALLOWED_OLD).map(|call| (*call, libc::SECCOMP_RET_ALLOW));
-    allowed.chain(calls::DENIED.iter().map(|call| (*call, DENY))).collect()
+    let unsupported = calls::UNSUPPORTED.iter().map(|call| (*call, UNSUPPORTED));
+    allowed.chain(unsupported).chain(calls::DENIED.iter().map(|call| (*call, DENY))).collect()
 }
 
 /// The same as ranges that cover all numbers: the first number of each, ascending from 0, and the answer.
@@ -246,7 +248,7 @@ mod tests {
 
     #[test]
     fn no_call_is_in_two_tables() {
-        let known = calls::ALLOWED.len() + calls::ALLOWED_OLD.len() + calls::DENIED.len();
+        let known = calls::ALLOWED.len() + calls::ALLOWED_OLD.len() + calls::UNSUPPORTED.len() + calls::DENIED.len();
         assert_eq!(answers().len(), known);
     }
 
