@@ -149,11 +149,15 @@ fn what_files_need_at_run_time_must_be_there() {
       script = mini "script" "mkdir $out\nmkdir $out/bin\nwrite $out/bin/run #!/usr/bin/perl -w\nexecutable $out/bin/run" { };
       perl = write "perl" { "usr/bin/perl" = { text = "not really"; executable = true; }; };
       complete = mini "complete" "mkdir $out\nwrite $out/run #!/usr/bin/perl\nexecutable $out/run" { runtime = [ perl ]; };
+      mentioned = mini "mentioned" "mkdir $out\nwrite $out/run #!${perl}/usr/bin/perl\nexecutable $out/run" { };
+      missing = mini "missing" "mkdir $out\nwrite $out/run #!${perl}/usr/bin/python\nexecutable $out/run" { };
       program = mini "program" "mkdir $out\ncopy /dynamic $out/dynamic\nexecutable $out/dynamic" { root = [ seed ./dynamic ]; };
     }"##,
     );
     scratch.larder("build .#script").fails(1, &["/bin/run needs the interpreter /usr/bin/perl", "runtime"]);
     scratch.larder("build .#complete").ok();
+    scratch.larder("build .#mentioned").ok();
+    scratch.larder("build .#missing").fails(1, &["/run needs the interpreter /larder/store/", "/usr/bin/python"]);
     std::fs::create_dir(scratch.path("dynamic")).unwrap();
     std::fs::copy("/proc/self/exe", scratch.path("dynamic/dynamic")).unwrap();
     scratch

@@ -9,7 +9,7 @@ use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
 use crate::log::Log;
 use crate::resolve::{Resolved, Roots};
-use crate::runtime;
+use crate::runtime::{self, World};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
 use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
@@ -407,12 +407,20 @@ impl<'s> Builder<'s> {
 
     fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
         let digest = resolved.derivation.derivation().expect("what is resolved is a derivation");
-        let closure = runtime_closure(self.store, self.store.derivation(&digest)?.runtime)?;
+        let runtime = self.store.derivation(&digest)?.runtime;
+        let mut closure: Vec<_> = runtime_closure(self.store, runtime)?.into_iter().collect();
+        let declared = closure.len();
+        // What the outputs mention is there as well, but only at its store path.
+        let mentioned = resolved.action.inputs().iter().filter(|input| {
+            input.tree().is_some_and(|tree| outputs.iter().any(|(_, sealed)| sealed.references().contains(&tree)))
+        });
+        closure.extend(mentioned.cloned());
         let listings =
             closure.iter().map(|path| self.roots.listing(self.store, path)).collect::<Result<Vec<_>, _>>()?;
         let own = outputs.iter().map(|(_, sealed)| sealed.listing());
-        let all: Vec<_> = own.chain(listings.iter().map(AsRef::as_ref)).collect();
-        let world = compose::merge_first_wins(&all);
+        let root: Vec<_> = own.chain(listings[..declared].iter().map(AsRef::as_ref)).collect();
+        let trees = closure.iter().cloned().zip(listings.iter().map(AsRef::as_ref));
+        let world = World::new(compose::merge_first_wins(&root), trees);
         let mut unmet = Vec::new();
         for (_, sealed) in outputs {
             unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world)?);

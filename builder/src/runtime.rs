@@ -5,12 +5,13 @@
 
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, elf};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use store::local::{At, IoError};
-use store::{Node, TreeListing, TreePath};
+use store::{Node, StorePath, TreeListing, TreePath};
 
 /// Where the dynamic linkers of the usual systems look without being told.
 const LIBRARY_DIRECTORIES: [&str; 8] = [
@@ -54,11 +55,69 @@ impl fmt::Display for Unmet {
     }
 }
 
+/// What is there at run time: the merged root, and trees at their store paths.
+#[derive(Debug)]
+pub struct World<'a> {
+    root: TreeListing,
+    trees: BTreeMap<String, &'a TreeListing>,
+}
+
+impl<'a> World<'a> {
+    /// A world with these trees at their store paths.
+    #[must_use]
+    pub fn new(root: TreeListing, trees: impl IntoIterator<Item = (StorePath, &'a TreeListing)>) -> Self {
+        Self { root, trees: trees.into_iter().map(|(path, tree)| (path.base_name(), tree)).collect() }
+    }
+
+    /// What stands at a path without links in it.
+    fn get(&self, path: &[Vec<u8>]) -> Option<&Node> {
+        let components: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
+        let (tree, inside) = match components.as_slice() {
+            [b"larder", b"store", name, inside @ ..] => (*self.trees.get(std::str::from_utf8(name).ok()?)?, inside),
+            inside => (&self.root, inside),
+        };
+        tree.get(&TreePath::parse(&inside.join(&b'/')).ok()?)
+    }
+
+    /// Whether an absolute path leads to a file or directory, following links.
+    fn has(&self, path: &str) -> bool {
+        let mut links = 0;
+        let mut pending: Vec<Vec<u8>> = components(Path::new(path)).rev().collect();
+        let mut done: Vec<Vec<u8>> = Vec::new();
+        while let Some(component) = pending.pop() {
+            if component == b".." {
+                done.pop();
+                continue;
+            }
+            done.push(component);
+            match self.get(&done) {
+                // The way to the store need not be in any tree.
+                None if done.len() < 3 && ["larder", "store"].iter().zip(&done).all(|(a, b)| a.as_bytes() == b) => {}
+                None => return false,
+                Some(Node::Symlink { target }) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return false;
+                    }
+                    done.pop();
+                    if target.starts_with(b"/") {
+                        done.clear();
+                    }
+                    pending.extend(components(&PathBuf::from(os_str(target))).rev());
+                }
+                Some(Node::Directory(_)) => {}
+                Some(Node::File { .. }) => return pending.is_empty(),
+            }
+        }
+        true
+    }
+}
+
 /// Finds what the files of an output need and `world`, the output merged with its declared run-time closure, has not.
 ///
 /// # Errors
 /// When a file cannot be read. One that is damaged needs nothing.
-pub fn verify(output: &TreeListing, place: &Path, world: &TreeListing) -> Result<Vec<Unmet>, IoError> {
+pub fn verify(output: &TreeListing, place: &Path, world: &World<'_>) -> Result<Vec<Unmet>, IoError> {
     let mut candidates = Vec::new();
     let mut consider = |path: &TreePath, node: &Node| {
         if let Node::File { executable, size, .. } = node
@@ -88,7 +147,7 @@ fn is_library_name(path: &TreePath) -> bool {
     name.ends_with(".so") || name.contains(".so.")
 }
 
-fn unmet_needs(host: &Path, path: &TreePath, executable: bool, world: &TreeListing) -> Result<Vec<Need>, IoError> {
+fn unmet_needs(host: &Path, path: &TreePath, executable: bool, world: &World<'_>) -> Result<Vec<Need>, IoError> {
     let mut file = File::open(host).at("open", host)?;
     let mut start = [0; 4];
     file.read_exact(&mut start).at("read", host)?;
@@ -105,15 +164,15 @@ fn unmet_needs(host: &Path, path: &TreePath, executable: bool, world: &TreeListi
     };
     let mut unmet = Vec::new();
     if let Some(interpreter) = needs.interpreter
-        && !exists(world, &interpreter)
+        && !world.has(&interpreter)
     {
         unmet.push(Need::Interpreter(interpreter));
     }
     let directories = search_path(&needs.run_path, path);
     for library in needs.libraries {
         let found = match library.starts_with('/') {
-            true => exists(world, &library),
-            false => directories.iter().any(|directory| exists(world, &format!("{directory}/{library}"))),
+            true => world.has(&library),
+            false => directories.iter().any(|directory| world.has(&format!("{directory}/{library}"))),
         };
         if !found {
             unmet.push(Need::Library(library));
@@ -197,38 +256,6 @@ fn search_path(run_path: &[String], file: &TreePath) -> Vec<String> {
     run_path.iter().map(expand).chain(LIBRARY_DIRECTORIES.map(str::to_owned)).collect()
 }
 
-/// Whether an absolute path leads to a file, following links within `world`.
-fn exists(world: &TreeListing, path: &str) -> bool {
-    let mut links = 0;
-    let mut pending: Vec<Vec<u8>> = components(Path::new(path)).rev().collect();
-    let mut done: Vec<Vec<u8>> = Vec::new();
-    while let Some(component) = pending.pop() {
-        if component == b".." {
-            done.pop();
-            continue;
-        }
-        done.push(component);
-        let Ok(path) = TreePath::parse(&done.join(&b'/')) else { return false };
-        match world.get(&path) {
-            None => return false,
-            Some(Node::Symlink { target }) => {
-                links += 1;
-                if links > MAX_LINKS {
-                    return false;
-                }
-                done.pop();
-                if target.starts_with(b"/") {
-                    done.clear();
-                }
-                pending.extend(components(&PathBuf::from(os_str(target))).rev());
-            }
-            Some(Node::Directory(_)) => {}
-            Some(Node::File { .. }) => return pending.is_empty(),
-        }
-    }
-    true
-}
-
 fn components(path: &Path) -> impl DoubleEndedIterator<Item = Vec<u8>> {
     use std::os::unix::ffi::OsStrExt;
     let bytes = path.as_os_str().as_bytes();
@@ -255,19 +282,34 @@ mod tests {
         builder.finish()
     }
 
+    fn alone(root: TreeListing) -> World<'static> {
+        World::new(root, [])
+    }
+
+    #[test]
+    fn store_paths_of_the_closure_are_there() {
+        let tree = world(&[("usr/bin/bash", None), ("bin", Some("usr/bin"))]);
+        let name = store::StoreName::parse("bash").expect("valid");
+        let path = StorePath::from_tree(tree.digest(), name).expect("valid");
+        let here = World::new(world(&[("usr/bin/sh", Some(&format!("{path}/bin/bash")))]), [(path.clone(), &tree)]);
+        assert!(here.has(&format!("{path}/usr/bin/bash")) && here.has("/usr/bin/sh"));
+        let gone = alone(world(&[]));
+        assert!(!gone.has(&format!("{path}/usr/bin/bash")) && !gone.has("/larder/x"));
+    }
+
     #[test]
     fn links_are_followed_inside_the_world_only() {
-        let world = world(&[
+        let world = alone(world(&[
             ("lib64", Some("usr/lib64")),
             ("usr/lib64/ld.so", Some("../lib/ld-2.so")),
             ("usr/lib/ld-2.so", None),
             ("usr/lib/absolute", Some("/usr/lib/ld-2.so")),
             ("usr/lib/loop", Some("loop")),
             ("usr/lib/out", Some("../../../../etc/passwd")),
-        ]);
-        assert!(exists(&world, "/lib64/ld.so") && exists(&world, "/usr/lib/absolute"));
+        ]));
+        assert!(world.has("/lib64/ld.so") && world.has("/usr/lib/absolute"));
         for missing in ["/lib/ld.so", "/usr/lib/loop", "/usr/lib/out", "/usr/lib/ld-2.so/x"] {
-            assert!(!exists(&world, missing), "{missing}");
+            assert!(!world.has(missing), "{missing}");
         }
     }
 
@@ -277,10 +319,10 @@ mod tests {
         std::fs::create_dir(directory.path().join("bin")).expect("created");
         std::fs::write(directory.path().join("bin/run"), "#! /bin/sh -e\n").expect("written");
         let output = world(&[("bin/run", None)]);
-        let unmet = verify(&output, directory.path(), &output).expect("readable");
+        let unmet = verify(&output, directory.path(), &alone(output.clone())).expect("readable");
         assert_eq!(unmet[0].to_string(), "/bin/run needs the interpreter /bin/sh");
         let complete = world(&[("bin/run", None), ("bin/sh", None)]);
-        assert_eq!(verify(&output, directory.path(), &complete).expect("readable"), []);
+        assert_eq!(verify(&output, directory.path(), &alone(complete)).expect("readable"), []);
     }
 
     #[test]
@@ -296,6 +338,6 @@ mod tests {
         let file = TreePath::parse(b"opt/x/bin/tool").expect("valid");
         let directories = search_path(&["$ORIGIN/../lib".to_owned()], &file);
         assert_eq!(directories[0], "/opt/x/bin/../lib");
-        assert!(exists(&world(&[("opt/x/lib/a.so", None), ("opt/x/bin/tool", None)]), "/opt/x/bin/../lib/a.so"));
+        assert!(alone(world(&[("opt/x/lib/a.so", None), ("opt/x/bin/tool", None)])).has("/opt/x/bin/../lib/a.so"));
     }
 }

@@ -20,7 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const CONTEXT: &str = "larder action v1";
 const VERSION: i64 = 1;
 
-/// The version of the sandbox ABI.
+/// The version of the sandbox ABI. Resolutions are not told apart by it: with a new version, their records must get a new kind, so that
+/// those of the old one no longer count.
 pub const SANDBOX_ABI: i64 = 1;
 
 /// Bytes of `/larder/store/` and a digest, which identify a placeholder.
