@@ -8,6 +8,7 @@ mod index;
 mod ingest;
 mod layout;
 mod lease;
+mod materialise;
 pub mod publish;
 mod query;
 mod rebuild;

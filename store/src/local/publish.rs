@@ -14,6 +14,7 @@ use super::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
 use super::index::{self, PathInfo};
 use super::ingest::{Excluded, Ingest, Ingested, Way};
 use super::layout::object_name;
+use super::materialise::{host_path, seal_directory};
 use super::record::{BuildCost, Record};
 use super::{LocalStore, StoreError, now};
 use crate::derivation::{Derivation, OutputName, output_path_name};
@@ -28,7 +29,6 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A directory below `tmp/`, removed when dropped.
@@ -292,46 +292,6 @@ impl LocalStore {
         Ok(ingest.run(parent.as_fd(), place, parent.as_fd(), place.file_name().unwrap_or_default())?)
     }
 
-    /// Makes a read-only tree of links to objects at `place`.
-    fn materialise(&self, listing: &TreeListing, place: &Path) -> Result<(), StoreError> {
-        self.materialise_node(listing.root(), place)?;
-        let mut entries = Vec::new();
-        listing.walk(&mut |path, node| entries.push((path.clone(), node.clone())));
-        let host = |path: &TreePath| host_path(place, path);
-        let (directories, leaves): (Vec<_>, Vec<_>) =
-            entries.into_iter().partition(|(_, node)| matches!(node, Node::Directory(_)));
-        directories.iter().try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
-        leaves.par_iter().with_min_len(64).try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
-        for (path, _) in directories.iter().rev() {
-            seal_directory(&host(path))?;
-        }
-        if matches!(listing.root(), Node::Directory(_)) {
-            let root = fsutil::open_directory(place)?;
-            fsutil::set_fixed_time(root.as_fd()).at("set the time of", place)?;
-        }
-        Ok(())
-    }
-
-    fn materialise_node(&self, node: &Node, place: &Path) -> Result<(), StoreError> {
-        match node {
-            Node::Directory(_) => rustix::fs::mkdir(place, Mode::RWXU).at("create directory", place)?,
-            Node::Symlink { target } => {
-                std::os::unix::fs::symlink(OsStr::from_bytes(target), place).at("create link", place)?;
-            }
-            Node::File { executable, blob, .. } => {
-                let object = object_name(blob, *executable);
-                let linked = rustix::fs::linkat(&self.objects, &*object, rustix::fs::CWD, place, AtFlags::empty());
-                match linked {
-                    Err(Errno::MLINK | Errno::PERM | Errno::XDEV | Errno::NOTSUP) => {
-                        copy_object(&self.layout.objects().join(&object), place, *executable)?
-                    }
-                    linked => linked.at("link", self.layout.objects().join(&object))?,
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Publishes one sealed tree under a name.
     ///
     /// # Errors
@@ -547,24 +507,6 @@ fn resolve_but_last(path: &Path) -> Result<PathBuf, fsutil::IoError> {
         (Some(parent), Some(name)) => Ok(std::fs::canonicalize(parent).at("find", path)?.join(name)),
         _ => std::fs::canonicalize(&absolute).at("find", path),
     }
-}
-
-/// Where an entry of a tree is whose root is at `place`.
-fn host_path(place: &Path, path: &TreePath) -> PathBuf {
-    path.components().iter().fold(place.to_owned(), |host, name| fsutil::join_bytes(&host, name.as_bytes()))
-}
-
-fn seal_directory(path: &Path) -> Result<(), fsutil::IoError> {
-    let directory = fsutil::open_directory(path)?;
-    fsutil::set_fixed_time(directory.as_fd()).at("set the time of", path)?;
-    rustix::fs::fchmod(&directory, SEALED_DIRECTORY).at("change the mode of", path)
-}
-
-fn copy_object(object: &Path, place: &Path, executable: bool) -> Result<(), fsutil::IoError> {
-    std::fs::copy(object, place).at("copy", object)?;
-    rustix::fs::chmod(place, fsutil::sealed_file(executable)).at("change the mode of", place)?;
-    let file = std::fs::File::open(place).at("open", place)?;
-    fsutil::set_fixed_time(file.as_fd()).at("set the time of", place)
 }
 
 impl Sealed {
