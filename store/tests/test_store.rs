@@ -1,22 +1,19 @@
 //! The store on disk, used from outside.
 
+use crate::support::{derivation, name};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use store::derivation::{Derivation, OutputName};
+use store::derivation::OutputName;
 use store::gc::{GcPolicy, Reason};
 use store::local::publish::{BuildResult, Published};
 use store::local::{BuildCost, LocalStore, LookupError, OpenOptions, Problem, StoreError};
-use store::{ActionDigest, StoreName, StorePath};
+use store::{ActionDigest, StorePath};
 use tempfile::TempDir;
 
 struct Fixture {
     directory: TempDir,
     store: LocalStore,
-}
-
-fn name(text: &str) -> StoreName {
-    StoreName::parse(text).expect("a valid name")
 }
 
 impl Fixture {
@@ -74,22 +71,6 @@ impl Fixture {
 
     fn assert_sound(&self) {
         assert_eq!(self.store.verify(None, true).expect("verified"), []);
-    }
-}
-
-fn derivation(number: u8) -> Derivation {
-    Derivation {
-        name: name(&format!("package-{number}")),
-        system: "x86_64-linux".to_owned(),
-        builder: "/bin/sh".to_owned(),
-        args: Vec::new(),
-        env: Default::default(),
-        inputs: BTreeSet::new(),
-        root: Vec::new(),
-        overrides: Vec::new(),
-        runtime: Vec::new(),
-        outputs: BTreeSet::from([OutputName::out()]),
-        fixed: None,
     }
 }
 
