@@ -50,7 +50,7 @@ fn one_kind_of_namespace_switched_off() {
 
 #[test]
 fn a_chroot() {
-    let text = told_after("top=$(mktemp -d); mount --rbind / $top; exec chroot $top");
+    let text = told_after("PATH=$PATH:/usr/sbin:/sbin; top=$(mktemp -d); mount --rbind / $top; exec chroot $top");
     assert!(text.contains(&Remedy::Chroot.to_string()), "{text}");
 }
 
