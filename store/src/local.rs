@@ -107,6 +107,7 @@ impl LocalStore {
     /// # Errors
     /// When the directory cannot be written, is a store of another version, or has an index that cannot be used.
     pub fn open(root: &Path, options: OpenOptions) -> Result<Self, StoreError> {
+        allow_many_open_files();
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Layout::new(root);
         make_directories(&layout)?;
@@ -178,6 +179,16 @@ impl LocalStore {
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
         if self.options.durable { rustix::fs::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+    }
+}
+
+/// Raises this process's limit of open files as far as it may: a walk has two of them open for every level of directories.
+fn allow_many_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // If that is refused, the walk of a very deep tree says so.
+        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
     }
 }
 
