@@ -119,8 +119,7 @@ impl Evaluation {
 
 /// Diagnostics, laid out; with the whole trace if asked for.
 pub(crate) fn rendered(session: &Session, failure: &Failure, trace: bool) -> CliError {
-    let default = RenderOptions::default();
-    let options = RenderOptions { colour: output::colours(), frames: if trace { usize::MAX } else { default.frames } };
+    let options = RenderOptions { colour: output::colours(), trace };
     let shown: Vec<_> = failure.iter().map(|diagnostic| render(diagnostic, session.sources(), options)).collect();
     CliError::evaluation(shown.join("\n"))
 }

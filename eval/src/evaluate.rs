@@ -4,6 +4,7 @@
 //! of [`Evaluator::eval`], so it takes no native stack. Whatever recurses natively asks [`Evaluator::check_stack`]
 //! first, so that deep recursion is an error and never a crash.
 
+mod assertion;
 mod attributes;
 mod call;
 mod coerce;
@@ -154,11 +155,7 @@ impl<'a> Evaluator<'a> {
 
     #[cold]
     fn call_frame(&self, error: Box<Diagnostic>, span: Span, lambda: &Lambda) -> Box<Diagnostic> {
-        let text = match lambda.name {
-            Some(name) => format!("while calling `{}`", self.session.symbols().display(name)),
-            None => "while calling a function".to_owned(),
-        };
-        error.frame(span, text)
+        error.call_frame(span, lambda.name)
     }
 
     #[inline(always)]
@@ -181,9 +178,7 @@ impl<'a> Evaluator<'a> {
                 return Ok(Step::Body(&code.body, Env::of(self.bump, env, &[set])));
             }
             Expr::Assert(code) => {
-                if !self.condition(&code.condition, env, code.span)? {
-                    return Err(assertion_failed(code.span));
-                }
+                self.check_assertion(code, env)?;
                 return Ok(Step::Body(&code.body, env));
             }
             Expr::Binary(code) => self.binary(code, env)?,
@@ -363,9 +358,4 @@ fn infinite_recursion() -> Box<Diagnostic> {
 fn stack_exhausted(span: Span) -> Box<Diagnostic> {
     Diagnostic::new(Code::TooManyCalls, span, "evaluation nests too deeply: the stack is exhausted")
         .hint("does the recursion ever end? if it does, use a fold (`builtins.foldl'`) instead of deep recursion")
-}
-
-#[cold]
-fn assertion_failed(span: Span) -> Box<Diagnostic> {
-    Diagnostic::new(Code::AssertionFailed, span, "assertion failed").label("this is false")
 }

@@ -21,6 +21,7 @@ mod env;
 pub mod evaluate;
 pub mod interface;
 pub mod io;
+mod locate;
 mod near;
 pub mod paths;
 pub mod print;
@@ -33,7 +34,7 @@ pub mod syntax;
 mod thunk;
 pub mod value;
 
-pub use diagnostic::{Code, Diagnostic, RenderOptions, Severity, render};
+pub use diagnostic::{Activity, Code, Diagnostic, Frame, RenderOptions, Severity, render};
 pub use evaluate::Evaluator;
 pub use interface::{Argument, DerivationRef};
 pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};

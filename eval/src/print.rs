@@ -2,6 +2,7 @@
 
 pub(crate) mod float;
 pub(crate) mod json;
+mod preview;
 pub(crate) mod xml;
 
 use crate::attrs::{Attr, Attrs};
@@ -144,22 +145,20 @@ impl Evaluator<'_> {
     /// A few words on a value, for labels; nothing is forced.
     pub(crate) fn show_short(&self, value: Value) -> String {
         match value.resolved() {
-            Value::String(text) => {
-                let shown = String::from_utf8_lossy(text.bytes);
-                let cut: String = shown.chars().take(SHORT).collect();
-                let dots = if cut.len() < shown.len() { "…" } else { "" };
-                format!("this is the string {:?}{dots}", cut)
-            }
+            text @ Value::String(_) => format!("this is the string {}", self.preview(text, SHORT)),
             Value::Path(path) => format!("this is the path {}", String::from_utf8_lossy(path.bytes)),
             Value::Null => "this is null".to_owned(),
             value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {
                 format!("this is {}", String::from_utf8_lossy(&self.print(value)))
             }
-            Value::List(list) => match list.items.len() {
-                1 => "this is a list of one element".to_owned(),
-                length => format!("this is a list of {length} elements"),
+            list @ Value::List(_) => format!("this is the list {}", self.preview(list, SHORT)),
+            set @ Value::Attrs(attrs) => match self.preview(set, SHORT) {
+                derivation if derivation.starts_with('«') => {
+                    format!("this is the {}", derivation.trim_matches(['«', '»']))
+                }
+                set if set.contains('…') => self.show_set(attrs),
+                set => format!("this is the set {set}"),
             },
-            Value::Attrs(attrs) => self.show_set(attrs),
             Value::Lambda(closure) => match closure.lambda.name {
                 Some(name) => format!("this is the function `{}`", self.session.symbols().display(name)),
                 None => "this is a function".to_owned(),

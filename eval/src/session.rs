@@ -4,6 +4,7 @@
 //! as long as the process lives: nothing that evaluation makes is freed.
 
 mod files;
+mod owners;
 
 pub(crate) use files::{file_error, path_name};
 
@@ -50,6 +51,8 @@ pub struct Session {
     brothers: Mutex<Vec<Diagnostic>>,
     /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
     evaluating: Mutex<()>,
+    /// What evaluation began with.
+    roots: Mutex<owners::Roots>,
 }
 
 impl fmt::Debug for Session {
@@ -80,6 +83,7 @@ impl Session {
             derivations: Mutex::default(),
             brothers: Mutex::default(),
             evaluating: Mutex::default(),
+            roots: Mutex::default(),
         }
     }
 
@@ -149,7 +153,8 @@ impl Session {
                 let marker = 0u8;
                 let stack_end = (&raw const marker).addr().saturating_sub(size - STACK_RESERVE);
                 let work = work.take().expect("a thread runs once");
-                work(&Evaluator::new(self, stack_end))
+                // Settled here, where the stack is deep and empty again.
+                work(&Evaluator::new(self, stack_end)).map_err(|error| error.settle(self))
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
             let thread = thread.spawn_scoped(scope, body).ok()?;
@@ -190,6 +195,12 @@ impl Session {
         ParseOptions { pipe_operators: self.settings.pipe_operators, ..ParseOptions::default() }
     }
 
+    /// The syntax tree of the text that a place is in.
+    pub(crate) fn reparse(&self, span: Span) -> Option<syntax::ast::Expr> {
+        let source = self.sources.find(span.start)?;
+        syntax::parse(&source, &self.symbols, self.parse_options()).ok()
+    }
+
     fn add_source(&self, origin: Origin, text: Arc<[u8]>) -> Result<Arc<Source>> {
         self.sources
             .add(origin, text)
@@ -224,6 +235,7 @@ impl Session {
         text: &[u8],
         directory: &Path,
     ) -> Result<Value> {
+        self.begin_in(directory);
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile(evaluator, origin, text.into(), crate::paths::to_bytes(directory), &scope)?;
         evaluator.eval(code, evaluator.empty_env())

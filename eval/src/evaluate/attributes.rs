@@ -44,8 +44,7 @@ impl Evaluator<'_> {
     fn attribute_frame(&self, error: Box<Diagnostic>, attr: &Attr, span: Span) -> Box<Diagnostic> {
         let error = if error.code == Code::InfiniteRecursion { error.at(span) } else { error };
         let place = self.session.name_span(attr.pos);
-        let text = format!("while evaluating attribute `{}`", self.session.symbols().display(attr.name));
-        error.frame(place, text)
+        error.attribute_frame(place, attr.name)
     }
 
     pub(super) fn has_attr(&self, code: &'static HasAttr, env: Env) -> Result<bool> {

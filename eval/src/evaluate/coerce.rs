@@ -141,7 +141,7 @@ impl Evaluator<'_> {
     #[cold]
     fn not_a_string(&self, value: Value, span: Span) -> Box<Diagnostic> {
         let message = format!("cannot turn {} into a string", value.describe());
-        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value));
+        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value)).found(value);
         match value {
             Value::Attrs(_) => error.hint("a set is turned into a string only if it has `outPath` or `__toString`"),
             Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_) => {

@@ -28,6 +28,12 @@ impl Evaluator<'_> {
             return self.add(left, code, env);
         }
         let right = self.eval(&code.right, env).map_err(|error| error.at(code.right_span))?;
+        self.operate(code, left, right)
+    }
+
+    /// The result for two operands.
+    #[inline]
+    pub(super) fn operate(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
         if let (Value::Int(a), Value::Int(b)) = (left, right) {
             return self.integers(code, a, b);
         }
@@ -99,7 +105,7 @@ impl Evaluator<'_> {
     }
 
     fn floats(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
-        let place = format!("in `{}`", symbol(code.operator));
+        let place = format!("in `{}`", code.operator.symbol());
         let a = self.expect_number(left, code.left_span, &place)?;
         let b = self.expect_number(right, code.right_span, &place)?;
         Ok(Value::Float(match code.operator {
@@ -216,14 +222,4 @@ pub(crate) fn overflow(verb: &str, a: i64, b: i64, span: Span) -> Box<Diagnostic
 #[cold]
 pub(crate) fn division_by_zero(span: Span) -> Box<Diagnostic> {
     Diagnostic::new(Code::DivisionByZero, span, "division by zero")
-}
-
-fn symbol(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        _ => "an operator",
-    }
 }
