@@ -189,7 +189,11 @@ impl<'a> Excerpt<'a> {
     fn draw_texts(&self, line: u32, marks: &[&LineMark], shown: &ShownLine, margin: usize, painter: &mut Painter) {
         let (last, others) = marks.split_last().expect("at least one");
         self.margin("", margin, painter);
-        painter.text(if self.area.is_none() { " " } else { "   " });
+        match self.area {
+            None => painter.text(" "),
+            Some(area) if area.first <= line && line < area.last => painter.paint(Paint::Primary, " | "),
+            Some(_) => painter.text("   "),
+        }
         let mut column = 0;
         for mark in others {
             let at = shown.column(mark.from);
