@@ -61,6 +61,8 @@ pub struct Diagnostic {
     part: Option<CallPart>,
     /// The value that is not as it should be.
     found: Option<Found>,
+    /// Where that value is written, if that is known: worth showing if the error is in library code.
+    origin: Option<Label>,
 }
 
 /// A part of a call, all counted from 0.
@@ -119,6 +121,7 @@ impl Diagnostic {
             hints: Vec::new(),
             part: None,
             found: None,
+            origin: None,
         })
     }
 
@@ -182,6 +185,13 @@ impl Diagnostic {
     #[must_use]
     pub(crate) fn found(mut self: Box<Self>, value: Value) -> Box<Self> {
         self.found = Some(Found(value));
+        self
+    }
+
+    /// Says where the value is written that is not as it should be.
+    #[must_use]
+    pub(crate) fn origin(mut self: Box<Self>, span: Span, text: impl Into<String>) -> Box<Self> {
+        self.origin = (!span.is_none()).then(|| Label { span, text: text.into() });
         self
     }
 

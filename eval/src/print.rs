@@ -3,12 +3,11 @@
 pub(crate) mod float;
 pub(crate) mod json;
 mod preview;
+mod strict;
 pub(crate) mod xml;
 
 use crate::attrs::{Attr, Attrs};
-use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
-use crate::source::Span;
 use crate::symbol::Symbols;
 use crate::syntax;
 use crate::value::Value;
@@ -119,27 +118,6 @@ impl Evaluator<'_> {
         let mut printer = Printer { symbols: self.session.symbols(), out: Vec::new(), seen: FxHashSet::default() };
         printer.print(value);
         printer.out
-    }
-
-    /// Forces a value and all its parts. Works on a list of what is left to do, so depth needs no stack.
-    ///
-    /// # Errors
-    /// Whatever evaluation raises.
-    pub fn force_deep(&self, value: Value, span: Span) -> Result<()> {
-        let mut seen = FxHashSet::default();
-        let mut work = vec![value];
-        while let Some(value) = work.pop() {
-            match self.force(value).map_err(|error| error.at(span))? {
-                Value::List(list) if !list.items.is_empty() && seen.insert(list.items.as_ptr().addr()) => {
-                    work.extend(list.items.iter().rev());
-                }
-                Value::Attrs(attrs) if seen.insert(std::ptr::from_ref(attrs).addr()) => {
-                    work.extend(by_name(attrs, self.session.symbols()).into_iter().rev().map(|attr| attr.value));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// A few words on a value, for labels; nothing is forced.

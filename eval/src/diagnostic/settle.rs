@@ -64,19 +64,28 @@ impl Diagnostic {
             self.add_caller(session, own);
             return;
         }
-        let of_user = match self.labels.iter().position(|label| owned(label.span)) {
-            Some(index) => Some(self.labels.remove(index)),
-            None => self
-                .take_frame(|frame| !frame.library && !frame.span.is_none())
-                .map(|frame| Label { span: frame.span, text: frame.label(session.symbols()) }),
-        };
-        let Some(of_user) = of_user else { return };
+        let Some(of_user) = self.take_label_of_user(session, &mut owned) else { return };
         let mut inside = std::mem::replace(&mut self.primary, of_user);
         inside.text = match inside.text.as_str() {
             "" => "in library code".to_owned(),
             text => format!("{text} (in library code)"),
         };
         self.labels.insert(0, inside);
+    }
+
+    /// The best of the user's own places: where something that matters is written, else the innermost of the trace.
+    fn take_label_of_user(&mut self, session: &Session, owned: &mut impl FnMut(Span) -> bool) -> Option<Label> {
+        if let Some(index) = self.labels.iter().position(|label| owned(label.span)) {
+            return Some(self.labels.remove(index));
+        }
+        let label = |frame: Frame| Label { span: frame.span, text: frame.label(session.symbols()) };
+        let Some(origin) = self.origin.take_if(|origin| owned(origin.span)) else {
+            return self.take_frame(|frame| !frame.library && !frame.span.is_none()).map(label);
+        };
+        let is_call = |frame: &Frame| !frame.library && matches!(frame.activity, Activity::Call(_));
+        let call = self.take_frame(|frame| is_call(frame) && !frame.span.is_none()).map(label);
+        self.labels.extend(call);
+        Some(origin)
     }
 
     /// Whether it lies in the text, whoever calls it.
