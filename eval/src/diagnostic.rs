@@ -9,7 +9,9 @@
 
 mod code;
 mod excerpt;
+mod explain;
 mod frame;
+mod json;
 mod line;
 mod render;
 mod settle;
@@ -19,7 +21,9 @@ use crate::symbol::Symbol;
 use crate::value::Value;
 
 pub use code::Code;
+pub use explain::Explanation;
 pub use frame::{Activity, Frame};
+pub use json::to_json;
 pub use render::{RenderOptions, render};
 
 /// How bad it is.

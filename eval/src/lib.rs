@@ -34,7 +34,7 @@ pub mod syntax;
 mod thunk;
 pub mod value;
 
-pub use diagnostic::{Activity, Code, Diagnostic, Frame, RenderOptions, Severity, render};
+pub use diagnostic::{Activity, Code, Diagnostic, Explanation, Frame, RenderOptions, Severity, render, to_json};
 pub use evaluate::Evaluator;
 pub use interface::{Argument, DerivationRef};
 pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};
