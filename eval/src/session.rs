@@ -7,6 +7,7 @@ mod files;
 
 pub(crate) use files::{file_error, path_name};
 
+use crate::arena::{Arena, Budget};
 use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -18,7 +19,6 @@ use crate::symbol::Symbols;
 use crate::syntax::{self, ParseOptions};
 use crate::thunk::Thunk;
 use crate::value::Value;
-use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,6 +35,8 @@ const STACK_RESERVE: usize = 1 << 20;
 /// Everything that evaluations share.
 pub struct Session {
     settings: Settings,
+    /// The memory that evaluation may take.
+    budget: Arc<Budget>,
     io: Arc<dyn EvalIo>,
     symbols: Symbols,
     sources: Sources,
@@ -68,8 +70,10 @@ impl Session {
     pub fn new(settings: Settings, io: Arc<dyn EvalIo>) -> Self {
         let symbols = Symbols::default();
         let globals = builtins::globals(&symbols, &settings);
+        let budget = Budget::new(settings.max_memory.unwrap_or(usize::MAX));
         Self {
             settings,
+            budget,
             io,
             symbols,
             sources: Sources::default(),
@@ -87,6 +91,11 @@ impl Session {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The memory that evaluation may take.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 
     /// The names.
@@ -208,7 +217,7 @@ impl Session {
         let source = self.add_source(origin, text)?;
         let tree =
             syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
-        let bump: &'static Bump = evaluator.bump();
+        let bump: &'static Arena = evaluator.bump();
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };
