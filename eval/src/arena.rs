@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Alignment of everything that is handed out.
 const ALIGN: usize = 8;
@@ -24,23 +24,56 @@ const LARGEST: usize = 64 << 20;
 /// Chunks of at least this size are advised to use huge pages of this size.
 const HUGE: usize = 2 << 20;
 
-/// How much memory all arenas of a session have mapped, and how much they may.
+/// What ends an evaluation from outside it: its memory is used up, or somebody interrupts it.
 #[derive(Debug)]
 pub(crate) struct Budget {
     mapped: AtomicUsize,
     limit: usize,
+    stop: AtomicU8,
 }
 
+/// Why an evaluation must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It took more memory than it may.
+    Memory,
+    /// Somebody interrupted it.
+    Interrupted,
+}
+
+const MEMORY: u8 = 1;
+const INTERRUPTED: u8 = 2;
+
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of so many bytes for all arenas of a session.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { mapped: AtomicUsize::new(0), limit })
+        Arc::new(Self { mapped: AtomicUsize::new(0), limit, stop: AtomicU8::new(0) })
     }
 
-    /// Whether more was mapped than is allowed.
+    /// Whether evaluation must end; cheap enough to ask at every call.
     #[inline]
-    pub(crate) fn exceeded(&self) -> bool {
-        self.mapped.load(Ordering::Relaxed) > self.limit
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) != 0
+    }
+
+    /// Why evaluation must end. An interruption is said once.
+    pub(crate) fn stop(&self) -> Option<Stop> {
+        let stop = self.stop.fetch_and(!INTERRUPTED, Ordering::Relaxed);
+        match stop {
+            0 => None,
+            stop if stop & INTERRUPTED != 0 => Some(Stop::Interrupted),
+            _ => Some(Stop::Memory),
+        }
+    }
+
+    /// Ends the evaluation that runs.
+    pub(crate) fn interrupt(&self) {
+        self.stop.fetch_or(INTERRUPTED, Ordering::Relaxed);
+    }
+
+    /// Forgets an interruption that came too late.
+    pub(crate) fn begin(&self) {
+        self.stop.fetch_and(!INTERRUPTED, Ordering::Relaxed);
     }
 
     /// The limit in bytes.
@@ -49,7 +82,9 @@ impl Budget {
     }
 
     fn take(&self, bytes: usize) {
-        self.mapped.fetch_add(bytes, Ordering::Relaxed);
+        if self.mapped.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit {
+            self.stop.fetch_or(MEMORY, Ordering::Relaxed);
+        }
     }
 }
 
@@ -208,9 +243,12 @@ mod tests {
         let budget = Budget::new(1 << 20);
         let arena = Arena::leak(Arc::clone(&budget));
         arena.alloc(1u64);
-        assert!(!budget.exceeded());
+        assert!(!budget.stopped());
         arena.alloc_slice_fill_with(1 << 20, |_| 0u64);
-        assert!(budget.exceeded());
+        assert!(budget.stopped());
+        assert_eq!(budget.stop(), Some(Stop::Memory));
+        budget.interrupt();
+        assert_eq!((budget.stop(), budget.stop()), (Some(Stop::Interrupted), Some(Stop::Memory)));
     }
 
     #[test]

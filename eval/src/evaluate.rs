@@ -12,7 +12,7 @@ mod expect;
 mod operators;
 mod run;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
 use crate::code::{Binary, Expr, Lambda, Select};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -26,6 +26,7 @@ use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
 use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
+use std::sync::Arc;
 
 pub use coerce::{Coercion, Joined};
 pub(crate) use operators::overflow;
@@ -36,6 +37,7 @@ pub struct Evaluator<'a> {
     /// What all evaluators of the session share.
     pub session: &'a Session,
     bump: &'static Arena,
+    budget: Arc<Budget>,
     envs: Envs,
     depth: Cell<usize>,
     regexes: RefCell<FxHashMap<Vec<u8>, Regex>>,
@@ -50,9 +52,20 @@ pub struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     /// An evaluator for a thread whose stack may grow down to the address `stack_end`.
     pub(crate) fn new(session: &'a Session, stack_end: usize) -> Self {
-        let bump = Arena::leak(session.budget());
+        let budget = session.budget();
+        let bump = Arena::leak(Arc::clone(&budget));
         let envs = Envs::new(bump);
-        Self { session, bump, envs, depth: Cell::new(0), regexes: RefCell::default(), stack_end, owner: 0, alone: true }
+        Self {
+            session,
+            bump,
+            budget,
+            envs,
+            depth: Cell::new(0),
+            regexes: RefCell::default(),
+            stack_end,
+            owner: 0,
+            alone: true,
+        }
     }
 
     /// Memory that lives as long as the process.

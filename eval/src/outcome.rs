@@ -11,6 +11,7 @@ use std::mem::MaybeUninit;
 
 /// A `Result<Value>` as two words.
 #[must_use]
+#[allow(dead_code, reason = "the words are only read as a whole, by `result`")]
 pub(crate) struct Outcome(MaybeUninit<u64>, MaybeUninit<u64>);
 
 impl Outcome {

@@ -93,6 +93,11 @@ impl Session {
         &self.settings
     }
 
+    /// Ends the evaluation that runs, from another thread: it fails with [`Code::Interrupted`].
+    pub fn interrupt(&self) {
+        self.budget.interrupt();
+    }
+
     /// The memory that evaluation may take.
     pub(crate) fn budget(&self) -> Arc<Budget> {
         Arc::clone(&self.budget)
@@ -132,6 +137,7 @@ impl Session {
     ) -> std::result::Result<T, Failure> {
         let _evaluating = lock(&self.evaluating);
         lock(&self.brothers).clear();
+        self.budget.begin();
         let mut work = Some(work);
         // Where so much address space is not to be had, less must do: deep recursion fails sooner.
         let mut size = self.settings.stack_bytes.max(4 * STACK_RESERVE);

@@ -122,11 +122,6 @@ impl Thunk {
         Self::new(APPLY, 0, 0, Payload { apply })
     }
 
-    /// A value behind a thunk.
-    pub(crate) fn done(value: Value) -> Self {
-        Self::new(DONE, 0, 0, Payload { value })
-    }
-
     /// The value, if it is known.
     #[inline]
     pub(crate) fn value(&self) -> Option<Value> {

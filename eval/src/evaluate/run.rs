@@ -1,6 +1,7 @@
 //! Running code whose last step is more code: calls, conditions, bindings. A call in tail position takes no native stack.
 
 use super::Evaluator;
+use crate::arena::Stop;
 use crate::code::{Binary, Call, Expr, Lambda};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::env::Env;
@@ -114,7 +115,7 @@ impl Evaluator<'_> {
         if calls > self.session.settings().max_call_depth.saturating_mul(TAIL_CALLS_PER_DEPTH) {
             return Err(self.too_many_calls(span));
         }
-        Ok(())
+        if self.budget.stopped() { Err(self.stopped(span)) } else { Ok(()) }
     }
 
     #[cold]
@@ -140,11 +141,26 @@ impl Evaluator<'_> {
         Diagnostic::new(Code::TooManyCalls, span, message).hint("does the recursion ever end?")
     }
 
-    /// Checks that there is stack left to recurse natively.
+    /// Checks that there is stack left to recurse natively, and that nobody wants evaluation to end.
     #[inline]
     pub(crate) fn check_stack(&self, span: Span) -> Result<()> {
         let marker = 0u8;
-        if (&raw const marker).addr() > self.stack_end { Ok(()) } else { Err(stack_exhausted(span)) }
+        if (&raw const marker).addr() <= self.stack_end {
+            return Err(stack_exhausted(span));
+        }
+        if self.budget.stopped() { Err(self.stopped(span)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn stopped(&self, span: Span) -> Box<Diagnostic> {
+        match self.budget.stop() {
+            Some(Stop::Memory) => {
+                let limit = self.budget.limit() >> 20;
+                Diagnostic::new(Code::MemoryLimit, span, format!("evaluation takes more than {limit} MiB of memory"))
+                    .hint("does the recursion ever end? if it does, raise the limit")
+            }
+            _ => Diagnostic::new(Code::Interrupted, span, "evaluation was interrupted"),
+        }
     }
 
     #[cold]
