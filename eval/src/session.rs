@@ -8,6 +8,7 @@ mod owners;
 
 pub(crate) use files::{file_error, path_name};
 
+use crate::arena::{Arena, Budget};
 use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -19,7 +20,6 @@ use crate::symbol::Symbols;
 use crate::syntax::{self, ParseOptions};
 use crate::thunk::Thunk;
 use crate::value::Value;
-use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,6 +36,8 @@ const STACK_RESERVE: usize = 1 << 20;
 /// Everything that evaluations share.
 pub struct Session {
     settings: Settings,
+    /// The memory that evaluation may take.
+    budget: Arc<Budget>,
     io: Arc<dyn EvalIo>,
     symbols: Symbols,
     sources: Sources,
@@ -71,8 +73,10 @@ impl Session {
     pub fn new(settings: Settings, io: Arc<dyn EvalIo>) -> Self {
         let symbols = Symbols::default();
         let globals = builtins::globals(&symbols, &settings);
+        let budget = Budget::new(settings.max_memory.unwrap_or(usize::MAX));
         Self {
             settings,
+            budget,
             io,
             symbols,
             sources: Sources::default(),
@@ -91,6 +95,16 @@ impl Session {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Ends the evaluation that runs, from another thread: it fails with [`Code::Interrupted`].
+    pub fn interrupt(&self) {
+        self.budget.interrupt();
+    }
+
+    /// The memory that evaluation may take.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 
     /// The names.
@@ -127,6 +141,7 @@ impl Session {
     ) -> std::result::Result<T, Failure> {
         let _evaluating = lock(&self.evaluating);
         lock(&self.brothers).clear();
+        self.budget.begin();
         let mut work = Some(work);
         // Where so much address space is not to be had, less must do: deep recursion fails sooner.
         let mut size = self.settings.stack_bytes.max(4 * STACK_RESERVE);
@@ -219,7 +234,7 @@ impl Session {
         let source = self.add_source(origin, text)?;
         let tree =
             syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
-        let bump: &'static Bump = evaluator.bump();
+        let bump: &'static Arena = evaluator.bump();
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };

@@ -71,7 +71,7 @@ fn derivation(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
     // The sets of the outputs contain each other: through thunks that are done as soon as all are made.
     let bump = evaluator.bump();
     let nothing: &'static Apply = bump.alloc(Apply { function: Value::Null, arguments: &[] });
-    let cells: Vec<&'static Thunk> = outputs.iter().map(|_| &*bump.alloc(Thunk::apply(nothing))).collect();
+    let cells: Vec<&'static Thunk> = outputs.iter().map(|_| bump.alloc(Thunk::apply(nothing))).collect();
     let all = evaluator.list_of(cells.iter().map(|cell| Value::Thunk(cell)));
     let mut shared = vec![(names::ALL, all), (names::DRV_ATTRS, Value::Attrs(given))];
     for (name, cell) in outputs.iter().zip(&cells) {
@@ -79,8 +79,8 @@ fn derivation(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
     }
     let sets: Vec<_> = outputs.iter().map(|output| of_output(evaluator, given, strict, *output, &shared)).collect();
     for (cell, set) in cells.iter().zip(&sets) {
-        cell.claim();
-        cell.fulfil(*set);
+        cell.claim(0, true);
+        cell.fulfil(*set, true);
     }
     Ok(sets[0])
 }

@@ -144,6 +144,12 @@ impl Code {
                 "derivation { name = \"x\"; system = \"any\"; builder = \"builtin:fetch\"; urls = \"…\"; outputHash = \"…\"; } // { }",
             ),
             Self::DivisionByZero => explained("A number is divided by zero.", "1 / 0", "1 / 2"),
+            Self::MemoryLimit => explained(
+                "Evaluation was given a limit of memory and came to it. A recursion without end does that, and one over very\n\
+                 long lists; if neither is meant, raise the limit.",
+                "",
+                "",
+            ),
             Self::File => explained(
                 "A file does not exist or cannot be read. Paths without quotes are relative to the file they stand in.",
                 "import ./no_such_file.nix",
@@ -172,6 +178,7 @@ impl Code {
                 "",
                 "",
             ),
+            Self::Interrupted => explained("Somebody asked evaluation to stop before it had a result.", "", ""),
             Self::Internal => explained("The operating system gave no thread or memory to evaluate in.", "", ""),
         }
     }

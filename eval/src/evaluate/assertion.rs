@@ -12,19 +12,19 @@ use crate::value::Value;
 
 impl Evaluator<'_> {
     /// Checks the condition of an assertion. Evaluates what evaluating the condition would, in the same order.
+    #[inline(never)]
     pub(super) fn check_assertion(&self, code: &'static Assert, env: Env) -> Result<()> {
         self.check_condition(&code.condition, env, code.span)
     }
 
     fn check_condition(&self, condition: &'static Expr, env: Env, span: Span) -> Result<()> {
-        if let Expr::Binary(code) = *condition {
-            if code.operator == Operator::And {
+        match *condition {
+            Expr::Logical(code) if code.operator == Operator::And => {
                 self.check_condition(&code.left, env, code.left_span)?;
                 return self.check_condition(&code.right, env, code.right_span);
             }
-            if compares(code.operator) {
-                return self.check_comparison(code, env);
-            }
+            Expr::Binary(code) if compares(code.operator) => return self.check_comparison(code, env),
+            _ => {}
         }
         if self.condition(condition, env, span)? {
             return Ok(());
