@@ -8,6 +8,7 @@
 //! place to show first, which argument of a call is meant) is settled once, when nothing has caught it.
 
 mod code;
+mod cycle;
 mod excerpt;
 mod explain;
 mod frame;
@@ -67,6 +68,8 @@ pub struct Diagnostic {
     found: Option<Found>,
     /// Where that value is written, if that is known: worth showing if the error is in library code.
     origin: Option<Label>,
+    /// The steps of an infinite recursion.
+    cycle: Option<Box<cycle::Cycle>>,
 }
 
 /// A part of a call, all counted from 0.
@@ -126,6 +129,7 @@ impl Diagnostic {
             part: None,
             found: None,
             origin: None,
+            cycle: None,
         })
     }
 
@@ -149,10 +153,15 @@ impl Diagnostic {
     #[must_use]
     #[cold]
     pub fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
-        if self.primary.span.is_none() {
+        if self.primary.span.is_none() && !self.step_at(span) {
             self.primary.span = span;
         }
         self
+    }
+
+    /// Whether it is known where it is.
+    pub(crate) fn is_placed(&self) -> bool {
+        !self.primary.span.is_none() || self.has_step()
     }
 
     /// Names another place.

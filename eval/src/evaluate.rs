@@ -16,7 +16,7 @@ mod run;
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
 use crate::code::{Binary, Expr, Lambda, Select};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Diagnostic, Result};
 use crate::env::{Env, Envs};
 use crate::outcome::Outcome;
 use crate::session::Session;
@@ -189,7 +189,7 @@ impl<'a> Evaluator<'a> {
     fn compute(&self, thunk: &'static Thunk) -> Outcome {
         let result = match thunk.claim(self.owner, self.alone) {
             Claim::Done(value) => return Outcome::new(Ok(value)),
-            Claim::Busy(_) => return Outcome::new(Err(infinite_recursion())),
+            Claim::Busy(_) => return Outcome::new(Err(Diagnostic::infinite_recursion(address(thunk)))),
             Claim::Code(expr, env) => self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)),
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
@@ -201,11 +201,16 @@ impl<'a> Evaluator<'a> {
             }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
         };
-        match result {
-            Ok(value) => thunk.fulfil(value, self.alone),
-            Err(_) => thunk.release(),
-        };
-        Outcome::new(result)
+        Outcome::new(match result {
+            Ok(value) => {
+                thunk.fulfil(value, self.alone);
+                Ok(value)
+            }
+            Err(error) => {
+                thunk.release();
+                Err(error.leave(address(thunk)))
+            }
+        })
     }
 
     /// The value of an argument: known, cheap to make, or a thunk.
@@ -327,8 +332,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-#[cold]
-fn infinite_recursion() -> Box<Diagnostic> {
-    Diagnostic::new(Code::InfiniteRecursion, Span::NONE, "infinite recursion: this value depends on itself")
-        .label("its value is needed to compute itself")
+/// What identifies a thunk.
+fn address(thunk: &Thunk) -> usize {
+    std::ptr::from_ref(thunk).addr()
 }

@@ -3,6 +3,7 @@
 
 use crate::diagnostic::CallPart;
 use crate::source::Span;
+use crate::symbol::Symbol;
 use crate::syntax::ast::{AttrName, AttrSet, Bound, Expr, ExprKind, Operator, Part, Pattern};
 
 /// The place of a part of the call at a place.
@@ -18,6 +19,31 @@ pub(crate) fn call_part(tree: &Expr, call: Span, part: CallPart) -> Option<Span>
             },
         })
     })
+}
+
+/// The name of the innermost binding around a place.
+pub(crate) fn binding_around(tree: &Expr, place: Span) -> Option<Symbol> {
+    let contains = |expr: &&Expr| expr.span.start <= place.start && place.end <= expr.span.end;
+    let mut name = None;
+    let mut next = Some(tree);
+    while let Some(expr) = next {
+        let bindings = match &expr.kind {
+            ExprKind::Attrs(set) | ExprKind::Let(set, _) => set.bindings.as_slice(),
+            _ => &[],
+        };
+        let bound = bindings.iter().find_map(|binding| match &binding.value {
+            Bound::Expr(value) => contains(&value).then_some((binding.name, value)),
+            Bound::Inherited | Bound::InheritedFrom(_) => None,
+        });
+        if let Some((found, value)) = bound {
+            (name, next) = (Some(found), Some(value));
+            continue;
+        }
+        let mut children = Vec::new();
+        push_children(expr, &mut children);
+        next = children.into_iter().find(contains);
+    }
+    name
 }
 
 /// Function and arguments of a call.

@@ -16,6 +16,7 @@ impl Diagnostic {
     /// Finds the best places for what is known.
     #[cold]
     pub(crate) fn settle(mut self: Box<Self>, session: &Session) -> Box<Self> {
+        self.settle_cycle(session);
         let place = self.primary.span;
         self.point_at_part(session);
         let mut owners = session.owners();

@@ -15,7 +15,7 @@ impl Evaluator<'_> {
     pub(super) fn select(&self, code: &'static Select, env: Env) -> Result<Value> {
         let mut value = match self.eval(&code.subject, env) {
             Ok(value) => value,
-            Err(error) => return Err(error.at(code.span)),
+            Err(error) => return Err(self.subject_failed(error, code)),
         };
         for (name, span) in code.path {
             let span = *span;
@@ -244,6 +244,14 @@ impl Evaluator<'_> {
             Value::Lambda(closure) => closure.lambda.span,
             _ => Span::NONE,
         }
+    }
+
+    #[cold]
+    fn subject_failed(&self, error: Box<Diagnostic>, code: &Select) -> Box<Diagnostic> {
+        if error.is_placed() {
+            return error;
+        }
+        error.at(self.subject(code.span, code.path.first().map_or(code.span, |(_, span)| *span)))
     }
 
     /// The place of what a name is selected from: what stands before its dot.

@@ -6,4 +6,5 @@ rec {
   at = path: set: if path == [ ] then set else at (builtins.tail path) set.${builtins.head path};
   positive = number: assert number > 0; number;
   check = version: if version == null then throw "a version is needed" else version;
+  fix = f: let x = f x; in x;
 }
