@@ -71,6 +71,11 @@ impl Budget {
         self.stop.fetch_or(INTERRUPTED, Ordering::Relaxed);
     }
 
+    /// The limit is reached for good: what was being computed when memory ended stays so.
+    pub(crate) fn exhaust(&self) {
+        self.stop.fetch_or(MEMORY, Ordering::Relaxed);
+    }
+
     /// Forgets an interruption that came too late.
     pub(crate) fn begin(&self) {
         self.stop.fetch_and(!INTERRUPTED, Ordering::Relaxed);
@@ -81,11 +86,32 @@ impl Budget {
         self.limit
     }
 
-    fn take(&self, bytes: usize) {
+    /// Takes bytes; false when so many are not to be had at all. Small pieces may exceed the limit for a while: the next
+    /// call ends evaluation in good order.
+    fn take(&self, bytes: usize) -> bool {
+        let mapped = self.mapped.load(Ordering::Relaxed).saturating_add(bytes);
+        let lenient = self.limit.saturating_add(self.limit / 4).saturating_add(4 * LARGEST);
+        if mapped > self.limit && (bytes > LARGEST || mapped > lenient) {
+            self.stop.fetch_or(MEMORY, Ordering::Relaxed);
+            return false;
+        }
         if self.mapped.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit {
             self.stop.fetch_or(MEMORY, Ordering::Relaxed);
         }
+        true
     }
+}
+
+/// What unwinds out of an evaluation that asks for more memory than there is. [`crate::Session::run`] makes an error of
+/// it: allocating cannot fail otherwise.
+#[derive(Debug)]
+pub(crate) struct NoMemory;
+
+/// Ends an evaluation that asks for more memory than there is.
+#[cold]
+pub(crate) fn no_memory() -> ! {
+    // Without the message of a panic: this is no bug.
+    std::panic::resume_unwind(Box::new(NoMemory))
 }
 
 /// An arena.
@@ -143,10 +169,10 @@ impl Arena {
     }
 
     fn map(&self, length: usize) -> NonNull<u8> {
-        self.budget.take(length);
-        let Ok(mut map) = MmapMut::map_anon(length) else {
-            std::alloc::handle_alloc_error(Layout::from_size_align(length, ALIGN).unwrap_or(Layout::new::<u8>()))
-        };
+        if !self.budget.take(length) {
+            no_memory();
+        }
+        let Ok(mut map) = MmapMut::map_anon(length) else { no_memory() };
         if length >= HUGE {
             // Without huge pages it only gets slower.
             let _ = map.advise(memmap2::Advice::HugePage);

@@ -8,7 +8,7 @@ mod owners;
 
 pub(crate) use files::{file_error, path_name};
 
-use crate::arena::{Arena, Budget};
+use crate::arena::{Arena, Budget, NoMemory};
 use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -173,8 +173,26 @@ impl Session {
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
             let thread = thread.spawn_scoped(scope, body).ok()?;
-            Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            Some(thread.join().unwrap_or_else(|panic| match panic.downcast::<NoMemory>() {
+                Ok(_) => {
+                    self.budget.exhaust();
+                    Err(self.memory_limit(Span::NONE))
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            }))
         })
+    }
+
+    /// The error for an evaluation that takes more memory than it may, or than there is.
+    #[cold]
+    pub(crate) fn memory_limit(&self, span: Span) -> Box<Diagnostic> {
+        let message = match self.budget.limit() {
+            usize::MAX => "evaluation takes more memory than there is".to_owned(),
+            limit => format!("evaluation takes more than {} MiB of memory", limit >> 20),
+        };
+        Diagnostic::new(Code::MemoryLimit, span, message).hint(
+            "does the recursion ever end? are lists or strings longer than they should be? if not, raise the limit",
+        )
     }
 
     fn failure(&self, first: Diagnostic) -> Failure {
@@ -186,7 +204,7 @@ impl Session {
 
     /// One error of several that one step gave; the others are kept for the failure.
     fn first_of(&self, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
-        let mut errors = errors.into_iter();
+        let mut errors = without_repetition(errors).into_iter();
         let first = errors.next().expect("a failure has at least one diagnostic");
         lock(&self.brothers).extend(errors);
         Box::new(first)
@@ -300,4 +318,32 @@ impl Session {
             String::from_utf8_lossy(&source.text[start..end]).into_owned()
         })
     }
+}
+
+/// How many errors of one text are reported.
+const MAX_ERRORS: usize = 20;
+
+/// The first errors of many; those that say the same are one.
+fn without_repetition(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut kept: Vec<(Diagnostic, usize)> = Vec::new();
+    let mut left_out = 0;
+    for error in errors {
+        match kept.iter_mut().find(|(known, _)| known.code == error.code && known.message == error.message) {
+            Some((_, times)) if error.code == Code::UndefinedVariable => *times += 1,
+            _ if kept.len() < MAX_ERRORS => kept.push((error, 1)),
+            _ => left_out += 1,
+        }
+    }
+    if let Some((last, _)) = kept.last_mut().filter(|_| left_out > 0) {
+        last.hints.push(format!("{left_out} more errors of this text are not shown"));
+    }
+    let told = kept.into_iter().map(|(mut error, times)| {
+        match times {
+            1 => {}
+            2 => error.hints.push("the same in one more place".to_owned()),
+            times => error.hints.push(format!("the same in {} more places", times - 1)),
+        }
+        error
+    });
+    told.collect()
 }

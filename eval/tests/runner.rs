@@ -13,6 +13,7 @@ mod test_deep;
 mod test_derivation;
 mod test_differential;
 mod test_errors;
+mod test_hostile;
 mod test_interface;
 mod test_language;
 mod test_properties;

@@ -1,6 +1,7 @@
 //! Turning values into strings.
 
 use super::Evaluator;
+use crate::arena::no_memory;
 use crate::context::{Context, ContextBuilder, Element};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::source::Span;
@@ -27,6 +28,9 @@ impl Coercion {
     pub const DERIVATION: Self = Self { copy_paths: true, all_types: true };
 }
 
+/// How many bytes a string may have.
+const MAX_STRING: usize = 1 << 32;
+
 /// A string being put together.
 #[derive(Debug, Default)]
 pub struct Joined {
@@ -45,20 +49,28 @@ impl Joined {
             return;
         }
         self.settle();
-        self.bytes.extend_from_slice(text.bytes);
+        self.append(text.bytes);
         self.context.add(text.context);
     }
 
     /// Adds bytes without context.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
         self.settle();
-        self.bytes.extend_from_slice(bytes);
+        self.append(bytes);
     }
 
     fn settle(&mut self) {
         if let Some(text) = self.only.take() {
-            self.bytes.extend_from_slice(text.bytes);
+            self.append(text.bytes);
         }
+    }
+
+    /// Adds bytes, if there is room for them: a string that is joined of itself again and again outgrows any memory.
+    fn append(&mut self, bytes: &[u8]) {
+        if self.bytes.len() + bytes.len() > MAX_STRING || self.bytes.try_reserve(bytes.len()).is_err() {
+            no_memory();
+        }
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Adds an element to the context.

@@ -152,11 +152,7 @@ impl Evaluator<'_> {
     #[cold]
     fn stopped(&self, span: Span) -> Box<Diagnostic> {
         match self.budget.stop() {
-            Some(Stop::Memory) => {
-                let limit = self.budget.limit() >> 20;
-                Diagnostic::new(Code::MemoryLimit, span, format!("evaluation takes more than {limit} MiB of memory"))
-                    .hint("does the recursion ever end? if it does, raise the limit")
-            }
+            Some(Stop::Memory) => self.session.memory_limit(span),
             _ => Diagnostic::new(Code::Interrupted, span, "evaluation was interrupted"),
         }
     }
