@@ -4,6 +4,7 @@
 //! of [`Evaluator::eval`], so it takes no native stack. Whatever recurses natively asks [`Evaluator::check_stack`]
 //! first, so that deep recursion is an error and never a crash.
 
+mod ahead;
 mod attributes;
 mod call;
 mod coerce;
@@ -47,6 +48,8 @@ pub struct Evaluator<'a> {
     owner: Owner,
     /// Whether no other thread evaluates in this session.
     alone: bool,
+    /// Whether cheap parts are evaluated ahead.
+    ahead: bool,
 }
 
 impl<'a> Evaluator<'a> {
@@ -65,6 +68,7 @@ impl<'a> Evaluator<'a> {
             stack_end,
             owner: 0,
             alone: true,
+            ahead: session.settings().ahead,
         }
     }
 
@@ -213,7 +217,7 @@ impl<'a> Evaluator<'a> {
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Lambda(lambda) => self.closure(lambda, env),
             Expr::List(code) => self.list_of(code.items.iter().map(|item| self.delay_element(item, env))),
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))),
         }
     }
 
@@ -225,7 +229,7 @@ impl<'a> Evaluator<'a> {
             Expr::Local(slot) => env.get(slot),
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Reference(code) => env.up(code.depth).get(code.slot),
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))),
         }
     }
 

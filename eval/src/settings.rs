@@ -13,6 +13,9 @@ pub struct Settings {
     pub max_call_depth: usize,
     /// Whether `|>` and `<|` are operators.
     pub pipe_operators: bool,
+    /// Whether cheap parts may be evaluated before somebody wants them. That shows only where parts that are not evaluated
+    /// are printed as such.
+    pub ahead: bool,
     /// Whether evaluation may build derivations to read their outputs.
     pub import_from_derivation: bool,
     /// How many bytes of memory values may take; without a limit when `None`.
@@ -43,6 +46,7 @@ impl Settings {
             impure: None,
             max_call_depth: 10_000,
             pipe_operators: false,
+            ahead: false,
             import_from_derivation: true,
             max_memory: None,
             stack_bytes: 1 << 30,
