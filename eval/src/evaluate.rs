@@ -104,6 +104,19 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Ends that a thunk, whose value is known now, holds its environment.
+    #[inline]
+    fn release(&self, env: Env) {
+        if self.alone {
+            // SAFETY: `Evaluator::thunk` held it: whether evaluators are alone is a setting of the session, whose
+            // evaluators run one after the other then.
+            #[allow(unsafe_code, reason = "who refers to an environment cannot be expressed by borrowing")]
+            unsafe {
+                self.envs.release(env);
+            }
+        }
+    }
+
     /// The value of an expression, to its outermost constructor.
     ///
     /// # Errors
@@ -193,7 +206,7 @@ impl<'a> Evaluator<'a> {
         let result = match thunk.claim(self.owner, self.alone) {
             Claim::Done(value) => return Outcome::new(Ok(value)),
             Claim::Busy(_) => return Outcome::new(Err(infinite_recursion())),
-            Claim::Code(expr, env) => self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)),
+            Claim::Code(expr, env) => return self.compute_code(thunk, expr, env),
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
                 let name = Value::String(self.session.symbols().text(attr.name));
@@ -208,6 +221,28 @@ impl<'a> Evaluator<'a> {
         Outcome::new(result)
     }
 
+    #[inline]
+    fn compute_code(&self, thunk: &'static Thunk, expr: &'static Expr, env: Env) -> Outcome {
+        match self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)) {
+            Ok(value) => {
+                thunk.fulfil(value, self.alone);
+                self.release(env);
+                Outcome::new(Ok(value))
+            }
+            Err(error) => {
+                thunk.release();
+                Outcome::new(Err(error))
+            }
+        }
+    }
+
+    /// A thunk of code in an environment.
+    #[inline]
+    pub(crate) fn thunk(&self, expr: &'static Expr, env: Env) -> Value {
+        if self.alone { env.hold() } else { env.keep() }
+        Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
+    }
+
     /// The value of an argument: known, cheap to make, or a thunk.
     #[inline]
     pub(crate) fn delay(&self, expr: &'static Expr, env: Env) -> Value {
@@ -217,7 +252,7 @@ impl<'a> Evaluator<'a> {
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Lambda(lambda) => self.closure(lambda, env),
             Expr::List(code) => self.list_of(code.items.iter().map(|item| self.delay_element(item, env))),
-            _ => self.ahead(expr, env).unwrap_or_else(|| Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| self.thunk(expr, env)),
         }
     }
 
@@ -229,7 +264,7 @@ impl<'a> Evaluator<'a> {
             Expr::Local(slot) => env.get(slot),
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Reference(code) => env.up(code.depth).get(code.slot),
-            _ => self.ahead(expr, env).unwrap_or_else(|| Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| self.thunk(expr, env)),
         }
     }
 
@@ -238,9 +273,9 @@ impl<'a> Evaluator<'a> {
     fn delay_binding(&self, expr: &'static Expr, env: Env) -> Value {
         match *expr {
             Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => {
-                Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
+                self.thunk(expr, env)
             }
-            Expr::Local(slot) if slot as usize >= env.len() => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            Expr::Local(slot) if slot as usize >= env.len() => self.thunk(expr, env),
             _ => self.delay_element(expr, env),
         }
     }

@@ -95,10 +95,9 @@ impl Thunk {
         }
     }
 
-    /// Code to be evaluated in an environment, which is kept, when the value is wanted.
+    /// Code to be evaluated in an environment, which the caller holds or keeps, when the value is wanted.
     #[inline]
     pub(crate) fn code(expr: &'static Expr, env: Env) -> Self {
-        env.keep();
         Self::new(CODE, 0, 0, Payload { code: (expr, env) })
     }
 
