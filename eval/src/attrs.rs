@@ -31,28 +31,29 @@ pub struct Attrs {
     /// The top layer, sorted by symbol, names unique.
     top: &'static [Attr],
     below: Option<&'static Below>,
-    /// Distinct names in all layers.
-    len: u32,
-    layers: u8,
 }
 
 /// What is below the top layer of a set.
 #[derive(Debug)]
 struct Below {
     base: &'static Attrs,
+    /// Distinct names in all layers, the top one too.
+    len: u32,
+    /// How many layers there are on the lowest one.
+    layers: u8,
     /// All layers in one, once somebody wanted that.
     merged: OnceLock<&'static [Attr]>,
 }
 
 /// The set without attributes.
-pub static EMPTY: Attrs = Attrs { top: &[], below: None, len: 0, layers: 0 };
+pub static EMPTY: Attrs = Attrs { top: &[], below: None };
 
 impl Attrs {
     /// A set of attributes that are sorted by symbol and have unique names.
     #[inline]
     pub fn from_sorted(attrs: &'static [Attr]) -> Self {
         debug_assert!(attrs.is_sorted_by(|a, b| a.name < b.name), "attributes are sorted and unique");
-        Self { top: attrs, below: None, len: attrs.len() as u32, layers: 0 }
+        Self { top: attrs, below: None }
     }
 
     /// A set of attributes in any order. Of attributes with the same name the first one counts.
@@ -65,13 +66,13 @@ impl Attrs {
     /// The number of attributes.
     #[inline]
     pub fn len(&self) -> usize {
-        self.len as usize
+        self.below.map_or(self.top.len(), |below| below.len as usize)
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The attribute of a name.
@@ -124,18 +125,19 @@ impl Attrs {
         if self.is_empty() {
             return other;
         }
-        let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers < MAX_LAYERS;
+        let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers() < MAX_LAYERS;
         if !worth {
             return bump.alloc(Self::from_sorted(bump.alloc_slice_copy(&self.flatten(other.all()))));
         }
         let top = other.all();
         let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();
-        bump.alloc(Self {
-            top,
-            below: Some(Box::leak(Box::new(Below { base: self, merged: OnceLock::new() }))),
-            len: self.len + new as u32,
-            layers: self.layers + 1,
-        })
+        let (len, layers) = ((self.len() + new) as u32, self.layers() + 1);
+        let below = Below { base: self, len, layers, merged: OnceLock::new() };
+        bump.alloc(Self { top, below: Some(Box::leak(Box::new(below))) })
+    }
+
+    fn layers(&self) -> u8 {
+        self.below.map_or(0, |below| below.layers)
     }
 }
 

@@ -239,7 +239,11 @@ impl<'a> Evaluator<'a> {
     /// A thunk of code in an environment.
     #[inline]
     pub(crate) fn thunk(&self, expr: &'static Expr, env: Env) -> Value {
-        if self.alone { env.hold() } else { env.keep() }
+        if self.alone {
+            env.hold()
+        } else {
+            env.keep()
+        }
         Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
     }
 
@@ -272,9 +276,7 @@ impl<'a> Evaluator<'a> {
     #[inline]
     fn delay_binding(&self, expr: &'static Expr, env: Env) -> Value {
         match *expr {
-            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => {
-                self.thunk(expr, env)
-            }
+            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => self.thunk(expr, env),
             Expr::Local(slot) if slot as usize >= env.len() => self.thunk(expr, env),
             _ => self.delay_element(expr, env),
         }

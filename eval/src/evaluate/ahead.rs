@@ -48,7 +48,8 @@ fn select(code: &'static Select, env: Env) -> Option<Value> {
 }
 
 fn binary(code: &'static Binary, env: Env) -> Option<Value> {
-    let (Value::Int(a), Value::Int(b)) = (value(&code.left, env)?.resolved(), value(&code.right, env)?.resolved()) else {
+    let (Value::Int(a), Value::Int(b)) = (value(&code.left, env)?.resolved(), value(&code.right, env)?.resolved())
+    else {
         return None;
     };
     Some(match code.operator {
