@@ -11,6 +11,10 @@ use eval::{Failure, RenderOptions, Session, Settings, render};
 use std::io::Write;
 use std::sync::Arc;
 
+/// As in larder itself, so that measurements here hold there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut settings = Settings::new("x86_64-linux");

@@ -10,7 +10,7 @@ use crate::value::Value;
 use std::sync::OnceLock;
 
 /// How many layers a set may have before it is merged.
-const MAX_LAYERS: u8 = 7;
+const MAX_LAYERS: u8 = 12;
 /// Sets below this size are merged at once: copying them is cheaper than a layer.
 const SMALL: usize = 12;
 
@@ -98,23 +98,33 @@ impl Attrs {
     pub fn all(&self) -> &'static [Attr] {
         match self.below {
             None => self.top,
-            Some(below) => below.merged.get_or_init(|| Box::leak(self.flatten(&[]).into_boxed_slice())),
+            Some(below) => below.merged.get_or_init(|| {
+                let mut upper = Vec::new();
+                let base = self.gather(&mut upper);
+                Box::leak(Merge { left: base, right: &upper }.collect())
+            }),
         }
     }
 
     /// The attributes of all layers and of one more on top. The layers are small beside the lowest one, so they are
     /// merged with each other first and the lowest one is copied once.
-    fn flatten(&self, top: &[Attr]) -> Vec<Attr> {
-        if let Some(merged) = self.below.and_then(|below| below.merged.get()) {
-            return merge(merged, top);
-        }
+    fn flatten(&self, arena: &'static Arena, top: &[Attr]) -> &'static [Attr] {
         let mut upper = top.to_vec();
+        let base = self.gather(&mut upper);
+        arena.alloc_slice_up_to(base.len() + upper.len(), Merge { left: base, right: &upper })
+    }
+
+    /// Puts the layers below `upper`, all but the lowest one, which is given back.
+    fn gather(&self, upper: &mut Vec<Attr>) -> &'static [Attr] {
         let mut layer = self;
         while let Some(below) = layer.below {
-            upper = merge(layer.top, &upper);
+            if let Some(merged) = below.merged.get() {
+                return merged;
+            }
+            *upper = Merge { left: layer.top, right: upper }.collect();
             layer = below.base;
         }
-        merge(layer.top, &upper)
+        layer.top
     }
 
     /// This set with the attributes of `other`, which win.
@@ -127,7 +137,7 @@ impl Attrs {
         }
         let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers() < MAX_LAYERS;
         if !worth {
-            return bump.alloc(Self::from_sorted(bump.alloc_slice_copy(&self.flatten(other.all()))));
+            return bump.alloc(Self::from_sorted(self.flatten(bump, other.all())));
         }
         let top = other.all();
         let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();
@@ -151,18 +161,34 @@ fn find(attrs: &'static [Attr], name: Symbol) -> Option<&'static Attr> {
 }
 
 /// Merges two sorted slices; the second wins.
-fn merge(left: &[Attr], right: &[Attr]) -> Vec<Attr> {
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    let (mut i, mut j) = (0, 0);
-    while i < left.len() && j < right.len() {
-        let (a, b) = (&left[i], &right[j]);
-        i += usize::from(a.name <= b.name);
-        j += usize::from(b.name <= a.name);
-        merged.push(if a.name < b.name { *a } else { *b });
+struct Merge<'a> {
+    left: &'a [Attr],
+    right: &'a [Attr],
+}
+
+impl Iterator for Merge<'_> {
+    type Item = Attr;
+
+    #[inline]
+    fn next(&mut self) -> Option<Attr> {
+        let (a, b) = match (self.left.first(), self.right.first()) {
+            (Some(a), Some(b)) => (*a, *b),
+            (None, None) => return None,
+            (one, other) => {
+                let last = *one.or(other)?;
+                self.left = self.left.get(1..).unwrap_or_default();
+                self.right = self.right.get(1..).unwrap_or_default();
+                return Some(last);
+            }
+        };
+        self.left = &self.left[usize::from(a.name <= b.name)..];
+        self.right = &self.right[usize::from(b.name <= a.name)..];
+        Some(if a.name < b.name { a } else { b })
     }
-    merged.extend_from_slice(&left[i..]);
-    merged.extend_from_slice(&right[j..]);
-    merged
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left.len().max(self.right.len()), Some(self.left.len() + self.right.len()))
+    }
 }
 
 #[cfg(test)]

@@ -156,7 +156,9 @@ impl Writer {
 
 /// Text that needs no escape is copied at once.
 fn encode_string(text: &str, bytes: &mut Vec<u8>) {
-    if text.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+    // Without a way out of the loop it takes many bytes at a time.
+    let escapes = text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    if escapes {
         return serde_json::to_writer(&mut *bytes, text).expect("writing a string to memory cannot fail");
     }
     bytes.reserve(text.len() + 2);
