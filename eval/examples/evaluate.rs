@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut settings = Settings::new("x86_64-linux");
     settings.pipe_operators = arguments.iter().any(|argument| argument == "--pipes");
+    settings.threads = if arguments.iter().any(|argument| argument == "--two") { 2 } else { 1 };
     settings.ahead = arguments.iter().any(|argument| argument == "--strict" || argument == "--json");
     let session = Session::new(settings, Arc::new(host_io::HostIo::default()));
     match evaluate(&session, &arguments) {

@@ -8,6 +8,7 @@ mod ahead;
 mod attributes;
 mod call;
 mod coerce;
+pub(crate) mod crew;
 mod equality;
 mod expect;
 mod operators;
@@ -24,6 +25,7 @@ use crate::source::Span;
 use crate::symbol::Symbol;
 use crate::thunk::{Apply, Claim, Owner, Thunk};
 use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
+use crew::Crew;
 use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
@@ -48,13 +50,15 @@ pub struct Evaluator<'a> {
     owner: Owner,
     /// Whether no other thread evaluates in this session.
     alone: bool,
+    /// The threads that evaluate, if there are several.
+    crew: Option<&'a Crew>,
     /// Whether cheap parts are evaluated ahead.
     ahead: bool,
 }
 
 impl<'a> Evaluator<'a> {
-    /// An evaluator for a thread whose stack may grow down to the address `stack_end`.
-    pub(crate) fn new(session: &'a Session, stack_end: usize) -> Self {
+    /// An evaluator for a thread whose stack may grow down to the address `stack_end`, alone or with others.
+    pub(crate) fn new(session: &'a Session, stack_end: usize, owner: Owner, crew: Option<&'a Crew>) -> Self {
         let budget = session.budget();
         let bump = Arena::leak(Arc::clone(&budget));
         let envs = Envs::new(bump);
@@ -66,8 +70,9 @@ impl<'a> Evaluator<'a> {
             depth: Cell::new(0),
             regexes: RefCell::default(),
             stack_end,
-            owner: 0,
-            alone: true,
+            owner,
+            alone: crew.is_none(),
+            crew,
             ahead: session.settings().ahead,
         }
     }
@@ -205,7 +210,13 @@ impl<'a> Evaluator<'a> {
     fn compute(&self, thunk: &'static Thunk) -> Outcome {
         let result = match thunk.claim(self.owner, self.alone) {
             Claim::Done(value) => return Outcome::new(Ok(value)),
-            Claim::Busy(_) => return Outcome::new(Err(infinite_recursion())),
+            Claim::Busy(owner) if owner == self.owner => return Outcome::new(Err(infinite_recursion())),
+            Claim::Busy(owner) => {
+                return match self.wait_for(thunk, owner) {
+                    Ok(()) => self.compute(thunk),
+                    Err(error) => Outcome::new(Err(error)),
+                };
+            }
             Claim::Code(expr, env) => return self.compute_code(thunk, expr, env),
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
@@ -214,26 +225,29 @@ impl<'a> Evaluator<'a> {
             }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
         };
-        match result {
+        self.settle(thunk, result)
+    }
+
+    /// Ends the computation of a thunk.
+    #[inline]
+    fn settle(&self, thunk: &Thunk, result: Result<Value>) -> Outcome {
+        let awaited = match result {
             Ok(value) => thunk.fulfil(value, self.alone),
             Err(_) => thunk.release(),
         };
+        if let (true, Some(crew)) = (awaited, self.crew) {
+            crew.wake();
+        }
         Outcome::new(result)
     }
 
     #[inline]
     fn compute_code(&self, thunk: &'static Thunk, expr: &'static Expr, env: Env) -> Outcome {
-        match self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)) {
-            Ok(value) => {
-                thunk.fulfil(value, self.alone);
-                self.release(env);
-                Outcome::new(Ok(value))
-            }
-            Err(error) => {
-                thunk.release();
-                Outcome::new(Err(error))
-            }
+        let result = self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env));
+        if result.is_ok() {
+            self.release(env);
         }
+        self.settle(thunk, result)
     }
 
     /// A thunk of code in an environment.

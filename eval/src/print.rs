@@ -7,6 +7,7 @@ pub(crate) mod xml;
 use crate::attrs::{Attr, Attrs};
 use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
+use crate::evaluate::crew::Wanted;
 use crate::source::Span;
 use crate::symbol::Symbols;
 use crate::syntax;
@@ -125,6 +126,7 @@ impl Evaluator<'_> {
     /// # Errors
     /// Whatever evaluation raises.
     pub fn force_deep(&self, value: Value, span: Span) -> Result<()> {
+        self.announce(Wanted::Deep(value));
         let mut seen = FxHashSet::default();
         let mut work = vec![value];
         while let Some(value) = work.pop() {

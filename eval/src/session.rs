@@ -12,12 +12,13 @@ use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
+use crate::evaluate::crew::{Crew, MAIN, MAX_THREADS};
 use crate::io::EvalIo;
 use crate::settings::Settings;
 use crate::source::{Origin, Pos, Source, Sources, Span};
 use crate::symbol::Symbols;
 use crate::syntax::{self, ParseOptions};
-use crate::thunk::Thunk;
+use crate::thunk::{Owner, Thunk};
 use crate::value::Value;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -57,6 +58,20 @@ pub struct Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The address that the stack of this thread, which has so many bytes, must not grow beyond.
+fn stack_end(size: usize) -> usize {
+    let marker = 0u8;
+    (&raw const marker).addr().saturating_sub(size - STACK_RESERVE)
+}
+
+struct CloseOnDrop<'a>(&'a Crew);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -154,20 +169,37 @@ impl Session {
         }
     }
 
-    /// Runs on a thread with a stack of this size; `None` when there is no such thread, and then `work` is untouched.
+    /// Runs on a thread with a stack of this size, with helpers on others; `None` when there is no such thread, and then
+    /// `work` is untouched.
     fn run_with_stack<T: Send, F>(&self, size: usize, work: &mut Option<F>) -> Option<Result<T>>
     where
         F: FnOnce(&Evaluator<'_>) -> Result<T> + Send,
     {
+        let threads = self.settings.threads.clamp(1, MAX_THREADS);
+        let crew = (threads > 1).then(Crew::default);
+        let crew = crew.as_ref();
         std::thread::scope(|scope| {
+            for owner in 1..threads as Owner {
+                let help = move || {
+                    let crew = crew?;
+                    Evaluator::new(self, stack_end(size), owner, Some(crew)).help(crew);
+                    Some(())
+                };
+                // With fewer helpers, or none, it only takes longer.
+                let thread = std::thread::Builder::new().name(format!("evaluation-{owner}")).stack_size(size);
+                let _ = thread.spawn_scoped(scope, help);
+            }
             let body = || {
-                let marker = 0u8;
-                let stack_end = (&raw const marker).addr().saturating_sub(size - STACK_RESERVE);
                 let work = work.take().expect("a thread runs once");
-                work(&Evaluator::new(self, stack_end))
+                // Also when it panics, so that the helpers end.
+                let _close = crew.map(CloseOnDrop);
+                work(&Evaluator::new(self, stack_end(size), MAIN, crew))
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
-            let thread = thread.spawn_scoped(scope, body).ok()?;
+            let Ok(thread) = thread.spawn_scoped(scope, body) else {
+                crew.inspect(|crew| crew.close());
+                return None;
+            };
             Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
@@ -180,10 +212,12 @@ impl Session {
     }
 
     /// One error of several that one step gave; the others are kept for the failure.
-    fn first_of(&self, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
+    fn first_of(&self, evaluator: &Evaluator<'_>, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
         let mut errors = errors.into_iter();
         let first = errors.next().expect("a failure has at least one diagnostic");
-        lock(&self.brothers).extend(errors);
+        if evaluator.is_main() {
+            lock(&self.brothers).extend(errors);
+        }
         Box::new(first)
     }
 
@@ -221,13 +255,13 @@ impl Session {
         scope: &Scope<'_>,
     ) -> Result<&'static crate::code::Expr> {
         let source = self.add_source(origin, text)?;
-        let tree =
-            syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
+        let tree = syntax::parse(&source, &self.symbols, self.parse_options())
+            .map_err(|errors| self.first_of(evaluator, errors))?;
         let bump: &'static Arena = evaluator.bump();
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };
-        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(errors))?;
+        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(evaluator, errors))?;
         Ok(bump.alloc(code))
     }
 
@@ -254,7 +288,8 @@ impl Session {
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile_file(evaluator, &path, &scope, span)?;
         let value = Value::Thunk(evaluator.bump().alloc(Thunk::code(code, evaluator.empty_env())));
-        lock(&self.imports).insert(path, value);
+        // Another thread may have been faster: a file has one value.
+        let value = *lock(&self.imports).entry(path).or_insert(value);
         evaluator.force(value)
     }
 

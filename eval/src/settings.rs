@@ -20,6 +20,8 @@ pub struct Settings {
     pub import_from_derivation: bool,
     /// How many bytes of memory values may take; without a limit when `None`.
     pub max_memory: Option<usize>,
+    /// How many threads evaluate; results are the same for any number.
+    pub threads: usize,
     /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
     pub stack_bytes: usize,
 }
@@ -49,6 +51,7 @@ impl Settings {
             ahead: false,
             import_from_derivation: true,
             max_memory: None,
+            threads: 1,
             stack_bytes: 1 << 30,
         }
     }

@@ -207,6 +207,11 @@ impl Thunk {
         self.state.swap(suspended, Ordering::AcqRel) & AWAITED != 0
     }
 
+    /// Whether somebody computes it.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & CLAIMED != 0
+    }
+
     /// Notes that somebody waits for the end of the claim; false when there is no claim any more.
     pub(crate) fn await_end(&self) -> bool {
         let waits = |state: u16| (state & CLAIMED != 0).then_some(state | AWAITED);

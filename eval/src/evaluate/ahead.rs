@@ -12,7 +12,7 @@ use crate::syntax::ast::Operator;
 use crate::value::Value;
 
 impl Evaluator<'_> {
-    /// The value of code, perhaps a thunk that exists, if it can be had ahead.
+    /// The value of code, if it can be had ahead.
     #[inline]
     pub(super) fn ahead(&self, expr: &'static Expr, env: Env) -> Option<Value> {
         match expr {
@@ -44,7 +44,11 @@ fn select(code: &'static Select, env: Env) -> Option<Value> {
         let (Value::Attrs(attrs), Name::Static(name)) = (found.resolved(), name) else { return None };
         found = attrs.value(*name)?;
     }
-    Some(found)
+    // What is not evaluated yet may fail, and then the way to it is part of the error.
+    match found.resolved() {
+        Value::Thunk(_) => None,
+        value => Some(value),
+    }
 }
 
 fn binary(code: &'static Binary, env: Env) -> Option<Value> {
