@@ -5,6 +5,7 @@
 //! first, so that deep recursion is an error and never a crash.
 
 mod ahead;
+mod assertion;
 mod attributes;
 mod call;
 mod coerce;
@@ -17,7 +18,7 @@ mod run;
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
 use crate::code::{Binary, Expr, Lambda, Select};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Diagnostic, Result};
 use crate::env::{Env, Envs};
 use crate::outcome::Outcome;
 use crate::session::Session;
@@ -210,7 +211,9 @@ impl<'a> Evaluator<'a> {
     fn compute(&self, thunk: &'static Thunk) -> Outcome {
         let result = match thunk.claim(self.owner, self.alone) {
             Claim::Done(value) => return Outcome::new(Ok(value)),
-            Claim::Busy(owner) if owner == self.owner => return Outcome::new(Err(infinite_recursion())),
+            Claim::Busy(owner) if owner == self.owner => {
+                return Outcome::new(Err(Diagnostic::infinite_recursion(address(thunk))));
+            }
             Claim::Busy(owner) => {
                 return match self.wait_for(thunk, owner) {
                     Ok(()) => self.compute(thunk),
@@ -221,7 +224,10 @@ impl<'a> Evaluator<'a> {
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
                 let name = Value::String(self.session.symbols().text(attr.name));
-                self.call(function, &[name, attr.value], Span::NONE)
+                match self.call(function, &[name, attr.value], Span::NONE) {
+                    Err(error) => Err(error.attribute_frame(self.session.name_span(attr.pos), attr.name)),
+                    result => result,
+                }
             }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
         };
@@ -230,10 +236,10 @@ impl<'a> Evaluator<'a> {
 
     /// Ends the computation of a thunk.
     #[inline]
-    fn settle(&self, thunk: &Thunk, result: Result<Value>) -> Outcome {
-        let awaited = match result {
-            Ok(value) => thunk.fulfil(value, self.alone),
-            Err(_) => thunk.release(),
+    fn settle(&self, thunk: &'static Thunk, result: Result<Value>) -> Outcome {
+        let (awaited, result) = match result {
+            Ok(value) => (thunk.fulfil(value, self.alone), Ok(value)),
+            Err(error) => (thunk.release(), Err(error.leave(address(thunk)))),
         };
         if let (true, Some(crew)) = (awaited, self.crew) {
             crew.wake();
@@ -378,8 +384,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-#[cold]
-fn infinite_recursion() -> Box<Diagnostic> {
-    Diagnostic::new(Code::InfiniteRecursion, Span::NONE, "infinite recursion: this value depends on itself")
-        .label("its value is needed to compute itself")
+/// What identifies a thunk.
+fn address(thunk: &Thunk) -> usize {
+    std::ptr::from_ref(thunk).addr()
 }

@@ -39,7 +39,11 @@ impl Session {
     /// # Errors
     /// Whatever is wrong with the text, and what evaluation raises.
     pub fn eval_file(&self, path: &Path) -> std::result::Result<Value, Failure> {
-        self.run(|evaluator| self.import(evaluator, crate::paths::to_bytes(path), Span::NONE))
+        self.run(|evaluator| {
+            let file = self.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
+            self.begin_with_file(crate::paths::from_bytes(&file));
+            self.import(evaluator, &file, Span::NONE)
+        })
     }
 
     /// The value of an expression; relative paths are relative to the directory.

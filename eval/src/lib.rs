@@ -22,6 +22,7 @@ mod env;
 pub mod evaluate;
 pub mod interface;
 pub mod io;
+mod locate;
 mod near;
 mod outcome;
 pub mod paths;
@@ -35,7 +36,7 @@ pub mod syntax;
 mod thunk;
 pub mod value;
 
-pub use diagnostic::{Code, Diagnostic, RenderOptions, Severity, render};
+pub use diagnostic::{Activity, Code, Diagnostic, Explanation, Frame, RenderOptions, Severity, render, to_json};
 pub use evaluate::Evaluator;
 pub use interface::{Argument, DerivationRef};
 pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};

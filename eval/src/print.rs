@@ -2,13 +2,12 @@
 
 pub(crate) mod float;
 pub(crate) mod json;
+mod preview;
+mod strict;
 pub(crate) mod xml;
 
 use crate::attrs::{Attr, Attrs};
-use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
-use crate::evaluate::crew::Wanted;
-use crate::source::Span;
 use crate::symbol::Symbols;
 use crate::syntax;
 use crate::value::Value;
@@ -121,47 +120,23 @@ impl Evaluator<'_> {
         printer.out
     }
 
-    /// Forces a value and all its parts. Works on a list of what is left to do, so depth needs no stack.
-    ///
-    /// # Errors
-    /// Whatever evaluation raises.
-    pub fn force_deep(&self, value: Value, span: Span) -> Result<()> {
-        self.announce(Wanted::Deep(value));
-        let mut seen = FxHashSet::default();
-        let mut work = vec![value];
-        while let Some(value) = work.pop() {
-            match self.force(value).map_err(|error| error.at(span))? {
-                Value::List(list) if !list.items.is_empty() && seen.insert(list.items.as_ptr().addr()) => {
-                    work.extend(list.items.iter().rev());
-                }
-                Value::Attrs(attrs) if seen.insert(std::ptr::from_ref(attrs).addr()) => {
-                    work.extend(by_name(attrs, self.session.symbols()).into_iter().rev().map(|attr| attr.value));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// A few words on a value, for labels; nothing is forced.
     pub(crate) fn show_short(&self, value: Value) -> String {
         match value.resolved() {
-            Value::String(text) => {
-                let shown = String::from_utf8_lossy(text.bytes);
-                let cut: String = shown.chars().take(SHORT).collect();
-                let dots = if cut.len() < shown.len() { "…" } else { "" };
-                format!("this is the string {:?}{dots}", cut)
-            }
+            text @ Value::String(_) => format!("this is the string {}", self.preview(text, SHORT)),
             Value::Path(path) => format!("this is the path {}", String::from_utf8_lossy(path.bytes)),
             Value::Null => "this is null".to_owned(),
             value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {
                 format!("this is {}", String::from_utf8_lossy(&self.print(value)))
             }
-            Value::List(list) => match list.items.len() {
-                1 => "this is a list of one element".to_owned(),
-                length => format!("this is a list of {length} elements"),
+            list @ Value::List(_) => format!("this is the list {}", self.preview(list, SHORT)),
+            set @ Value::Attrs(attrs) => match self.preview(set, SHORT) {
+                derivation if derivation.starts_with('«') => {
+                    format!("this is the {}", derivation.trim_matches(['«', '»']))
+                }
+                set if set.contains('…') => self.show_set(attrs),
+                set => format!("this is the set {set}"),
             },
-            Value::Attrs(attrs) => self.show_set(attrs),
             Value::Lambda(closure) => match closure.lambda.name {
                 Some(name) => format!("this is the function `{}`", self.session.symbols().display(name)),
                 None => "this is a function".to_owned(),

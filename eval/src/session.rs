@@ -4,6 +4,7 @@
 //! as long as the process lives: nothing that evaluation makes is freed.
 
 mod files;
+mod owners;
 
 pub(crate) use files::{file_error, path_name};
 
@@ -53,6 +54,8 @@ pub struct Session {
     brothers: Mutex<Vec<Diagnostic>>,
     /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
     evaluating: Mutex<()>,
+    /// What evaluation began with.
+    roots: Mutex<owners::Roots>,
 }
 
 impl fmt::Debug for Session {
@@ -99,6 +102,7 @@ impl Session {
             derivations: Mutex::default(),
             brothers: Mutex::default(),
             evaluating: Mutex::default(),
+            roots: Mutex::default(),
         }
     }
 
@@ -193,7 +197,8 @@ impl Session {
                 let work = work.take().expect("a thread runs once");
                 // Also when it panics, so that the helpers end.
                 let _close = crew.map(CloseOnDrop);
-                work(&Evaluator::new(self, stack_end(size), MAIN, crew))
+                // Settled here, where the stack is deep and empty again.
+                work(&Evaluator::new(self, stack_end(size), MAIN, crew)).map_err(|error| error.settle(self))
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
             let Ok(thread) = thread.spawn_scoped(scope, body) else {
@@ -239,6 +244,12 @@ impl Session {
         ParseOptions { pipe_operators: self.settings.pipe_operators, ..ParseOptions::default() }
     }
 
+    /// The syntax tree of the text that a place is in.
+    pub(crate) fn reparse(&self, span: Span) -> Option<syntax::ast::Expr> {
+        let source = self.sources.find(span.start)?;
+        syntax::parse(&source, &self.symbols, self.parse_options()).ok()
+    }
+
     fn add_source(&self, origin: Origin, text: Arc<[u8]>) -> Result<Arc<Source>> {
         self.sources
             .add(origin, text)
@@ -273,6 +284,7 @@ impl Session {
         text: &[u8],
         directory: &Path,
     ) -> Result<Value> {
+        self.begin_in(directory);
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile(evaluator, origin, text.into(), crate::paths::to_bytes(directory), &scope)?;
         evaluator.eval(code, evaluator.empty_env())

@@ -12,6 +12,7 @@ mod host_io;
 mod test_deep;
 mod test_derivation;
 mod test_differential;
+mod test_errors;
 mod test_interface;
 mod test_language;
 mod test_properties;

@@ -95,10 +95,7 @@ fn try_eval(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value>
 
 fn import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let path = evaluator.coerce_path(args[0], span)?;
-    evaluator
-        .session
-        .import(evaluator, &path, span)
-        .map_err(|error| error.frame(span, format!("while importing {}", String::from_utf8_lossy(&path))))
+    evaluator.session.import(evaluator, &path, span).map_err(|error| error.import_frame(span, &path))
 }
 
 fn scoped_import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

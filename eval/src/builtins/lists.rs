@@ -1,7 +1,7 @@
 //! Lists.
 
 use super::{Builtin, row};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::Span;
 use crate::symbol::names;
@@ -49,12 +49,10 @@ fn list_argument(evaluator: &Evaluator<'_>, value: Value, span: Span, of: &str) 
 fn holds(evaluator: &Evaluator<'_>, predicate: Value, item: Value, span: Span, of: &str) -> Result<bool> {
     match evaluator.call(predicate, &[item], span)? {
         Value::Bool(holds) => Ok(holds),
-        other => Err(evaluator.wrong_type(
-            "a boolean",
-            other,
-            span,
-            &format!("as the result of the function given to `{of}`"),
-        )),
+        other => {
+            let role = format!("as the result of the function given to `{of}`");
+            Err(evaluator.wrong_type("a boolean", other, span, &role).part(CallPart::Argument(0)))
+        }
     }
 }
 
@@ -236,7 +234,8 @@ fn sort(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
         match evaluator.call(function, &[a, b], span)? {
             Value::Bool(less) => Ok(less),
             other => {
-                Err(evaluator.wrong_type("a boolean", other, span, "as the result of the function given to `sort`"))
+                let role = "as the result of the function given to `sort`";
+                Err(evaluator.wrong_type("a boolean", other, span, role).part(CallPart::Argument(0)))
             }
         }
     };

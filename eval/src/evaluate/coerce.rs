@@ -141,15 +141,21 @@ impl Evaluator<'_> {
     #[cold]
     fn not_a_string(&self, value: Value, span: Span) -> Box<Diagnostic> {
         let message = format!("cannot turn {} into a string", value.describe());
-        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value));
+        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value)).found(value);
+        let error = error.origin(self.origin_of(value), self.show_short(value));
         match value {
-            Value::Attrs(_) => error.hint("a set is turned into a string only if it has `outPath` or `__toString`"),
+            Value::Attrs(_) => error.hint(
+                "a set is turned into a string only if it has `outPath` (as a derivation) or `__toString`: \
+                 select one of its attributes, or use `builtins.toJSON`",
+            ),
             Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_) => {
                 error.hint("is the function missing an argument?")
             }
-            Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Null => {
-                error.hint("write `toString` before the value to turn it into a string")
-            }
+            Value::Int(_) | Value::Float(_) => error.hint("write `toString` before the value to turn it into a string"),
+            Value::Bool(_) => error.hint(
+                "write `if … then \"true\" else \"false\"`; `toString` turns true into \"1\" and false into \"\"",
+            ),
+            Value::Null => error.hint("is a value missing? if not, `toString` turns null into the empty string"),
             Value::List(_) => {
                 error.hint("write `toString` before the list, or join it with `builtins.concatStringsSep`")
             }

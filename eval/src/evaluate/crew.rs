@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The most threads that evaluate.
-pub const MAX_THREADS: usize = 64;
+pub(crate) const MAX_THREADS: usize = 64;
 /// The owner that is the main thread.
 pub(crate) const MAIN: Owner = 0;
 /// How often a thread looks whether a value is there before it sleeps.
@@ -153,7 +153,7 @@ impl Crew {
         waits.of.retain(|(waiting, _)| *waiting != me);
         let told = waits.give_up.contains(&me);
         waits.give_up.retain(|owner| *owner != me);
-        !told && !(me != MAIN && self.closed())
+        !(told || me != MAIN && self.closed())
     }
 }
 

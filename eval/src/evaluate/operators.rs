@@ -25,6 +25,12 @@ impl Evaluator<'_> {
             Ok(right) => right,
             Err(error) => return Err(error.at(code.right_span)),
         };
+        self.operate(code, left, right)
+    }
+
+    /// The result for two operands.
+    #[inline(always)]
+    pub(super) fn operate(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
         if let (Value::Int(a), Value::Int(b)) = (left, right) {
             return self.integers(code, a, b);
         }
@@ -93,7 +99,7 @@ impl Evaluator<'_> {
     }
 
     fn floats(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
-        let place = format!("in `{}`", symbol(code.operator));
+        let place = format!("in `{}`", code.operator.symbol());
         let a = self.expect_number(left, code.left_span, &place)?;
         let b = self.expect_number(right, code.right_span, &place)?;
         Ok(Value::Float(match code.operator {
@@ -210,14 +216,4 @@ pub(crate) fn overflow(verb: &str, a: i64, b: i64, span: Span) -> Box<Diagnostic
 #[cold]
 pub(crate) fn division_by_zero(span: Span) -> Box<Diagnostic> {
     Diagnostic::new(Code::DivisionByZero, span, "division by zero")
-}
-
-fn symbol(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        _ => "an operator",
-    }
 }

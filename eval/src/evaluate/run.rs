@@ -75,9 +75,7 @@ impl Evaluator<'_> {
                     expr = &code.body;
                 }
                 Expr::Assert(code) => {
-                    if !self.condition(&code.condition, env, code.span)? {
-                        return Err(assertion_failed(code.span));
-                    }
+                    self.check_assertion(code, env)?;
                     expr = &code.body;
                 }
                 Expr::Logical(code) => {
@@ -176,17 +174,8 @@ impl Evaluator<'_> {
 
     #[cold]
     pub(super) fn call_frame(&self, error: Box<Diagnostic>, span: Span, lambda: &Lambda) -> Box<Diagnostic> {
-        let text = match lambda.name {
-            Some(name) => format!("while calling `{}`", self.session.symbols().display(name)),
-            None => "while calling a function".to_owned(),
-        };
-        error.frame(span, text)
+        error.call_frame(span, lambda.name)
     }
-}
-
-#[cold]
-fn assertion_failed(span: Span) -> Box<Diagnostic> {
-    Diagnostic::new(Code::AssertionFailed, span, "assertion failed").label("this is false")
 }
 
 #[cold]
