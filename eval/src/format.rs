@@ -14,6 +14,8 @@ mod function;
 mod layout;
 mod operation;
 mod strings;
+#[cfg(test)]
+mod tests;
 
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::{ParseOptions, Parsed, parse_named};

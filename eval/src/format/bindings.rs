@@ -28,8 +28,7 @@ impl<'t> Formatter<'t> {
             return docs;
         }
         let entries: Vec<_> = set.children().collect();
-        let first = entries.first().map_or(close, |first| first_token(*first));
-        let edge = if !wide && self.on_same_line(open, first) { SPACE } else { LINE };
+        let edge = if !wide && self.on_same_line(open, close) { SPACE } else { LINE };
         docs.push(edge.clone());
         docs.extend(self.nested(|formatter| {
             let mut docs = formatter.comment_of_opening(open);
@@ -82,7 +81,7 @@ impl<'t> Formatter<'t> {
         let mut docs = Docs::new();
         let mut dynamic = false;
         if let Some(path) = binding.path() {
-            dynamic = path.0.descendants().any(|element| element.kind() == Kind::Interpolation);
+            dynamic = path.names().any(|name| name.kind() != Kind::Name);
             docs.extend(self.attr_path(path.0));
         }
         docs.extend(self.nested(|formatter| {
@@ -90,7 +89,7 @@ impl<'t> Formatter<'t> {
             docs.extend(formatter.token_of(binding.0, "="));
             if let Some(value) = binding.value() {
                 let value = formatter.right_hand_side(value);
-                if dynamic { docs.extend([BREAK, first_group(value)]) } else { docs.extend(value) }
+                if dynamic { docs.extend(behind_dynamic_name(value)) } else { docs.extend(value) }
             }
             docs
         }));
@@ -180,6 +179,14 @@ impl<'t> Formatter<'t> {
             _ if is_term(value) => vec![group([vec![SPACE], self.expr(value)].concat())],
             _ => vec![SPACE, group(self.expr(value))],
         }
+    }
+}
+
+/// A value behind a computed or quoted name, which may start on a line of its own.
+fn behind_dynamic_name(value: Docs) -> Docs {
+    match value.first() {
+        Some(&HARD) => vec![SPACE, first_group(value[1..].to_vec())],
+        _ => vec![BREAK, first_group(value)],
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calls: on one line if they fit; with the last argument broken where that is enough; else an argument on each line.
 
 use super::comments::print_leading;
-use super::doc::{BREAK, Doc, HARD, SPACE, first_group, group, transparent, unbroken};
+use super::doc::{BREAK, Doc, HARD, LINE, SPACE, first_group, group, transparent, unbroken};
 use super::expression::{brackets, first_token, is_term};
 use super::{Docs, Formatter};
 use crate::syntax::Kind;
@@ -24,7 +24,10 @@ impl<'t> Formatter<'t> {
         } else {
             self.expr(function)
         };
-        docs.push(self.apply(pre, function, &arguments, simple, in_paren));
+        docs.push(self.apply(pre, function, &arguments, simple, in_paren && comments.is_empty()));
+        if in_paren && !comments.is_empty() {
+            docs.push(BREAK);
+        }
         docs
     }
 
@@ -50,10 +53,21 @@ impl<'t> Formatter<'t> {
         let Some((&last, inner)) = arguments.split_last() else { return group(function) };
         let lists = inner.last().is_some_and(|before| before.kind() == Kind::List) && last.kind() == Kind::List;
         let mut chain = transparent(function);
-        for (index, &argument) in inner.iter().enumerate() {
-            let two_lists = lists && index + 1 == inner.len();
-            let argument = self.nested(|formatter| formatter.inner_argument(argument, two_lists));
+        let mut rest = inner;
+        while let [argument, after @ ..] = rest {
+            let is_list = |argument: &Element<'t>| argument.kind() == Kind::List;
+            let lists_behind = rest.iter().take_while(|argument| is_list(argument)).count();
+            let pairs = if lists && lists_behind == rest.len() { lists_behind - 1 } else { lists_behind };
+            if pairs > 0 && pairs % 2 == 0 {
+                let pair = self.nested(|formatter| formatter.list_pair(*argument, after[0]));
+                chain = transparent(vec![chain, pair]);
+                rest = &after[1..];
+                continue;
+            }
+            let two_lists = lists && after.is_empty();
+            let argument = self.nested(|formatter| formatter.inner_argument(*argument, two_lists));
             chain = transparent(vec![chain, SPACE, argument]);
+            rest = after;
         }
         let last = self.nested(|formatter| formatter.last_argument(last, lists));
         let mut docs = pre;
@@ -69,12 +83,20 @@ impl<'t> Formatter<'t> {
         group(docs)
     }
 
+    /// Two lists beside each other, which are broken together.
+    fn list_pair(&mut self, first: Element<'t>, second: Element<'t>) -> Doc {
+        let first = group(self.list_with(first, SPACE));
+        let second = group(self.list_with(second, SPACE));
+        group(vec![SPACE, first, SPACE, second])
+    }
+
     fn inner_argument(&mut self, argument: Element<'t>, two_lists: bool) -> Doc {
         match argument.kind() {
             Kind::List if two_lists => group(self.list_with(argument, SPACE)),
             Kind::List if argument.expressions().all(|item| self.is_simple(item)) => {
                 first_group(self.list_with(argument, SPACE))
             }
+            Kind::List => first_group(vec![group(self.list_with(argument, LINE))]),
             Kind::Select => group(self.expr(argument)),
             _ => first_group(self.expr(argument)),
         }

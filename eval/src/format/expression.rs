@@ -57,6 +57,8 @@ impl<'t> Formatter<'t> {
             Kind::Paren => vec![group(self.paren(expr))],
             Kind::Select => self.select(expr),
             Kind::HasAttr => vec![group(self.has_attr(expr))],
+            // A function of a set is broken with what stands around it.
+            Kind::Lambda if expr.child(Kind::Pattern).is_some() => self.lambda(expr),
             Kind::Lambda => vec![group(self.lambda(expr))],
             Kind::Call => self.call(expr, Docs::new(), false),
             Kind::If => vec![group(self.conditional(expr, SPACE))],
@@ -125,7 +127,6 @@ impl<'t> Formatter<'t> {
     pub(super) fn list_with(&mut self, list: Element<'t>, separator: Doc) -> Docs {
         let (open, close) = brackets(list);
         let items: Vec<_> = list.expressions().collect();
-        let first = items.first().copied().unwrap_or(close);
         let mut docs = print_leading(&self.comments.take_leading(open), self.level);
         docs.push(self.code(b"["));
         if items.is_empty() && self.comments.leading(close).is_empty() && !self.comments.has_trailing(open) {
@@ -133,7 +134,7 @@ impl<'t> Formatter<'t> {
             docs.extend(self.token(close));
             return docs;
         }
-        let edge = if self.on_same_line(open, first_token(first)) { SPACE } else { LINE };
+        let (edge, separator) = if self.on_same_line(open, close) { (SPACE, separator) } else { (LINE, LINE) };
         docs.push(edge.clone());
         docs.extend(self.nested(|formatter| {
             let mut docs = formatter.comment_of_opening(open);
@@ -246,6 +247,9 @@ impl<'t> Formatter<'t> {
     }
 
     fn has_attr(&mut self, has_attr: Element<'t>) -> Docs {
+        if let Some(operator) = has_attr.token("?") {
+            self.comments.move_down(operator, operator);
+        }
         let mut docs = self.maybe(has_attr.expressions().next());
         docs.push(SPACE);
         let level = self.level;
@@ -268,9 +272,6 @@ impl<'t> Formatter<'t> {
             let mut trivia = self.comments.take_leading(token);
             trivia.push(super::comments::Trivium::Line(text));
             self.comments.lead(token, trivia);
-        }
-        if let (Some(token), Some(branch)) = (conditional.token("then"), parts.then_branch()) {
-            self.comments.move_down(token, first_token(branch));
         }
         let mut head = self.token_of(conditional, "if");
         head.push(SPACE);

@@ -22,7 +22,8 @@ impl<'t> Formatter<'t> {
             return docs;
         };
         let Some(body) = parts.body() else { return self.joined(lambda) };
-        let compact = self.is_compact(pattern) && self.is_absorbable(body);
+        let compact = self.is_absorbable_lambda(lambda);
+        let on_line = self.has_body_on_line(lambda, body);
         let mut docs = self.pattern(pattern);
         docs.extend(self.token_of(lambda, ":"));
         if compact {
@@ -35,6 +36,9 @@ impl<'t> Formatter<'t> {
                 Kind::With => docs.extend([HARD, first_group(vec![group(self.with(body))])]),
                 _ => docs.extend([HARD, first_group(self.absorbed_term(body, false))]),
             }
+        } else if !on_line {
+            docs.push(LINE);
+            docs.extend(self.expr(body));
         } else if is_term(body) && self.is_absorbable_term(body) {
             docs.extend([SPACE, group(self.absorbed_term(body, true))]);
         } else {
@@ -80,12 +84,19 @@ impl<'t> Formatter<'t> {
         let parts = Lambda(lambda);
         let Some(body) = parts.body() else { return false };
         match parts.pattern() {
-            Some(pattern) => self.is_compact(pattern) && self.is_absorbable(body),
+            Some(pattern) => {
+                self.is_compact(pattern) && self.has_body_on_line(lambda, body) && self.is_absorbable(body)
+            }
             None => match body.kind() {
                 Kind::Lambda => self.is_absorbable_lambda(body),
                 _ => is_term(body) && self.is_absorbable_term(body),
             },
         }
+    }
+
+    /// Whether the body begins on the line of the colon.
+    fn has_body_on_line(&self, lambda: Element<'t>, body: Element<'t>) -> bool {
+        lambda.token(":").is_none_or(|colon| self.on_same_line(colon, first_token(body)))
     }
 
     /// Whether a pattern is so short that it stays on one line.
@@ -120,6 +131,7 @@ impl<'t> Formatter<'t> {
             pattern.0.elements().filter(|part| part.kind() == Kind::Formal || part.is("...")).collect();
         self.lift_commas(pattern, &entries);
         let Some(&first) = entries.first() else {
+            self.comments.move_down(open, open);
             let mut docs = self.token(open);
             docs.push(if self.on_same_line(open, close) { HARD } else { LINE });
             docs.extend(self.token(close));
@@ -142,7 +154,7 @@ impl<'t> Formatter<'t> {
         let names = entries.iter().filter(|entry| !entry.is("...")).count();
         let on_one_line = !with_default && names <= MAX_NAMES_ON_LINE && self.on_same_line(open, close);
         let edge = if on_one_line { SPACE } else { LINE };
-        self.comments.move_down(open, first_token(first));
+        self.comments.move_down(open, open);
         let mut docs = self.token(open);
         docs.push(edge.clone());
         docs.extend(self.nested(|formatter| {

@@ -82,7 +82,13 @@ impl State {
         self.indent().1
     }
 
+    /// Ends lines; those that have just ended count.
     fn lines(&mut self, count: u32) {
+        let ended = if self.column == 0 { self.out.iter().rev().take_while(|&&byte| byte == b'\n').count() } else { 0 };
+        self.add_lines(count.saturating_sub(ended as u32));
+    }
+
+    fn add_lines(&mut self, count: u32) {
         self.out.resize(self.out.len() + count as usize, b'\n');
         self.column = 0;
     }
@@ -108,7 +114,7 @@ impl State {
         match spacing {
             Spacing::Break | Spacing::Space | Spacing::Line => self.lines(1),
             Spacing::EmptyLine => self.lines(2),
-            Spacing::Newlines(count) => self.lines(count),
+            Spacing::Newlines(count) => self.add_lines(count),
             Spacing::Hard => self.space(),
             Spacing::SoftBreak => {
                 if !first_line_fits(WIDTH - self.column as isize, WIDTH, rest) {

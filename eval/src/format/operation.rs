@@ -76,11 +76,12 @@ impl<'t> Formatter<'t> {
         }
         let operands = chain(operation);
         let (_, first) = operands.first()?;
-        if is_term(*first) && self.is_absorbable_term(*first) {
+        let operator = Binary(operation).operator()?;
+        let starts_on_line = ["//", "++", "+"].iter().any(|text| operator.is(text));
+        if starts_on_line && is_term(*first) && self.is_absorbable_term(*first) {
             self.lift_operator_comments(&operands);
             return Some(vec![HARD, group(self.chained(&operands, true))]);
         }
-        let operator = Binary(operation).operator()?;
         let right = Binary(operation).right()?;
         let joins = operator.is("//") || operator.is("++");
         if !joins || !is_term(right) || !self.is_absorbable_term(right) || !self.comments.is_alone(operator) {

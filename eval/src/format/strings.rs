@@ -52,7 +52,8 @@ impl<'t> Formatter<'t> {
         if lines.len() == 1 {
             docs.extend(self.pieces(lines.remove(0).into_iter()));
         } else {
-            docs.push(BREAK);
+            // In front of an empty line a break alone would be lost in the line ends.
+            docs.push(if lines[0].is_empty() { Doc::Space(Spacing::Newlines(1)) } else { BREAK });
             docs.extend(self.nested(|formatter| {
                 let mut docs = Docs::new();
                 for (index, line) in lines.into_iter().enumerate() {
