@@ -137,7 +137,8 @@ impl Unit<'_> {
             ExprKind::Select(subject, path, default) => {
                 let default = default.as_ref().map(|default| self.expr(default, scope, None));
                 let (subject, path) = (self.expr(subject, scope, None), self.attr_path(path, scope));
-                Expr::Select(self.keep(code::Select { subject, path, default, span }))
+                let simple = subject.simple_to_select(path);
+                Expr::Select(self.keep(code::Select { subject, path, default, simple, span }))
             }
             ExprKind::HasAttr(subject, path) => {
                 let (subject, path) = (self.expr(subject, scope, None), self.attr_path(path, scope));
@@ -186,7 +187,8 @@ impl Unit<'_> {
         }
         let (left_span, right_span) = (left.span, right.span);
         let (left, right) = (self.expr(left, scope, None), self.expr(right, scope, None));
-        let code = self.keep(code::Binary { operator, left, right, span, left_span, right_span });
+        let simple = Expr::simple_operands(&left, &right);
+        let code = self.keep(code::Binary { operator, left, right, simple, span, left_span, right_span });
         match operator {
             Operator::And | Operator::Or | Operator::Implies => Expr::Logical(code),
             _ => Expr::Binary(code),

@@ -4,10 +4,12 @@
 //! of [`Evaluator::eval`], so it takes no native stack. Whatever recurses natively asks [`Evaluator::check_stack`]
 //! first, so that deep recursion is an error and never a crash.
 
+mod ahead;
 mod assertion;
 mod attributes;
 mod call;
 mod coerce;
+pub(crate) mod crew;
 mod equality;
 mod expect;
 mod operators;
@@ -24,6 +26,7 @@ use crate::source::Span;
 use crate::symbol::Symbol;
 use crate::thunk::{Apply, Claim, Owner, Thunk};
 use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
+use crew::Crew;
 use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
@@ -48,11 +51,15 @@ pub struct Evaluator<'a> {
     owner: Owner,
     /// Whether no other thread evaluates in this session.
     alone: bool,
+    /// The threads that evaluate, if there are several.
+    crew: Option<&'a Crew>,
+    /// Whether cheap parts are evaluated ahead.
+    ahead: bool,
 }
 
 impl<'a> Evaluator<'a> {
-    /// An evaluator for a thread whose stack may grow down to the address `stack_end`.
-    pub(crate) fn new(session: &'a Session, stack_end: usize) -> Self {
+    /// An evaluator for a thread whose stack may grow down to the address `stack_end`, alone or with others.
+    pub(crate) fn new(session: &'a Session, stack_end: usize, owner: Owner, crew: Option<&'a Crew>) -> Self {
         let budget = session.budget();
         let bump = Arena::leak(Arc::clone(&budget));
         let envs = Envs::new(bump);
@@ -64,8 +71,10 @@ impl<'a> Evaluator<'a> {
             depth: Cell::new(0),
             regexes: RefCell::default(),
             stack_end,
-            owner: 0,
-            alone: true,
+            owner,
+            alone: crew.is_none(),
+            crew,
+            ahead: session.settings().ahead,
         }
     }
 
@@ -98,6 +107,19 @@ impl<'a> Evaluator<'a> {
         #[allow(unsafe_code, reason = "the end of an environment cannot be expressed by borrowing: thunks outlive it")]
         unsafe {
             self.envs.recycle(env, count);
+        }
+    }
+
+    /// Ends that a thunk, whose value is known now, holds its environment.
+    #[inline]
+    fn release(&self, env: Env) {
+        if self.alone {
+            // SAFETY: `Evaluator::thunk` held it: whether evaluators are alone is a setting of the session, whose
+            // evaluators run one after the other then.
+            #[allow(unsafe_code, reason = "who refers to an environment cannot be expressed by borrowing")]
+            unsafe {
+                self.envs.release(env);
+            }
         }
     }
 
@@ -189,8 +211,16 @@ impl<'a> Evaluator<'a> {
     fn compute(&self, thunk: &'static Thunk) -> Outcome {
         let result = match thunk.claim(self.owner, self.alone) {
             Claim::Done(value) => return Outcome::new(Ok(value)),
-            Claim::Busy(_) => return Outcome::new(Err(Diagnostic::infinite_recursion(address(thunk)))),
-            Claim::Code(expr, env) => self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)),
+            Claim::Busy(owner) if owner == self.owner => {
+                return Outcome::new(Err(Diagnostic::infinite_recursion(address(thunk))));
+            }
+            Claim::Busy(owner) => {
+                return match self.wait_for(thunk, owner) {
+                    Ok(()) => self.compute(thunk),
+                    Err(error) => Outcome::new(Err(error)),
+                };
+            }
+            Claim::Code(expr, env) => return self.compute_code(thunk, expr, env),
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
                 let name = Value::String(self.session.symbols().text(attr.name));
@@ -201,16 +231,40 @@ impl<'a> Evaluator<'a> {
             }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
         };
-        Outcome::new(match result {
-            Ok(value) => {
-                thunk.fulfil(value, self.alone);
-                Ok(value)
-            }
-            Err(error) => {
-                thunk.release();
-                Err(error.leave(address(thunk)))
-            }
-        })
+        self.settle(thunk, result)
+    }
+
+    /// Ends the computation of a thunk.
+    #[inline]
+    fn settle(&self, thunk: &'static Thunk, result: Result<Value>) -> Outcome {
+        let (awaited, result) = match result {
+            Ok(value) => (thunk.fulfil(value, self.alone), Ok(value)),
+            Err(error) => (thunk.release(), Err(error.leave(address(thunk)))),
+        };
+        if let (true, Some(crew)) = (awaited, self.crew) {
+            crew.wake();
+        }
+        Outcome::new(result)
+    }
+
+    #[inline]
+    fn compute_code(&self, thunk: &'static Thunk, expr: &'static Expr, env: Env) -> Outcome {
+        let result = self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env));
+        if result.is_ok() {
+            self.release(env);
+        }
+        self.settle(thunk, result)
+    }
+
+    /// A thunk of code in an environment.
+    #[inline]
+    pub(crate) fn thunk(&self, expr: &'static Expr, env: Env) -> Value {
+        if self.alone {
+            env.hold()
+        } else {
+            env.keep()
+        }
+        Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
     }
 
     /// The value of an argument: known, cheap to make, or a thunk.
@@ -222,7 +276,7 @@ impl<'a> Evaluator<'a> {
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Lambda(lambda) => self.closure(lambda, env),
             Expr::List(code) => self.list_of(code.items.iter().map(|item| self.delay_element(item, env))),
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| self.thunk(expr, env)),
         }
     }
 
@@ -234,7 +288,7 @@ impl<'a> Evaluator<'a> {
             Expr::Local(slot) => env.get(slot),
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Reference(code) => env.up(code.depth).get(code.slot),
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| self.thunk(expr, env)),
         }
     }
 
@@ -242,10 +296,8 @@ impl<'a> Evaluator<'a> {
     #[inline]
     fn delay_binding(&self, expr: &'static Expr, env: Env) -> Value {
         match *expr {
-            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => {
-                Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
-            }
-            Expr::Local(slot) if slot as usize >= env.len() => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => self.thunk(expr, env),
+            Expr::Local(slot) if slot as usize >= env.len() => self.thunk(expr, env),
             _ => self.delay_element(expr, env),
         }
     }

@@ -20,6 +20,7 @@ pub mod context;
 pub mod diagnostic;
 mod env;
 pub mod evaluate;
+pub mod format;
 pub mod interface;
 pub mod io;
 mod locate;

@@ -13,16 +13,18 @@ use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
+use crate::evaluate::crew::{Crew, MAIN, MAX_THREADS};
 use crate::io::EvalIo;
 use crate::settings::Settings;
 use crate::source::{Origin, Pos, Source, Sources, Span};
 use crate::symbol::Symbols;
 use crate::syntax::{self, ParseOptions};
-use crate::thunk::Thunk;
+use crate::thunk::{Owner, Thunk};
 use crate::value::Value;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::StorePath;
@@ -60,6 +62,20 @@ pub struct Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The address that the stack of this thread, which has so many bytes, must not grow beyond.
+fn stack_end(size: usize) -> usize {
+    let marker = 0u8;
+    (&raw const marker).addr().saturating_sub(size - STACK_RESERVE)
+}
+
+struct CloseOnDrop<'a>(&'a Crew);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -158,21 +174,43 @@ impl Session {
         }
     }
 
-    /// Runs on a thread with a stack of this size; `None` when there is no such thread, and then `work` is untouched.
+    /// Runs on a thread with a stack of this size, with helpers on others; `None` when there is no such thread, and then
+    /// `work` is untouched.
     fn run_with_stack<T: Send, F>(&self, size: usize, work: &mut Option<F>) -> Option<Result<T>>
     where
         F: FnOnce(&Evaluator<'_>) -> Result<T> + Send,
     {
+        let threads = self.settings.threads.clamp(1, MAX_THREADS);
+        let crew = (threads > 1).then(Crew::default);
+        let crew = crew.as_ref();
         std::thread::scope(|scope| {
+            for owner in 1..threads as Owner {
+                let help = move || {
+                    let crew = crew?;
+                    let helper = || Evaluator::new(self, stack_end(size), owner, Some(crew)).help(crew);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(helper)) {
+                        self.budget.exhaust();
+                        crew.lose();
+                        panic.downcast::<NoMemory>().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                    }
+                    Some(())
+                };
+                // With fewer helpers, or none, it only takes longer.
+                let thread = std::thread::Builder::new().name(format!("evaluation-{owner}")).stack_size(size);
+                let _ = thread.spawn_scoped(scope, help);
+            }
             let body = || {
-                let marker = 0u8;
-                let stack_end = (&raw const marker).addr().saturating_sub(size - STACK_RESERVE);
                 let work = work.take().expect("a thread runs once");
+                // Also when it panics, so that the helpers end.
+                let _close = crew.map(CloseOnDrop);
                 // Settled here, where the stack is deep and empty again.
-                work(&Evaluator::new(self, stack_end)).map_err(|error| error.settle(self))
+                work(&Evaluator::new(self, stack_end(size), MAIN, crew)).map_err(|error| error.settle(self))
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
-            let thread = thread.spawn_scoped(scope, body).ok()?;
+            let Ok(thread) = thread.spawn_scoped(scope, body) else {
+                crew.inspect(|crew| crew.close());
+                return None;
+            };
             Some(thread.join().unwrap_or_else(|panic| match panic.downcast::<NoMemory>() {
                 Ok(_) => {
                     self.budget.exhaust();
@@ -203,10 +241,12 @@ impl Session {
     }
 
     /// One error of several that one step gave; the others are kept for the failure.
-    fn first_of(&self, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
+    fn first_of(&self, evaluator: &Evaluator<'_>, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
         let mut errors = without_repetition(errors).into_iter();
         let first = errors.next().expect("a failure has at least one diagnostic");
-        lock(&self.brothers).extend(errors);
+        if evaluator.is_main() {
+            lock(&self.brothers).extend(errors);
+        }
         Box::new(first)
     }
 
@@ -250,13 +290,13 @@ impl Session {
         scope: &Scope<'_>,
     ) -> Result<&'static crate::code::Expr> {
         let source = self.add_source(origin, text)?;
-        let tree =
-            syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
+        let tree = syntax::parse(&source, &self.symbols, self.parse_options())
+            .map_err(|errors| self.first_of(evaluator, errors))?;
         let bump: &'static Arena = evaluator.bump();
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };
-        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(errors))?;
+        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(evaluator, errors))?;
         Ok(bump.alloc(code))
     }
 
@@ -284,7 +324,8 @@ impl Session {
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile_file(evaluator, &path, &scope, span)?;
         let value = Value::Thunk(evaluator.bump().alloc(Thunk::code(code, evaluator.empty_env())));
-        lock(&self.imports).insert(path, value);
+        // Another thread may have been faster: a file has one value.
+        let value = *lock(&self.imports).entry(path).or_insert(value);
         evaluator.force(value)
     }
 
@@ -328,10 +369,12 @@ fn without_repetition(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut kept: Vec<(Diagnostic, usize)> = Vec::new();
     let mut left_out = 0;
     for error in errors {
-        match kept.iter_mut().find(|(known, _)| known.code == error.code && known.message == error.message) {
-            Some((_, times)) if error.code == Code::UndefinedVariable => *times += 1,
-            _ if kept.len() < MAX_ERRORS => kept.push((error, 1)),
-            _ => left_out += 1,
+        let same = |known: &Diagnostic| known.code == Code::UndefinedVariable && known.message == error.message;
+        let full = kept.len() == MAX_ERRORS;
+        match kept.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, times)) => *times += 1,
+            None if full => left_out += 1,
+            None => kept.push((error, 1)),
         }
     }
     if let Some((last, _)) = kept.last_mut().filter(|_| left_out > 0) {

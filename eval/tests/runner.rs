@@ -17,6 +17,8 @@ mod test_hostile;
 mod test_interface;
 mod test_language;
 mod test_properties;
+mod test_threads;
+mod test_tree;
 
 /// A test file that no module names would silently not run.
 #[test]

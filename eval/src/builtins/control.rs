@@ -72,12 +72,14 @@ fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
         Value::String(text) => String::from_utf8_lossy(text.bytes).into_owned(),
         other => String::from_utf8_lossy(&evaluator.print(other)).into_owned(),
     };
+    evaluator.check_effect()?;
     evaluator.session.io().trace(&format!("trace: {text}"));
     evaluator.force(args[1])
 }
 
 fn warn(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_string(args[0], span, "as the first argument of `warn`")?;
+    evaluator.check_effect()?;
     evaluator.session.io().trace(&format!("evaluation warning: {}", String::from_utf8_lossy(text.bytes)));
     evaluator.force(args[1])
 }

@@ -85,14 +85,16 @@ impl ShownLine {
     }
 }
 
+/// Whether a character is invisible or changes the direction of writing, so that a text is not what it seems.
+pub(super) fn is_deceptive(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// What stands for a character, and how wide it is.
 fn cell(character: char) -> (String, usize) {
     match character {
         '\t' => (TAB.to_owned(), TAB.len()),
-        // What would be invisible or move the cursor.
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            (char::REPLACEMENT_CHARACTER.to_string(), 1)
-        }
+        character if is_deceptive(character) => (char::REPLACEMENT_CHARACTER.to_string(), 1),
         character => match character.width() {
             Some(width) => (character.to_string(), width),
             None => (char::REPLACEMENT_CHARACTER.to_string(), 1),

@@ -11,6 +11,7 @@
 //! ```
 
 use super::excerpt::{Excerpt, Mark};
+use super::line::is_deceptive;
 use super::{Diagnostic, Frame, Severity};
 use crate::source::{Source, Sources, Span};
 use std::sync::Arc;
@@ -189,7 +190,7 @@ fn clean(text: &str, colour: bool) -> String {
             rest = &rest[length..];
             continue;
         }
-        let plain = !character.is_control() || matches!(character, '\n' | '\t');
+        let plain = (!character.is_control() && !is_deceptive(character)) || matches!(character, '\n' | '\t');
         out.push(if plain { character } else { char::REPLACEMENT_CHARACTER });
         rest = &rest[character.len_utf8()..];
     }

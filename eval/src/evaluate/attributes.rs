@@ -101,6 +101,9 @@ impl Evaluator<'_> {
         for dynamic in code.dynamic {
             self.add_dynamic(dynamic, inner, &mut attrs)?;
         }
+        if code.overrides.is_none() && (code.recursive || !bindings.sources.is_empty()) {
+            self.recycle(inner, 1);
+        }
         Ok(Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs))))
     }
 

@@ -10,7 +10,6 @@ use crate::env::Env;
 use crate::near::did_you_mean;
 use crate::source::Span;
 use crate::symbol::names;
-use crate::thunk::Thunk;
 use crate::value::{Closure, Partial, Value};
 
 /// Calls with up to so many arguments keep them on the stack.
@@ -117,7 +116,7 @@ impl Evaluator<'_> {
     fn delay_default(&self, default: &'static Expr, env: Env) -> Value {
         match *default {
             Expr::Const(value) => value,
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(default, env))),
+            _ => self.thunk(default, env),
         }
     }
 

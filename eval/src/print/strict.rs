@@ -3,6 +3,7 @@
 use super::by_name;
 use crate::diagnostic::{Diagnostic, Result};
 use crate::evaluate::Evaluator;
+use crate::evaluate::crew::Wanted;
 use crate::source::Span;
 use crate::value::Value;
 use rustc_hash::FxHashSet;
@@ -13,6 +14,7 @@ impl Evaluator<'_> {
     /// # Errors
     /// Whatever evaluation raises, with the way to the part in its trace.
     pub fn force_deep(&self, value: Value, span: Span) -> Result<()> {
+        self.announce(Wanted::Deep(value));
         let mut seen = FxHashSet::default();
         let mut work = vec![value];
         while let Some(part) = work.pop() {

@@ -4,6 +4,7 @@
 //! first byte decides which recognisers are tried; where several match, the longest wins, as in Nix: `a-b` is a name,
 //! `a/b` a path, `a:b` a URI.
 
+use super::kind::Kind;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_until, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
@@ -84,6 +85,12 @@ pub(crate) fn lex(text: &[u8], offset: usize) -> Lexeme {
     Lexeme { token, start, end: start + length }
 }
 
+/// The first byte of the token at `offset` or behind the white space and comments there.
+pub(crate) fn first_byte(text: &[u8], offset: usize) -> Option<u8> {
+    let (start, closed) = skip_blank(text, offset);
+    if closed { text.get(start).copied() } else { None }
+}
+
 /// Skips white space and comments; false when a comment has no end.
 fn skip_blank(text: &[u8], mut offset: usize) -> (usize, bool) {
     loop {
@@ -96,6 +103,21 @@ fn skip_blank(text: &[u8], mut offset: usize) -> (usize, bool) {
             },
             _ => return (offset, true),
         }
+    }
+}
+
+/// The white space or comment that a text starts with. Of a text that starts with neither, [`Kind::Unknown`] and all.
+pub(super) fn trivia(text: &[u8]) -> (Kind, usize) {
+    match text {
+        [b' ' | b'\t' | b'\r' | b'\n', ..] => {
+            let blank = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+            (Kind::Whitespace, blank)
+        }
+        [b'#', ..] => (Kind::LineComment, text.iter().take_while(|&&byte| byte != b'\n' && byte != b'\r').count()),
+        _ => match block_comment(text) {
+            Ok((_, comment)) => (Kind::BlockComment, comment.len()),
+            Err(_) => (Kind::Unknown, text.len()),
+        },
     }
 }
 
@@ -218,7 +240,13 @@ const SYMBOLS: &[&str] = &[
 
 fn symbol(rest: &[u8]) -> (Token, usize) {
     let found = SYMBOLS.iter().find(|symbol| rest.starts_with(symbol.as_bytes()));
-    found.map_or((Token::Unknown, 1), |symbol| (Token::Symbol(symbol), symbol.len()))
+    found.map_or_else(|| (Token::Unknown, character_length(rest)), |symbol| (Token::Symbol(symbol), symbol.len()))
+}
+
+/// The length of the character that a text starts with; of what is not UTF-8, one byte.
+fn character_length(rest: &[u8]) -> usize {
+    let first = rest[..rest.len().min(4)].utf8_chunks().next();
+    first.and_then(|chunk| chunk.valid().chars().next()).map_or(1, char::len_utf8)
 }
 
 const fn is_name_byte(byte: u8) -> bool {
