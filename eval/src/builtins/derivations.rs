@@ -11,6 +11,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::{Pos, Span};
 use crate::symbol::{Symbol, names};
+use crate::thunk::Thunk;
 use crate::value::Value;
 use store::OutputName;
 use store::derivation::{ParseOutputNameError, output_guest_path};
@@ -27,11 +28,11 @@ pub(super) const TABLE: &[Builtin] = &[
     row("placeholder", 1, "The path where a build creates one of its own outputs.", placeholder),
 ];
 
-/// Gives the set of one output: attributes, `derivationStrict` of them, and the output's name.
+/// Gives the set of one output: attributes, `derivationStrict` of them, the output's name, and the list of all such sets.
 static OF_OUTPUT: Builtin =
-    row("derivation.output", 3, "The set of one output of a derivation.", |evaluator, args, span| {
+    row("derivation.output", 4, "The set of one output of a derivation.", |evaluator, args, span| {
         let name = evaluator.expect_string(args[2], span, "as the name of an output")?;
-        of_output(evaluator, args[0], args[1], Value::String(name), span)
+        of_output(evaluator, args[0], args[1], Value::String(name), args[3], span)
     });
 
 /// Gives an attribute of a set that is a thunk.
@@ -72,28 +73,41 @@ pub(super) fn output_name(evaluator: &Evaluator<'_>, value: Value, span: Span) -
 
 fn derivation(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let attrs = evaluator.expect_attrs(args[0], span, "as the argument of `derivation`")?;
-    let first = output_values(evaluator, attrs, span)?[0];
+    let outputs = output_values(evaluator, attrs, span)?;
     let attrs = Value::Attrs(attrs);
     let strict = evaluator.delay_call(Value::Builtin(&STRICT), &[attrs]);
-    of_output(evaluator, attrs, strict, first, span)
+    // Every set has all sets: through a thunk that is done as soon as the list exists.
+    let own: &'static Thunk = evaluator.bump().alloc(Thunk::call(Value::Null, Value::Null));
+    let all = Value::Thunk(own);
+    let set = |name: &Value| evaluator.delay_call(Value::Builtin(&OF_OUTPUT), &[attrs, strict, *name, all]);
+    let sets: Vec<_> = outputs.iter().map(set).collect();
+    own.claim(0, true);
+    own.fulfil(evaluator.list(&sets), true);
+    evaluator.force(sets[0])
 }
 
-fn of_output(evaluator: &Evaluator<'_>, attrs: Value, strict: Value, output: Value, span: Span) -> Result<Value> {
+fn of_output(
+    evaluator: &Evaluator<'_>,
+    attrs: Value,
+    strict: Value,
+    output: Value,
+    all: Value,
+    span: Span,
+) -> Result<Value> {
     let given = evaluator.expect_attrs(attrs, span, "as the attributes of a derivation")?;
     let outputs = output_values(evaluator, given, span)?;
     let symbols = evaluator.session.symbols();
-    let sets: Vec<_> =
-        outputs.iter().map(|name| evaluator.delay_call(Value::Builtin(&OF_OUTPUT), &[attrs, strict, *name])).collect();
+    let sets = evaluator.expect_list(all, span, "as the outputs of a derivation")?;
     let field = |name: Value| evaluator.delay_call(Value::Builtin(&FIELD), &[strict, name]);
     let mut more: Vec<(Symbol, Value)> = vec![
         (names::DRV_PATH, field(Value::String(symbols.text(names::DRV_PATH)))),
         (names::OUT_PATH, field(output)),
         (names::TYPE, evaluator.string(b"derivation")),
         (names::OUTPUT_NAME, output),
-        (names::ALL, evaluator.list(&sets)),
+        (names::ALL, Value::List(sets)),
         (names::DRV_ATTRS, attrs),
     ];
-    for (name, set) in outputs.iter().zip(&sets) {
+    for (name, set) in outputs.iter().zip(sets.items) {
         more.push((evaluator.attribute_name(*name, span)?, *set));
     }
     let pos = |name| given.get(name).map_or(Pos::NONE, |attr| attr.pos);
