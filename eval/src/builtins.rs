@@ -6,18 +6,23 @@
 
 mod arithmetic;
 mod attributes;
+mod closure;
 mod contexts;
 mod control;
 mod derivations;
+mod fetch;
 mod files;
+mod from_json;
 mod hashes;
 mod lists;
+mod nar;
 mod regex;
 mod replace;
 mod strings;
 mod toml;
 mod types;
 mod versions;
+mod yaml;
 
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
@@ -32,6 +37,7 @@ use crate::value::{List, Text, Value};
 use std::fmt;
 
 pub(crate) use files::find_file;
+pub(crate) use regex::Pattern;
 
 /// What runs when a builtin function is called.
 pub type Run = fn(&Evaluator<'_>, &[Value], Span) -> Result<Value>;
@@ -71,10 +77,13 @@ impl Builtin {
 const TABLES: &[&[Builtin]] = &[
     arithmetic::TABLE,
     attributes::TABLE,
+    closure::TABLE,
     contexts::TABLE,
     control::TABLE,
     derivations::TABLE,
+    fetch::TABLE,
     files::TABLE,
+    from_json::TABLE,
     hashes::TABLE,
     lists::TABLE,
     regex::TABLE,
@@ -83,6 +92,7 @@ const TABLES: &[&[Builtin]] = &[
     toml::TABLE,
     types::TABLE,
     versions::TABLE,
+    yaml::TABLE,
 ];
 
 /// Functions of Nix that larder does not have: they reach out of evaluation, or belong to flakes or to Nix's own store.
@@ -91,9 +101,7 @@ const UNAVAILABLE: &[&str] = &[
     "fetchClosure",
     "fetchGit",
     "fetchMercurial",
-    "fetchTarball",
     "fetchTree",
-    "fetchurl",
     "flakeRefToString",
     "getFlake",
     "importNative",
@@ -121,6 +129,7 @@ const GLOBAL: &[&str] = &[
     "derivation",
     "derivationStrict",
     "dirOf",
+    "fetchTarball",
     "fromTOML",
     "import",
     "isNull",
@@ -177,7 +186,7 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
         ("false", Value::Bool(false)),
         ("null", Value::Null),
         ("currentSystem", text(&settings.system)),
-        ("nixVersion", text("2.34.0")),
+        ("nixVersion", text("2.34.8")),
         ("langVersion", Value::Int(6)),
         ("storeDir", text(store::STORE_DIR)),
         ("nixPath", Value::List(&crate::value::EMPTY_LIST)),

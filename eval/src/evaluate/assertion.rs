@@ -48,8 +48,11 @@ impl Evaluator<'_> {
         if let Some(Difference { place, left, right }) = difference.filter(|difference| !difference.place.is_empty()) {
             error.message = format!("assertion failed: {place} differs: {left} and {right}");
         } else {
-            let [left, right] = [left, right].map(|side| self.preview(side, SHORT));
-            error.message = format!("assertion failed: {left} {} {right} is false", code.operator.symbol());
+            let [mut left, mut right] = [left, right].map(|side| self.preview(side, SHORT));
+            if code.written != code.operator {
+                std::mem::swap(&mut left, &mut right);
+            }
+            error.message = format!("assertion failed: {left} {} {right} is false", code.written.symbol());
         }
         // What is written out in the text needs no repetition.
         for (side, span, value) in [(&code.left, code.left_span, left), (&code.right, code.right_span, right)] {
