@@ -64,6 +64,7 @@ codes! {
     Realise = "E0204", "a derivation could not be built during evaluation";
     Selection = "E0301", "an attribute path does not lead to a value";
     Internal = "E0901", "larder could not start evaluation";
+    Interrupted = "E0902", "evaluation was interrupted";
 }
 
 impl Code {

@@ -122,6 +122,9 @@ impl<'a> Evaluator<'a> {
             return self.enter(span);
         }
         let limit = self.session.settings().max_call_depth.saturating_mul(TAIL_CALLS_PER_DEPTH);
+        if self.session.is_interrupted() {
+            return Err(interrupted());
+        }
         if calls > limit {
             let message = format!("more than {limit} calls in a row without a result");
             return Err(Diagnostic::new(Code::TooManyCalls, span, message).hint("does the recursion ever end?"));
@@ -135,6 +138,9 @@ impl<'a> Evaluator<'a> {
         self.depth.set(depth);
         if depth > self.session.settings().max_call_depth {
             return Err(self.too_deep(span));
+        }
+        if self.session.is_interrupted() {
+            return Err(interrupted());
         }
         self.check_stack(span)
     }
@@ -357,6 +363,11 @@ impl<'a> Evaluator<'a> {
 fn infinite_recursion() -> Box<Diagnostic> {
     Diagnostic::new(Code::InfiniteRecursion, Span::NONE, "infinite recursion: this value depends on itself")
         .label("its value is needed to compute itself")
+}
+
+#[cold]
+fn interrupted() -> Box<Diagnostic> {
+    Diagnostic::new(Code::Interrupted, Span::NONE, "interrupted")
 }
 
 #[cold]

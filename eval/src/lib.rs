@@ -19,6 +19,7 @@ pub mod context;
 pub mod diagnostic;
 mod env;
 pub mod evaluate;
+pub mod interactive;
 pub mod interface;
 pub mod io;
 mod near;
@@ -35,8 +36,10 @@ pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, RenderOptions, Severity, render};
 pub use evaluate::Evaluator;
+pub use interactive::Variables;
 pub use interface::{Argument, DerivationRef};
 pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};
+pub use print::pretty::Layout;
 pub use session::{Failure, Session};
 pub use settings::{Impure, Settings};
 pub use source::{Origin, Sources, Span};

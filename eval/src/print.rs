@@ -2,6 +2,7 @@
 
 pub(crate) mod float;
 pub(crate) mod json;
+pub mod pretty;
 pub(crate) mod xml;
 
 use crate::attrs::{Attr, Attrs};

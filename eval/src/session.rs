@@ -23,6 +23,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::StorePath;
 
@@ -48,6 +49,8 @@ pub struct Session {
     derivations: Mutex<BTreeSet<StorePath>>,
     /// Further diagnostics of a failure: a syntax error in an imported file may have brothers.
     brothers: Mutex<Vec<Diagnostic>>,
+    /// Whether somebody asked the running evaluation to end.
+    interrupted: AtomicBool,
     /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
     evaluating: Mutex<()>,
 }
@@ -79,6 +82,7 @@ impl Session {
             added: Mutex::default(),
             derivations: Mutex::default(),
             brothers: Mutex::default(),
+            interrupted: AtomicBool::new(false),
             evaluating: Mutex::default(),
         }
     }
@@ -99,6 +103,22 @@ impl Session {
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// Asks the evaluation that is running, if there is one, to end at its next call with [`Code::Interrupted`].
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the running evaluation shall end.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// The variables that every text knows, in no order.
+    pub(crate) fn global_names(&self) -> Vec<String> {
+        self.globals.keys().map(|name| self.symbols.display(*name)).collect()
     }
 
     /// The outside.
@@ -123,6 +143,7 @@ impl Session {
     ) -> std::result::Result<T, Failure> {
         let _evaluating = lock(&self.evaluating);
         lock(&self.brothers).clear();
+        self.interrupted.store(false, Ordering::Relaxed);
         let mut work = Some(work);
         // Where so much address space is not to be had, less must do: deep recursion fails sooner.
         let mut size = self.settings.stack_bytes.max(4 * STACK_RESERVE);

@@ -11,6 +11,7 @@
 mod host_io;
 mod test_deep;
 mod test_derivation;
+mod test_dialogue;
 mod test_differential;
 mod test_interface;
 mod test_language;
