@@ -17,6 +17,7 @@ mod parse;
 mod query;
 mod realise;
 mod rebuild_index;
+mod repl;
 mod repro;
 mod roots;
 mod run;
@@ -62,6 +63,8 @@ commands! {
     Shell => shell,
     /// Print the value of an expression as `nix-instantiate --eval` prints it
     Eval => eval,
+    /// Evaluate expressions one after the other, in a dialogue
+    Repl => repl,
     /// Check the syntax of a file
     Parse => parse,
     /// Evaluate installables to derivations and print their store paths

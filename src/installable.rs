@@ -2,7 +2,7 @@
 
 use crate::context::{Context, system};
 use crate::error::CliError;
-use crate::host_io::{HostIo, realise_with};
+use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Value, render};
 use std::os::unix::ffi::OsStrExt;
@@ -39,10 +39,11 @@ impl EvalArgs {
 
 /// A session of the evaluator on this machine.
 pub(crate) struct Evaluation {
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
     io: Arc<HostIo>,
     arguments: Vec<(String, Argument)>,
-    trace: bool,
+    /// Whether the whole trace of an error is shown.
+    pub(crate) trace: bool,
 }
 
 impl Evaluation {
@@ -55,13 +56,18 @@ impl Evaluation {
         let io = Arc::new(HostIo::new(store, Box::new(realise)));
         let mut settings = eval::Settings::new(system());
         settings.impure = args.impure.then(impure);
-        let session = Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>);
+        let session = Arc::new(Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>));
         Ok(Self { session, io, arguments: args.all(), trace: args.trace })
     }
 
     /// Keeps what evaluation has made, so that it can be built.
     pub(crate) fn flush(&self) -> Result<(), CliError> {
         Ok(self.io.flush()?)
+    }
+
+    /// While the returned value lives, evaluation traces nothing and builds nothing.
+    pub(crate) fn silence(&self) -> Silence {
+        HostIo::silence(&self.io)
     }
 
     /// Lays out what the evaluator says is wrong.
@@ -100,7 +106,7 @@ impl Evaluation {
     }
 
     /// The derivation that a value is; the error says what it is instead.
-    fn derivation(&self, value: Value, named: &str) -> Result<DerivationRef, CliError> {
+    pub(crate) fn derivation(&self, value: Value, named: &str) -> Result<DerivationRef, CliError> {
         let derivation = self.session.as_derivation(value).map_err(|failure| self.failure(failure))?;
         if let Some(derivation) = derivation {
             return Ok(derivation);
@@ -125,7 +131,7 @@ pub(crate) fn rendered(session: &Session, failure: &Failure, trace: bool) -> Cli
     CliError::evaluation(shown.join("\n"))
 }
 
-fn current_directory() -> Result<PathBuf, CliError> {
+pub(crate) fn current_directory() -> Result<PathBuf, CliError> {
     std::env::current_dir().map_err(|error| CliError::failed(format!("cannot find the current directory: {error}")))
 }
 

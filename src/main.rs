@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod realising;
+mod repl;
 mod sandbox;
 mod text;
 

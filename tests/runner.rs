@@ -23,6 +23,7 @@ mod test_namespaces;
 mod test_network;
 mod test_newcomer;
 mod test_queries;
+mod test_repl;
 
 #[test]
 fn no_file_is_forgotten() {
