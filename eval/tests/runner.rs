@@ -16,6 +16,7 @@ mod test_differential;
 mod test_interface;
 mod test_language;
 mod test_properties;
+mod test_tree;
 
 /// A test file that no module names would silently not run.
 #[test]

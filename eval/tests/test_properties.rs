@@ -12,7 +12,7 @@ fn session() -> Session {
 }
 
 /// Texts of pieces of the language, in any order: nearer to real programs than random bytes.
-fn pieces() -> impl Strategy<Value = String> {
+pub fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "a", "b", "1", "1.5", " ", "\n", "{", "}", "(", ")", "[", "]", ";", ":", ",", "@", "=", ".", "?", "!", "+",
         "-", "*", "/", "<", ">", "//", "++", "->", "&&", "||", "==", "\"", "''", "${", "$", "'", "\\", "let ", " in ",

@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
-use eval::interactive::{Completion, Input, classify};
+use eval::interactive::{Completion, Input, are_bindings, classify};
 use eval::{Failure, Layout, Origin, Value, Variables};
 use std::path::PathBuf;
 use std::process::Command as Process;
@@ -80,17 +80,18 @@ impl<'c> Dialogue<'c> {
         }
         match classify(&self.evaluation.session, input.as_bytes()) {
             Input::Empty => {}
-            Input::Bindings => {
-                let origin = self.origin();
-                let Self { evaluation, variables, directory, .. } = self;
-                evaluation
-                    .session
-                    .define(variables, origin, input.as_bytes(), directory)
-                    .map_err(|failure| evaluation.failure(failure))?;
-            }
-            Input::Expression | Input::Incomplete => self.print(input, false)?,
+            // What is not complete now never will be: defining or evaluating it says what is missing.
+            _ if are_bindings(input.as_bytes()) => self.define(input)?,
+            _ => self.print(input, false)?,
         }
         Ok(Next::Input)
+    }
+
+    fn define(&mut self, bindings: &str) -> Result<(), CliError> {
+        let origin = self.origin();
+        let Self { evaluation, variables, directory, .. } = self;
+        let defined = evaluation.session.define(variables, origin, bindings.as_bytes(), directory);
+        defined.map(drop).map_err(|failure| evaluation.failure(failure))
     }
 
     fn obey(&mut self, line: &str) -> Result<Next, CliError> {

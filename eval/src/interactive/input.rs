@@ -48,7 +48,8 @@ fn wants_more(session: &Session, error: &Diagnostic, start: usize, end: usize) -
 }
 
 /// Whether a text begins as bindings do: `inherit`, or an attribute path and `=`.
-fn are_bindings(text: &[u8]) -> bool {
+#[must_use]
+pub fn are_bindings(text: &[u8]) -> bool {
     let mut at = 0;
     loop {
         let name = lex(text, at);

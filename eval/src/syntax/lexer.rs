@@ -4,6 +4,7 @@
 //! first byte decides which recognisers are tried; where several match, the longest wins, as in Nix: `a-b` is a name,
 //! `a/b` a path, `a:b` a URI.
 
+use super::kind::Kind;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_until, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
@@ -96,6 +97,21 @@ fn skip_blank(text: &[u8], mut offset: usize) -> (usize, bool) {
             },
             _ => return (offset, true),
         }
+    }
+}
+
+/// The white space or comment that a text starts with. Of a text that starts with neither, [`Kind::Unknown`] and all.
+pub(super) fn trivia(text: &[u8]) -> (Kind, usize) {
+    match text {
+        [b' ' | b'\t' | b'\r' | b'\n', ..] => {
+            let blank = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+            (Kind::Whitespace, blank)
+        }
+        [b'#', ..] => (Kind::LineComment, text.iter().take_while(|&&byte| byte != b'\n' && byte != b'\r').count()),
+        _ => match block_comment(text) {
+            Ok((_, comment)) => (Kind::BlockComment, comment.len()),
+            Err(_) => (Kind::Unknown, text.len()),
+        },
     }
 }
 

@@ -19,7 +19,9 @@ mod simple;
 mod text;
 
 use super::ast::{Expr, ExprKind, Formal, Lambda, Operator, Pattern};
+use super::kind::Kind;
 use super::lexer::{Keyword, Lexeme, Token, lex};
+use super::record::Recorder;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::source::{Source, Span};
 use crate::symbol::{Symbols, names};
@@ -42,7 +44,7 @@ impl Default for ParseOptions {
 /// How many errors one parse reports.
 const MAX_ERRORS: usize = 20;
 
-struct Parser<'a> {
+struct Parser<'a, R> {
     source: &'a Source,
     symbols: &'a Symbols,
     options: ParseOptions,
@@ -53,6 +55,7 @@ struct Parser<'a> {
     line_end: usize,
     depth: usize,
     errors: Vec<Diagnostic>,
+    recorder: R,
 }
 
 /// Parses a whole source. Needs a deep stack for deeply nested texts; see [`crate::stack`].
@@ -60,20 +63,28 @@ struct Parser<'a> {
 /// # Errors
 /// All that is wrong with the text, at least one.
 pub fn parse(source: &Source, symbols: &Symbols, options: ParseOptions) -> std::result::Result<Expr, Vec<Diagnostic>> {
+    let (expr, errors, ()) = parse_with(source, symbols, options, ());
+    match expr {
+        Some(expr) if errors.is_empty() => Ok(expr),
+        _ => Err(errors),
+    }
+}
+
+/// Parses a whole source and takes note of its tokens and nodes. Without an expression there is at least one error.
+pub(super) fn parse_with<R: Recorder>(
+    source: &Source,
+    symbols: &Symbols,
+    options: ParseOptions,
+    recorder: R,
+) -> (Option<Expr>, Vec<Diagnostic>, R) {
     let current = lex(&source.text, 0);
     let mut parser =
-        Parser { source, symbols, options, current, previous: 0, line_end: 0, depth: 0, errors: Vec::new() };
+        Parser { source, symbols, options, current, previous: 0, line_end: 0, depth: 0, errors: Vec::new(), recorder };
     let result = parser
         .expr()
         .and_then(|expr| if parser.current.token == Token::End { Ok(expr) } else { Err(parser.trailing()) });
-    match result {
-        Ok(expr) if parser.errors.is_empty() => Ok(expr),
-        Ok(_) => Err(parser.errors),
-        Err(error) => {
-            parser.errors.push(*error);
-            Err(parser.errors)
-        }
-    }
+    let expr = result.map_err(|error| parser.errors.push(*error)).ok();
+    (expr, parser.errors, parser.recorder)
 }
 
 const LEFT: u8 = 1;
@@ -107,7 +118,7 @@ fn binding_power(symbol: &str) -> Option<(Operator, u8, u8)> {
     })
 }
 
-impl<'a> Parser<'a> {
+impl<'a, R: Recorder> Parser<'a, R> {
     fn span_of(&self, lexeme: Lexeme) -> Span {
         self.source.span(lexeme.start, lexeme.end)
     }
@@ -122,6 +133,7 @@ impl<'a> Parser<'a> {
 
     fn next(&mut self) -> Lexeme {
         let lexeme = self.current;
+        self.recorder.token(lexeme.token, lexeme.start, lexeme.end);
         self.go_on_at(lexeme.end);
         lexeme
     }
@@ -237,8 +249,8 @@ impl<'a> Parser<'a> {
         match self.current.token {
             Token::Name if self.name_starts_lambda() => self.lambda(start),
             Token::Symbol("{") if self.brace_starts_lambda() => self.lambda(start),
-            Token::Keyword(Keyword::Assert) => self.two_parts(start, "assert", ExprKind::Assert),
-            Token::Keyword(Keyword::With) => self.two_parts(start, "with", ExprKind::With),
+            Token::Keyword(Keyword::Assert) => self.two_parts(start, Kind::Assert, "assert", ExprKind::Assert),
+            Token::Keyword(Keyword::With) => self.two_parts(start, Kind::With, "with", ExprKind::With),
             Token::Keyword(Keyword::Let) if !self.let_has_brace() => self.let_in(start),
             Token::Keyword(Keyword::If) => self.conditional(start),
             _ => self.operation(0),
@@ -277,16 +289,28 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn finish(&self, kind: ExprKind, start: usize) -> Expr {
+    /// Takes note of a node that ends with the last token.
+    fn note(&mut self, kind: Kind, start: usize) {
+        self.recorder.node(kind, start, self.previous);
+    }
+
+    fn finish(&mut self, node: Kind, kind: ExprKind, start: usize) -> Expr {
+        self.note(node, start);
         Expr { kind, span: self.span_from(start) }
     }
 
-    fn two_parts(&mut self, start: usize, keyword: &str, kind: fn(Box<[Expr; 2]>) -> ExprKind) -> Result<Expr> {
+    fn two_parts(
+        &mut self,
+        start: usize,
+        node: Kind,
+        keyword: &str,
+        kind: fn(Box<[Expr; 2]>) -> ExprKind,
+    ) -> Result<Expr> {
         self.next();
         let first = self.expr()?;
         self.expect(";", &format!(" after the expression of `{keyword}`"))?;
         let second = self.expr()?;
-        Ok(self.finish(kind(Box::new([first, second])), start))
+        Ok(self.finish(node, kind(Box::new([first, second])), start))
     }
 
     fn let_in(&mut self, start: usize) -> Result<Expr> {
@@ -296,7 +320,7 @@ impl<'a> Parser<'a> {
             return Err(self.unclosed("in", open));
         }
         let body = self.expr()?;
-        Ok(self.finish(ExprKind::Let(Box::new(set), Box::new(body)), start))
+        Ok(self.finish(Kind::Let, ExprKind::Let(Box::new(set), Box::new(body)), start))
     }
 
     fn conditional(&mut self, start: usize) -> Result<Expr> {
@@ -306,19 +330,23 @@ impl<'a> Parser<'a> {
         let yes = self.expr()?;
         self.expect_keyword(Keyword::Else, "else")?;
         let no = self.expr()?;
-        Ok(self.finish(ExprKind::If(Box::new([condition, yes, no])), start))
+        Ok(self.finish(Kind::If, ExprKind::If(Box::new([condition, yes, no])), start))
     }
 
     fn lambda(&mut self, start: usize) -> Result<Expr> {
         let pattern = self.pattern()?;
+        if matches!(pattern, Pattern::Set { .. }) {
+            self.note(Kind::Pattern, start);
+        }
         self.expect(":", " after the function's argument")?;
         let body = self.expr()?;
-        Ok(self.finish(ExprKind::Lambda(Box::new(Lambda { pattern, body })), start))
+        Ok(self.finish(Kind::Lambda, ExprKind::Lambda(Box::new(Lambda { pattern, body })), start))
     }
 
     fn pattern(&mut self) -> Result<Pattern> {
         if self.current.token == Token::Name {
             let name = self.next();
+            self.note(Kind::Name, name.start);
             let (symbol, span) = (self.symbols.intern(self.text(name)), self.span_of(name));
             if !self.take("@") {
                 return Ok(Pattern::Name(symbol, span));
@@ -356,12 +384,17 @@ impl<'a> Parser<'a> {
     fn formal(&mut self) -> Result<Formal> {
         let name = self.name("the name of an argument")?;
         let default = if self.take("?") { Some(self.expr()?) } else { None };
+        self.note(Kind::Formal, name.start);
         Ok(Formal { name: self.symbols.intern(self.text(name)), span: self.span_of(name), default })
     }
 
     fn name(&mut self, what: &str) -> Result<Lexeme> {
         match self.current.token {
-            Token::Name | Token::Keyword(Keyword::Or) => Ok(self.next()),
+            Token::Name | Token::Keyword(Keyword::Or) => {
+                let name = self.next();
+                self.note(Kind::Name, name.start);
+                Ok(name)
+            }
             _ => Err(self.unexpected(what)),
         }
     }
@@ -395,7 +428,7 @@ impl<'a> Parser<'a> {
             if symbol == "?" && HAS_ATTR_POWER >= least {
                 self.next();
                 let path = self.attr_path()?;
-                left = self.finish(ExprKind::HasAttr(Box::new(left), path), start);
+                left = self.finish(Kind::HasAttr, ExprKind::HasAttr(Box::new(left), path), start);
                 continue;
             }
             let Some((operator, power, side)) = binding_power(symbol) else { return Ok(left) };
@@ -409,7 +442,7 @@ impl<'a> Parser<'a> {
             self.next();
             let right = self.operation(if side == RIGHT { power } else { power + 1 })?;
             alone = (side == NONE).then_some(power);
-            left = self.finish(ExprKind::Binary(operator, Box::new([left, right])), start);
+            left = self.finish(Kind::Binary, ExprKind::Binary(operator, Box::new([left, right])), start);
         }
     }
 
@@ -431,11 +464,11 @@ impl<'a> Parser<'a> {
     fn operand(&mut self, start: usize) -> Result<Expr> {
         if self.take("!") {
             let operand = self.operation(NOT_POWER)?;
-            return Ok(self.finish(ExprKind::Not(Box::new(operand)), start));
+            return Ok(self.finish(Kind::Unary, ExprKind::Not(Box::new(operand)), start));
         }
         if self.take("-") {
             let operand = self.operation(NEGATE_POWER)?;
-            return Ok(self.finish(ExprKind::Negate(Box::new(operand)), start));
+            return Ok(self.finish(Kind::Unary, ExprKind::Negate(Box::new(operand)), start));
         }
         let function = self.select()?;
         let mut arguments = Vec::new();
@@ -445,7 +478,7 @@ impl<'a> Parser<'a> {
         if arguments.is_empty() {
             return Ok(function);
         }
-        Ok(self.finish(ExprKind::Call(Box::new(function), arguments), start))
+        Ok(self.finish(Kind::Call, ExprKind::Call(Box::new(function), arguments), start))
     }
 
     fn starts_simple(&self) -> bool {
@@ -465,13 +498,14 @@ impl<'a> Parser<'a> {
             let path = self.attr_path()?;
             let default =
                 if self.take_keyword(Keyword::Or) { Some(Box::new(self.nested(Self::select)?)) } else { None };
-            return Ok(self.finish(ExprKind::Select(Box::new(subject), path, default), start));
+            return Ok(self.finish(Kind::Select, ExprKind::Select(Box::new(subject), path, default), start));
         }
         if self.current.token == Token::Keyword(Keyword::Or) {
             // An old spelling that the grammar keeps: `f or` calls `f` with the variable `or`.
             let or = self.next();
+            self.note(Kind::Variable, or.start);
             let argument = Expr { kind: ExprKind::Variable(names::OR), span: self.span_of(or) };
-            return Ok(self.finish(ExprKind::Call(Box::new(subject), vec![argument]), start));
+            return Ok(self.finish(Kind::Call, ExprKind::Call(Box::new(subject), vec![argument]), start));
         }
         Ok(subject)
     }

@@ -4,9 +4,11 @@ use super::{MAX_ERRORS, Parser};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::syntax::ast::{AttrName, AttrSet};
 use crate::syntax::attr_set::AttrSetBuilder;
+use crate::syntax::kind::Kind;
 use crate::syntax::lexer::{Keyword, Lexeme, Token};
+use crate::syntax::record::Recorder;
 
-impl Parser<'_> {
+impl<R: Recorder> Parser<'_, R> {
     pub(super) fn braced_bindings(&mut self, recursive: bool) -> Result<AttrSet> {
         let open = self.current;
         self.expect("{", "")?;
@@ -59,16 +61,20 @@ impl Parser<'_> {
     }
 
     pub(super) fn binding(&mut self, builder: &mut AttrSetBuilder) -> Result<()> {
+        let start = self.current.start;
         if self.take_keyword(Keyword::Inherit) {
-            return self.inherit(builder);
+            self.inherit(builder)?;
+            self.note(Kind::Inherit, start);
+            return Ok(());
         }
         let path = self.attr_path()?;
         self.expect("=", " after the attribute's name")?;
-        let start = self.current.start;
+        let value_start = self.current.start;
         let value = self.expr()?;
         if !self.take(";") {
-            return Err(self.missing_semicolon(start));
+            return Err(self.missing_semicolon(value_start));
         }
+        self.note(Kind::Binding, start);
         builder.bind(self.symbols, path, value)
     }
 
@@ -90,6 +96,7 @@ impl Parser<'_> {
         let source = if self.take("(") {
             let source = self.expr()?;
             self.expect_close(")", open)?;
+            self.note(Kind::InheritFrom, open.start);
             Some(builder.source(source))
         } else {
             None

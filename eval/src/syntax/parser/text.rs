@@ -4,27 +4,35 @@ use super::Parser;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::syntax::ast::{Expr, ExprKind, Part};
 use crate::syntax::indented::{self, Piece};
+use crate::syntax::kind::Kind;
 use crate::syntax::lexer::{Lexeme, Token};
-use crate::syntax::strings::{self, Stop, push_text};
+use crate::syntax::record::Recorder;
+use crate::syntax::strings::{self, Stop, Stretch, push_text};
 
-impl Parser<'_> {
+impl<R: Recorder> Parser<'_, R> {
     /// `${ e }`, with the opening taken; leaves the offset behind `}` to the caller.
     pub(super) fn interpolation(&mut self, open: usize) -> Result<(Expr, usize)> {
+        self.recorder.token(Token::Interpolate, open, open + 2);
         self.go_on_at(open + 2);
         let expr = self.expr()?;
         if !self.is("}") {
             let open = Lexeme { token: Token::Interpolate, start: open, end: open + 2 };
             return Err(self.unclosed("}", open));
         }
-        Ok((expr, self.current.end))
+        let end = self.current.end;
+        self.recorder.token(self.current.token, end - 1, end);
+        self.recorder.node(Kind::Interpolation, open, end);
+        Ok((expr, end))
     }
 
     pub(super) fn quoted(&mut self) -> Result<Vec<Part>> {
         let open = self.current;
         let mut parts = Vec::new();
         let mut at = open.end;
+        self.recorder.token(open.token, open.start, at);
         loop {
             let stretch = strings::quoted(&self.source.text, at);
+            self.note_stretch(open.token, at, &stretch);
             push_text(&mut parts, stretch.text);
             match stretch.stop {
                 Some(Stop::Interpolate) => {
@@ -33,6 +41,7 @@ impl Parser<'_> {
                     at = next;
                 }
                 Some(Stop::Close) => {
+                    self.recorder.token(open.token, stretch.next - 1, stretch.next);
                     self.go_on_at(stretch.next);
                     return Ok(parts);
                 }
@@ -45,8 +54,11 @@ impl Parser<'_> {
         let open = self.current;
         let mut pieces = Vec::new();
         let mut at = open.end;
+        self.recorder.token(open.token, open.start, open.start + 2);
+        self.recorder.stretch(Kind::StringText, open.start + 2, at);
         loop {
             let stretch = strings::indented(&self.source.text, at);
+            self.note_stretch(open.token, at, &stretch);
             at = stretch.next;
             if !stretch.text.is_empty() {
                 pieces.push(if stretch.escaped { Piece::Escaped(stretch.text) } else { Piece::Plain(stretch.text) });
@@ -59,12 +71,23 @@ impl Parser<'_> {
                     at = next;
                 }
                 Some(Stop::Close) => {
+                    self.recorder.token(open.token, at - 2, at);
                     self.go_on_at(at);
                     return Ok(indented::strip(pieces));
                 }
                 Some(Stop::End) => return Err(self.open_string(open)),
             }
         }
+    }
+
+    fn note_stretch(&mut self, quote: Token, start: usize, stretch: &Stretch) {
+        let behind = match stretch.stop {
+            Some(Stop::Interpolate) => 2,
+            Some(Stop::Close) if quote == Token::Quote => 1,
+            Some(Stop::Close) => 2,
+            Some(Stop::End) | None => 0,
+        };
+        self.recorder.stretch(Kind::StringText, start, stretch.next - behind);
     }
 
     pub(super) fn open_string(&self, open: Lexeme) -> Box<Diagnostic> {
@@ -78,6 +101,7 @@ impl Parser<'_> {
         let first = self.current;
         let mut parts = vec![Part::Text(self.text(first).to_vec())];
         let mut at = first.end;
+        self.recorder.token(first.token, first.start, at);
         loop {
             let rest = &self.source.text[at..];
             if rest.starts_with(b"${") {
@@ -91,9 +115,11 @@ impl Parser<'_> {
                 break;
             }
             push_text(&mut parts, rest[..length].to_vec());
+            self.recorder.stretch(Kind::PathText, at, at + length);
             at += length;
         }
         self.go_on_at(at);
+        self.note(Kind::Path, first.start);
         let span = self.span_from(first.start);
         if self.source.text[first.start..at].ends_with(b"/") {
             return Err(
