@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod analysis;
 pub mod attrs;
 pub mod builtins;
 mod code;
@@ -22,6 +23,7 @@ pub mod evaluate;
 pub mod interactive;
 pub mod interface;
 pub mod io;
+pub mod lint;
 mod near;
 pub mod paths;
 pub mod print;

@@ -15,6 +15,7 @@ mod test_dialogue;
 mod test_differential;
 mod test_interface;
 mod test_language;
+mod test_lint;
 mod test_properties;
 mod test_tree;
 
