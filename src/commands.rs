@@ -11,6 +11,7 @@ mod export;
 mod gc;
 mod help;
 mod instantiate;
+mod lint;
 mod log;
 mod ls;
 mod parse;
@@ -67,6 +68,8 @@ commands! {
     Repl => repl,
     /// Check the syntax of a file
     Parse => parse,
+    /// Find what should be otherwise in files of the language
+    Lint => lint,
     /// Evaluate installables to derivations and print their store paths
     Instantiate => instantiate,
     /// Show a derivation

@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod realising;
 mod repl;
+mod rewrite;
 mod sandbox;
 mod text;
 

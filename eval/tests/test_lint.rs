@@ -44,7 +44,7 @@ fn names_are_checked() {
         ("{ a, b }: a", "L0003 b"),
         ("{ a, b ? a }: b", ""),
         ("{ a, ... } @ args: a", "L0004 args"),
-        ("{ a, ... } @ args: args.b", "L0003 a"),
+        ("{ a, ... } @ args: args.b", ""),
         ("x: y: let x = y; in x", "L0002 x; L0005 x"),
         ("{ x }: [ x ({ x }: x) ]", ""),
         ("x: let inherit (x) y; in y", ""),

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use clap::CommandFactory;
+use eval::lint::Rule;
 use std::process::ExitCode;
 
 /// Explain a topic or an error code.
@@ -14,6 +15,9 @@ pub(crate) struct Args {
     /// A command, an error code such as E0001, or a topic [default: all commands]
     topic: Option<String>,
 }
+
+/// The topic that lists the rules of lint.
+const LINT_RULES: &str = "lint-rules";
 
 /// Topics that are no command: name and text.
 const TOPICS: &[(&str, &str)] = &[
@@ -44,7 +48,7 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
     let command = Cli::command();
     let Some(topic) = &args.topic else {
         asked_for_help(command, &[])?;
-        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
+        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).chain([LINT_RULES]).collect();
         output::line(format!("\nTopics: {}", topics.join(", ")))?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -52,11 +56,17 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
         output::write(text.as_bytes())?;
     } else if let Some(code) = eval::Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(topic)) {
         output::line(format!("{}: {}", code.number(), code.title()))?;
+    } else if topic == LINT_RULES {
+        for rule in Rule::ALL {
+            output::line(format!("{}  {}", rule.number(), rule.title()))?;
+        }
+    } else if let Some(rule) = Rule::ALL.iter().find(|rule| rule.number().eq_ignore_ascii_case(topic)) {
+        output::line(format!("{}: {}\n\n{}", rule.number(), rule.title(), rule.explanation()))?;
     } else if command.find_subcommand(topic).is_some() {
         asked_for_help(command, &[topic])?;
     } else {
         let error = CliError::usage(format!("there is no help on `{topic}`"));
-        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).collect();
+        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).chain([LINT_RULES]).collect();
         return Err(error.hint(format!("topics are {}, every command, and error codes", topics.join(", "))));
     }
     Ok(ExitCode::SUCCESS)

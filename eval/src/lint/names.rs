@@ -34,6 +34,9 @@ fn is_used(linter: &Linter<'_>, definition: &Definition, uses: &[usize]) -> bool
     if opener.kind() == Kind::LetBody && definition.name == "body" {
         return true;
     }
+    if is_taken_whole(linter, definition) {
+        return true;
+    }
     if definition.kind != DefinitionKind::Let || definition.places.len() > 1 {
         return !uses.is_empty();
     }
@@ -42,6 +45,14 @@ fn is_used(linter: &Linter<'_>, definition: &Definition, uses: &[usize]) -> bool
         let range = linter.element(element).range();
         range.start < own.start || own.end <= range.start
     })
+}
+
+/// Whether a name of a set pattern is used through the name of the whole: then the pattern says what may be given.
+fn is_taken_whole(linter: &Linter<'_>, definition: &Definition) -> bool {
+    let siblings = &linter.resolution.scopes()[definition.scope].definitions;
+    let whole = |&&number: &&usize| linter.resolution.definitions()[number].kind == DefinitionKind::Whole;
+    let whole = siblings.iter().find(whole).filter(|_| definition.kind == DefinitionKind::Formal);
+    whole.is_some_and(|&whole| linter.resolution.uses_of(whole).next().is_some())
 }
 
 fn unused(linter: &mut Linter<'_>, definition: &Definition) {
