@@ -32,6 +32,11 @@ fuzz target:
 bench:
     benches/run
 
+# The language side by side with Nix (needs nix-bin, time and python3; NIX_B names a second nix-instantiate)
+bench-eval *arguments:
+    cargo build --release
+    benches/eval/run {{arguments}}
+
 # Every package that there is
 packages:
     cargo run --release -- build recipes#phases.core --no-link

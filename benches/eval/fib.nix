@@ -1,1 +1,3 @@
-let fib = n: if n < 2 then n else fib (n - 1) + fib (n - 2); in fib 30
+# Recursive calls.
+{ n }:
+let fib = n: if n < 2 then n else fib (n - 1) + fib (n - 2); in fib n

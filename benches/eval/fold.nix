@@ -1,1 +1,3 @@
-builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x * 2) 1000000)
+# A strict fold over a generated list.
+{ n }:
+builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x * 2) n)

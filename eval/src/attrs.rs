@@ -3,10 +3,10 @@
 //! `a // b` with a small `b` puts a layer on `a` instead of copying it, up to [`MAX_LAYERS`]; look-up goes through the
 //! layers from the top. The merged slice of a layered set is made when somebody wants to walk it, and kept.
 
+use crate::arena::Arena;
 use crate::source::Pos;
 use crate::symbol::Symbol;
 use crate::value::Value;
-use bumpalo::Bump;
 use std::sync::OnceLock;
 
 /// How many layers a set may have before it is merged.
@@ -30,26 +30,33 @@ pub struct Attr {
 pub struct Attrs {
     /// The top layer, sorted by symbol, names unique.
     top: &'static [Attr],
-    base: Option<&'static Attrs>,
-    layers: u8,
+    below: Option<&'static Below>,
     /// Distinct names in all layers.
     len: u32,
+    layers: u8,
+}
+
+/// What is below the top layer of a set.
+#[derive(Debug)]
+struct Below {
+    base: &'static Attrs,
+    /// All layers in one, once somebody wanted that.
     merged: OnceLock<&'static [Attr]>,
 }
 
 /// The set without attributes.
-pub static EMPTY: Attrs = Attrs { top: &[], base: None, layers: 0, len: 0, merged: OnceLock::new() };
+pub static EMPTY: Attrs = Attrs { top: &[], below: None, len: 0, layers: 0 };
 
 impl Attrs {
     /// A set of attributes that are sorted by symbol and have unique names.
     #[inline]
     pub fn from_sorted(attrs: &'static [Attr]) -> Self {
         debug_assert!(attrs.is_sorted_by(|a, b| a.name < b.name), "attributes are sorted and unique");
-        Self { top: attrs, base: None, layers: 0, len: attrs.len() as u32, merged: OnceLock::new() }
+        Self { top: attrs, below: None, len: attrs.len() as u32, layers: 0 }
     }
 
     /// A set of attributes in any order. Of attributes with the same name the first one counts.
-    pub fn from_unsorted(bump: &'static Bump, mut attrs: Vec<Attr>) -> Self {
+    pub fn from_unsorted(bump: &'static Arena, mut attrs: Vec<Attr>) -> Self {
         attrs.sort_by_key(|attr| attr.name);
         attrs.dedup_by_key(|attr| attr.name);
         Self::from_sorted(bump.alloc_slice_copy(&attrs))
@@ -75,7 +82,7 @@ impl Attrs {
             if let Some(attr) = find(layer.top, name) {
                 return Some(attr);
             }
-            layer = layer.base?;
+            layer = layer.below?.base;
         }
     }
 
@@ -88,29 +95,29 @@ impl Attrs {
     /// All attributes, sorted by symbol.
     #[inline]
     pub fn all(&self) -> &'static [Attr] {
-        match self.base {
+        match self.below {
             None => self.top,
-            Some(_) => self.merged.get_or_init(|| Box::leak(self.flatten(&[]).into_boxed_slice())),
+            Some(below) => below.merged.get_or_init(|| Box::leak(self.flatten(&[]).into_boxed_slice())),
         }
     }
 
     /// The attributes of all layers and of one more on top. The layers are small beside the lowest one, so they are
     /// merged with each other first and the lowest one is copied once.
     fn flatten(&self, top: &[Attr]) -> Vec<Attr> {
-        if let Some(merged) = self.merged.get() {
+        if let Some(merged) = self.below.and_then(|below| below.merged.get()) {
             return merge(merged, top);
         }
         let mut upper = top.to_vec();
         let mut layer = self;
-        while let Some(base) = layer.base {
+        while let Some(below) = layer.below {
             upper = merge(layer.top, &upper);
-            layer = base;
+            layer = below.base;
         }
         merge(layer.top, &upper)
     }
 
     /// This set with the attributes of `other`, which win.
-    pub fn update(&'static self, bump: &'static Bump, other: &'static Self) -> &'static Self {
+    pub fn update(&'static self, bump: &'static Arena, other: &'static Self) -> &'static Self {
         if other.is_empty() {
             return self;
         }
@@ -125,10 +132,9 @@ impl Attrs {
         let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();
         bump.alloc(Self {
             top,
-            base: Some(self),
-            layers: self.layers + 1,
+            below: Some(Box::leak(Box::new(Below { base: self, merged: OnceLock::new() }))),
             len: self.len + new as u32,
-            merged: OnceLock::new(),
+            layers: self.layers + 1,
         })
     }
 }
@@ -164,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn set(bump: &'static Bump, symbols: &Symbols, pairs: &BTreeMap<u8, i64>) -> &'static Attrs {
+    fn set(bump: &'static Arena, symbols: &Symbols, pairs: &BTreeMap<u8, i64>) -> &'static Attrs {
         let attr = |(name, value): (&u8, &i64)| Attr {
             name: symbols.intern(&[b'n', *name]),
             pos: Pos::NONE,
@@ -176,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn updates_are_those_of_a_map(parts in prop::collection::vec(prop::collection::btree_map(0u8..60, any::<i64>(), 0..30), 1..14)) {
-            let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
+            let bump = Arena::leak(crate::arena::Budget::new(usize::MAX));
             let symbols = Symbols::default();
             let mut model = BTreeMap::new();
             let mut attrs: &'static Attrs = &EMPTY;

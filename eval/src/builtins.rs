@@ -19,6 +19,7 @@ mod toml;
 mod types;
 mod versions;
 
+use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
 use crate::compile::Globals;
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -26,9 +27,8 @@ use crate::evaluate::Evaluator;
 use crate::settings::Settings;
 use crate::source::{Pos, Span};
 use crate::symbol::{Symbols, names};
-use crate::thunk::{Apply, Thunk};
+use crate::thunk::Thunk;
 use crate::value::{List, Text, Value};
-use bumpalo::Bump;
 use std::fmt;
 
 pub(crate) use files::find_file;
@@ -176,7 +176,7 @@ pub fn all() -> impl Iterator<Item = &'static Builtin> {
 
 /// The base environment of a session.
 pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
-    let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
+    let bump = Arena::leak(Budget::new(usize::MAX));
     let mut globals = Globals::default();
     let mut members = Vec::new();
     for builtin in all() {
@@ -195,18 +195,18 @@ pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
         }
     }
     // `builtins` contains itself: through a thunk that is done as soon as the set exists.
-    let own: &'static Thunk = bump.alloc(Thunk::apply(bump.alloc(Apply { function: Value::Null, arguments: &[] })));
+    let own: &'static Thunk = bump.alloc(Thunk::call(Value::Null, Value::Null));
     members.push(("builtins", Value::Thunk(own)));
     let attr = |(name, value): (&str, Value)| Attr { name: symbols.intern(name.as_bytes()), pos: Pos::NONE, value };
     let builtins = Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, members.into_iter().map(attr).collect())));
-    own.claim();
-    own.fulfil(builtins);
+    own.claim(0, true);
+    own.fulfil(builtins, true);
     globals.insert(names::BUILTINS, builtins);
     globals
 }
 
 /// The members of `builtins` that are not functions.
-fn constants(bump: &'static Bump, settings: &Settings) -> Vec<(&'static str, Value)> {
+fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Value)> {
     let text =
         |text: &str| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(text.as_bytes()), context: None }));
     let mut constants = vec![

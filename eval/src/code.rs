@@ -52,6 +52,8 @@ pub enum Expr {
     Negate(&'static Unary),
     /// `a + b`
     Binary(&'static Binary),
+    /// `a && b`, `a || b`, `a -> b`
+    Logical(&'static Binary),
     /// `"a${b}"`
     Interpolate(&'static Interpolate),
     /// `<x>`

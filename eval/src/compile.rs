@@ -6,6 +6,7 @@
 mod bindings;
 mod forced;
 
+use crate::arena::Arena;
 use crate::code::{self, Expr, Formals, Lambda, Name, Parameters};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::near::did_you_mean;
@@ -14,7 +15,6 @@ use crate::source::{Source, Span};
 use crate::symbol::{Symbol, Symbols, names};
 use crate::syntax::ast::{self, AttrName, ExprKind, Operator, Part, Pattern};
 use crate::value::{EMPTY_LIST, Text, Value};
-use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 
 /// The names of the base environment and their values.
@@ -26,7 +26,7 @@ pub(crate) struct Compiler<'a> {
     /// All names.
     pub(crate) symbols: &'a Symbols,
     /// Where code is kept.
-    pub(crate) bump: &'static Bump,
+    pub(crate) bump: &'static Arena,
     /// The base environment.
     pub(crate) globals: &'a Globals,
     /// The directory that relative paths are relative to.
@@ -186,7 +186,11 @@ impl Unit<'_> {
         }
         let (left_span, right_span) = (left.span, right.span);
         let (left, right) = (self.expr(left, scope, None), self.expr(right, scope, None));
-        Expr::Binary(self.keep(code::Binary { operator, left, right, span, left_span, right_span }))
+        let code = self.keep(code::Binary { operator, left, right, span, left_span, right_span });
+        match operator {
+            Operator::And | Operator::Or | Operator::Implies => Expr::Logical(code),
+            _ => Expr::Binary(code),
+        }
     }
 
     fn string(&mut self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Expr {

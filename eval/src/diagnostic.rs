@@ -62,13 +62,14 @@ codes! {
     Impure = "E0114", "something outside the recipe is asked for in pure evaluation";
     Unavailable = "E0115", "a function of Nix that larder does not have";
     DivisionByZero = "E0116", "a number is divided by zero";
+    MemoryLimit = "E0117", "evaluation takes more memory than it may";
     File = "E0201", "a file cannot be read";
     Derivation = "E0202", "a derivation makes no sense";
     Context = "E0203", "a string mentions store objects where it may not";
     Realise = "E0204", "a derivation could not be built during evaluation";
     Selection = "E0301", "an attribute path does not lead to a value";
     Internal = "E0901", "larder could not start evaluation";
-    Interrupted = "E0902", "evaluation was interrupted";
+    Interrupted = "E0902", "the evaluation was interrupted";
 }
 
 impl Code {

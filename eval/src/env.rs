@@ -1,15 +1,21 @@
-//! Environments: the slots that variables are resolved to. One of the two modules with `unsafe` code.
+//! Environments: the slots that variables are resolved to. One of the modules with `unsafe` code.
 //!
 //! An environment is a header (the environment around it, the number of slots that are set) followed by its slots, in
-//! one allocation, behind a thin pointer. The invariants that all `unsafe` here rests on: **an environment is allocated
-//! with room for all its slots and never freed; a slot is written once, by [`EnvBuilder::push`], which alone raises the
-//! number; a slot is read only below that number; and an environment reaches another thread only after its builder is
-//! gone** (the builder is not `Send`, and what it fills in are thunks, which nobody forces before the body runs).
+//! one allocation, behind a thin pointer. Most calls end without anything that refers to their environment, so
+//! environments are recycled: one that was never *kept* is given back with [`Envs::recycle`] and used again. What refers
+//! to an environment beyond the evaluation of the code in it, a thunk, a closure or a kept environment inside it, keeps it
+//! and all those around it.
+//!
+//! The invariants that all `unsafe` here rests on: **an environment is allocated with room for all its slots; a slot is
+//! written once in a life of the environment, by [`EnvBuilder::push`], which alone raises the number; a slot is read only
+//! below that number; a kept environment is never recycled; and an environment reaches another thread only when it is kept
+//! and its builder is gone** (the builder is not `Send`, and what it fills in are thunks, which nobody forces before the
+//! body runs).
 
 #![allow(unsafe_code, reason = "slots inline behind a thin pointer; the invariants are stated above")]
 
+use crate::arena::Arena;
 use crate::value::Value;
-use bumpalo::Bump;
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
@@ -17,24 +23,52 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 struct Header {
+    /// The environment around it; in a free environment, the next free one.
     up: Option<Env>,
-    set: Cell<usize>,
+    set: Cell<u32>,
+    /// How many slots there is room for, and [`KEPT`].
+    room: Cell<u32>,
+}
+
+/// The bit of [`Header::room`] that says that something refers to the environment.
+const KEPT: u32 = 1 << 31;
+
+impl Header {
+    fn new(up: Option<Env>, room: usize) -> Self {
+        Self { up, set: Cell::new(0), room: Cell::new(u32::try_from(room).expect("memory ends before 2^31 slots")) }
+    }
+
+    fn kept(&self) -> bool {
+        self.room.get() & KEPT != 0
+    }
 }
 
 /// An environment.
 #[derive(Clone, Copy)]
 pub struct Env(NonNull<Header>);
 
-// SAFETY: after its builder is gone an environment is only read, and it holds `Sync` values (see the invariants).
+// SAFETY: an environment that another thread sees is kept and its builder is gone, so that it is only read, and it holds
+// `Sync` values (see the invariants).
 unsafe impl Sync for Env {}
-// SAFETY: as above; it is a pointer to memory that is never freed.
+// SAFETY: as above; it is a pointer to memory that is not freed.
 unsafe impl Send for Env {}
+
+/// Environments with more slots are not recycled.
+const RECYCLED_ROOM: usize = 8;
+
+/// Makes environments, and uses those again that were given back.
+#[derive(Debug)]
+pub(crate) struct Envs {
+    arena: &'static Arena,
+    empty: Env,
+    /// The free environments by room.
+    free: [Cell<Option<Env>>; RECYCLED_ROOM + 1],
+}
 
 /// An environment whose slots are being filled in, in order.
 #[derive(Debug)]
 pub(crate) struct EnvBuilder {
     env: Env,
-    room: usize,
     /// Keeps the builder on its thread.
     not_send: PhantomData<*const ()>,
 }
@@ -42,29 +76,94 @@ pub(crate) struct EnvBuilder {
 /// Offset of the first slot behind the header.
 const SLOTS: usize = size_of::<Header>().next_multiple_of(align_of::<Value>());
 
-impl Env {
+impl Envs {
+    /// A maker of environments in an arena.
+    pub(crate) fn new(arena: &'static Arena) -> Self {
+        let empty = allocate(arena, None, 0);
+        empty.keep();
+        Self { arena, empty, free: [const { Cell::new(None) }; RECYCLED_ROOM + 1] }
+    }
+
     /// The environment of closed code.
-    pub(crate) fn empty(bump: &'static Bump) -> Self {
-        EnvBuilder::new(bump, None, 0).env
+    pub(crate) fn empty(&self) -> Env {
+        self.empty
     }
 
     /// An environment of known values.
     #[inline]
-    pub(crate) fn of(bump: &'static Bump, up: Env, values: &[Value]) -> Self {
-        let mut builder = EnvBuilder::new(bump, Some(up), values.len());
+    pub(crate) fn of(&self, up: Env, values: &[Value]) -> Env {
+        let mut builder = self.builder(up, values.len());
         for &value in values {
             builder.push(value);
         }
         builder.env
     }
 
+    /// Room for `room` slots inside the environment `up`.
+    #[inline]
+    pub(crate) fn builder(&self, up: Env, room: usize) -> EnvBuilder {
+        let env = match self.free.get(room).and_then(Cell::get) {
+            Some(env) => {
+                self.free[room].set(env.header().up);
+                // SAFETY: nobody refers to a free environment; it has the room of its list.
+                unsafe { env.0.write(Header::new(Some(up), room)) };
+                env
+            }
+            None => allocate(self.arena, Some(up), room),
+        };
+        EnvBuilder { env, not_send: PhantomData }
+    }
+
+    /// Gives environments back: `count` levels from `env` outwards, those that nothing keeps.
+    ///
+    /// # Safety
+    /// The caller made these levels with this maker, in its own evaluation, and uses none of them any more.
+    #[inline]
+    pub(crate) unsafe fn recycle(&self, mut env: Env, count: u32) {
+        for _ in 0..count {
+            let header = env.header();
+            // What is around a kept environment is kept.
+            let (false, Some(up)) = (header.kept(), header.up) else { return };
+            if let Some(free) = self.free.get(header.room.get() as usize) {
+                header.set.set(0);
+                // SAFETY: the environment is not kept and the caller is done with it, so nobody else refers to it.
+                unsafe { (&raw mut (*env.0.as_ptr()).up).write(free.get()) };
+                free.set(Some(env));
+            }
+            env = up;
+        }
+    }
+}
+
+fn allocate(arena: &'static Arena, up: Option<Env>, room: usize) -> Env {
+    let layout = Layout::from_size_align(SLOTS + room * size_of::<Value>(), align_of::<Header>());
+    let layout = layout.expect("the number of variables in one scope is small");
+    let header = arena.alloc_layout(layout).cast::<Header>();
+    // SAFETY: the allocation has room for the header and its alignment.
+    unsafe { header.write(Header::new(up, room)) };
+    Env(header)
+}
+
+impl Env {
+    /// Marks this environment and those around it as referred to: they are never recycled.
+    #[inline]
+    pub(crate) fn keep(self) {
+        let mut env = self;
+        while !env.header().kept() {
+            env.header().room.set(env.header().room.get() | KEPT);
+            match env.header().up {
+                Some(up) => env = up,
+                None => return,
+            }
+        }
+    }
+
     /// The value in a slot.
     #[inline]
     pub(crate) fn get(self, slot: u32) -> Value {
-        let slot = slot as usize;
-        assert!(slot < self.len(), "variables are read after their environment is filled in");
+        assert!((slot as usize) < self.len(), "variables are read after their environment is filled in");
         // SAFETY: the slot is below the number of set slots, so it is inside the allocation and was written.
-        unsafe { self.slot(slot).read() }
+        unsafe { self.slot(slot as usize).read() }
     }
 
     /// The environment `depth` levels out.
@@ -80,12 +179,12 @@ impl Env {
     /// How many slots are set.
     #[inline]
     pub(crate) fn len(self) -> usize {
-        self.header().set.get()
+        self.header().set.get() as usize
     }
 
     #[inline]
     fn header(&self) -> &Header {
-        // SAFETY: the pointer comes from `EnvBuilder::new`, which initialised the header; it is never freed.
+        // SAFETY: the pointer comes from `allocate`, which initialised the header; it is never freed.
         unsafe { self.0.as_ref() }
     }
 
@@ -98,18 +197,6 @@ impl Env {
 }
 
 impl EnvBuilder {
-    /// Room for `room` slots inside the environment `up`.
-    #[inline]
-    pub(crate) fn new(bump: &'static Bump, up: Option<Env>, room: usize) -> Self {
-        let size = SLOTS + room * size_of::<Value>();
-        let layout = Layout::from_size_align(size, align_of::<Header>().max(align_of::<Value>()));
-        let layout = layout.expect("the number of variables in one scope is small");
-        let header = bump.alloc_layout(layout).cast::<Header>();
-        // SAFETY: the allocation has room for the header and its alignment.
-        unsafe { header.write(Header { up, set: Cell::new(0) }) };
-        Self { env: Env(header), room, not_send: PhantomData }
-    }
-
     /// The environment, for thunks that refer to it. Only slots that are set already may be read.
     #[inline]
     pub(crate) fn env(&self) -> Env {
@@ -119,10 +206,10 @@ impl EnvBuilder {
     /// Sets the next slot.
     #[inline]
     pub(crate) fn push(&mut self, value: Value) {
-        let set = self.env.len();
-        assert!(set < self.room, "the compiler counts slots as the evaluator fills them");
+        let set = self.env.header().set.get();
+        assert!(set < self.env.header().room.get() & !KEPT, "the compiler counts slots as the evaluator fills them");
         // SAFETY: the slot is inside the room, and nobody reads it before the number is raised.
-        unsafe { self.env.slot(set).write(value) };
+        unsafe { self.env.slot(set as usize).write(value) };
         self.env.header().set.set(set + 1);
     }
 }
@@ -136,12 +223,17 @@ impl fmt::Debug for Env {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arena::Budget;
+
+    fn envs() -> Envs {
+        Envs::new(Arena::leak(Budget::new(usize::MAX)))
+    }
 
     #[test]
     fn slots_and_levels() {
-        let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
-        let outer = Env::of(bump, Env::empty(bump), &[Value::Int(1), Value::Int(2)]);
-        let mut builder = EnvBuilder::new(bump, Some(outer), 1);
+        let envs = envs();
+        let outer = envs.of(envs.empty(), &[Value::Int(1), Value::Int(2)]);
+        let mut builder = envs.builder(outer, 1);
         assert_eq!(builder.env().len(), 0);
         builder.push(Value::Bool(true));
         let inner = builder.env();
@@ -150,9 +242,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_kept_is_used_again() {
+        let envs = envs();
+        let outer = envs.of(envs.empty(), &[Value::Int(1)]);
+        let inner = envs.of(outer, &[Value::Int(2), Value::Int(3)]);
+        // SAFETY: neither is used below.
+        unsafe { envs.recycle(inner, 2) };
+        assert_eq!(envs.of(envs.empty(), &[Value::Null]).0, outer.0);
+        assert_eq!(envs.of(envs.empty(), &[Value::Null, Value::Null]).0, inner.0);
+        assert_ne!(envs.of(envs.empty(), &[Value::Null]).0, outer.0, "it is in use");
+    }
+
+    #[test]
+    fn what_is_kept_stays_with_all_around_it() {
+        let envs = envs();
+        let outer = envs.of(envs.empty(), &[Value::Int(1)]);
+        let inner = envs.of(outer, &[Value::Int(2)]);
+        inner.keep();
+        let innermost = envs.of(inner, &[Value::Int(3)]);
+        // SAFETY: `innermost` is not used below, and the others are kept.
+        unsafe { envs.recycle(innermost, 3) };
+        assert_eq!(envs.of(outer, &[Value::Int(4)]).0, innermost.0);
+        assert!(matches!((inner.get(0), inner.up(1).get(0)), (Value::Int(2), Value::Int(1))));
+    }
+
+    #[test]
     #[should_panic(expected = "variables are read after")]
     fn a_slot_that_is_not_set_is_not_read() {
-        let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
-        EnvBuilder::new(bump, None, 1).env().get(0);
+        let envs = envs();
+        envs.builder(envs.empty(), 1).env().get(0);
     }
 }

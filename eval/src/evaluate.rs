@@ -10,20 +10,23 @@ mod coerce;
 mod equality;
 mod expect;
 mod operators;
+mod run;
 
-use crate::attrs::Attrs;
-use crate::code::{Call, Expr, Lambda};
+use crate::arena::{Arena, Budget};
+use crate::attrs::{Attr, Attrs};
+use crate::code::{Binary, Expr, Lambda, Select};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::env::{Env, EnvBuilder};
+use crate::env::{Env, Envs};
+use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::source::Span;
 use crate::symbol::Symbol;
-use crate::thunk::{Apply, Claim, Thunk};
+use crate::thunk::{Apply, Claim, Owner, Thunk};
 use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
-use bumpalo::Bump;
 use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
+use std::sync::Arc;
 
 pub use coerce::{Coercion, Joined};
 pub(crate) use operators::overflow;
@@ -33,36 +36,41 @@ pub(crate) use operators::overflow;
 pub struct Evaluator<'a> {
     /// What all evaluators of the session share.
     pub session: &'a Session,
-    bump: &'static Bump,
-    empty: Env,
+    bump: &'static Arena,
+    budget: Arc<Budget>,
+    envs: Envs,
     depth: Cell<usize>,
     regexes: RefCell<FxHashMap<Vec<u8>, Regex>>,
     /// The address that the stack must not grow beyond.
     stack_end: usize,
+    /// Who claims the thunks that this evaluator computes.
+    owner: Owner,
+    /// Whether no other thread evaluates in this session.
+    alone: bool,
 }
-
-/// What one step of evaluation gave.
-enum Step {
-    Done(Value),
-    /// Go on with this code.
-    Body(&'static Expr, Env),
-    /// Go on with the body of a function.
-    Call(&'static Expr, Env, &'static Call, &'static Lambda),
-}
-
-/// How many tail calls may follow each other, for each nested call that is allowed.
-const TAIL_CALLS_PER_DEPTH: usize = 1000;
 
 impl<'a> Evaluator<'a> {
     /// An evaluator for a thread whose stack may grow down to the address `stack_end`.
     pub(crate) fn new(session: &'a Session, stack_end: usize) -> Self {
-        let bump: &'static Bump = Box::leak(Box::new(Bump::new()));
-        Self { session, bump, empty: Env::empty(bump), depth: Cell::new(0), regexes: RefCell::default(), stack_end }
+        let budget = session.budget();
+        let bump = Arena::leak(Arc::clone(&budget));
+        let envs = Envs::new(bump);
+        Self {
+            session,
+            bump,
+            budget,
+            envs,
+            depth: Cell::new(0),
+            regexes: RefCell::default(),
+            stack_end,
+            owner: 0,
+            alone: true,
+        }
     }
 
     /// Memory that lives as long as the process.
     #[inline]
-    pub(crate) fn bump(&self) -> &'static Bump {
+    pub(crate) fn bump(&self) -> &'static Arena {
         self.bump
     }
 
@@ -73,143 +81,91 @@ impl<'a> Evaluator<'a> {
 
     /// The environment of closed code.
     pub(crate) fn empty_env(&self) -> Env {
-        self.empty
+        self.envs.empty()
+    }
+
+    /// An environment of known values around closed code.
+    pub(crate) fn env_of(&self, values: &[Value]) -> Env {
+        self.envs.of(self.envs.empty(), values)
+    }
+
+    /// Gives environments back: `count` levels from `env` outwards, those that nothing refers to. They were made by the
+    /// code that calls this, for code whose evaluation is over.
+    #[inline]
+    fn recycle(&self, env: Env, count: u32) {
+        // SAFETY: by the contract above. What still refers to an environment, a thunk or a closure, keeps it.
+        #[allow(unsafe_code, reason = "the end of an environment cannot be expressed by borrowing: thunks outlive it")]
+        unsafe {
+            self.envs.recycle(env, count);
+        }
     }
 
     /// The value of an expression, to its outermost constructor.
     ///
     /// # Errors
     /// Whatever evaluation raises.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn eval(&self, expr: &'static Expr, env: Env) -> Result<Value> {
         match *expr {
             Expr::Const(value) => Ok(value),
             Expr::Local(slot) => self.force(env.get(slot)),
             Expr::Variable { depth, slot } => self.force(env.up(depth).get(slot)),
-            Expr::Binary(code) => self.binary(code, env),
-            Expr::Select(code) => self.select(code, env),
-            _ => self.eval_code(expr, env),
+            _ => self.eval_node(expr, env).result(),
         }
     }
 
-    fn eval_code(&self, mut expr: &'static Expr, mut env: Env) -> Result<Value> {
-        let mut calls = 0;
-        let mut last: Option<(&'static Call, &'static Lambda)> = None;
-        let result = loop {
-            match self.step(expr, env) {
-                Ok(Step::Done(value)) => break Ok(value),
-                Ok(Step::Body(next, inner)) => (expr, env) = (next, inner),
-                Ok(Step::Call(next, inner, call, lambda)) => {
-                    calls += 1;
-                    last = Some((call, lambda));
-                    if let Err(error) = self.count_call(calls, call.span) {
-                        break Err(error);
-                    }
-                    (expr, env) = (next, inner);
-                }
-                Err(error) => break Err(error),
+    /// Only jumps to what evaluates this kind of code, so that it needs no stack of its own.
+    #[inline(never)]
+    fn eval_node(&self, expr: &'static Expr, env: Env) -> Outcome {
+        match *expr {
+            Expr::Binary(code) => self.eval_binary(code, env),
+            Expr::Select(code) => self.eval_select(code, env),
+            Expr::Call(_) | Expr::If(_) | Expr::Let(_) | Expr::With(_) | Expr::Assert(_) | Expr::Logical(_) => {
+                self.run(expr, env)
             }
-        };
-        if let Some((call, lambda)) = last {
-            self.depth.set(self.depth.get() - 1);
-            return result.map_err(|error| self.call_frame(error, call.span, lambda));
+            _ => self.eval_other(expr, env),
         }
-        result
     }
 
-    fn count_call(&self, calls: usize, span: Span) -> Result<()> {
-        if calls == 1 {
-            return self.enter(span);
-        }
-        let limit = self.session.settings().max_call_depth.saturating_mul(TAIL_CALLS_PER_DEPTH);
-        if self.session.is_interrupted() {
-            return Err(interrupted());
-        }
-        if calls > limit {
-            let message = format!("more than {limit} calls in a row without a result");
-            return Err(Diagnostic::new(Code::TooManyCalls, span, message).hint("does the recursion ever end?"));
-        }
-        Ok(())
+    #[inline(never)]
+    fn eval_binary(&self, code: &'static Binary, env: Env) -> Outcome {
+        Outcome::new(self.binary(code, env))
     }
 
-    /// Goes one call deeper. The depth is raised even when it is refused.
-    pub(crate) fn enter(&self, span: Span) -> Result<()> {
-        let depth = self.depth.get() + 1;
-        self.depth.set(depth);
-        if depth > self.session.settings().max_call_depth {
-            return Err(self.too_deep(span));
-        }
-        if self.session.is_interrupted() {
-            return Err(interrupted());
-        }
-        self.check_stack(span)
+    #[inline(never)]
+    fn eval_select(&self, code: &'static Select, env: Env) -> Outcome {
+        Outcome::new(self.select(code, env))
     }
 
-    #[cold]
-    fn too_deep(&self, span: Span) -> Box<Diagnostic> {
-        let message = format!("function calls nest more than {} deep", self.session.settings().max_call_depth);
-        Diagnostic::new(Code::TooManyCalls, span, message).hint("does the recursion ever end?")
+    #[inline(never)]
+    fn eval_other(&self, expr: &'static Expr, env: Env) -> Outcome {
+        Outcome::new(self.other(expr, env))
     }
 
-    /// Checks that there is stack left to recurse natively.
-    #[inline]
-    pub(crate) fn check_stack(&self, span: Span) -> Result<()> {
-        let marker = 0u8;
-        if (&raw const marker).addr() > self.stack_end { Ok(()) } else { Err(stack_exhausted(span)) }
-    }
-
-    #[cold]
-    fn call_frame(&self, error: Box<Diagnostic>, span: Span, lambda: &Lambda) -> Box<Diagnostic> {
-        let text = match lambda.name {
-            Some(name) => format!("while calling `{}`", self.session.symbols().display(name)),
-            None => "while calling a function".to_owned(),
-        };
-        error.frame(span, text)
-    }
-
-    #[inline(always)]
-    fn step(&self, expr: &'static Expr, env: Env) -> Result<Step> {
-        Ok(Step::Done(match *expr {
-            Expr::Const(value) => value,
-            Expr::Local(slot) => self.force(env.get(slot))?,
-            Expr::Variable { depth, slot } => self.force(env.up(depth).get(slot))?,
-            Expr::Call(code) => return self.step_call(code, env),
+    fn other(&self, expr: &'static Expr, env: Env) -> Result<Value> {
+        Ok(match *expr {
             Expr::Reference(code) => {
-                self.force(env.up(code.depth).get(code.slot)).map_err(|error| error.at(code.span))?
+                return self.force(env.up(code.depth).get(code.slot)).map_err(|error| error.at(code.span));
             }
-            Expr::If(code) => {
-                let yes = self.condition(&code.condition, env, code.span)?;
-                return Ok(Step::Body(if yes { &code.yes } else { &code.no }, env));
-            }
-            Expr::Let(code) => return Ok(Step::Body(&code.body, self.bind(&code.bindings, env))),
-            Expr::With(code) => {
-                let set = self.delay(&code.set, env);
-                return Ok(Step::Body(&code.body, Env::of(self.bump, env, &[set])));
-            }
-            Expr::Assert(code) => {
-                if !self.condition(&code.condition, env, code.span)? {
-                    return Err(assertion_failed(code.span));
-                }
-                return Ok(Step::Body(&code.body, env));
-            }
-            Expr::Binary(code) => self.binary(code, env)?,
-            Expr::Select(code) => self.select(code, env)?,
             Expr::HasAttr(code) => Value::Bool(self.has_attr(code, env)?),
             Expr::Lambda(lambda) => self.closure(lambda, env),
             Expr::List(code) => self.list_of(code.items.iter().map(|item| self.delay_element(item, env))),
-            Expr::Attrs(code) => self.attrs(code, env)?,
+            Expr::Attrs(code) => return self.attrs(code, env),
             Expr::Not(code) => Value::Bool(!self.condition(&code.operand, env, code.span)?),
-            Expr::Negate(code) => self.negate(code, env)?,
-            Expr::Interpolate(code) => self.interpolate(code, env)?,
-            Expr::Dynamic(code) => self.dynamic_variable(code, env)?,
-            Expr::SearchPath(code) => self.search_path(code)?,
-        }))
+            Expr::Negate(code) => return self.negate(code, env),
+            Expr::Interpolate(code) => return self.interpolate(code, env),
+            Expr::Dynamic(code) => return self.dynamic_variable(code, env),
+            Expr::SearchPath(code) => return self.search_path(code),
+            _ => return self.eval(expr, env),
+        })
     }
 
+    #[inline(always)]
     fn condition(&self, expr: &'static Expr, env: Env, span: Span) -> Result<bool> {
-        match self.eval(expr, env).map_err(|error| error.at(span))? {
-            Value::Bool(value) => Ok(value),
-            other => Err(self.wrong_type("a boolean", other, span, "")),
+        match self.eval(expr, env) {
+            Ok(Value::Bool(value)) => Ok(value),
+            Ok(other) => Err(self.wrong_type("a boolean", other, span, "")),
+            Err(error) => Err(error.at(span)),
         }
     }
 
@@ -222,25 +178,30 @@ impl<'a> Evaluator<'a> {
         match value {
             Value::Thunk(thunk) => match thunk.value() {
                 Some(value) => Ok(value),
-                None => self.compute(thunk),
+                None => self.compute(thunk).result(),
             },
             value => Ok(value),
         }
     }
 
     #[inline(never)]
-    fn compute(&self, thunk: &'static Thunk) -> Result<Value> {
-        let result = match thunk.claim() {
-            Claim::Done(value) => return Ok(value),
-            Claim::Busy => return Err(infinite_recursion()),
+    fn compute(&self, thunk: &'static Thunk) -> Outcome {
+        let result = match thunk.claim(self.owner, self.alone) {
+            Claim::Done(value) => return Outcome::new(Ok(value)),
+            Claim::Busy(_) => return Outcome::new(Err(infinite_recursion())),
             Claim::Code(expr, env) => self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)),
+            Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
+            Claim::CallNamed(function, attr) => {
+                let name = Value::String(self.session.symbols().text(attr.name));
+                self.call(function, &[name, attr.value], Span::NONE)
+            }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
         };
         match result {
-            Ok(value) => thunk.fulfil(value),
+            Ok(value) => thunk.fulfil(value, self.alone),
             Err(_) => thunk.release(),
-        }
-        result
+        };
+        Outcome::new(result)
     }
 
     /// The value of an argument: known, cheap to make, or a thunk.
@@ -281,12 +242,13 @@ impl<'a> Evaluator<'a> {
     }
 
     fn closure(&self, lambda: &'static Lambda, env: Env) -> Value {
+        env.keep();
         Value::Lambda(self.bump.alloc(Closure { lambda, env, applied: &[] }))
     }
 
     /// The environment of bindings that see each other.
     fn bind(&self, bindings: &'static crate::code::Bindings, env: Env) -> Env {
-        let mut builder = EnvBuilder::new(self.bump, Some(env), bindings.sources.len() + bindings.items.len());
+        let mut builder = self.envs.builder(env, bindings.sources.len() + bindings.items.len());
         let inner = builder.env();
         for source in bindings.sources {
             builder.push(self.delay_binding(source, inner));
@@ -345,11 +307,13 @@ impl<'a> Evaluator<'a> {
     /// The list of delayed applications of a function to each of some values. The thunks lie side by side in memory, so
     /// that walking the list later is fast.
     pub(crate) fn delay_calls(&self, function: Value, values: impl ExactSizeIterator<Item = Value>) -> Value {
-        let arguments: &'static [Value] = self.bump.alloc_slice_fill_iter(values);
-        let applies: &'static [Apply] =
-            self.bump.alloc_slice_fill_iter(arguments.chunks(1).map(|arguments| Apply { function, arguments }));
-        let thunks: &'static [Thunk] = self.bump.alloc_slice_fill_iter(applies.iter().map(Thunk::apply));
+        let thunks = self.bump.alloc_slice_fill_iter(values.map(|value| Thunk::call(function, value)));
         self.list_of(thunks.iter().map(Value::Thunk))
+    }
+
+    /// A delayed application to the name and the value of an attribute.
+    pub(crate) fn delay_named_call(&self, function: Value, attr: &'static Attr) -> Value {
+        Value::Thunk(self.bump.alloc(Thunk::call_named(function, attr)))
     }
 
     /// A delayed application.
@@ -363,20 +327,4 @@ impl<'a> Evaluator<'a> {
 fn infinite_recursion() -> Box<Diagnostic> {
     Diagnostic::new(Code::InfiniteRecursion, Span::NONE, "infinite recursion: this value depends on itself")
         .label("its value is needed to compute itself")
-}
-
-#[cold]
-fn interrupted() -> Box<Diagnostic> {
-    Diagnostic::new(Code::Interrupted, Span::NONE, "interrupted")
-}
-
-#[cold]
-fn stack_exhausted(span: Span) -> Box<Diagnostic> {
-    Diagnostic::new(Code::TooManyCalls, span, "evaluation nests too deeply: the stack is exhausted")
-        .hint("does the recursion ever end? if it does, use a fold (`builtins.foldl'`) instead of deep recursion")
-}
-
-#[cold]
-fn assertion_failed(span: Span) -> Box<Diagnostic> {
-    Diagnostic::new(Code::AssertionFailed, span, "assertion failed").label("this is false")
 }

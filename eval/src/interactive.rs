@@ -13,7 +13,6 @@ pub use input::{Input, are_bindings, classify};
 use crate::attrs::Attrs;
 use crate::compile::Scope;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::env::Env;
 use crate::evaluate::Evaluator;
 use crate::print::{by_name, pretty::Layout};
 use crate::session::{Failure, Session};
@@ -145,6 +144,6 @@ impl Evaluator<'_> {
         let directory = crate::paths::to_bytes(directory);
         let code = self.session.compile(self, origin, text.into(), directory, &scope)?;
         let values: Vec<_> = variables.values.values().copied().collect();
-        self.eval(code, Env::of(self.bump(), self.empty_env(), &values))
+        self.eval(code, self.env_of(&values))
     }
 }

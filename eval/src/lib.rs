@@ -6,12 +6,13 @@
 //! Invariants: no file, clock, environment or randomness is reached but through [`EvalIo`] and [`Settings`]; bad input
 //! gives a [`Diagnostic`], never a panic; results do not depend on the order in which names were interned.
 //!
-//! Memory that evaluation makes is never freed: a run ends before collecting garbage pays. `unsafe` code is in two
-//! modules, `thunk` and `env`, and nowhere else.
+//! Memory that evaluation makes is never freed: a run ends before collecting garbage pays. `unsafe` code is in the
+//! modules `arena`, `env`, `outcome` and `thunk`, and where `evaluate` gives environments back.
 
 #![deny(unsafe_code)]
 
 pub mod analysis;
+pub mod arena;
 pub mod attrs;
 pub mod builtins;
 mod code;
@@ -25,6 +26,7 @@ pub mod interface;
 pub mod io;
 pub mod lint;
 mod near;
+mod outcome;
 pub mod paths;
 pub mod print;
 pub mod selection;

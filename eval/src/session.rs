@@ -7,6 +7,7 @@ mod files;
 
 pub(crate) use files::{file_error, path_name};
 
+use crate::arena::{Arena, Budget};
 use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -18,12 +19,10 @@ use crate::symbol::Symbols;
 use crate::syntax::{self, ParseOptions};
 use crate::thunk::Thunk;
 use crate::value::Value;
-use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::StorePath;
 
@@ -36,6 +35,8 @@ const STACK_RESERVE: usize = 1 << 20;
 /// Everything that evaluations share.
 pub struct Session {
     settings: Settings,
+    /// The memory that evaluation may take.
+    budget: Arc<Budget>,
     io: Arc<dyn EvalIo>,
     symbols: Symbols,
     sources: Sources,
@@ -49,8 +50,6 @@ pub struct Session {
     derivations: Mutex<BTreeSet<StorePath>>,
     /// Further diagnostics of a failure: a syntax error in an imported file may have brothers.
     brothers: Mutex<Vec<Diagnostic>>,
-    /// Whether somebody asked the running evaluation to end.
-    interrupted: AtomicBool,
     /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
     evaluating: Mutex<()>,
 }
@@ -71,8 +70,10 @@ impl Session {
     pub fn new(settings: Settings, io: Arc<dyn EvalIo>) -> Self {
         let symbols = Symbols::default();
         let globals = builtins::globals(&symbols, &settings);
+        let budget = Budget::new(settings.max_memory.unwrap_or(usize::MAX));
         Self {
             settings,
+            budget,
             io,
             symbols,
             sources: Sources::default(),
@@ -82,7 +83,6 @@ impl Session {
             added: Mutex::default(),
             derivations: Mutex::default(),
             brothers: Mutex::default(),
-            interrupted: AtomicBool::new(false),
             evaluating: Mutex::default(),
         }
     }
@@ -91,6 +91,16 @@ impl Session {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Ends the evaluation that runs, from another thread: it fails with [`Code::Interrupted`].
+    pub fn interrupt(&self) {
+        self.budget.interrupt();
+    }
+
+    /// The memory that evaluation may take.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 
     /// The names.
@@ -103,17 +113,6 @@ impl Session {
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
-    }
-
-    /// Asks the evaluation that is running, if there is one, to end at its next call with [`Code::Interrupted`].
-    pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the running evaluation shall end.
-    #[inline]
-    pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// The variables that every text knows, in no order.
@@ -143,7 +142,7 @@ impl Session {
     ) -> std::result::Result<T, Failure> {
         let _evaluating = lock(&self.evaluating);
         lock(&self.brothers).clear();
-        self.interrupted.store(false, Ordering::Relaxed);
+        self.budget.begin();
         let mut work = Some(work);
         // Where so much address space is not to be had, less must do: deep recursion fails sooner.
         let mut size = self.settings.stack_bytes.max(4 * STACK_RESERVE);
@@ -229,7 +228,7 @@ impl Session {
         let source = self.add_source(origin, text)?;
         let tree =
             syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
-        let bump: &'static Bump = evaluator.bump();
+        let bump: &'static Arena = evaluator.bump();
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };

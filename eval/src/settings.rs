@@ -15,6 +15,8 @@ pub struct Settings {
     pub pipe_operators: bool,
     /// Whether evaluation may build derivations to read their outputs.
     pub import_from_derivation: bool,
+    /// How many bytes of memory values may take; without a limit when `None`.
+    pub max_memory: Option<usize>,
     /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
     pub stack_bytes: usize,
 }
@@ -42,6 +44,7 @@ impl Settings {
             max_call_depth: 10_000,
             pipe_operators: false,
             import_from_derivation: true,
+            max_memory: None,
             stack_bytes: 1 << 30,
         }
     }

@@ -128,10 +128,10 @@ fn list_to_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
 
 fn map_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let attrs = evaluator.expect_attrs(args[1], span, "as the second argument of `mapAttrs`")?;
-    let symbols = evaluator.session.symbols();
-    let mapped = attrs.all().iter().map(|attr| {
-        let name = Value::String(symbols.text(attr.name));
-        Attr { name: attr.name, pos: Pos::NONE, value: evaluator.delay_call(args[0], &[name, attr.value]) }
+    let mapped = attrs.all().iter().map(|attr| Attr {
+        name: attr.name,
+        pos: Pos::NONE,
+        value: evaluator.delay_named_call(args[0], attr),
     });
     let bump = evaluator.bump();
     Ok(Value::Attrs(bump.alloc(Attrs::from_sorted(bump.alloc_slice_fill_iter(mapped)))))

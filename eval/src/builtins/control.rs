@@ -3,7 +3,6 @@
 use super::{Builtin, row};
 use crate::compile::Scope;
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::env::Env;
 use crate::evaluate::{Coercion, Evaluator};
 use crate::source::Span;
 use crate::symbol::names;
@@ -109,5 +108,5 @@ fn scoped_import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
     let scope = Scope::of_names(Some(&base), names);
     let code = evaluator.session.compile_file(evaluator, &path, &scope, span)?;
     let values: Vec<_> = attrs.all().iter().map(|attr| attr.value).collect();
-    evaluator.eval(code, Env::of(evaluator.bump(), evaluator.empty_env(), &values))
+    evaluator.eval(code, evaluator.env_of(&values))
 }

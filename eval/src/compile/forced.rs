@@ -51,19 +51,15 @@ impl Walk {
                 false
             }
             Expr::Binary(code) => {
-                let strict = !matches!(
-                    code.operator,
-                    Operator::And
-                        | Operator::Or
-                        | Operator::Implies
-                        | Operator::Update
-                        | Operator::Concat
-                        | Operator::Add
-                );
+                let strict = !matches!(code.operator, Operator::Update | Operator::Concat | Operator::Add);
                 // Of the operators left out, the second operand is not always forced, or the first is checked before it.
                 if self.expr(&code.left) && strict {
                     self.expr(&code.right);
                 }
+                false
+            }
+            Expr::Logical(code) => {
+                self.expr(&code.left);
                 false
             }
             Expr::Call(code) => {

@@ -4,7 +4,7 @@ use super::Evaluator;
 use crate::attrs::{Attr, Attrs};
 use crate::code::{AttrsCode, Dynamic, HasAttr, Name, SearchPath, Select};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::env::{Env, EnvBuilder};
+use crate::env::Env;
 use crate::near::did_you_mean;
 use crate::source::{Pos, Span};
 use crate::symbol::Symbol;
@@ -110,7 +110,7 @@ impl Evaluator<'_> {
         let inner = if sources.is_empty() {
             env
         } else {
-            let mut builder = EnvBuilder::new(self.bump, Some(env), sources.len());
+            let mut builder = self.envs.builder(env, sources.len());
             for source in sources {
                 builder.push(self.delay(source, env));
             }
@@ -143,7 +143,7 @@ impl Evaluator<'_> {
 
     fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &Attrs) -> Env {
         let bindings = &code.bindings;
-        let mut builder = EnvBuilder::new(self.bump, Some(env), bindings.sources.len() + bindings.items.len());
+        let mut builder = self.envs.builder(env, bindings.sources.len() + bindings.items.len());
         let inner = builder.env();
         for source in bindings.sources {
             builder.push(self.delay_binding(source, inner));

@@ -1,11 +1,12 @@
 //! Calls: binding arguments to parameters, builtin functions, functors.
 
-use super::{Evaluator, Step};
+use super::Evaluator;
+use super::run::Started;
 use crate::attrs::Attrs;
 use crate::builtins::Builtin;
 use crate::code::{Call, Expr, Formals, Parameters};
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::env::{Env, EnvBuilder};
+use crate::env::Env;
 use crate::near::did_you_mean;
 use crate::source::Span;
 use crate::symbol::{Symbol, names};
@@ -18,22 +19,25 @@ const FEW: usize = 4;
 impl Evaluator<'_> {
     /// Runs a call in the code up to the body of the function.
     #[inline]
-    pub(super) fn step_call(&self, code: &'static Call, env: Env) -> Result<Step> {
-        let function = self.eval(&code.function, env).map_err(|error| error.at(code.function_span))?;
+    pub(super) fn start_call(&self, code: &'static Call, env: Env) -> Result<Started> {
+        let function = match self.eval(&code.function, env) {
+            Ok(function) => function,
+            Err(error) => return Err(error.at(code.function_span)),
+        };
         match function {
             Value::Lambda(closure)
                 if closure.applied.is_empty() && closure.lambda.parameters.arity() == code.arguments.len() =>
             {
                 let lambda = closure.lambda;
                 let inner = self.bind_arguments(closure, code, env)?;
-                Ok(Step::Call(&lambda.body, inner, code, lambda))
+                Ok(Started::Body(lambda, inner))
             }
             Value::Builtin(builtin) if builtin.arity as usize == code.arguments.len() => {
-                self.call_builtin(builtin, code, env).map(Step::Done)
+                self.call_builtin(builtin, code, env).map(Started::Done)
             }
             _ => {
                 let arguments: Vec<_> = code.arguments.iter().map(|argument| self.delay(argument, env)).collect();
-                self.call(function, &arguments, code.span).map(Step::Done)
+                self.call(function, &arguments, code.span).map(Started::Done)
             }
         }
     }
@@ -45,7 +49,7 @@ impl Evaluator<'_> {
                 let argument = &code.arguments[0];
                 let forced = !lambda.forced.is_empty();
                 let value = if forced { self.eval(argument, env)? } else { self.delay(argument, env) };
-                Ok(Env::of(self.bump, closure.env, &[value]))
+                Ok(self.envs.of(closure.env, &[value]))
             }
             Parameters::Names(count) if *count <= FEW => {
                 let mut values = [Value::Null; FEW];
@@ -57,10 +61,10 @@ impl Evaluator<'_> {
                         values[slot] = self.delay(argument, env);
                     }
                 }
-                Ok(Env::of(self.bump, closure.env, &values[..*count]))
+                Ok(self.envs.of(closure.env, &values[..*count]))
             }
             Parameters::Names(count) => {
-                let mut builder = EnvBuilder::new(self.bump, Some(closure.env), *count);
+                let mut builder = self.envs.builder(closure.env, *count);
                 for argument in code.arguments {
                     builder.push(self.delay(argument, env));
                 }
@@ -86,7 +90,7 @@ impl Evaluator<'_> {
             return Err(error.also(closure.lambda.span, "this function takes a set"));
         };
         let room = formals.formals.len() + usize::from(formals.whole);
-        let mut builder = EnvBuilder::new(self.bump, Some(closure.env), room);
+        let mut builder = self.envs.builder(closure.env, room);
         let env = builder.env();
         if formals.whole {
             builder.push(argument);
@@ -187,8 +191,15 @@ impl Evaluator<'_> {
             && count == arguments.len()
             && closure.applied.is_empty()
         {
-            let env = Env::of(self.bump, closure.env, arguments);
-            return self.eval(&closure.lambda.body, env).map_err(|error| self.call_frame(error, span, closure.lambda));
+            let env = self.envs.of(closure.env, arguments);
+            let result = self.eval(&closure.lambda.body, env);
+            return match result {
+                Ok(value) => {
+                    self.recycle(env, 1);
+                    Ok(value)
+                }
+                Err(error) => Err(self.call_frame(error, span, closure.lambda)),
+            };
         }
         self.call_in_steps(function, arguments, span)
     }
@@ -222,7 +233,7 @@ impl Evaluator<'_> {
         let env = match &lambda.parameters {
             Parameters::Set(formals) => self.bind_formals(closure, formals, self.force(arguments[0])?, span)?,
             Parameters::Names(count) => {
-                let mut builder = EnvBuilder::new(self.bump, Some(closure.env), *count);
+                let mut builder = self.envs.builder(closure.env, *count);
                 for &value in closure.applied.iter().chain(&arguments[..wanted]) {
                     builder.push(value);
                 }

@@ -14,34 +14,24 @@ use std::cmp::Ordering;
 impl Evaluator<'_> {
     #[inline]
     pub(super) fn binary(&self, code: &'static Binary, env: Env) -> Result<Value> {
-        match code.operator {
-            Operator::And => return self.logical(code, env, false, |right| right),
-            Operator::Or => return self.logical(code, env, true, |right| right),
-            Operator::Implies => {
-                let left = self.condition(&code.left, env, code.left_span)?;
-                return Ok(Value::Bool(!left || self.condition(&code.right, env, code.right_span)?));
-            }
-            _ => {}
-        }
-        let left = self.eval(&code.left, env).map_err(|error| error.at(code.left_span))?;
+        let left = match self.eval(&code.left, env) {
+            Ok(left) => left,
+            Err(error) => return Err(error.at(code.left_span)),
+        };
         if code.operator == Operator::Add && !matches!(left, Value::Int(_)) {
             return self.add(left, code, env);
         }
-        let right = self.eval(&code.right, env).map_err(|error| error.at(code.right_span))?;
+        let right = match self.eval(&code.right, env) {
+            Ok(right) => right,
+            Err(error) => return Err(error.at(code.right_span)),
+        };
         if let (Value::Int(a), Value::Int(b)) = (left, right) {
             return self.integers(code, a, b);
         }
         self.other_operands(code, left, right)
     }
 
-    fn logical(&self, code: &'static Binary, env: Env, decisive: bool, then: fn(bool) -> bool) -> Result<Value> {
-        if self.condition(&code.left, env, code.left_span)? == decisive {
-            return Ok(Value::Bool(decisive));
-        }
-        self.condition(&code.right, env, code.right_span).map(|right| Value::Bool(then(right)))
-    }
-
-    #[inline]
+    #[inline(always)]
     fn integers(&self, code: &'static Binary, a: i64, b: i64) -> Result<Value> {
         let (result, verb) = match code.operator {
             Operator::Add => (a.checked_add(b), "adding"),
@@ -57,9 +47,13 @@ impl Evaluator<'_> {
             Operator::GreaterEqual => return Ok(Value::Bool(a >= b)),
             _ => return self.other_operands(code, Value::Int(a), Value::Int(b)),
         };
-        result.map(Value::Int).ok_or_else(|| overflow(verb, a, b, code.span))
+        match result {
+            Some(result) => Ok(Value::Int(result)),
+            None => Err(overflow(verb, a, b, code.span)),
+        }
     }
 
+    #[inline(never)]
     fn other_operands(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
         Ok(match code.operator {
             Operator::Equal => Value::Bool(self.equal(left, right, code.span)?),
