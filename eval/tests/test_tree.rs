@@ -154,3 +154,19 @@ proptest! {
         check(text.as_bytes());
     }
 }
+
+/// Mistakes by the thousand take no longer than the text they stand in: going back and looking ahead are bounded.
+#[test]
+fn many_mistakes_take_bounded_time() {
+    let start = std::time::Instant::now();
+    for piece in [
+        "[;", "{a=[1;", "{a=1 b", "x=1 ", "let a=1;", "\"${", "''${", "(1,", "{a,", "{a;", "{ a b", "if ", "}", ");",
+        "a=\n", "a\nb=", "./${", "/*", "\u{201c}",
+    ] {
+        let text = piece.repeat(4_000);
+        let parsed = parse_tree(text.as_bytes(), ParseOptions::default());
+        assert!(!parsed.diagnostics().is_empty() && parsed.diagnostics().len() <= 20, "{piece}");
+        assert_eq!(parsed.tree().tokens().map(|token| token.text().len()).sum::<usize>(), text.len(), "{piece}");
+    }
+    assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
+}

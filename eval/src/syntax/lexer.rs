@@ -234,7 +234,13 @@ const SYMBOLS: &[&str] = &[
 
 fn symbol(rest: &[u8]) -> (Token, usize) {
     let found = SYMBOLS.iter().find(|symbol| rest.starts_with(symbol.as_bytes()));
-    found.map_or((Token::Unknown, 1), |symbol| (Token::Symbol(symbol), symbol.len()))
+    found.map_or_else(|| (Token::Unknown, character_length(rest)), |symbol| (Token::Symbol(symbol), symbol.len()))
+}
+
+/// The length of the character that a text starts with; of what is not UTF-8, one byte.
+fn character_length(rest: &[u8]) -> usize {
+    let first = rest[..rest.len().min(4)].utf8_chunks().next();
+    first.and_then(|chunk| chunk.valid().chars().next()).map_or(1, char::len_utf8)
 }
 
 const fn is_name_byte(byte: u8) -> bool {

@@ -12,19 +12,25 @@
 //! binding  = attribute-path "=" expr ";" | "inherit" [ "(" expr ")" ] attribute-name* ";"
 //! ```
 //!
-//! After an error in a binding the parser goes on behind its semicolon, so that one run reports several errors.
+//! It does not stop at an error: what is missing is noted and taken as given, what fits nowhere is noted and skipped (see
+//! `recovery`), so one run reports several mistakes. The result of a text with errors is good for nothing but its notes.
 
+mod balance;
 mod bindings;
+mod pattern;
+mod recovery;
 mod simple;
 mod text;
+mod wording;
 
-use super::ast::{Expr, ExprKind, Formal, Lambda, Operator, Pattern};
+use super::ast::{Expr, ExprKind, Lambda, Operator, Pattern};
 use super::kind::Kind;
 use super::lexer::{Keyword, Lexeme, Token, lex};
 use super::record::Recorder;
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
 use crate::symbol::{Symbols, names};
+use recovery::{Await, Awaited, Wanted};
 
 /// What the parser takes besides the grammar of Nix, and how much.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +50,12 @@ impl Default for ParseOptions {
 /// How many errors one parse reports.
 const MAX_ERRORS: usize = 20;
 
+/// The parser cannot go on; why is among its errors.
+#[derive(Debug)]
+struct GaveUp;
+
+type Result<T> = std::result::Result<T, GaveUp>;
+
 struct Parser<'a, R> {
     source: &'a Source,
     symbols: &'a Symbols,
@@ -51,11 +63,27 @@ struct Parser<'a, R> {
     current: Lexeme,
     /// Where the token before the current one ends.
     previous: usize,
-    /// Where the last token of an earlier line ends.
-    line_end: usize,
     depth: usize,
     errors: Vec<Diagnostic>,
     recorder: R,
+    /// What the constructs around the current token wait for.
+    awaited: Awaited,
+    /// The operand that was read last.
+    last_operand: Operand,
+    /// The last `with` or `assert`, and where its semicolon ends.
+    body_of: (Lexeme, usize),
+    /// The start of the token at which an error was reported last.
+    reported_at: usize,
+    /// How often the parser went back or looked far ahead.
+    detours: u32,
+}
+
+/// Where an operand is, and where the token before it ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct Operand {
+    before: usize,
+    start: usize,
+    end: usize,
 }
 
 /// Parses a whole source. Needs a deep stack for deeply nested texts; see [`crate::stack`].
@@ -77,14 +105,25 @@ pub(super) fn parse_with<R: Recorder>(
     options: ParseOptions,
     recorder: R,
 ) -> (Option<Expr>, Vec<Diagnostic>, R) {
-    let current = lex(&source.text, 0);
-    let mut parser =
-        Parser { source, symbols, options, current, previous: 0, line_end: 0, depth: 0, errors: Vec::new(), recorder };
-    let result = parser
-        .expr()
-        .and_then(|expr| if parser.current.token == Token::End { Ok(expr) } else { Err(parser.trailing()) });
-    let expr = result.map_err(|error| parser.errors.push(*error)).ok();
-    (expr, parser.errors, parser.recorder)
+    let mut parser = Parser {
+        source,
+        symbols,
+        options,
+        current: lex(&source.text, 0),
+        previous: 0,
+        depth: 0,
+        errors: Vec::new(),
+        recorder,
+        awaited: Awaited::default(),
+        last_operand: Operand::default(),
+        body_of: (Lexeme { token: Token::End, start: 0, end: 0 }, usize::MAX),
+        reported_at: usize::MAX,
+        detours: 0,
+    };
+    let expr = parser.file().ok();
+    let mut errors = parser.errors;
+    errors.sort_by_key(|error| error.primary.span.start);
+    (expr, errors, parser.recorder)
 }
 
 const LEFT: u8 = 1;
@@ -142,13 +181,14 @@ impl<'a, R: Recorder> Parser<'a, R> {
     fn go_on_at(&mut self, offset: usize) {
         self.previous = offset;
         self.current = lex(&self.source.text, offset);
-        if self.source.text[offset..self.current.start].contains(&b'\n') {
-            self.line_end = offset;
-        }
     }
 
     fn is(&self, symbol: &str) -> bool {
         matches!(self.current.token, Token::Symbol(found) if found == symbol)
+    }
+
+    fn at_end(&self) -> bool {
+        matches!(self.current.token, Token::End | Token::OpenComment)
     }
 
     fn take(&mut self, symbol: &str) -> bool {
@@ -167,77 +207,27 @@ impl<'a, R: Recorder> Parser<'a, R> {
         found
     }
 
-    fn expect(&mut self, symbol: &'static str, what: &str) -> Result<()> {
-        if self.take(symbol) { Ok(()) } else { Err(self.unexpected(&format!("`{symbol}`{what}"))) }
-    }
-
-    /// Expects the bracket that closes the one at `open`.
-    fn expect_close(&mut self, symbol: &'static str, open: Lexeme) -> Result<()> {
-        if self.take(symbol) {
-            return Ok(());
-        }
-        Err(self.unclosed(symbol, open))
-    }
-
-    fn unclosed(&self, symbol: &str, open: Lexeme) -> Box<Diagnostic> {
-        let opened = String::from_utf8_lossy(self.text(open)).trim_end().to_owned();
-        if self.current.token == Token::End {
-            return Diagnostic::new(Code::Unclosed, self.span_of(open), format!("`{opened}` is never closed"))
-                .label(format!("the `{symbol}` for this is missing"));
-        }
-        self.unexpected(&format!("`{symbol}`")).also(self.span_of(open), "to close this")
-    }
-
-    fn expect_keyword(&mut self, keyword: Keyword, name: &str) -> Result<()> {
-        if self.take_keyword(keyword) { Ok(()) } else { Err(self.unexpected(&format!("`{name}`"))) }
-    }
-
-    fn unexpected(&self, wanted: &str) -> Box<Diagnostic> {
-        let span = self.span_of(self.current);
-        let text = String::from_utf8_lossy(self.text(self.current)).into_owned();
-        let found = match self.current.token {
-            Token::End => "the end of the file".to_owned(),
-            Token::OpenComment => {
-                return Diagnostic::new(
-                    Code::Unclosed,
-                    self.source.span(self.current.start, self.current.start + 2),
-                    "this comment is never closed",
-                )
-                .hint("close it with `*/`");
-            }
-            _ => format!("`{text}`"),
-        };
-        if wanted.starts_with("`;`") {
-            let behind = self.source.span(self.previous, self.previous);
-            return Diagnostic::new(Code::Syntax, behind, format!("expected {wanted}, found {found}"))
-                .label("`;` is missing here");
-        }
-        Diagnostic::new(Code::Syntax, span, format!("expected {wanted}, found {found}")).label("not expected here")
-    }
-
-    /// The error for text behind a whole expression.
-    fn trailing(&self) -> Box<Diagnostic> {
-        let error = self.unexpected("the end of the file");
-        match self.current.token {
-            Token::Keyword(Keyword::If | Keyword::Let | Keyword::With | Keyword::Assert) => {
-                error.hint("as an operand or argument, an expression of this kind needs brackets")
-            }
-            Token::Symbol(":") => error.hint("as an operand or argument, a function needs brackets: `(x: …)`"),
-            Token::Symbol("=") => error.hint("bindings stand in `{ … }` or between `let` and `in`"),
-            _ => error,
-        }
-    }
-
     /// Runs a parser one level deeper.
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= self.options.max_depth {
             let message = format!("expressions nest more than {} levels deep", self.options.max_depth);
-            return Err(Diagnostic::new(Code::TooDeep, self.span_of(self.current), message));
+            self.note_error(Diagnostic::new(Code::TooDeep, self.span_of(self.current), message));
+            return Err(GaveUp);
         }
         self.depth += 1;
         let result = parse(self);
         self.depth -= 1;
         result
+    }
+
+    /// The one expression of a file.
+    fn file(&mut self) -> Result<Expr> {
+        let expr = self.expr()?;
+        if self.current.token != Token::End {
+            self.expect_after(&Wanted::END)?;
+            self.skip_rest();
+        }
+        Ok(expr)
     }
 
     fn expr(&mut self) -> Result<Expr> {
@@ -303,32 +293,40 @@ impl<'a, R: Recorder> Parser<'a, R> {
         &mut self,
         start: usize,
         node: Kind,
-        keyword: &str,
+        keyword: &'static str,
         kind: fn(Box<[Expr; 2]>) -> ExprKind,
     ) -> Result<Expr> {
-        self.next();
-        let first = self.expr()?;
-        self.expect(";", &format!(" after the expression of `{keyword}`"))?;
+        let open = self.next();
+        let first = self.awaiting(Await::Semicolon, Self::expr)?;
+        if !self.take(";") {
+            self.expect_after(&Wanted::semicolon_of(keyword, open))?;
+        }
+        self.body_of = (open, self.previous);
         let second = self.expr()?;
         Ok(self.finish(node, kind(Box::new([first, second])), start))
     }
 
     fn let_in(&mut self, start: usize) -> Result<Expr> {
         let open = self.next();
-        let set = self.bindings(open, Token::Keyword(Keyword::In))?;
+        let set = self.awaiting(Await::In, |parser| parser.bindings(open, Token::Keyword(Keyword::In)))?;
         if !self.take_keyword(Keyword::In) {
-            return Err(self.unclosed("in", open));
+            self.report(|parser| parser.missing(&Wanted::keyword("in", Keyword::In, "let", open)));
         }
         let body = self.expr()?;
         Ok(self.finish(Kind::Let, ExprKind::Let(Box::new(set), Box::new(body)), start))
     }
 
     fn conditional(&mut self, start: usize) -> Result<Expr> {
-        self.next();
-        let condition = self.expr()?;
-        self.expect_keyword(Keyword::Then, "then")?;
-        let yes = self.expr()?;
-        self.expect_keyword(Keyword::Else, "else")?;
+        let open = self.next();
+        let condition = self.awaiting(Await::Else, |parser| parser.awaiting(Await::Then, Self::expr))?;
+        if !self.take_keyword(Keyword::Then) {
+            let wanted = Wanted::keyword("then", Keyword::Then, "if", open);
+            self.awaiting(Await::Else, |parser| parser.expect_after(&wanted))?;
+        }
+        let yes = self.awaiting(Await::Else, Self::expr)?;
+        if !self.take_keyword(Keyword::Else) {
+            self.expect_after(&Wanted::keyword("else", Keyword::Else, "if", open))?;
+        }
         let no = self.expr()?;
         Ok(self.finish(Kind::If, ExprKind::If(Box::new([condition, yes, no])), start))
     }
@@ -338,79 +336,12 @@ impl<'a, R: Recorder> Parser<'a, R> {
         if matches!(pattern, Pattern::Set { .. }) {
             self.note(Kind::Pattern, start);
         }
-        self.expect(":", " after the function's argument")?;
+        if !self.take(":") {
+            self.report(|parser| parser.missing_colon(start));
+            self.take("=");
+        }
         let body = self.expr()?;
         Ok(self.finish(Kind::Lambda, ExprKind::Lambda(Box::new(Lambda { pattern, body })), start))
-    }
-
-    fn pattern(&mut self) -> Result<Pattern> {
-        if self.current.token == Token::Name {
-            let name = self.next();
-            self.note(Kind::Name, name.start);
-            let (symbol, span) = (self.symbols.intern(self.text(name)), self.span_of(name));
-            if !self.take("@") {
-                return Ok(Pattern::Name(symbol, span));
-            }
-            return self.set_pattern(Some((symbol, span)));
-        }
-        self.set_pattern(None)
-    }
-
-    fn set_pattern(&mut self, mut whole: Option<(crate::symbol::Symbol, Span)>) -> Result<Pattern> {
-        let open = self.current;
-        self.expect("{", " of a set pattern")?;
-        let mut formals: Vec<Formal> = Vec::new();
-        let mut open_ended = false;
-        while !self.is("}") {
-            if self.take("...") {
-                open_ended = true;
-                break;
-            }
-            let formal = self.formal()?;
-            formals.push(formal);
-            if !self.take(",") {
-                break;
-            }
-        }
-        self.expect_close("}", open)?;
-        if whole.is_none() && self.take("@") {
-            let name = self.name("a name for the whole set")?;
-            whole = Some((self.symbols.intern(self.text(name)), self.span_of(name)));
-        }
-        self.check_formals(&formals, whole)?;
-        Ok(Pattern::Set { formals, open: open_ended, whole })
-    }
-
-    fn formal(&mut self) -> Result<Formal> {
-        let name = self.name("the name of an argument")?;
-        let default = if self.take("?") { Some(self.expr()?) } else { None };
-        self.note(Kind::Formal, name.start);
-        Ok(Formal { name: self.symbols.intern(self.text(name)), span: self.span_of(name), default })
-    }
-
-    fn name(&mut self, what: &str) -> Result<Lexeme> {
-        match self.current.token {
-            Token::Name | Token::Keyword(Keyword::Or) => {
-                let name = self.next();
-                self.note(Kind::Name, name.start);
-                Ok(name)
-            }
-            _ => Err(self.unexpected(what)),
-        }
-    }
-
-    fn check_formals(&self, formals: &[Formal], whole: Option<(crate::symbol::Symbol, Span)>) -> Result<()> {
-        let mut seen = rustc_hash::FxHashMap::default();
-        let all = formals.iter().map(|formal| (formal.name, formal.span)).chain(whole);
-        for (name, span) in all {
-            if let Some(first) = seen.insert(name, span) {
-                let message = format!("argument `{}` is named twice", self.symbols.display(name));
-                return Err(Diagnostic::new(Code::DuplicateName, span, message)
-                    .label("named again here")
-                    .also(first, "first named here"));
-            }
-        }
-        Ok(())
     }
 
     /// An operation whose operators bind at least as tightly as `least`.
@@ -426,6 +357,9 @@ impl<'a, R: Recorder> Parser<'a, R> {
         loop {
             let Token::Symbol(symbol) = self.current.token else { return Ok(left) };
             if symbol == "?" && HAS_ATTR_POWER >= least {
+                if self.is_default_without_comma() {
+                    return Ok(left);
+                }
                 self.next();
                 let path = self.attr_path()?;
                 left = self.finish(Kind::HasAttr, ExprKind::HasAttr(Box::new(left), path), start);
@@ -436,9 +370,9 @@ impl<'a, R: Recorder> Parser<'a, R> {
                 return Ok(left);
             }
             if alone == Some(power) {
-                return Err(self.not_associative(symbol));
+                self.not_associative(symbol);
             }
-            self.check_pipe(operator)?;
+            self.check_pipe(operator);
             self.next();
             let right = self.operation(if side == RIGHT { power } else { power + 1 })?;
             alone = (side == NONE).then_some(power);
@@ -446,19 +380,23 @@ impl<'a, R: Recorder> Parser<'a, R> {
         }
     }
 
-    fn not_associative(&self, symbol: &str) -> Box<Diagnostic> {
+    fn not_associative(&mut self, symbol: &str) {
         let message = format!("operator `{symbol}` cannot follow another comparison without brackets");
-        Diagnostic::new(Code::Syntax, self.span_of(self.current), message)
-            .hint("put one of the comparisons in brackets")
+        self.report(|parser| {
+            Diagnostic::new(Code::Syntax, parser.span_of(parser.current), message)
+                .hint("put one of the comparisons in brackets")
+        });
     }
 
-    fn check_pipe(&self, operator: Operator) -> Result<()> {
+    fn check_pipe(&mut self, operator: Operator) {
         if self.options.pipe_operators || !matches!(operator, Operator::PipeFrom | Operator::PipeInto) {
-            return Ok(());
+            return;
         }
         let message = "the pipe operators `|>` and `<|` are not enabled";
-        Err(Diagnostic::new(Code::Syntax, self.span_of(self.current), message)
-            .hint("they are an experimental feature of the language: allow pipe operators to use them"))
+        self.report(|parser| {
+            Diagnostic::new(Code::Syntax, parser.span_of(parser.current), message)
+                .hint("they are an experimental feature of the language: allow pipe operators to use them")
+        });
     }
 
     fn operand(&mut self, start: usize) -> Result<Expr> {
@@ -471,12 +409,12 @@ impl<'a, R: Recorder> Parser<'a, R> {
             return Ok(self.finish(Kind::Unary, ExprKind::Negate(Box::new(operand)), start));
         }
         let function = self.select()?;
+        if !self.starts_simple() {
+            return Ok(function);
+        }
         let mut arguments = Vec::new();
         while self.starts_simple() {
             arguments.push(self.select()?);
-        }
-        if arguments.is_empty() {
-            return Ok(function);
         }
         Ok(self.finish(Kind::Call, ExprKind::Call(Box::new(function), arguments), start))
     }
@@ -492,7 +430,13 @@ impl<'a, R: Recorder> Parser<'a, R> {
     }
 
     fn select(&mut self) -> Result<Expr> {
-        let start = self.current.start;
+        let (before, start) = (self.previous, self.current.start);
+        let expr = self.select_here(start)?;
+        self.last_operand = Operand { before, start, end: self.previous };
+        Ok(expr)
+    }
+
+    fn select_here(&mut self, start: usize) -> Result<Expr> {
         let subject = self.simple()?;
         if self.take(".") {
             let path = self.attr_path()?;

@@ -11,6 +11,8 @@ pub(super) trait Recorder {
     fn stretch(&mut self, kind: Kind, start: usize, end: usize);
     /// A node was finished. What it contains was finished before.
     fn node(&mut self, kind: Kind, start: usize, end: usize);
+    /// The parser goes back: what was noted of the text behind the offset is void.
+    fn rewind(&mut self, offset: usize);
 }
 
 /// Notes nothing.
@@ -18,6 +20,7 @@ impl Recorder for () {
     fn token(&mut self, _: Token, _: usize, _: usize) {}
     fn stretch(&mut self, _: Kind, _: usize, _: usize) {}
     fn node(&mut self, _: Kind, _: usize, _: usize) {}
+    fn rewind(&mut self, _: usize) {}
 }
 
 /// A node or token with its range.
@@ -56,6 +59,11 @@ impl Recorder for Recording {
         if start < end {
             self.nodes.push(Noted { kind, start, end });
         }
+    }
+
+    fn rewind(&mut self, offset: usize) {
+        self.tokens.retain(|token| token.end <= offset);
+        self.nodes.retain(|node| node.end <= offset);
     }
 }
 

@@ -261,17 +261,19 @@ pub(super) fn build(text: Arc<[u8]>, recording: Recording) -> Tree {
     let mut builder = Builder { text: &text, elements: vec![root], open: vec![0], at: 0 };
     let mut nodes = nodes.into_iter().peekable();
     for token in tokens {
-        builder.close_before(token.start);
+        builder.close_ended();
         builder.trivia_up_to(token.start);
+        builder.close_ended();
         while let Some(node) = nodes.next_if(|node| node.start <= token.start) {
-            builder.open(node);
+            builder.open(node, token.start);
         }
         builder.token(token);
     }
-    builder.close_before(text.len());
+    builder.close_ended();
     builder.trivia_up_to(text.len());
-    builder.close_before(usize::MAX);
-    let elements = builder.elements;
+    builder.close_ended();
+    let mut elements = builder.elements;
+    elements[0].next = elements.len() as u32;
     Tree { text, elements }
 }
 
@@ -285,12 +287,13 @@ struct Builder<'t> {
 }
 
 impl Builder<'_> {
-    /// Closes the nodes that end at or before an offset.
-    fn close_before(&mut self, offset: usize) {
+    /// Closes the nodes that end at or before the offset that was reached. The root stays open.
+    fn close_ended(&mut self) {
         while let Some(&node) = self.open.last()
-            && (self.elements[node as usize].end as usize <= offset)
-            && (node > 0 || offset == usize::MAX)
+            && node > 0
+            && self.elements[node as usize].end as usize <= self.at
         {
+            self.elements[node as usize].end = self.at as u32;
             self.elements[node as usize].next = self.elements.len() as u32;
             self.open.pop();
         }
@@ -300,14 +303,14 @@ impl Builder<'_> {
         self.open.last().copied().unwrap_or_default()
     }
 
-    /// Opens a node, unless it does not lie within the node that is open.
-    fn open(&mut self, node: Noted) {
+    /// Opens a node at its first token, unless it does not lie within the node that is open.
+    fn open(&mut self, node: Noted, start: usize) {
         let parent = self.parent();
-        if node.start < self.at || node.end > self.elements[parent as usize].end as usize {
+        if node.end <= start || node.end > self.elements[parent as usize].end as usize {
             return;
         }
         let number = self.elements.len() as u32;
-        let (start, end) = (node.start as u32, node.end as u32);
+        let (start, end) = (start as u32, node.end as u32);
         self.elements.push(Stored { kind: node.kind, start, end, parent, next: 0 });
         self.open.push(number);
     }

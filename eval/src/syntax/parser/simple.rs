@@ -1,7 +1,8 @@
 //! Simple expressions, which need no brackets to be an argument, and attribute paths.
 
-use super::Parser;
-use crate::diagnostic::{Code, Diagnostic, Result};
+use super::recovery::{Await, Wanted};
+use super::{Parser, Result, balance};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::symbol::names;
 use crate::syntax::ast::{AttrName, Expr, ExprKind, Part};
 use crate::syntax::kind::Kind;
@@ -38,8 +39,10 @@ impl<R: Recorder> Parser<'_, R> {
             }
             Token::Interpolate => {
                 self.next();
-                let expr = self.expr()?;
-                self.expect_close("}", lexeme)?;
+                let expr = self.apart(|parser| parser.awaiting(Await::Brace, Self::expr))?;
+                if !self.take("}") {
+                    self.apart(|parser| parser.expect_after(&Wanted::close("}", lexeme)))?;
+                }
                 self.note(Kind::Interpolation, lexeme.start);
                 Ok(match &expr.kind {
                     ExprKind::String(parts) if static_text(parts).is_some() => {
@@ -48,7 +51,16 @@ impl<R: Recorder> Parser<'_, R> {
                     _ => AttrName::Dynamic(expr),
                 })
             }
-            _ => Err(self.unexpected("the name of an attribute")),
+            Token::Keyword(_) if !self.is_awaited() || self.previous == lexeme.start => {
+                self.report(Self::keyword_as_name);
+                self.next();
+                self.note(Kind::Name, lexeme.start);
+                Ok(AttrName::Static(self.symbols.intern(self.text(lexeme)), self.span_of(lexeme)))
+            }
+            _ => {
+                self.report(|parser| parser.unexpected("the name of an attribute"));
+                Ok(AttrName::Static(names::OR, self.span_of(lexeme)))
+            }
         }
     }
 
@@ -81,9 +93,38 @@ impl<R: Recorder> Parser<'_, R> {
             Token::Symbol("[") => self.list(),
             Token::Symbol("{") | Token::Keyword(Keyword::Rec) => self.attrs(),
             Token::Keyword(Keyword::Let) if self.let_has_brace() => self.let_body(),
-            Token::Keyword(_) => Err(self.unexpected("an expression").hint("put the inner expression in brackets")),
-            _ => Err(self.unexpected("an expression")),
+            _ => self.missing_operand(),
         }
+    }
+
+    /// Deals with a token that begins no operand.
+    fn missing_operand(&mut self) -> Result<Expr> {
+        if let Token::Keyword(Keyword::If | Keyword::Let | Keyword::With | Keyword::Assert) = self.current.token {
+            self.report(Self::needs_brackets);
+            return self.expr();
+        }
+        self.report(Self::expected_expression);
+        if self.is_awaited() || matches!(self.current.token, Token::Keyword(Keyword::Inherit)) {
+            return Ok(self.placeholder());
+        }
+        match self.current.token {
+            Token::Symbol("//") => self.skip_line(),
+            Token::Interpolate => return self.interpolation_as_operand(),
+            _ => self.skip()?,
+        }
+        self.nested(Self::operand_after_stray)
+    }
+
+    fn operand_after_stray(&mut self) -> Result<Expr> {
+        if self.at_end() || self.is_awaited() { Ok(self.placeholder()) } else { self.simple() }
+    }
+
+    /// `${e}` where an operand is expected, which is reported already.
+    fn interpolation_as_operand(&mut self) -> Result<Expr> {
+        let start = self.current.start;
+        self.attr_name()?;
+        self.note(Kind::Error, start);
+        Ok(self.placeholder())
     }
 
     fn variable(&mut self) -> Expr {
@@ -100,8 +141,14 @@ impl<R: Recorder> Parser<'_, R> {
         let text = String::from_utf8_lossy(self.text(lexeme));
         match text.parse() {
             Ok(number) => Ok(Expr { kind: ExprKind::Int(number), span: self.span_of(lexeme) }),
-            Err(_) => Err(Diagnostic::new(Code::Syntax, self.span_of(lexeme), format!("integer {text} is too large"))
-                .hint("integers have 64 bits: the largest is 9223372036854775807")),
+            Err(_) => {
+                let message = format!("integer {text} is too large");
+                self.note_error(
+                    Diagnostic::new(Code::Syntax, self.span_of(lexeme), message)
+                        .hint("integers have 64 bits: the largest is 9223372036854775807"),
+                );
+                Ok(self.placeholder())
+            }
         }
     }
 
@@ -111,42 +158,90 @@ impl<R: Recorder> Parser<'_, R> {
         let text = String::from_utf8_lossy(self.text(lexeme));
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Expr { kind: ExprKind::Float(number), span: self.span_of(lexeme) }),
-            _ => Err(Diagnostic::new(Code::Syntax, self.span_of(lexeme), format!("{text} is too large for a float"))),
+            _ => {
+                let message = format!("{text} is too large for a float");
+                self.note_error(Diagnostic::new(Code::Syntax, self.span_of(lexeme), message));
+                Ok(self.placeholder())
+            }
         }
     }
 
     fn parenthesis(&mut self) -> Result<Expr> {
         let open = self.next();
-        let inner = self.expr()?;
-        self.expect_close(")", open)?;
+        let inner = self.awaiting(Await::Parenthesis, Self::expr)?;
+        if !self.take(")") {
+            self.expect_after(&Wanted::close(")", open))?;
+        }
         self.note(Kind::Paren, open.start);
         Ok(Expr { kind: inner.kind, span: self.span_from(open.start) })
     }
 
     fn list(&mut self) -> Result<Expr> {
         let open = self.next();
-        let mut items = Vec::new();
-        while !self.is("]") {
-            if self.current.token == Token::End {
-                return Err(self.unclosed("]", open));
-            }
-            items.push(self.nested(Self::select)?);
+        let items = self.awaiting(Await::Bracket, Self::items)?;
+        if !self.take("]") {
+            self.expect_after(&Wanted::close("]", open))?;
         }
-        self.next();
         Ok(self.finish(Kind::List, ExprKind::List(items), open.start))
+    }
+
+    /// The items of a list, up to its end.
+    fn items(&mut self) -> Result<Vec<Expr>> {
+        let mut items = Vec::new();
+        // One mistake in a list is reported, not what follows from it.
+        let mut wrong = false;
+        while !self.is("]") {
+            if self.starts_simple() {
+                items.push(self.nested(Self::select)?);
+                continue;
+            }
+            if matches!(self.current.token, Token::Symbol(")" | "}")) || !wrong && self.ends_list() {
+                break;
+            }
+            if wrong && (self.at_end() || self.is_awaited() && !matches!(self.current.token, Token::Symbol("," | ";")))
+            {
+                break;
+            }
+            if !wrong {
+                self.report(Self::not_an_item);
+            }
+            wrong = true;
+            self.stray_item()?;
+        }
+        Ok(items)
+    }
+
+    fn stray_item(&mut self) -> Result<()> {
+        match self.current.token {
+            Token::Interpolate => drop(self.interpolation_as_operand()?),
+            Token::Keyword(Keyword::If | Keyword::Let | Keyword::With | Keyword::Assert) => drop(self.expr()?),
+            _ => self.skip()?,
+        }
+        Ok(())
+    }
+
+    /// Whether a list ends before the current token, its bracket missing.
+    fn ends_list(&mut self) -> bool {
+        if !matches!(self.current.token, Token::Symbol(";" | ",")) || self.at_end() {
+            return self.is_awaited();
+        }
+        let next = self.behind(self.current);
+        self.is_awaited() && !(self.may_detour() && balance::closes_soon(&self.source.text, next.start))
     }
 
     fn attrs(&mut self) -> Result<Expr> {
         let start = self.current.start;
         let recursive = self.take_keyword(Keyword::Rec);
-        let set = self.braced_bindings(recursive)?;
-        Ok(self.finish(Kind::AttrSet, ExprKind::Attrs(Box::new(set)), start))
+        match self.braced_bindings(recursive)? {
+            Some(set) => Ok(self.finish(Kind::AttrSet, ExprKind::Attrs(Box::new(set)), start)),
+            None => self.nested(|parser| parser.lambda(start)),
+        }
     }
 
     /// The old form `let { …; body = e; }`: the attribute `body` of a recursive set.
     fn let_body(&mut self) -> Result<Expr> {
         let start = self.next().start;
-        let set = self.braced_bindings(true)?;
+        let set = self.braced_bindings(true)?.unwrap_or_default();
         let set = Expr { kind: ExprKind::Attrs(Box::new(set)), span: self.span_from(start) };
         let body = vec![AttrName::Static(names::BODY, set.span)];
         Ok(self.finish(Kind::LetBody, ExprKind::Select(Box::new(set), body, None), start))

@@ -1,7 +1,8 @@
 //! Strings and paths with their interpolations.
 
-use super::Parser;
-use crate::diagnostic::{Code, Diagnostic, Result};
+use super::recovery::{Await, Wanted};
+use super::{Parser, Result, balance};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{Expr, ExprKind, Part};
 use crate::syntax::indented::{self, Piece};
 use crate::syntax::kind::Kind;
@@ -11,17 +12,20 @@ use crate::syntax::strings::{self, Stop, Stretch, push_text};
 
 impl<R: Recorder> Parser<'_, R> {
     /// `${ e }`, with the opening taken; leaves the offset behind `}` to the caller.
-    pub(super) fn interpolation(&mut self, open: usize) -> Result<(Expr, usize)> {
+    fn interpolation(&mut self, open: usize) -> Result<(Expr, usize)> {
         self.recorder.token(Token::Interpolate, open, open + 2);
         self.go_on_at(open + 2);
-        let expr = self.expr()?;
+        let expr = self.awaiting(Await::Brace, Self::expr)?;
         if !self.is("}") {
             let open = Lexeme { token: Token::Interpolate, start: open, end: open + 2 };
-            return Err(self.unclosed("}", open));
+            self.expect_before(&Wanted::close("}", open))?;
         }
-        let end = self.current.end;
-        self.recorder.token(self.current.token, end - 1, end);
-        self.recorder.node(Kind::Interpolation, open, end);
+        let mut end = self.previous;
+        if self.is("}") {
+            end = self.current.end;
+            self.recorder.token(self.current.token, end - 1, end);
+            self.recorder.node(Kind::Interpolation, open, end);
+        }
         Ok((expr, end))
     }
 
@@ -36,7 +40,7 @@ impl<R: Recorder> Parser<'_, R> {
             push_text(&mut parts, stretch.text);
             match stretch.stop {
                 Some(Stop::Interpolate) => {
-                    let (expr, next) = self.interpolation(stretch.next - 2)?;
+                    let (expr, next) = self.apart(|parser| parser.interpolation(stretch.next - 2))?;
                     parts.push(Part::Expr(expr));
                     at = next;
                 }
@@ -45,7 +49,10 @@ impl<R: Recorder> Parser<'_, R> {
                     self.go_on_at(stretch.next);
                     return Ok(parts);
                 }
-                _ => return Err(self.open_string(open)),
+                _ => {
+                    self.open_string(open);
+                    return Ok(parts);
+                }
             }
         }
     }
@@ -66,7 +73,7 @@ impl<R: Recorder> Parser<'_, R> {
             match stretch.stop {
                 None => {}
                 Some(Stop::Interpolate) => {
-                    let (expr, next) = self.interpolation(stretch.next - 2)?;
+                    let (expr, next) = self.apart(|parser| parser.interpolation(stretch.next - 2))?;
                     pieces.push(Piece::Expr(expr));
                     at = next;
                 }
@@ -75,7 +82,10 @@ impl<R: Recorder> Parser<'_, R> {
                     self.go_on_at(at);
                     return Ok(indented::strip(pieces));
                 }
-                Some(Stop::End) => return Err(self.open_string(open)),
+                Some(Stop::End) => {
+                    self.open_string(open);
+                    return Ok(Vec::new());
+                }
             }
         }
     }
@@ -90,11 +100,27 @@ impl<R: Recorder> Parser<'_, R> {
         self.recorder.stretch(Kind::StringText, start, stretch.next - behind);
     }
 
-    pub(super) fn open_string(&self, open: Lexeme) -> Box<Diagnostic> {
+    /// Reports a string that is open at the end of the file, and goes on there.
+    ///
+    /// If strings before it look as if they ended where they should begin, the first of them is the one without its quote.
+    fn open_string(&mut self, open: Lexeme) {
+        self.go_on_at(self.source.text.len());
+        if self.reported_at == self.current.start {
+            return;
+        }
         let quote = if open.token == Token::Quote { "\"" } else { "''" };
-        let span = self.source.span(open.start, open.start + quote.len());
-        Diagnostic::new(Code::Unclosed, span, "this string is never closed")
-            .label(format!("the closing `{quote}` is missing"))
+        let blamed = balance::find_open_string(&self.source.text, quote).filter(|&start| start < open.start);
+        let start = blamed.unwrap_or(open.start);
+        let place = self.source.pos(start);
+        if blamed.is_some() {
+            // What was said of the text behind it is void.
+            self.errors.retain(|error| error.primary.span.start < place);
+        }
+        let span = self.source.span(start, start + quote.len());
+        self.report(|_| {
+            Diagnostic::new(Code::Unclosed, span, "this string is never closed")
+                .label(format!("the closing `{quote}` is missing"))
+        });
     }
 
     pub(super) fn path(&mut self) -> Result<Expr> {
@@ -122,8 +148,8 @@ impl<R: Recorder> Parser<'_, R> {
         self.note(Kind::Path, first.start);
         let span = self.span_from(first.start);
         if self.source.text[first.start..at].ends_with(b"/") {
-            return Err(
-                Diagnostic::new(Code::Syntax, span, "a path cannot end in a slash").hint("leave the last `/` out")
+            self.note_error(
+                Diagnostic::new(Code::Syntax, span, "a path cannot end in a slash").hint("leave the last `/` out"),
             );
         }
         Ok(Expr { kind: ExprKind::Path(parts), span })

@@ -1,0 +1,6 @@
+{
+  f = args@{ a, b: a;
+  g = { a, b }@: a;
+  h = { a, b } @ args a;
+  i = { a }@{ b }: a;
+}

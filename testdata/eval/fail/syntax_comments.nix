@@ -1,0 +1,5 @@
+// a comment
+{
+  // another
+  a = 1; // and one more
+}

@@ -1,0 +1,1 @@
+{ a = rec b; c = rec; d = rec [ ]; }

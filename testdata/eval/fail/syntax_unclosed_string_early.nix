@@ -1,0 +1,5 @@
+{
+  a = "text;
+  b = "more";
+  c = "yet more";
+}
