@@ -87,7 +87,7 @@ mod tests {
         assert!(Rule::ALL.iter().map(|rule| rule.number()).is_sorted_by(|a, b| a < b));
         for rule in Rule::ALL {
             assert!(rule.number().starts_with('L') && rule.number().len() == 5, "{rule:?}");
-            assert!(rule.explanation().len() > 40, "{rule:?}");
+            assert!(rule.explanation().len() > 30, "{rule:?}");
         }
     }
 }
