@@ -9,6 +9,7 @@
 )]
 
 mod host_io;
+mod test_analysis;
 mod test_deep;
 mod test_derivation;
 mod test_dialogue;

@@ -67,8 +67,10 @@ fn unused(linter: &mut Linter<'_>, definition: &Definition) {
         }
         DefinitionKind::Argument => {
             let new = format!("_{name}");
+            // The name of an argument can be seen by `builtins.toXML`, so this is not for `--fix`.
             let free = linter.resolution.uses().iter().all(|found| found.name != new);
-            let fix = free.then(|| Fix::safe(format!("Rename to `{new}`"), vec![replace(range.clone(), new.clone())]));
+            let fix =
+                free.then(|| Fix::chosen(format!("Rename to `{new}`"), vec![replace(range.clone(), new.clone())]));
             Finding::new(Rule::UnusedArgument, range, format!("the argument `{name}` is never used"))
                 .label("not used")
                 .hint(format!("call it `_` or `{new}`"))
@@ -97,7 +99,7 @@ fn without_whole(linter: &Linter<'_>, definition: &Definition) -> Option<Fix> {
         brace.1.range().end..pattern.range().end
     };
     let title = format!("Remove `{}`", definition.name);
-    (!has_comment(pattern, &range)).then(|| Fix::safe(title, vec![replace(range, "")]))
+    (!has_comment(pattern, &range)).then(|| Fix::chosen(title, vec![replace(range, "")]))
 }
 
 fn hiding(linter: &mut Linter<'_>, definition: &Definition) {

@@ -35,11 +35,11 @@ rules! {
     UnusedBinding = "L0001", "a `let` binding is never used",
         "Nothing refers to the name, or only its own value does:\n\n    let a = 1; b = 2; in b\n\nRemove `a`, or call it `_a` if it shall stay.";
     UnusedArgument = "L0002", "an argument is never used",
-        "The body does not mention the argument:\n\n    x: 1\n\nAn argument that is not used begins with `_`: `_: 1` or `_x: 1`. --fix puts the `_` there.";
+        "The body does not mention the argument:\n\n    x: 1\n\nAn argument that is not used begins with `_`: `_: 1` or `_x: 1`.";
     UnusedFormal = "L0003", "a name of a set pattern is never used",
         "The function asks for an attribute and does not use it:\n\n    { lib, stdenv }: stdenv\n\nRemove `lib` (callers that pass it then need `...`), or call it\notherwise. Names that begin with `_` are left alone.";
     UnusedWhole = "L0004", "the name of a whole argument is never used",
-        "    { a, ... } @ args: a\n\nNothing refers to `args`. --fix removes it.";
+        "    { a, ... } @ args: a\n\nNothing refers to `args`: remove it.";
     Shadowing = "L0005", "a name hides another one",
         "    let x = 1; f = x: x + 1; in f x\n\nInside `f` the outer `x` cannot be reached, and a reader must look twice. Give one of\nthem another name. Names of set patterns may repeat those of patterns around them.";
     ShadowedBuiltin = "L0006", "a name hides a builtin",
