@@ -141,6 +141,43 @@ const GLOBAL: &[&str] = &[
     "toString",
 ];
 
+/// Members of `builtins` that are not functions; those of impure evaluation are among them.
+const CONSTANTS: &[&str] = &[
+    "builtins",
+    "currentSystem",
+    "currentTime",
+    "false",
+    "langVersion",
+    "nixPath",
+    "nixVersion",
+    "null",
+    "storeDir",
+    "true",
+];
+
+/// The builtin function or constant that a variable stands for when nothing around it defines it: its name in `builtins`.
+#[must_use]
+pub fn global(variable: &str) -> Option<&'static str> {
+    let member = |name: &str| {
+        let function = all().map(|builtin| builtin.name).find(|known| *known == name);
+        function.or_else(|| CONSTANTS.iter().copied().find(|known| *known == name))
+    };
+    if GLOBAL.contains(&variable) || matches!(variable, "true" | "false" | "null" | "builtins") {
+        return member(variable);
+    }
+    variable.strip_prefix("__").and_then(member)
+}
+
+/// The variables that are always there, apart from those that begin with `__`.
+pub fn global_names() -> impl Iterator<Item = &'static str> {
+    GLOBAL.iter().copied().chain(["true", "false", "null", "builtins"])
+}
+
+/// The names in `builtins`.
+pub fn member_names() -> impl Iterator<Item = &'static str> {
+    all().map(|builtin| builtin.name).chain(CONSTANTS.iter().copied())
+}
+
 /// All builtin functions.
 pub fn all() -> impl Iterator<Item = &'static Builtin> {
     TABLES.iter().copied().flatten()

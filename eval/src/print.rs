@@ -2,6 +2,7 @@
 
 pub(crate) mod float;
 pub(crate) mod json;
+pub mod pretty;
 mod preview;
 mod strict;
 pub(crate) mod xml;

@@ -134,6 +134,11 @@ impl Session {
         &self.sources
     }
 
+    /// The variables that every text knows, in no order.
+    pub(crate) fn global_names(&self) -> Vec<String> {
+        self.globals.keys().map(|name| self.symbols.display(*name)).collect()
+    }
+
     /// The outside.
     pub(crate) fn io(&self) -> &dyn EvalIo {
         &*self.io

@@ -9,12 +9,15 @@
 )]
 
 mod host_io;
+mod test_analysis;
 mod test_deep;
 mod test_derivation;
+mod test_dialogue;
 mod test_differential;
 mod test_errors;
 mod test_interface;
 mod test_language;
+mod test_lint;
 mod test_properties;
 mod test_threads;
 mod test_tree;
