@@ -32,6 +32,7 @@ use crate::value::{List, Text, Value};
 use std::fmt;
 
 pub(crate) use files::find_file;
+pub(crate) use regex::Pattern;
 
 /// What runs when a builtin function is called.
 pub type Run = fn(&Evaluator<'_>, &[Value], Span) -> Result<Value>;
