@@ -6,10 +6,12 @@
 
 mod arithmetic;
 mod attributes;
+mod closure;
 mod contexts;
 mod control;
 mod derivations;
 mod files;
+mod from_json;
 mod hashes;
 mod lists;
 mod regex;
@@ -72,10 +74,12 @@ impl Builtin {
 const TABLES: &[&[Builtin]] = &[
     arithmetic::TABLE,
     attributes::TABLE,
+    closure::TABLE,
     contexts::TABLE,
     control::TABLE,
     derivations::TABLE,
     files::TABLE,
+    from_json::TABLE,
     hashes::TABLE,
     lists::TABLE,
     regex::TABLE,
@@ -178,7 +182,7 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
         ("false", Value::Bool(false)),
         ("null", Value::Null),
         ("currentSystem", text(&settings.system)),
-        ("nixVersion", text("2.34.0")),
+        ("nixVersion", text("2.34.8")),
         ("langVersion", Value::Int(6)),
         ("storeDir", text(store::STORE_DIR)),
         ("nixPath", Value::List(&crate::value::EMPTY_LIST)),

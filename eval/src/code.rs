@@ -161,6 +161,8 @@ pub struct Formals {
     pub open: bool,
     /// Whether the whole set is named.
     pub whole: bool,
+    /// The name of the whole set.
+    pub whole_name: Option<Symbol>,
 }
 
 /// One name in a set pattern.

@@ -11,7 +11,7 @@ use crate::code::{self, Expr, Formals, Lambda, Name, Parameters};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::near::did_you_mean;
 use crate::paths;
-use crate::source::{Source, Span};
+use crate::source::{Origin, Source, Span};
 use crate::symbol::{Symbol, Symbols, names};
 use crate::syntax::ast::{self, AttrName, ExprKind, Operator, Part, Pattern};
 use crate::value::{EMPTY_LIST, Text, Value};
@@ -42,6 +42,8 @@ pub(crate) struct Compiler<'a> {
 pub(crate) struct Scope<'a> {
     up: Option<&'a Scope<'a>>,
     kind: ScopeKind,
+    /// Whether a name that an operator stands for is bound here or around this scope.
+    operators: bool,
 }
 
 #[derive(Debug)]
@@ -55,11 +57,12 @@ impl<'a> Scope<'a> {
     /// A scope of names with their slots.
     pub(crate) fn of_names(up: Option<&'a Scope<'a>>, mut names: Vec<(Symbol, u32)>) -> Self {
         names.sort_unstable();
-        Self { up, kind: ScopeKind::Names(names) }
+        let operators = up.is_some_and(|up| up.operators) || names.iter().any(|(name, _)| name.is_operator());
+        Self { up, kind: ScopeKind::Names(names), operators }
     }
 
     fn with(up: &'a Scope<'a>) -> Self {
-        Self { up: Some(up), kind: ScopeKind::With }
+        Self { up: Some(up), kind: ScopeKind::With, operators: up.operators }
     }
 
     /// This scope and those around it, innermost first.
@@ -128,6 +131,7 @@ impl Unit<'_> {
             ExprKind::Float(number) => Expr::Const(Value::Float(*number)),
             ExprKind::String(parts) => self.string(parts, span, scope),
             ExprKind::Path(parts) => self.path(parts, span, scope),
+            ExprKind::SearchPath(name) if scope.operators => self.bound_search_path(name, span, scope),
             ExprKind::SearchPath(name) => {
                 let name = self.compiler.bump.alloc_slice_copy(name);
                 Expr::SearchPath(self.keep(code::SearchPath { name, span }))
@@ -170,6 +174,10 @@ impl Unit<'_> {
                 let operand = self.expr(operand, scope, None);
                 Expr::Not(self.keep(code::Unary { operand, span }))
             }
+            ExprKind::Negate(operand) if scope.operators && scope.find(names::SUB).is_some() => {
+                let zero = ast::Expr { kind: ExprKind::Int(0), span };
+                self.call_of(names::SUB, [&zero, operand], span, scope)
+            }
             ExprKind::Negate(operand) => {
                 let operand = self.expr(operand, scope, None);
                 Expr::Negate(self.keep(code::Unary { operand, span }))
@@ -185,6 +193,11 @@ impl Unit<'_> {
             Operator::PipeFrom => return self.call(left, std::slice::from_ref(right), span, scope),
             _ => {}
         }
+        if scope.operators
+            && let Some(code) = self.bound_operator(operator, operands, span, scope)
+        {
+            return code;
+        }
         let (left_span, right_span) = (left.span, right.span);
         let (left, right) = (self.expr(left, scope, None), self.expr(right, scope, None));
         let simple = Expr::simple_operands(&left, &right);
@@ -193,6 +206,44 @@ impl Unit<'_> {
             Operator::And | Operator::Or | Operator::Implies => Expr::Logical(code),
             _ => Expr::Binary(code),
         }
+    }
+
+    /// `-`, `*`, `/` and the comparisons stand for calls of names that a program may bind itself.
+    fn bound_operator(
+        &mut self,
+        operator: Operator,
+        operands: &[ast::Expr; 2],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<Expr> {
+        let [left, right] = operands;
+        let (name, operands, negated) = match operator {
+            Operator::Subtract => (names::SUB, [left, right], false),
+            Operator::Multiply => (names::MUL, [left, right], false),
+            Operator::Divide => (names::DIV, [left, right], false),
+            Operator::Less => (names::LESS_THAN, [left, right], false),
+            Operator::Greater => (names::LESS_THAN, [right, left], false),
+            Operator::LessEqual => (names::LESS_THAN, [right, left], true),
+            Operator::GreaterEqual => (names::LESS_THAN, [left, right], true),
+            _ => return None,
+        };
+        scope.find(name)?;
+        let operand = self.call_of(name, operands, span, scope);
+        Some(if negated { Expr::Not(self.keep(code::Unary { operand, span })) } else { operand })
+    }
+
+    /// `<x>` where a program binds `__findFile` or `__nixPath`, which it stands for.
+    fn bound_search_path(&mut self, name: &[u8], span: Span, scope: &Scope<'_>) -> Expr {
+        let path = ast::Expr { kind: ExprKind::Variable(names::NIX_PATH), span };
+        let name = ast::Expr { kind: ExprKind::String(vec![Part::Text(name.to_vec())]), span };
+        self.call_of(names::FIND_FILE, [&path, &name], span, scope)
+    }
+
+    fn call_of(&mut self, name: Symbol, arguments: [&ast::Expr; 2], span: Span, scope: &Scope<'_>) -> Expr {
+        let function = self.variable(name, span, scope);
+        let arguments = arguments.map(|argument| self.expr(argument, scope, None));
+        let arguments = self.keep_all(arguments.to_vec());
+        Expr::Call(self.keep(code::Call { function, arguments, span, function_span: span }))
     }
 
     fn string(&mut self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Expr {
@@ -282,6 +333,9 @@ impl Unit<'_> {
     }
 
     fn current_position(&mut self, span: Span) -> Expr {
+        if let Origin::Text(_) = self.compiler.source.origin {
+            return Expr::Const(Value::Null);
+        }
         let place = self.compiler.source.line_column(span.start);
         let attr = |name, value| crate::attrs::Attr { name, pos: crate::source::Pos::NONE, value };
         let attrs = vec![
@@ -348,7 +402,12 @@ impl Unit<'_> {
                 });
                 let formals = compiled.collect();
                 let formals = self.keep_all(formals);
-                let parameters = Parameters::Set(Formals { formals, open: *open, whole: whole.is_some() });
+                let parameters = Parameters::Set(Formals {
+                    formals,
+                    open: *open,
+                    whole: whole.is_some(),
+                    whole_name: whole.map(|(name, _)| name),
+                });
                 let body = self.expr(&lambda.body, &inner, None);
                 Expr::Lambda(self.keep(Lambda { name, parameters, body, forced: &[], span }))
             }

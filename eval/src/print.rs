@@ -63,6 +63,8 @@ impl Printer<'_> {
             Value::Path(path) => self.out.extend_from_slice(path.bytes),
             Value::Thunk(_) => self.out.extend_from_slice(b"<CODE>"),
             Value::Lambda(_) => self.out.extend_from_slice(b"<LAMBDA>"),
+            // In Nix `derivation` is written in the language itself.
+            Value::Builtin(builtin) if builtin.name == "derivation" => self.out.extend_from_slice(b"<LAMBDA>"),
             Value::Builtin(_) => self.out.extend_from_slice(b"<PRIMOP>"),
             Value::Partial(_) => self.out.extend_from_slice(b"<PRIMOP-APP>"),
             Value::List(list) => {

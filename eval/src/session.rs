@@ -327,12 +327,4 @@ impl Session {
         let length = rest.iter().take_while(name).count().max(1);
         source.span(start, start + length)
     }
-
-    /// The text of a span.
-    pub(crate) fn name_text(&self, span: Span) -> String {
-        self.sources.find(span.start).map_or(String::new(), |source| {
-            let (start, end) = (source.offset(span.start), source.offset(span.end));
-            String::from_utf8_lossy(&source.text[start..end]).into_owned()
-        })
-    }
 }

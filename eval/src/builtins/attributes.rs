@@ -157,6 +157,7 @@ fn get_attr_pos(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
 }
 
 fn zip_attrs_with(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let function = evaluator.expect_function(args[0], span, "as the function given to `zipAttrsWith`")?;
     let list = evaluator.expect_list(args[1], span, "as the second argument of `zipAttrsWith`")?;
     let mut values: FxHashMap<Symbol, Vec<Value>> = FxHashMap::default();
     let mut order = Vec::new();
@@ -172,7 +173,7 @@ fn zip_attrs_with(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
     let zipped = order.into_iter().map(|name| {
         let text = Value::String(evaluator.session.symbols().text(name));
         let list = evaluator.list(&values[&name]);
-        Attr { name, pos: Pos::NONE, value: evaluator.delay_call(args[0], &[text, list]) }
+        Attr { name, pos: Pos::NONE, value: evaluator.delay_call(function, &[text, list]) }
     });
     let zipped = zipped.collect();
     Ok(Value::Attrs(evaluator.bump().alloc(Attrs::from_unsorted(evaluator.bump(), zipped))))

@@ -13,7 +13,6 @@ pub(super) const TABLE: &[Builtin] = &[
     row("baseNameOf", 1, "The part of a path behind the last slash.", base_name_of),
     row("concatStringsSep", 2, "Joins the strings of a list with a separator.", concat_strings_sep).forcing(0b11),
     row("dirOf", 1, "The part of a path before the last slash.", dir_of),
-    row("fromJSON", 1, "The value that a JSON text stands for.", from_json).forcing(1),
     row("stringLength", 1, "The number of bytes of a string.", string_length),
     row(
         "substring",
@@ -91,42 +90,4 @@ fn to_xml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
     writer.document(args[0])?;
     let context = writer.context.finish();
     Ok(evaluator.string_with(writer.out.as_bytes(), context))
-}
-
-fn from_json(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let text = evaluator.expect_plain_string(args[0], span, "as the argument of `fromJSON`")?;
-    let json: serde_json::Value = serde_json::from_slice(text.bytes)
-        .map_err(|error| Diagnostic::new(Code::BadArgument, span, format!("this string is not JSON: {error}")))?;
-    from_json_value(evaluator, &json, span)
-}
-
-pub(super) fn from_json_value(evaluator: &Evaluator<'_>, json: &serde_json::Value, span: Span) -> Result<Value> {
-    use serde_json::Value as Json;
-    Ok(match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Value::Int(number),
-            (None, _) if number.is_u64() => {
-                return Err(Diagnostic::new(
-                    Code::Arithmetic,
-                    span,
-                    format!("the JSON number {number} does not fit an integer"),
-                ));
-            }
-            (None, number) => Value::Float(number.unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => evaluator.string(text.as_bytes()),
-        Json::Array(items) => {
-            let items = items.iter().map(|item| from_json_value(evaluator, item, span));
-            evaluator.list(&items.collect::<Result<Vec<_>>>()?)
-        }
-        Json::Object(fields) => {
-            let symbols = evaluator.session.symbols();
-            let fields = fields
-                .iter()
-                .map(|(name, value)| Ok((symbols.intern(name.as_bytes()), from_json_value(evaluator, value, span)?)));
-            evaluator.set(fields.collect::<Result<Vec<_>>>()?)
-        }
-    })
 }

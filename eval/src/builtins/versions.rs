@@ -33,7 +33,8 @@ fn components(version: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn number(component: &[u8]) -> Option<u64> {
+/// A number of 32 bits; what does not fit compares as text, as in Nix.
+fn number(component: &[u8]) -> Option<i32> {
     if component.iter().all(u8::is_ascii_digit) { std::str::from_utf8(component).ok()?.parse().ok() } else { None }
 }
 

@@ -62,7 +62,7 @@ impl Code {
     /// Whether `builtins.tryEval` catches it: what the program itself raised, and nothing else.
     #[must_use]
     pub const fn catchable(self) -> bool {
-        matches!(self, Self::Thrown | Self::AssertionFailed)
+        matches!(self, Self::Thrown | Self::AssertionFailed | Self::Impure)
     }
 }
 

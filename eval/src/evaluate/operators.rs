@@ -145,7 +145,8 @@ impl Evaluator<'_> {
             Value::Int(number) => {
                 number.checked_neg().map(Value::Int).ok_or_else(|| overflow("subtracting", 0, number, code.span))
             }
-            Value::Float(number) => Ok(Value::Float(-number)),
+            // `-x` is `0 - x`, so there is no negative zero.
+            Value::Float(number) => Ok(Value::Float(0.0 - number)),
             other => Err(self.wrong_type("a number", other, code.span, "behind `-`")),
         }
     }

@@ -95,6 +95,15 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             Value::Attrs(attrs) if self.evaluator.is_derivation(attrs)? => return self.derivation(attrs),
             Value::Attrs(attrs) => return self.element("attrs", &[], |writer| writer.attrs(attrs)),
             Value::Lambda(closure) => return self.function(closure),
+            Value::Builtin(builtin) if builtin.name == "derivation" => {
+                let attributes = [("ellipsis", "1".to_owned()), ("name", "drvAttrs".to_owned())];
+                return self.element("function", &[], |writer| {
+                    writer.element("attrspat", &attributes, |writer| {
+                        writer.empty("attr", &[("name", "outputs".to_owned())]);
+                        Ok(())
+                    })
+                });
+            }
             Value::Builtin(_) | Value::Partial(_) => self.empty("unevaluated", &[]),
             Value::Thunk(_) => self.empty("unevaluated", &[]),
         }
@@ -126,10 +135,13 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
             if let Value::String(text) = value {
                 attributes.push((key, String::from_utf8_lossy(text.bytes).into_owned()));
-                path = path.or(Some(text.bytes));
+                if name == names::DRV_PATH {
+                    path = Some(text.bytes);
+                }
             }
         }
-        let first = path.is_none_or(|path| self.seen.insert(String::from_utf8_lossy(path).into_owned()));
+        // As in Nix, one without `drvPath` counts as known.
+        let first = path.is_some_and(|path| self.seen.insert(String::from_utf8_lossy(path).into_owned()));
         self.element("derivation", &attributes, |writer| {
             if first {
                 writer.attrs(attrs)
@@ -150,6 +162,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
                     if formals.open {
                         attributes.push(("ellipsis", "1".to_owned()));
                     }
+                    attributes.extend(formals.whole_name.map(|name| ("name", symbols.display(name))));
                     let mut names: Vec<_> = formals.formals.iter().map(|formal| symbols.display(formal.name)).collect();
                     names.sort_unstable();
                     return writer.element("attrspat", &attributes, |writer| {
@@ -158,12 +171,39 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
                     });
                 }
                 Parameters::Names(_) => {
-                    let name = writer.evaluator.session.name_text(closure.lambda.span);
+                    let name = parameter_name(writer.evaluator, closure);
                     writer.empty("varpat", &[("name", name)]);
                 }
             }
             Ok(())
         })
+    }
+}
+
+/// The name of the parameter that a function `a: b: …` takes next.
+fn parameter_name(evaluator: &Evaluator<'_>, closure: &Closure) -> String {
+    let Some(source) = evaluator.session.sources().find(closure.lambda.span.start) else { return String::new() };
+    let mut rest = &source.text[source.offset(closure.lambda.span.start)..];
+    for _ in 0..closure.applied.len() {
+        let colon = rest.iter().position(|byte| *byte == b':').map_or(rest.len(), |at| at + 1);
+        rest = behind_blank(&rest[colon..]);
+    }
+    let name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'\'');
+    String::from_utf8_lossy(&rest[..rest.iter().take_while(name).count()]).into_owned()
+}
+
+/// What follows white space and comments.
+fn behind_blank(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match rest {
+            [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
+            [b'#', ..] => &rest[rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())..],
+            [b'/', b'*', inside @ ..] => match inside.windows(2).position(|two| two == b"*/") {
+                Some(end) => &inside[end + 2..],
+                None => return &[],
+            },
+            _ => return rest,
+        };
     }
 }
 
