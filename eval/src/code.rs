@@ -120,6 +120,8 @@ pub struct HasAttr {
 /// A function.
 #[derive(Debug)]
 pub struct Lambda {
+    /// Where it starts.
+    pub start: Pos,
     /// The name it was bound to first, for traces.
     pub name: Option<Symbol>,
     /// What it takes.

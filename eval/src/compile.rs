@@ -11,7 +11,7 @@ use crate::code::{self, Expr, Formals, Lambda, Name, Parameters};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::near::did_you_mean;
 use crate::paths;
-use crate::source::{Origin, Source, Span};
+use crate::source::{Origin, Pos, Source, Span, behind_blank};
 use crate::symbol::{Symbol, Symbols, names};
 use crate::syntax::ast::{self, AttrName, ExprKind, Operator, Part, Pattern};
 use crate::value::{EMPTY_LIST, Text, Value};
@@ -148,7 +148,7 @@ impl Unit<'_> {
                 let (subject, path) = (self.expr(subject, scope, None), self.attr_path(path, scope));
                 Expr::HasAttr(self.keep(code::HasAttr { subject, path, span }))
             }
-            ExprKind::Lambda(lambda) => self.lambda(lambda, scope, name),
+            ExprKind::Lambda(lambda) => self.lambda(lambda, span, scope, name),
             ExprKind::Call(function, arguments) => self.call(function, arguments, span, scope),
             ExprKind::If(parts) => {
                 let [condition, yes, no] = [0, 1, 2].map(|part| self.expr(&parts[part], scope, None));
@@ -198,6 +198,13 @@ impl Unit<'_> {
         {
             return code;
         }
+        // `a > b` is `b < a`, and that is the order of evaluation, too; `//` evaluates its right operand first.
+        let (operator, left, right) = match operator {
+            Operator::Greater => (Operator::Less, right, left),
+            Operator::LessEqual => (Operator::GreaterEqual, right, left),
+            Operator::Update => (Operator::Update, right, left),
+            _ => (operator, left, right),
+        };
         let (left_span, right_span) = (left.span, right.span);
         let (left, right) = (self.expr(left, scope, None), self.expr(right, scope, None));
         let simple = Expr::simple_operands(&left, &right);
@@ -384,7 +391,7 @@ impl Unit<'_> {
         }
     }
 
-    fn lambda(&mut self, lambda: &ast::Lambda, scope: &Scope<'_>, name: Option<Symbol>) -> Expr {
+    fn lambda(&mut self, lambda: &ast::Lambda, whole_span: Span, scope: &Scope<'_>, name: Option<Symbol>) -> Expr {
         match &lambda.pattern {
             Pattern::Name(..) => self.named_lambda(lambda, scope, name),
             Pattern::Set { formals, open, whole } => {
@@ -409,9 +416,27 @@ impl Unit<'_> {
                     whole_name: whole.map(|(name, _)| name),
                 });
                 let body = self.expr(&lambda.body, &inner, None);
-                Expr::Lambda(self.keep(Lambda { name, parameters, body, forced: &[], span }))
+                Expr::Lambda(self.keep(Lambda {
+                    start: self.inside_brackets(whole_span),
+                    name,
+                    parameters,
+                    body,
+                    forced: &[],
+                    span,
+                }))
             }
         }
+    }
+
+    /// Where an expression starts whose span has the brackets around it.
+    fn inside_brackets(&self, span: Span) -> Pos {
+        let source = self.compiler.source;
+        let mut rest = &source.text[source.offset(span.start)..];
+        while let [b'(', inside @ ..] = rest {
+            rest = behind_blank(inside);
+        }
+        let start = source.text.len() - rest.len();
+        source.span(start, start).start
     }
 
     /// `a: b: e` is one function of two arguments.
@@ -437,6 +462,7 @@ impl Unit<'_> {
         let scope = Scope::of_names(Some(scope), parameters.into_iter().zip(0..).collect());
         let body = self.expr(&inner.body, &scope, None);
         let forced = self.keep_all(forced::forced_first(&body, count));
-        Expr::Lambda(self.keep(Lambda { name, parameters: Parameters::Names(count), body, forced, span }))
+        let start = span.start;
+        Expr::Lambda(self.keep(Lambda { start, name, parameters: Parameters::Names(count), body, forced, span }))
     }
 }

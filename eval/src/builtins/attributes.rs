@@ -14,11 +14,11 @@ pub(super) const TABLE: &[Builtin] = &[
     row("attrNames", 1, "The names of a set's attributes, sorted.", attr_names).forcing(1),
     row("attrValues", 1, "The values of a set's attributes, in the order of their names.", attr_values).forcing(1),
     row("catAttrs", 2, "The attributes of one name of the sets in a list, where they have it.", cat_attrs)
-        .forcing(0b11),
-    row("getAttr", 2, "The attribute of a name.", get_attr).forcing(0b11),
-    row("hasAttr", 2, "Whether a set has an attribute of a name.", has_attr).forcing(0b11),
+        .forcing(0b01),
+    row("getAttr", 2, "The attribute of a name.", get_attr).forcing(0b01),
+    row("hasAttr", 2, "Whether a set has an attribute of a name.", has_attr).forcing(0b01),
     row("intersectAttrs", 2, "The attributes of the second set whose names the first has too.", intersect_attrs)
-        .forcing(0b11),
+        .forcing(0b01),
     row(
         "listToAttrs",
         1,
@@ -27,14 +27,14 @@ pub(super) const TABLE: &[Builtin] = &[
     )
     .forcing(1),
     row("mapAttrs", 2, "Applies a function to name and value of each attribute.", map_attrs).forcing(0b10),
-    row("removeAttrs", 2, "A set without the attributes named in a list.", remove_attrs).forcing(0b11),
+    row("removeAttrs", 2, "A set without the attributes named in a list.", remove_attrs).forcing(0b01),
     row(
         "unsafeGetAttrPos",
         2,
         "Where an attribute was written: a set of file, line and column, or null.",
         get_attr_pos,
     )
-    .forcing(0b11),
+    .forcing(0b01),
     row(
         "zipAttrsWith",
         2,

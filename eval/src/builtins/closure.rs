@@ -25,6 +25,7 @@ fn generic_closure(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Res
         return Ok(Value::List(start));
     }
     let operator = evaluator.required(argument, names::OPERATOR, span, "`genericClosure` needs it")?;
+    let operator = evaluator.expect_function(operator, span, "as `operator`")?;
     let mut queue: std::collections::VecDeque<Value> = start.items.iter().copied().collect();
     let mut found = Vec::new();
     let mut keys = Keys::default();

@@ -89,11 +89,11 @@ fn convert_hash(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
         Ok(String::from_utf8_lossy(text.bytes).into_owned())
     };
     let hash = text(names::HASH, "`convertHash` needs a `hash`")?;
-    let format = text(names::TO_HASH_FORMAT, "`convertHash` needs a `toHashFormat`")?;
     let given = match argument.value(names::HASH_ALGO) {
         Some(value) => Some(self::algorithm(evaluator, value, span)?),
         None => None,
     };
+    let format = text(names::TO_HASH_FORMAT, "`convertHash` needs a `toHashFormat`")?;
     let (algorithm, bytes) = parse_hash(&hash, given, span)?;
     let spelled = match format.as_str() {
         "base16" => hex(&bytes),

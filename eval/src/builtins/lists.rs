@@ -10,23 +10,23 @@ use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
 
 pub(super) const TABLE: &[Builtin] = &[
-    row("all", 2, "Whether a predicate holds for all elements of a list.", all).forcing(0b11),
-    row("any", 2, "Whether a predicate holds for some element of a list.", any).forcing(0b11),
+    row("all", 2, "Whether a predicate holds for all elements of a list.", all).forcing(0b01),
+    row("any", 2, "Whether a predicate holds for some element of a list.", any).forcing(0b01),
     row("concatLists", 1, "The elements of all lists in a list.", concat_lists).forcing(1),
     row("concatMap", 2, "The elements of all lists that a function gives for the elements of a list.", concat_map)
-        .forcing(0b11),
+        .forcing(0b01),
     row("elem", 2, "Whether a list has an element equal to a value.", elem),
-    row("elemAt", 2, "The element at an index, counted from 0.", elem_at).forcing(0b11),
+    row("elemAt", 2, "The element at an index, counted from 0.", elem_at).forcing(0b10),
     row("filter", 2, "The elements of a list for which a predicate holds.", filter).forcing(0b10),
     row("foldl'", 3, "Combines the elements of a list from the left, evaluating each result at once.", foldl),
     row("genList", 2, "The list of what a function gives for 0, 1, … up to a length.", gen_list).forcing(0b10),
     row("groupBy", 2, "The elements of a list in sets by the name that a function gives for each.", group_by)
-        .forcing(0b11),
+        .forcing(0b01),
     row("head", 1, "The first element of a list.", head).forcing(1),
     row("length", 1, "The number of elements of a list.", length).forcing(1),
     row("map", 2, "The list of what a function gives for each element of a list.", map).forcing(0b10),
     row("partition", 2, "The elements for which a predicate holds (`right`) and the others (`wrong`).", partition)
-        .forcing(0b11),
+        .forcing(0b01),
     row("sort", 2, "Sorts a list by a function that says whether its first argument is less; stable.", sort)
         .forcing(0b10),
     row("tail", 1, "A list without its first element.", tail).forcing(1),
@@ -109,8 +109,8 @@ fn elem(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
 }
 
 fn elem_at(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let list = list_argument(evaluator, args[0], span, "elemAt")?;
     let index = evaluator.expect_int(args[1], span, "as the index given to `elemAt`")?;
+    let list = list_argument(evaluator, args[0], span, "elemAt")?;
     match usize::try_from(index).ok().and_then(|index| list.items.get(index)) {
         Some(item) => evaluator.force(*item),
         None => {

@@ -146,7 +146,7 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
     let pattern = evaluator.expect_plain_string(args[0], span, "as the expression given to `split`")?;
     let pattern = compile(evaluator, pattern, span)?;
     let text = evaluator.expect_string(args[1], span, "as the string given to `split`")?;
-    let piece = |from: usize, to: usize| evaluator.string_with(&text.bytes[from..to], text.context);
+    let piece = |from: usize, to: usize| evaluator.string(&text.bytes[from..to]);
     let mut parts = Vec::new();
     let mut behind = 0;
     for_each_match(&pattern, text.bytes, |groups| {

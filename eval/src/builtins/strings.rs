@@ -11,7 +11,7 @@ use crate::value::{Text, Value};
 
 pub(super) const TABLE: &[Builtin] = &[
     row("baseNameOf", 1, "The part of a path behind the last slash.", base_name_of),
-    row("concatStringsSep", 2, "Joins the strings of a list with a separator.", concat_strings_sep).forcing(0b11),
+    row("concatStringsSep", 2, "Joins the strings of a list with a separator.", concat_strings_sep).forcing(0b01),
     row("dirOf", 1, "The part of a path before the last slash.", dir_of),
     row("stringLength", 1, "The number of bytes of a string.", string_length),
     row(
@@ -29,6 +29,8 @@ fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> 
     let separator = evaluator.expect_string(args[0], span, "as the separator given to `concatStringsSep`")?;
     let list = evaluator.expect_list(args[1], span, "as the list given to `concatStringsSep`")?;
     let mut joined = Joined::default();
+    // What the separator mentions is mentioned even if it stands nowhere.
+    joined.add_context(separator.context);
     for (index, item) in list.items.iter().enumerate() {
         if index > 0 {
             joined.push(separator);
@@ -44,7 +46,6 @@ fn string_length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
 
 fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let start = evaluator.expect_int(args[0], span, "as the start given to `substring`")?;
-    let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
     let Ok(start) = usize::try_from(start) else {
         return Err(Diagnostic::new(
             Code::BadArgument,
@@ -52,6 +53,7 @@ fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
             format!("the start {start} given to `substring` is negative"),
         ));
     };
+    let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
     let text = evaluator.coerced(args[2], Coercion::STRING, span)?;
     let start = start.min(text.bytes.len());
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(text.bytes.len() - start);

@@ -6,7 +6,7 @@ use crate::code::Parameters;
 use crate::context::ContextBuilder;
 use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
-use crate::source::{Pos, Span};
+use crate::source::{Pos, Span, behind_blank};
 use crate::symbol::names;
 use crate::value::{Closure, Value};
 use rustc_hash::FxHashSet;
@@ -154,7 +154,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
 
     fn function(&mut self, closure: &Closure) -> Result<()> {
         let symbols = self.evaluator.session.symbols();
-        let place = self.place(closure.lambda.span.start);
+        let place = self.place(closure.lambda.start);
         self.element("function", &place, |writer| {
             match &closure.lambda.parameters {
                 Parameters::Set(formals) => {
@@ -171,7 +171,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
                     });
                 }
                 Parameters::Names(_) => {
-                    let name = parameter_name(writer.evaluator, closure);
+                    let name = parameter(writer.evaluator, closure).map_or(String::new(), |(_, name)| name);
                     writer.empty("varpat", &[("name", name)]);
                 }
             }
@@ -180,31 +180,18 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
     }
 }
 
-/// The name of the parameter that a function `a: b: …` takes next.
-fn parameter_name(evaluator: &Evaluator<'_>, closure: &Closure) -> String {
-    let Some(source) = evaluator.session.sources().find(closure.lambda.span.start) else { return String::new() };
-    let mut rest = &source.text[source.offset(closure.lambda.span.start)..];
+/// Place and name of the parameter that a function `a: b: …` takes next; of a set pattern, just the place.
+pub(super) fn parameter(evaluator: &Evaluator<'_>, closure: &Closure) -> Option<(Pos, String)> {
+    let source = evaluator.session.sources().find(closure.lambda.start)?;
+    let mut rest = &source.text[source.offset(closure.lambda.start)..];
     for _ in 0..closure.applied.len() {
         let colon = rest.iter().position(|byte| *byte == b':').map_or(rest.len(), |at| at + 1);
         rest = behind_blank(&rest[colon..]);
     }
     let name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'\'');
-    String::from_utf8_lossy(&rest[..rest.iter().take_while(name).count()]).into_owned()
-}
-
-/// What follows white space and comments.
-fn behind_blank(mut rest: &[u8]) -> &[u8] {
-    loop {
-        rest = match rest {
-            [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
-            [b'#', ..] => &rest[rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())..],
-            [b'/', b'*', inside @ ..] => match inside.windows(2).position(|two| two == b"*/") {
-                Some(end) => &inside[end + 2..],
-                None => return &[],
-            },
-            _ => return rest,
-        };
-    }
+    let start = source.text.len() - rest.len();
+    let name = String::from_utf8_lossy(&rest[..rest.iter().take_while(name).count()]).into_owned();
+    Some((source.span(start, start).start, name))
 }
 
 fn escape(text: &str) -> String {
