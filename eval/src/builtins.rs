@@ -10,16 +10,19 @@ mod closure;
 mod contexts;
 mod control;
 mod derivations;
+mod fetch;
 mod files;
 mod from_json;
 mod hashes;
 mod lists;
+mod nar;
 mod regex;
 mod replace;
 mod strings;
 mod toml;
 mod types;
 mod versions;
+mod yaml;
 
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
@@ -78,6 +81,7 @@ const TABLES: &[&[Builtin]] = &[
     contexts::TABLE,
     control::TABLE,
     derivations::TABLE,
+    fetch::TABLE,
     files::TABLE,
     from_json::TABLE,
     hashes::TABLE,
@@ -88,6 +92,7 @@ const TABLES: &[&[Builtin]] = &[
     toml::TABLE,
     types::TABLE,
     versions::TABLE,
+    yaml::TABLE,
 ];
 
 /// Functions of Nix that larder does not have: they reach out of evaluation, or belong to flakes or to Nix's own store.
@@ -96,9 +101,7 @@ const UNAVAILABLE: &[&str] = &[
     "fetchClosure",
     "fetchGit",
     "fetchMercurial",
-    "fetchTarball",
     "fetchTree",
-    "fetchurl",
     "flakeRefToString",
     "getFlake",
     "importNative",
@@ -126,6 +129,7 @@ const GLOBAL: &[&str] = &[
     "derivation",
     "derivationStrict",
     "dirOf",
+    "fetchTarball",
     "fromTOML",
     "import",
     "isNull",

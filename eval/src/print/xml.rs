@@ -6,7 +6,7 @@ use crate::code::Parameters;
 use crate::context::ContextBuilder;
 use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
-use crate::source::{Pos, Span, behind_blank};
+use crate::source::{Origin, Pos, Span, behind_blank};
 use crate::symbol::names;
 use crate::value::{Closure, Value};
 use rustc_hash::FxHashSet;
@@ -46,6 +46,8 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         self.indent();
         self.out.push('<');
         self.out.push_str(name);
+        let mut attributes: Vec<_> = attributes.iter().collect();
+        attributes.sort_unstable_by_key(|(key, _)| *key);
         for (key, value) in attributes {
             self.out.push_str(&format!(" {key}=\"{}\"", escape(value)));
         }
@@ -114,7 +116,11 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         let source = self.evaluator.session.sources().find(pos).filter(|_| self.places);
         source.map_or(Vec::new(), |source| {
             let at = source.line_column(pos);
-            vec![("path", source.name()), ("line", at.line.to_string()), ("column", at.column.to_string())]
+            let mut place = vec![("line", at.line.to_string()), ("column", at.column.to_string())];
+            if let Origin::File(_) = source.origin {
+                place.push(("path", source.name()));
+            }
+            place
         })
     }
 
