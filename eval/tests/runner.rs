@@ -9,6 +9,7 @@
 )]
 
 mod host_io;
+mod test_builtins;
 mod test_deep;
 mod test_derivation;
 mod test_differential;
