@@ -9,6 +9,7 @@
 )]
 
 mod host_io;
+mod programs;
 mod test_builtins;
 mod test_deep;
 mod test_derivation;
