@@ -318,6 +318,14 @@ impl Session {
         self.compile(evaluator, origin, text.into(), crate::paths::dir_name(path), scope)
     }
 
+    /// The text of a span.
+    pub(crate) fn name_text(&self, span: Span) -> String {
+        self.sources.find(span.start).map_or(String::new(), |source| {
+            let (start, end) = (source.offset(span.start), source.offset(span.end));
+            String::from_utf8_lossy(&source.text[start..end]).into_owned()
+        })
+    }
+
     /// The span of the name that starts at a place.
     pub(crate) fn name_span(&self, pos: Pos) -> Span {
         let Some(source) = self.sources.find(pos) else { return Span::NONE };
