@@ -10,6 +10,7 @@ mod closure;
 mod contexts;
 mod control;
 mod derivations;
+mod examples;
 mod fetch;
 mod files;
 mod from_json;
@@ -36,6 +37,7 @@ use crate::thunk::Thunk;
 use crate::value::{List, Text, Value};
 use std::fmt;
 
+pub use examples::EXAMPLES;
 pub(crate) use files::find_file;
 pub(crate) use regex::Pattern;
 
@@ -95,30 +97,26 @@ const TABLES: &[&[Builtin]] = &[
     yaml::TABLE,
 ];
 
-/// Functions of Nix that larder does not have: they reach out of evaluation, or belong to flakes or to Nix's own store.
-const UNAVAILABLE: &[&str] = &[
-    "exec",
-    "fetchClosure",
-    "fetchGit",
-    "fetchMercurial",
-    "fetchTree",
-    "flakeRefToString",
-    "getFlake",
-    "importNative",
-    "outputOf",
-    "parseFlakeRef",
+/// Functions of Nix that larder does not have, and why.
+pub const UNAVAILABLE: &[(&str, &str)] = &[
+    ("exec", "it runs programs during evaluation"),
+    ("fetchClosure", "it copies from a Nix store"),
+    ("fetchGit", "it needs the network without a hash; fetch an archive with `fetchTarball`"),
+    ("fetchMercurial", "it needs the network without a hash; fetch an archive with `fetchTarball`"),
+    ("fetchTree", "it needs the network without a hash, and belongs to flakes; use `fetchurl` or `fetchTarball`"),
+    ("flakeRefToString", "it belongs to flakes"),
+    ("getFlake", "it belongs to flakes"),
+    ("importNative", "it loads machine code into the evaluator"),
+    ("outputOf", "it belongs to derivations that make derivations"),
+    ("parseFlakeRef", "it belongs to flakes"),
 ];
 
 /// The error for a function of Nix that larder does not have, if the name is that of one.
 #[cold]
 pub(crate) fn unavailable(name: &str, span: Span) -> Option<Box<Diagnostic>> {
-    let name = UNAVAILABLE.iter().find(|known| **known == name)?;
+    let (name, reason) = UNAVAILABLE.iter().find(|(known, _)| *known == name)?;
     let error = Diagnostic::new(Code::Unavailable, span, format!("`builtins.{name}` is not available in larder"));
-    Some(if name.starts_with("fetch") {
-        error.hint("fetch in a derivation: builder = \"builtin:fetch\" with `urls` and `outputHash`")
-    } else {
-        error
-    })
+    Some(error.label((*reason).to_owned()))
 }
 
 /// Names that are variables without `builtins.` before them.

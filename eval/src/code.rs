@@ -300,8 +300,6 @@ pub struct Unary {
 pub struct Binary {
     /// Which.
     pub operator: Operator,
-    /// The operator in the source; if it is not `operator`, it has the operands the other way round.
-    pub written: Operator,
     /// The operands, in the order of evaluation.
     pub left: Expr,
     /// The other.

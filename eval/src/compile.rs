@@ -199,7 +199,6 @@ impl Unit<'_> {
             return code;
         }
         // `a > b` is `b < a`, and that is the order of evaluation, too; `//` evaluates its right operand first.
-        let written = operator;
         let (operator, left, right) = match operator {
             Operator::Greater => (Operator::Less, right, left),
             Operator::LessEqual => (Operator::GreaterEqual, right, left),
@@ -209,7 +208,7 @@ impl Unit<'_> {
         let (left_span, right_span) = (left.span, right.span);
         let (left, right) = (self.expr(left, scope, None), self.expr(right, scope, None));
         let simple = Expr::simple_operands(&left, &right);
-        let code = self.keep(code::Binary { operator, written, left, right, simple, span, left_span, right_span });
+        let code = self.keep(code::Binary { operator, left, right, simple, span, left_span, right_span });
         match operator {
             Operator::And | Operator::Or | Operator::Implies => Expr::Logical(code),
             _ => Expr::Binary(code),

@@ -9,7 +9,9 @@
 )]
 
 mod host_io;
+mod programs;
 mod test_analysis;
+mod test_builtins;
 mod test_deep;
 mod test_derivation;
 mod test_dialogue;
