@@ -11,12 +11,14 @@ mod export;
 mod gc;
 mod help;
 mod instantiate;
+mod lint;
 mod log;
 mod ls;
 mod parse;
 mod query;
 mod realise;
 mod rebuild_index;
+mod repl;
 mod repro;
 mod roots;
 mod run;
@@ -62,8 +64,12 @@ commands! {
     Shell => shell,
     /// Print the value of an expression as `nix-instantiate --eval` prints it
     Eval => eval,
+    /// Evaluate expressions one after the other, in a dialogue
+    Repl => repl,
     /// Check the syntax of a file
     Parse => parse,
+    /// Find what should be otherwise in files of the language
+    Lint => lint,
     /// Evaluate installables to derivations and print their store paths
     Instantiate => instantiate,
     /// Show a derivation

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::local::{At, LocalStore};
 use store::{Derivation, Input, STORE_DIR, StoreName, StorePath, TreePath};
@@ -22,11 +23,29 @@ pub(crate) struct HostIo {
     /// Derivations that evaluation has made and that are not kept yet.
     derivations: Mutex<Vec<Derivation>>,
     realise: Box<Realise>,
+    /// Whether nobody wants to see traces, nor to wait for builds.
+    silent: AtomicBool,
+}
+
+/// While it lives, evaluation traces nothing and builds nothing.
+#[must_use]
+pub(crate) struct Silence(Arc<HostIo>);
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.0.silent.store(false, Ordering::SeqCst);
+    }
 }
 
 impl HostIo {
     pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>) -> Self {
-        Self { store, derivations: Mutex::default(), realise }
+        Self { store, derivations: Mutex::default(), realise, silent: AtomicBool::new(false) }
+    }
+
+    /// For evaluation that nobody asked for, as completion is.
+    pub(crate) fn silence(this: &Arc<Self>) -> Silence {
+        this.silent.store(true, Ordering::SeqCst);
+        Silence(Arc::clone(this))
     }
 
     /// Keeps the derivations that evaluation has made so far.
@@ -104,6 +123,12 @@ impl EvalIo for HostIo {
         Ok(target.as_os_str().as_bytes().to_vec())
     }
 
+    fn is_executable(&self, path: &Path) -> Result<bool, IoError> {
+        use std::os::unix::fs::PermissionsExt;
+        let data = std::fs::metadata(self.host(path)).map_err(|error| failed(path, error))?;
+        Ok(data.permissions().mode() & 0o100 != 0)
+    }
+
     fn add_path(&self, path: &Path, name: &StoreName, filter: Option<&mut Filter<'_>>) -> Result<StorePath, IoError> {
         let host = self.host(path);
         let excluded = match filter {
@@ -129,6 +154,9 @@ impl EvalIo for HostIo {
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {
         let problem = |problem| IoError::Derivation { problem };
+        if self.silent.load(Ordering::SeqCst) {
+            return Err(problem("nothing is built now".to_owned()));
+        }
         self.flush().map_err(|error| problem(crate::error::with_causes(&error)))?;
         let mut derivations = Vec::new();
         let mut realised = Vec::new();
@@ -144,7 +172,9 @@ impl EvalIo for HostIo {
     }
 
     fn trace(&self, line: &str) {
-        output::error(&format!("{line}\n"));
+        if !self.silent.load(Ordering::SeqCst) {
+            output::error(&format!("{line}\n"));
+        }
     }
 }
 

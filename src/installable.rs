@@ -2,7 +2,7 @@
 
 use crate::context::{Context, system};
 use crate::error::CliError;
-use crate::host_io::{HostIo, realise_with};
+use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Value, render, to_json};
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +31,7 @@ pub(crate) struct EvalArgs {
 pub(crate) struct ErrorArgs {
     /// Show the whole trace of an evaluation error, with the lines it leads through
     #[arg(long, alias = "show-trace")]
-    trace: bool,
+    pub(crate) trace: bool,
     /// Show errors for people, or as one JSON object per line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     error_format: ErrorFormat,
@@ -59,10 +59,11 @@ impl EvalArgs {
 
 /// A session of the evaluator on this machine.
 pub(crate) struct Evaluation {
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
     io: Arc<HostIo>,
     arguments: Vec<(String, Argument)>,
-    errors: ErrorArgs,
+    /// How errors are shown.
+    pub(crate) errors: ErrorArgs,
 }
 
 impl Evaluation {
@@ -75,13 +76,18 @@ impl Evaluation {
         let io = Arc::new(HostIo::new(store, Box::new(realise)));
         let mut settings = eval::Settings::new(system());
         settings.impure = args.impure.then(impure);
-        let session = Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>);
+        let session = Arc::new(Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>));
         Ok(Self { session, io, arguments: args.all(), errors: args.errors })
     }
 
     /// Keeps what evaluation has made, so that it can be built.
     pub(crate) fn flush(&self) -> Result<(), CliError> {
         Ok(self.io.flush()?)
+    }
+
+    /// While the returned value lives, evaluation traces nothing and builds nothing.
+    pub(crate) fn silence(&self) -> Silence {
+        HostIo::silence(&self.io)
     }
 
     /// Lays out what the evaluator says is wrong.
@@ -120,7 +126,7 @@ impl Evaluation {
     }
 
     /// The derivation that a value is; the error says what it is instead.
-    fn derivation(&self, value: Value, named: &str) -> Result<DerivationRef, CliError> {
+    pub(crate) fn derivation(&self, value: Value, named: &str) -> Result<DerivationRef, CliError> {
         let derivation = self.session.as_derivation(value).map_err(|failure| self.failure(failure))?;
         if let Some(derivation) = derivation {
             return Ok(derivation);
@@ -148,7 +154,7 @@ pub(crate) fn rendered(session: &Session, failure: &Failure, errors: ErrorArgs) 
     CliError::evaluation(shown.join("\n"))
 }
 
-fn current_directory() -> Result<PathBuf, CliError> {
+pub(crate) fn current_directory() -> Result<PathBuf, CliError> {
     std::env::current_dir().map_err(|error| CliError::failed(format!("cannot find the current directory: {error}")))
 }
 

@@ -9,6 +9,8 @@ mod interrupt;
 mod output;
 mod progress;
 mod realising;
+mod repl;
+mod rewrite;
 mod sandbox;
 mod text;
 

@@ -19,11 +19,13 @@ mod test_evaluate;
 mod test_fetch;
 mod test_garbage;
 mod test_interruption;
+mod test_lint;
 mod test_measurements;
 mod test_namespaces;
 mod test_network;
 mod test_newcomer;
 mod test_queries;
+mod test_repl;
 
 #[test]
 fn no_file_is_forgotten() {

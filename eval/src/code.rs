@@ -120,6 +120,8 @@ pub struct HasAttr {
 /// A function.
 #[derive(Debug)]
 pub struct Lambda {
+    /// Where it starts.
+    pub start: Pos,
     /// The name it was bound to first, for traces.
     pub name: Option<Symbol>,
     /// What it takes.
@@ -161,6 +163,8 @@ pub struct Formals {
     pub open: bool,
     /// Whether the whole set is named.
     pub whole: bool,
+    /// The name of the whole set.
+    pub whole_name: Option<Symbol>,
 }
 
 /// One name in a set pattern.
@@ -296,7 +300,7 @@ pub struct Unary {
 pub struct Binary {
     /// Which.
     pub operator: Operator,
-    /// The operands.
+    /// The operands, in the order of evaluation.
     pub left: Expr,
     /// The other.
     pub right: Expr,

@@ -17,6 +17,7 @@ mod run;
 
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
+use crate::builtins::Pattern;
 use crate::code::{Binary, Expr, Lambda, Select};
 use crate::diagnostic::{Diagnostic, Result};
 use crate::env::{Env, Envs};
@@ -27,7 +28,6 @@ use crate::symbol::Symbol;
 use crate::thunk::{Apply, Claim, Owner, Thunk};
 use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
 use crew::Crew;
-use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub struct Evaluator<'a> {
     budget: Arc<Budget>,
     envs: Envs,
     depth: Cell<usize>,
-    regexes: RefCell<FxHashMap<Vec<u8>, Regex>>,
+    regexes: RefCell<FxHashMap<Vec<u8>, Arc<Pattern>>>,
     /// The address that the stack must not grow beyond.
     stack_end: usize,
     /// Who claims the thunks that this evaluator computes.
@@ -85,7 +85,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Regular expressions that were compiled before.
-    pub(crate) fn regexes(&self) -> RefMut<'_, FxHashMap<Vec<u8>, Regex>> {
+    pub(crate) fn regexes(&self) -> RefMut<'_, FxHashMap<Vec<u8>, Arc<Pattern>>> {
         self.regexes.borrow_mut()
     }
 

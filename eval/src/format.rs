@@ -14,8 +14,6 @@ mod function;
 mod layout;
 mod operation;
 mod strings;
-#[cfg(test)]
-mod tests;
 
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::{ParseOptions, Parsed, parse_named};

@@ -196,7 +196,7 @@ impl Evaluator<'_> {
         let path = self.required(attrs, names::DRV_PATH, Span::NONE, "a derivation has one")?;
         let path = self.expect_string(path, Span::NONE, "as `drvPath`")?;
         let derivation = path.context.and_then(|context| match context.elements() {
-            [Element::Derivation(derivation)] => Some((*derivation).clone()),
+            [Element::Derivation(derivation) | Element::DerivationAlone(derivation)] => Some((*derivation).clone()),
             _ => None,
         });
         let Some(path) = derivation else {

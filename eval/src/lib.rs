@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod analysis;
 pub mod arena;
 pub mod attrs;
 pub mod builtins;
@@ -21,8 +22,10 @@ pub mod diagnostic;
 mod env;
 pub mod evaluate;
 pub mod format;
+pub mod interactive;
 pub mod interface;
 pub mod io;
+pub mod lint;
 mod locate;
 mod near;
 mod outcome;
@@ -39,8 +42,10 @@ pub mod value;
 
 pub use diagnostic::{Activity, Code, Diagnostic, Explanation, Frame, RenderOptions, Severity, render, to_json};
 pub use evaluate::Evaluator;
+pub use interactive::Variables;
 pub use interface::{Argument, DerivationRef};
 pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};
+pub use print::pretty::Layout;
 pub use session::{Failure, Session};
 pub use settings::{Impure, Settings};
 pub use source::{Origin, Sources, Span};

@@ -2,15 +2,17 @@
 
 pub(crate) mod float;
 pub(crate) mod json;
+pub mod pretty;
 mod preview;
 mod strict;
 pub(crate) mod xml;
 
 use crate::attrs::{Attr, Attrs};
 use crate::evaluate::Evaluator;
+use crate::source::Origin;
 use crate::symbol::Symbols;
 use crate::syntax;
-use crate::value::Value;
+use crate::value::{Closure, List, Value};
 use rustc_hash::FxHashSet;
 
 /// Characters of a string that a short form shows.
@@ -29,6 +31,16 @@ struct Printer<'a> {
     out: Vec<u8>,
     /// Lists and sets that were printed, or are being printed.
     seen: FxHashSet<usize>,
+    /// How functions and delayed values are written.
+    form: Form<'a>,
+}
+
+/// The ways to write what has no form in the language.
+enum Form<'a> {
+    /// As `nix-instantiate --eval` does: `<CODE>`, `<LAMBDA>`.
+    Plain,
+    /// As `builtins.trace` does: `«thunk»`, `«lambda f @ file:1:2»`. The sources say where.
+    Trace(&'a Evaluator<'a>),
 }
 
 /// What is left to print: a work list, so that deep values need no deep stack.
@@ -40,7 +52,21 @@ enum Work {
 
 impl Printer<'_> {
     fn print(&mut self, value: Value) {
-        let mut work = vec![Work::Value(value)];
+        // A list that is printed by itself is no part of anything.
+        if let Value::List(list) = value {
+            let items = self.whole_list(list);
+            return self.run(items);
+        }
+        self.run(vec![Work::Value(value)]);
+    }
+
+    fn whole_list(&mut self, list: &'static List) -> Vec<Work> {
+        self.out.extend_from_slice(b"[ ");
+        let items = list.items.iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]);
+        std::iter::once(Work::Text(b"]")).chain(items).collect()
+    }
+
+    fn run(&mut self, mut work: Vec<Work>) {
         while let Some(next) = work.pop() {
             match next {
                 Work::Text(text) => self.out.extend_from_slice(text),
@@ -61,12 +87,11 @@ impl Printer<'_> {
             Value::Float(number) => self.out.extend_from_slice(float::general(number).as_bytes()),
             Value::String(text) => print_string(text.bytes, &mut self.out),
             Value::Path(path) => self.out.extend_from_slice(path.bytes),
-            Value::Thunk(_) => self.out.extend_from_slice(b"<CODE>"),
-            Value::Lambda(_) => self.out.extend_from_slice(b"<LAMBDA>"),
-            Value::Builtin(_) => self.out.extend_from_slice(b"<PRIMOP>"),
-            Value::Partial(_) => self.out.extend_from_slice(b"<PRIMOP-APP>"),
+            function @ (Value::Thunk(_) | Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_)) => {
+                self.function(function);
+            }
             Value::List(list) => {
-                if !list.items.is_empty() && !self.seen.insert(list.items.as_ptr().addr()) {
+                if !list.items.is_empty() && !self.seen.insert(list_identity(value, list)) {
                     return self.out.extend_from_slice("«repeated»".as_bytes());
                 }
                 self.out.extend_from_slice(b"[ ");
@@ -84,6 +109,46 @@ impl Printer<'_> {
             }
         }
     }
+}
+
+/// What tells whether a list was printed before. As in Nix, a list has no identity of its own: that of the delayed value
+/// it was computed in counts.
+fn list_identity(value: Value, list: &List) -> usize {
+    match value {
+        Value::Thunk(thunk) => std::ptr::from_ref(thunk).addr(),
+        _ => list.items.as_ptr().addr(),
+    }
+}
+
+impl Printer<'_> {
+    fn function(&mut self, value: Value) {
+        let text = match (&self.form, value) {
+            (Form::Plain, Value::Thunk(_)) => "<CODE>".to_owned(),
+            // In Nix `derivation` is written in the language itself.
+            (Form::Plain, Value::Builtin(builtin)) if builtin.name != "derivation" => "<PRIMOP>".to_owned(),
+            (Form::Plain, Value::Partial(_)) => "<PRIMOP-APP>".to_owned(),
+            (Form::Plain, _) => "<LAMBDA>".to_owned(),
+            (Form::Trace(_), Value::Builtin(builtin)) => format!("«primop {}»", builtin.name),
+            (Form::Trace(_), Value::Partial(partial)) => {
+                format!("«partially applied primop {}»", partial.builtin.name)
+            }
+            (Form::Trace(evaluator), Value::Lambda(closure)) => lambda_place(evaluator, closure),
+            (Form::Trace(_), _) => "«thunk»".to_owned(),
+        };
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A function with its name and the place where it is written.
+fn lambda_place(evaluator: &Evaluator<'_>, closure: &Closure) -> String {
+    let name = closure.lambda.name.map(|name| format!(" {}", evaluator.session.symbols().display(name)));
+    let pos = xml::parameter(evaluator, closure).map_or(closure.lambda.start, |(pos, _)| pos);
+    let place = evaluator.session.sources().find(pos).map(|source| {
+        let at = source.line_column(pos);
+        let file = if matches!(source.origin, Origin::File(_)) { source.name() } else { "«string»".to_owned() };
+        format!(" @ {file}:{}:{}", at.line, at.column)
+    });
+    format!("«lambda{}{}»", name.unwrap_or_default(), place.unwrap_or_default())
 }
 
 /// Prints a name as it can be written in a set.
@@ -115,7 +180,17 @@ impl Evaluator<'_> {
     /// The value in Nix form; what is not computed yet prints as `<CODE>`.
     #[must_use]
     pub fn print(&self, value: Value) -> Vec<u8> {
-        let mut printer = Printer { symbols: self.session.symbols(), out: Vec::new(), seen: FxHashSet::default() };
+        self.print_in(value, Form::Plain)
+    }
+
+    /// The value as `builtins.trace` shows it.
+    pub(crate) fn print_trace(&self, value: Value) -> Vec<u8> {
+        self.print_in(value, Form::Trace(self))
+    }
+
+    fn print_in(&self, value: Value, form: Form<'_>) -> Vec<u8> {
+        let mut printer =
+            Printer { symbols: self.session.symbols(), out: Vec::new(), seen: FxHashSet::default(), form };
         printer.print(value);
         printer.out
     }

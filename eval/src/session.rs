@@ -135,6 +135,11 @@ impl Session {
         &self.sources
     }
 
+    /// The variables that every text knows, in no order.
+    pub(crate) fn global_names(&self) -> Vec<String> {
+        self.globals.keys().map(|name| self.symbols.display(*name)).collect()
+    }
+
     /// The outside.
     pub(crate) fn io(&self) -> &dyn EvalIo {
         &*self.io
@@ -342,6 +347,14 @@ impl Session {
         self.compile(evaluator, origin, text.into(), crate::paths::dir_name(path), scope)
     }
 
+    /// The text of a span.
+    pub(crate) fn name_text(&self, span: Span) -> String {
+        self.sources.find(span.start).map_or(String::new(), |source| {
+            let (start, end) = (source.offset(span.start), source.offset(span.end));
+            String::from_utf8_lossy(&source.text[start..end]).into_owned()
+        })
+    }
+
     /// The span of the name that starts at a place.
     pub(crate) fn name_span(&self, pos: Pos) -> Span {
         let Some(source) = self.sources.find(pos) else { return Span::NONE };
@@ -350,14 +363,6 @@ impl Session {
         let name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'\'');
         let length = rest.iter().take_while(name).count().max(1);
         source.span(start, start + length)
-    }
-
-    /// The text of a span.
-    pub(crate) fn name_text(&self, span: Span) -> String {
-        self.sources.find(span.start).map_or(String::new(), |source| {
-            let (start, end) = (source.offset(span.start), source.offset(span.end));
-            String::from_utf8_lossy(&source.text[start..end]).into_owned()
-        })
     }
 }
 

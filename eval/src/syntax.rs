@@ -16,6 +16,9 @@ pub mod tree;
 pub mod typed;
 
 pub use kind::Kind;
-pub(crate) use lexer::{is_identifier, is_keyword};
+pub(crate) use lexer::{Keyword, Token, is_identifier, is_keyword, lex};
 pub use parsed::{Parsed, parse_named, parse_tree};
 pub use parser::{ParseOptions, parse};
+
+/// The words that cannot be variables; `or` is none of them.
+pub const KEYWORDS: &[&str] = &["assert", "else", "if", "in", "inherit", "let", "rec", "then", "with"];

@@ -9,13 +9,18 @@
 )]
 
 mod host_io;
+mod programs;
+mod test_analysis;
+mod test_builtins;
 mod test_deep;
 mod test_derivation;
+mod test_dialogue;
 mod test_differential;
 mod test_errors;
 mod test_hostile;
 mod test_interface;
 mod test_language;
+mod test_lint;
 mod test_properties;
 mod test_threads;
 mod test_tree;

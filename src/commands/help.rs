@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use clap::CommandFactory;
+use eval::lint::Rule;
 use std::process::ExitCode;
 
 /// Explain a topic or an error code.
@@ -14,6 +15,9 @@ pub(crate) struct Args {
     /// A command, an error code such as E0001, or a topic [default: all commands]
     topic: Option<String>,
 }
+
+/// The topic that lists the rules of lint.
+const LINT_RULES: &str = "lint-rules";
 
 /// Topics that are no command: name and text.
 const TOPICS: &[(&str, &str)] = &[
@@ -58,6 +62,12 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
         for code in eval::Code::ALL {
             output::line(format!("{}  {}", code.number(), code.title()))?;
         }
+    } else if topic == LINT_RULES {
+        for rule in Rule::ALL {
+            output::line(format!("{}  {}", rule.number(), rule.title()))?;
+        }
+    } else if let Some(rule) = Rule::ALL.iter().find(|rule| rule.number().eq_ignore_ascii_case(topic)) {
+        explain(eval::Code::Lint(*rule))?;
     } else if command.find_subcommand(topic).is_some() {
         asked_for_help(command, &[topic])?;
     } else {
@@ -79,7 +89,7 @@ fn explain(code: eval::Code) -> Result<(), CliError> {
 
 /// The topics that are no command.
 fn topics() -> String {
-    TOPICS.iter().map(|(name, _)| *name).chain([ERRORS]).collect::<Vec<_>>().join(", ")
+    TOPICS.iter().map(|(name, _)| *name).chain([ERRORS, LINT_RULES]).collect::<Vec<_>>().join(", ")
 }
 
 /// Prints what `--help` prints.

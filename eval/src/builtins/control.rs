@@ -53,7 +53,7 @@ fn throw(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
 fn add_error_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     evaluator.force(args[1]).map_err(|error| match message(evaluator, args[0], span) {
         Ok(text) => error.frame(Span::NONE, text),
-        Err(_) => error,
+        Err(other) => other,
     })
 }
 
@@ -70,7 +70,7 @@ fn deep_seq(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
 fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
     let text = match evaluator.force(args[0])? {
         Value::String(text) => String::from_utf8_lossy(text.bytes).into_owned(),
-        other => String::from_utf8_lossy(&evaluator.print(other)).into_owned(),
+        other => String::from_utf8_lossy(&evaluator.print_trace(other)).into_owned(),
     };
     evaluator.check_effect()?;
     evaluator.session.io().trace(&format!("trace: {text}"));

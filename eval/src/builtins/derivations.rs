@@ -5,6 +5,8 @@
 
 mod strict;
 
+pub(super) use strict::derivation_strict;
+
 use super::{Builtin, row};
 use crate::attrs::{Attr, Attrs};
 use crate::diagnostic::{Code, Diagnostic, Result};

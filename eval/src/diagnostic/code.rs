@@ -4,22 +4,26 @@ macro_rules! codes {
     ($($(#[doc = $doc:literal])* $name:ident = $number:literal, $title:literal;)*) => {
         /// What kind of thing is wrong. Numbers are stable: they are never given to another kind.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code { $(#[doc = $title] $name,)* }
+        pub enum Code {
+            $(#[doc = $title] $name,)*
+            /// What a rule of lint finds.
+            Lint(crate::lint::Rule),
+        }
 
         impl Code {
-            /// All codes, by number.
+            /// All codes of errors, by number.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The number, as `E0101`.
             #[must_use]
             pub const fn number(self) -> &'static str {
-                match self { $(Self::$name => $number),* }
+                match self { $(Self::$name => $number,)* Self::Lint(rule) => rule.number() }
             }
 
             /// What it means, in a few words.
             #[must_use]
             pub const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title),* }
+                match self { $(Self::$name => $title,)* Self::Lint(rule) => rule.title() }
             }
         }
     };
@@ -62,7 +66,7 @@ impl Code {
     /// Whether `builtins.tryEval` catches it: what the program itself raised, and nothing else.
     #[must_use]
     pub const fn catchable(self) -> bool {
-        matches!(self, Self::Thrown | Self::AssertionFailed)
+        matches!(self, Self::Thrown | Self::AssertionFailed | Self::Impure)
     }
 }
 

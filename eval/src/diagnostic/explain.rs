@@ -22,6 +22,7 @@ impl Code {
     #[must_use]
     pub fn explanation(self) -> Explanation {
         match self {
+            Self::Lint(rule) => explained(rule.explanation(), "", ""),
             Self::Syntax => explained(
                 "The text cannot be read as an expression. The excerpt points at the first thing that does not fit; what\n\
                  is wrong is mostly just before it: a missing `;` after a binding, a missing operand, a bracket too many.\n\

@@ -49,7 +49,15 @@ impl Evaluator<'_> {
             error.message = format!("assertion failed: {place} differs: {left} and {right}");
         } else {
             let [left, right] = [left, right].map(|side| self.preview(side, SHORT));
-            error.message = format!("assertion failed: {left} {} {right} is false", code.operator.symbol());
+            // The compiler exchanged the operands of `>` and `<=`.
+            let (left, operator, right) = match code.operator {
+                Operator::Less if code.left_span.start > code.right_span.start => (right, Operator::Greater, left),
+                Operator::GreaterEqual if code.left_span.start > code.right_span.start => {
+                    (right, Operator::LessEqual, left)
+                }
+                operator => (left, operator, right),
+            };
+            error.message = format!("assertion failed: {left} {} {right} is false", operator.symbol());
         }
         // What is written out in the text needs no repetition.
         for (side, span, value) in [(&code.left, code.left_span, left), (&code.right, code.right_span, right)] {

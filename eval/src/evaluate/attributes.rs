@@ -6,8 +6,8 @@ use crate::code::{AttrsCode, Dynamic, HasAttr, Name, SearchPath, Select};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::env::Env;
 use crate::near::{did_you_mean, near_names};
-use crate::source::{Pos, Span};
-use crate::symbol::Symbol;
+use crate::source::{Origin, Pos, Span};
+use crate::symbol::{Symbol, names};
 use crate::value::Value;
 
 impl Evaluator<'_> {
@@ -50,8 +50,8 @@ impl Evaluator<'_> {
     pub(super) fn has_attr(&self, code: &'static HasAttr, env: Env) -> Result<bool> {
         let mut value = self.eval(&code.subject, env).map_err(|error| error.at(code.span))?;
         for (index, (name, span)) in code.path.iter().enumerate() {
-            let Value::Attrs(attrs) = value else { return Ok(false) };
             let name = self.name(name, env, *span)?;
+            let Value::Attrs(attrs) = value else { return Ok(false) };
             let Some(attr) = attrs.get(name) else { return Ok(false) };
             if index + 1 < code.path.len() {
                 value = self.force(attr.value)?;
@@ -143,7 +143,7 @@ impl Evaluator<'_> {
         Ok((overridden, attrs))
     }
 
-    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &Attrs) -> Env {
+    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &'static Attrs) -> Env {
         let bindings = &code.bindings;
         let mut builder = self.envs.builder(env, bindings.sources.len() + bindings.items.len());
         let inner = builder.env();
@@ -152,7 +152,11 @@ impl Evaluator<'_> {
         }
         for item in bindings.items {
             let from = if item.outer { env } else { inner };
-            let value = overrides.value(item.name).unwrap_or_else(|| self.delay_binding(&item.value, from));
+            let value = match overrides.value(item.name) {
+                Some(value) => value,
+                None if item.name == names::OVERRIDES => Value::Attrs(overrides),
+                None => self.delay_binding(&item.value, from),
+            };
             builder.push(value);
         }
         inner
@@ -297,8 +301,8 @@ impl Evaluator<'_> {
 
     /// The place of an attribute as Nix gives it: a set of file, line and column, or null.
     pub(crate) fn position(&self, pos: Pos) -> Value {
-        use crate::symbol::names;
-        let Some(source) = self.session.sources().find(pos) else { return Value::Null };
+        let source = self.session.sources().find(pos);
+        let Some(source) = source.filter(|source| matches!(source.origin, Origin::File(_))) else { return Value::Null };
         let place = source.line_column(pos);
         self.set([
             (names::FILE, self.string(source.name().as_bytes())),

@@ -38,13 +38,15 @@ pub struct Joined {
     context: ContextBuilder,
     /// The first text, while it is all there is, so that it need not be copied.
     only: Option<&'static Text>,
+    /// Whether a context was added for which there need not be text.
+    mentions: bool,
 }
 
 impl Joined {
     /// Adds a string.
     #[inline]
     pub fn push(&mut self, text: &'static Text) {
-        if self.bytes.is_empty() && self.only.is_none() && text.context.is_none() {
+        if self.bytes.is_empty() && self.only.is_none() && text.context.is_none() && !self.mentions {
             self.only = Some(text);
             return;
         }
@@ -71,6 +73,15 @@ impl Joined {
             no_memory();
         }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds a context.
+    pub(crate) fn add_context(&mut self, context: Option<&'static Context>) {
+        if context.is_some() {
+            self.settle();
+            self.mentions = true;
+            self.context.add(context);
+        }
     }
 
     /// Adds an element to the context.

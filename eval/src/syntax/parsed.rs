@@ -6,7 +6,7 @@ use super::parser::{ParseOptions, parse_with};
 use super::record::{Noted, Recording, kind_of};
 use super::tree::{self, Tree};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Origin, Source, Sources, Span};
+use crate::source::{Origin, Pos, Source, Sources, Span};
 use crate::symbol::Symbols;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -36,6 +36,16 @@ impl Parsed {
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The span of offsets in the text, for diagnostics that are shown with [`Self::sources`].
+    #[must_use]
+    pub fn span(&self, range: Range<usize>) -> Span {
+        // There is one source, unless the text was too large for any.
+        match self.sources.find(Pos(1)) {
+            Some(source) => source.span(range.start, range.end),
+            None => Span::NONE,
+        }
     }
 
     /// Where a span of a diagnostic is: offsets in the text. `None` when it is nowhere.

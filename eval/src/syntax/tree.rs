@@ -99,6 +99,16 @@ impl Tree {
         found
     }
 
+    /// The element with a number that [`Element::number`] gave.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn nth(&self, number: usize) -> Element<'_> {
+        assert!(number < self.elements.len(), "the number is one of this tree");
+        self.element(number as u32)
+    }
+
     fn element(&self, number: u32) -> Element<'_> {
         Element { tree: self, number }
     }
@@ -125,6 +135,12 @@ impl<'t> Element<'t> {
     #[must_use]
     pub fn text(self) -> &'t [u8] {
         &self.tree.text[self.range()]
+    }
+
+    /// Its number in its tree: elements are counted in the order of the text, outer before inner, the root is 0.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self.number as usize
     }
 
     /// The tree it belongs to.

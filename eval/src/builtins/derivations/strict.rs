@@ -40,7 +40,7 @@ const NOT_IN_ENV: &[Symbol] = &[
     names::IGNORE_NULLS,
 ];
 
-pub(super) fn derivation_strict(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+pub(in crate::builtins) fn derivation_strict(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let attrs = evaluator.expect_attrs(args[0], span, "as the argument of `derivationStrict`")?;
     let span = match attrs.get(names::NAME) {
         Some(name) if span.is_none() => evaluator.session.name_span(name.pos),

@@ -1,0 +1,52 @@
+//! The dialogue of `larder repl`: on a terminal with line editing, history and completion; else line by line.
+
+mod command;
+mod completion;
+mod dialogue;
+mod terminal;
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::installable::EvalArgs;
+use crate::output;
+use dialogue::{Dialogue, Next};
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+pub(crate) use dialogue::Load;
+
+pub(crate) fn run(context: &Context, args: &EvalArgs, load: Option<Load>) -> CommandResult {
+    let mut dialogue = Dialogue::new(context, args)?;
+    if std::io::stdin().is_terminal() {
+        if !context.quiet {
+            output::error(&format!("larder {}; `:?` lists the commands\n", env!("CARGO_PKG_VERSION")));
+        }
+        if let Some(error) = load.and_then(|load| dialogue.load(load).err()) {
+            error.print();
+        }
+        return terminal::run(dialogue);
+    }
+    load.map_or(Ok(()), |load| dialogue.load(load))?;
+    read_lines(dialogue)
+}
+
+/// Takes lines from standard input. An input that is not complete goes on in the next line. The first failure ends the
+/// dialogue: what follows may need what failed.
+fn read_lines(mut dialogue: Dialogue<'_>) -> CommandResult {
+    let mut input = String::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
+        input.push_str(&line);
+        if dialogue.wants_more(&input) {
+            input.push('\n');
+            continue;
+        }
+        if dialogue.answer(&input)? == Next::Quit {
+            return Ok(ExitCode::SUCCESS);
+        }
+        input.clear();
+    }
+    dialogue.answer(input.trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
