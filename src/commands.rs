@@ -8,6 +8,7 @@ mod debug;
 mod diff;
 mod eval;
 mod export;
+mod fmt;
 mod gc;
 mod help;
 mod instantiate;
@@ -70,6 +71,8 @@ commands! {
     Parse => parse,
     /// Find what should be otherwise in files of the language
     Lint => lint,
+    /// Format Nix files in the official style
+    Fmt => fmt,
     /// Evaluate installables to derivations and print their store paths
     Instantiate => instantiate,
     /// Show a derivation

@@ -15,6 +15,7 @@ mod layout;
 mod operation;
 mod strings;
 
+use crate::diagnostic::Code;
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::{ParseOptions, Parsed, parse_named};
 use comments::Comments;
@@ -25,6 +26,9 @@ type Docs = Vec<Doc>;
 
 /// Stack for one level of nesting in the formatter.
 const STACK_PER_LEVEL: usize = 64 << 10;
+/// How often a text is formatted until nothing changes. To whom a comment belongs depends on where it stands, so in rare
+/// cases once is not enough.
+const MAX_PASSES: usize = 6;
 /// How deeply a text that is formatted may nest.
 const MAX_DEPTH: usize = 4_000;
 
@@ -35,9 +39,22 @@ const MAX_DEPTH: usize = 4_000;
 pub fn format(name: &str, text: &[u8]) -> Result<Vec<u8>, Box<Parsed>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let text = &without_carriage_returns(text)[..];
+    let mut formatted = format_once(name, text)?;
+    for _ in 1..MAX_PASSES {
+        let again = format_once(name, &formatted)?;
+        if again == formatted {
+            break;
+        }
+        formatted = again;
+    }
+    Ok(formatted)
+}
+
+fn format_once(name: &str, text: &[u8]) -> Result<Vec<u8>, Box<Parsed>> {
     let options = ParseOptions { pipe_operators: true, max_depth: MAX_DEPTH };
     let parsed = parse_named(name, text, options);
-    if !parsed.diagnostics().is_empty() {
+    // A name that is defined twice is wrong, but what stands in the file is clear.
+    if parsed.diagnostics().iter().any(|diagnostic| diagnostic.code != Code::DuplicateName) {
         return Err(Box::new(parsed));
     }
     Ok(on_deep_stack(parsed.tree()))

@@ -17,6 +17,7 @@ mod test_derivation;
 mod test_dialogue;
 mod test_differential;
 mod test_errors;
+mod test_format;
 mod test_hostile;
 mod test_interface;
 mod test_language;

@@ -98,7 +98,10 @@ impl<'t> Formatter<'t> {
             Kind::Path => true,
             Kind::AttrSet | Kind::LetBody | Kind::List => {
                 let (open, close) = brackets(term);
-                !is_empty(term) || !self.comments.leading(close).is_empty() || !self.on_same_line(open, close)
+                !is_empty(term)
+                    || self.comments.has_trailing(open)
+                    || !self.comments.leading(close).is_empty()
+                    || !self.on_same_line(open, close)
             }
             Kind::Paren => {
                 let (open, _) = brackets(term);

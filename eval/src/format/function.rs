@@ -96,7 +96,9 @@ impl<'t> Formatter<'t> {
 
     /// Whether the body begins on the line of the colon.
     fn has_body_on_line(&self, lambda: Element<'t>, body: Element<'t>) -> bool {
-        lambda.token(":").is_none_or(|colon| self.on_same_line(colon, first_token(body)))
+        lambda
+            .token(":")
+            .is_none_or(|colon| self.comments.is_alone(colon) && self.on_same_line(colon, first_token(body)))
     }
 
     /// Whether a pattern is so short that it stays on one line.
