@@ -18,6 +18,7 @@ mod test_early_cutoff;
 mod test_evaluate;
 mod test_fetch;
 mod test_garbage;
+mod test_incremental;
 mod test_interruption;
 mod test_lint;
 mod test_measurements;
