@@ -40,7 +40,7 @@ impl Session {
     /// Whatever is wrong with the text, and what evaluation raises.
     pub fn eval_file(&self, path: &Path) -> std::result::Result<Value, Failure> {
         self.run(|evaluator| {
-            let file = self.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
+            let file = evaluator.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
             self.begin_with_file(crate::paths::from_bytes(&file));
             self.import(evaluator, &file, Span::NONE)
         })

@@ -172,7 +172,7 @@ fn path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
 
 /// Checks what `recursive = false` promises.
 fn check_flat(evaluator: &Evaluator<'_>, path: &[u8], span: Span) -> Result<()> {
-    if evaluator.session.file_type(path, span)? == Some(FileType::Regular) {
+    if evaluator.file_type(path, span)? == Some(FileType::Regular) {
         return Ok(());
     }
     let message = format!("{} is not a regular file, as `recursive = false` says", String::from_utf8_lossy(path));
@@ -196,7 +196,7 @@ fn check_hash(
         };
         super::nar::hash(evaluator, path, &mut takes, span)?
     } else {
-        FileHash::of(HashAlgorithm::Sha256, &evaluator.session.read_file(path, span)?)
+        FileHash::of(HashAlgorithm::Sha256, &evaluator.read_file(path, span)?)
     };
     if found.to_string() == wanted {
         return Ok(());
