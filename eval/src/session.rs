@@ -284,6 +284,22 @@ impl Session {
         Box::new(first)
     }
 
+    /// Adds to an error the place in a text that is no source, as one of JSON, where the problem is.
+    #[cold]
+    pub(crate) fn in_text(
+        &self,
+        error: Box<Diagnostic>,
+        name: &str,
+        text: &[u8],
+        at: usize,
+        problem: &str,
+    ) -> Box<Diagnostic> {
+        match self.sources.add(Origin::Text(name.to_owned()), text.into()) {
+            Some(source) => error.also(source.span(at.min(text.len()), (at + 1).min(text.len())), problem),
+            None => error,
+        }
+    }
+
     /// Parses a text and gives its errors, without evaluating it.
     ///
     /// # Errors

@@ -80,12 +80,25 @@ impl Evaluator<'_> {
     /// The error for a file that cannot be read, with names near to it.
     #[cold]
     fn missing_file(&self, error: &IoError, span: Span) -> Box<Diagnostic> {
-        let diagnostic = file_error(error, span);
-        let IoError::NotFound { path } = error else { return diagnostic };
+        let mut diagnostic = file_error(error, span);
+        let path = match error {
+            IoError::NotFound { path } => path,
+            IoError::Failed { path, .. } if matches!(self.io.file_type(path), Ok(Some(FileType::Directory))) => {
+                diagnostic.message = format!("{} is a directory, not a file", path.display());
+                return diagnostic.hint("`builtins.readDir` gives what is in it");
+            }
+            _ => return diagnostic,
+        };
         let bytes = paths::to_bytes(path);
         let entries = self.session.io.read_dir(paths::from_bytes(paths::dir_name(bytes))).unwrap_or_default();
         let mut names: Vec<_> = entries.iter().map(|(name, _)| name.as_slice()).collect();
         names.sort_unstable();
+        if paths::base_name(bytes) == b"default.nix" {
+            let files = names.iter().filter(|name| name.ends_with(b".nix")).take(3);
+            let files: Vec<_> = files.map(|name| format!("`{}`", String::from_utf8_lossy(name))).collect();
+            let has = if files.is_empty() { String::new() } else { format!("; it has {}", files.join(", ")) };
+            return diagnostic.hint(format!("to import a directory is to import its `default.nix`{has}"));
+        }
         diagnostic.maybe_hint(crate::near::did_you_mean(paths::base_name(bytes), names.into_iter()))
     }
 
