@@ -3,6 +3,8 @@
 mod commands;
 mod context;
 mod error;
+mod evaluating;
+mod evaluations;
 mod host_io;
 mod installable;
 mod interrupt;

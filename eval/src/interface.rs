@@ -40,7 +40,7 @@ impl Session {
     /// Whatever is wrong with the text, and what evaluation raises.
     pub fn eval_file(&self, path: &Path) -> std::result::Result<Value, Failure> {
         self.run(|evaluator| {
-            let file = self.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
+            let file = evaluator.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
             self.begin_with_file(crate::paths::from_bytes(&file));
             self.import(evaluator, &file, Span::NONE)
         })
@@ -192,7 +192,7 @@ impl Evaluator<'_> {
         self.call(value, &[set], Span::NONE)
     }
 
-    fn derivation_ref(&self, attrs: &'static Attrs) -> Result<DerivationRef> {
+    pub(crate) fn derivation_ref(&self, attrs: &'static Attrs) -> Result<DerivationRef> {
         let path = self.required(attrs, names::DRV_PATH, Span::NONE, "a derivation has one")?;
         let path = self.expect_string(path, Span::NONE, "as `drvPath`")?;
         let derivation = path.context.and_then(|context| match context.elements() {

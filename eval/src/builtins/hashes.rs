@@ -78,7 +78,7 @@ fn hash_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
 fn hash_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let algorithm = algorithm(evaluator, args[0], span)?;
     let path = evaluator.coerce_path(args[1], span)?;
-    let content = evaluator.session.read_file(&path, span)?;
+    let content = evaluator.read_file(&path, span)?;
     Ok(evaluator.string(hex(&algorithm.hash(&content)).as_bytes()))
 }
 
