@@ -14,6 +14,7 @@ mod instantiate;
 mod lint;
 mod log;
 mod ls;
+mod lsp;
 mod parse;
 mod query;
 mod realise;
@@ -70,6 +71,8 @@ commands! {
     Parse => parse,
     /// Find what should be otherwise in files of the language
     Lint => lint,
+    /// Serve editors: the language server protocol on standard input and output
+    Lsp => lsp,
     /// Evaluate installables to derivations and print their store paths
     Instantiate => instantiate,
     /// Show a derivation

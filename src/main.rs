@@ -6,6 +6,7 @@ mod error;
 mod host_io;
 mod installable;
 mod interrupt;
+mod lsp;
 mod output;
 mod progress;
 mod realising;
