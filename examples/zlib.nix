@@ -7,15 +7,29 @@ let
   recipes = import ../recipes { };
   inherit (recipes) zlib zpipe;
   configure = "./configure --prefix=/usr --libdir=/usr/lib";
-  program = library: zpipe.change { buildInputs = [ library ]; runtime = [ library recipes.libc ]; };
+  program =
+    library:
+    zpipe.change {
+      buildInputs = [ library ];
+      runtime = [
+        library
+        recipes.libc
+      ];
+    };
 in
 rec {
   plain = zlib;
   comment = zlib.change { phases.configure = "echo '/* a comment */' >> deflate.c; ${configure}"; };
-  small = zlib.change { phases.configure = configure; env.CFLAGS = "-Os"; };
+  small = zlib.change {
+    phases.configure = configure;
+    env.CFLAGS = "-Os";
+  };
   solo = zlib.change {
     phases.configure = "${configure} --solo";
-    tests = { policy = "off"; reason = "they need what --solo leaves out"; };
+    tests = {
+      policy = "off";
+      reason = "they need what --solo leaves out";
+    };
     verify = [ "usr/lib/libz.a" ];
   };
   program-plain = program plain;

@@ -8,6 +8,7 @@ mod debug;
 mod diff;
 mod eval;
 mod export;
+mod fmt;
 mod gc;
 mod help;
 mod instantiate;
@@ -73,6 +74,8 @@ commands! {
     Lint => lint,
     /// Serve editors: the language server protocol on standard input and output
     Lsp => lsp,
+    /// Format Nix files in the official style
+    Fmt => fmt,
     /// Evaluate installables to derivations and print their store paths
     Instantiate => instantiate,
     /// Show a derivation

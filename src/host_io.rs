@@ -123,6 +123,12 @@ impl EvalIo for HostIo {
         Ok(target.as_os_str().as_bytes().to_vec())
     }
 
+    fn is_executable(&self, path: &Path) -> Result<bool, IoError> {
+        use std::os::unix::fs::PermissionsExt;
+        let data = std::fs::metadata(self.host(path)).map_err(|error| failed(path, error))?;
+        Ok(data.permissions().mode() & 0o100 != 0)
+    }
+
     fn add_path(&self, path: &Path, name: &StoreName, filter: Option<&mut Filter<'_>>) -> Result<StorePath, IoError> {
         let host = self.host(path);
         let excluded = match filter {

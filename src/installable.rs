@@ -4,7 +4,7 @@ use crate::context::{Context, system};
 use crate::error::CliError;
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
-use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Value, render};
+use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Value, render, to_json};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +22,29 @@ pub(crate) struct EvalArgs {
     /// Pass NAME a string, where a function asks for it
     #[arg(long = "argstr", num_args = 2, value_names = ["NAME", "STRING"], action = clap::ArgAction::Append)]
     strings: Vec<String>,
-    /// Show the whole trace of an evaluation error
-    #[arg(long)]
-    trace: bool,
+    #[command(flatten)]
+    errors: ErrorArgs,
+}
+
+/// How evaluation errors are shown.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct ErrorArgs {
+    /// Show the whole trace of an evaluation error, with the lines it leads through
+    #[arg(long, alias = "show-trace")]
+    pub(crate) trace: bool,
+    /// Show errors for people, or as one JSON object per line
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    error_format: ErrorFormat,
+}
+
+/// The form in which errors are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ErrorFormat {
+    /// Text with excerpts
+    #[default]
+    Human,
+    /// One JSON object per line
+    Json,
 }
 
 impl EvalArgs {
@@ -42,8 +62,8 @@ pub(crate) struct Evaluation {
     pub(crate) session: Arc<Session>,
     io: Arc<HostIo>,
     arguments: Vec<(String, Argument)>,
-    /// Whether the whole trace of an error is shown.
-    pub(crate) trace: bool,
+    /// How errors are shown.
+    pub(crate) errors: ErrorArgs,
 }
 
 impl Evaluation {
@@ -57,7 +77,7 @@ impl Evaluation {
         let mut settings = eval::Settings::new(system());
         settings.impure = args.impure.then(impure);
         let session = Arc::new(Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>));
-        Ok(Self { session, io, arguments: args.all(), trace: args.trace })
+        Ok(Self { session, io, arguments: args.all(), errors: args.errors })
     }
 
     /// Keeps what evaluation has made, so that it can be built.
@@ -72,7 +92,7 @@ impl Evaluation {
 
     /// Lays out what the evaluator says is wrong.
     pub(crate) fn failure(&self, failure: Failure) -> CliError {
-        rendered(&self.session, &failure, self.trace)
+        rendered(&self.session, &failure, self.errors)
     }
 
     /// The value of a file (or of the `default.nix` in a directory), called if it is a function that can be.
@@ -123,10 +143,13 @@ impl Evaluation {
     }
 }
 
-/// Diagnostics, laid out; with the whole trace if asked for.
-pub(crate) fn rendered(session: &Session, failure: &Failure, trace: bool) -> CliError {
-    let default = RenderOptions::default();
-    let options = RenderOptions { colour: output::colours(), frames: if trace { usize::MAX } else { default.frames } };
+/// Diagnostics, laid out.
+pub(crate) fn rendered(session: &Session, failure: &Failure, errors: ErrorArgs) -> CliError {
+    if errors.error_format == ErrorFormat::Json {
+        let lines = failure.iter().map(|diagnostic| format!("{}\n", to_json(diagnostic, session.sources())));
+        return CliError::evaluation(lines.collect());
+    }
+    let options = RenderOptions { colour: output::colours(), trace: errors.trace };
     let shown: Vec<_> = failure.iter().map(|diagnostic| render(diagnostic, session.sources(), options)).collect();
     CliError::evaluation(shown.join("\n"))
 }

@@ -17,6 +17,7 @@ mod test_documents;
 mod test_early_cutoff;
 mod test_evaluate;
 mod test_fetch;
+mod test_format;
 mod test_garbage;
 mod test_interruption;
 mod test_lint;

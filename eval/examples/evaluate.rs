@@ -11,10 +11,16 @@ use eval::{Failure, RenderOptions, Session, Settings, render};
 use std::io::Write;
 use std::sync::Arc;
 
+/// As in larder itself, so that measurements here hold there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut settings = Settings::new("x86_64-linux");
     settings.pipe_operators = arguments.iter().any(|argument| argument == "--pipes");
+    settings.threads = if arguments.iter().any(|argument| argument == "--two") { 2 } else { 1 };
+    settings.ahead = arguments.iter().any(|argument| argument == "--strict" || argument == "--json");
     let session = Session::new(settings, Arc::new(host_io::HostIo::default()));
     match evaluate(&session, &arguments) {
         Ok(mut text) => {

@@ -71,6 +71,11 @@ impl Budget {
         self.stop.fetch_or(INTERRUPTED, Ordering::Relaxed);
     }
 
+    /// The limit is reached for good: what was being computed when memory ended stays so.
+    pub(crate) fn exhaust(&self) {
+        self.stop.fetch_or(MEMORY, Ordering::Relaxed);
+    }
+
     /// Forgets an interruption that came too late.
     pub(crate) fn begin(&self) {
         self.stop.fetch_and(!INTERRUPTED, Ordering::Relaxed);
@@ -81,11 +86,32 @@ impl Budget {
         self.limit
     }
 
-    fn take(&self, bytes: usize) {
+    /// Takes bytes; false when so many are not to be had at all. Small pieces may exceed the limit for a while: the next
+    /// call ends evaluation in good order.
+    fn take(&self, bytes: usize) -> bool {
+        let mapped = self.mapped.load(Ordering::Relaxed).saturating_add(bytes);
+        let lenient = self.limit.saturating_add(self.limit / 4).saturating_add(4 * LARGEST);
+        if mapped > self.limit && (bytes > LARGEST || mapped > lenient) {
+            self.stop.fetch_or(MEMORY, Ordering::Relaxed);
+            return false;
+        }
         if self.mapped.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit {
             self.stop.fetch_or(MEMORY, Ordering::Relaxed);
         }
+        true
     }
+}
+
+/// What unwinds out of an evaluation that asks for more memory than there is. [`crate::Session::run`] makes an error of
+/// it: allocating cannot fail otherwise.
+#[derive(Debug)]
+pub(crate) struct NoMemory;
+
+/// Ends an evaluation that asks for more memory than there is.
+#[cold]
+pub(crate) fn no_memory() -> ! {
+    // Without the message of a panic: this is no bug.
+    std::panic::resume_unwind(Box::new(NoMemory))
 }
 
 /// An arena.
@@ -143,10 +169,10 @@ impl Arena {
     }
 
     fn map(&self, length: usize) -> NonNull<u8> {
-        self.budget.take(length);
-        let Ok(mut map) = MmapMut::map_anon(length) else {
-            std::alloc::handle_alloc_error(Layout::from_size_align(length, ALIGN).unwrap_or(Layout::new::<u8>()))
-        };
+        if !self.budget.take(length) {
+            no_memory();
+        }
+        let Ok(mut map) = MmapMut::map_anon(length) else { no_memory() };
         if length >= HUGE {
             // Without huge pages it only gets slower.
             let _ = map.advise(memmap2::Advice::HugePage);
@@ -199,6 +225,27 @@ impl Arena {
         unsafe { std::slice::from_raw_parts(place.as_ptr(), length) }
     }
 
+    /// Keeps what an iterator gives, at most `most` values. What room is left is used for the next.
+    #[inline]
+    pub(crate) fn alloc_slice_up_to<T: 'static>(&self, most: usize, values: impl Iterator<Item = T>) -> &'static [T] {
+        const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= ALIGN) };
+        let layout = Layout::array::<T>(most).expect("lengths come from what is in memory or was checked");
+        let place = self.alloc_layout(layout).cast::<T>();
+        let end = self.next.get();
+        let mut length = 0;
+        for value in values.take(most) {
+            // SAFETY: the place is fresh and has room for `most` values.
+            unsafe { place.add(length).write(value) };
+            length += 1;
+        }
+        let unused = layout.size() - length * size_of::<T>();
+        if end == self.next.get() && place.as_ptr().cast::<u8>().wrapping_add(layout.size()) == end {
+            self.next.set(end.wrapping_sub(unused / ALIGN * ALIGN));
+        }
+        // SAFETY: `length` values were written, and the place is never freed.
+        unsafe { std::slice::from_raw_parts(place.as_ptr(), length) }
+    }
+
     /// Keeps what an iterator of known length gives.
     ///
     /// # Panics
@@ -227,6 +274,16 @@ mod tests {
         assert!(slices.iter().enumerate().all(|(n, slice)| slice.len() == n && slice.iter().all(|b| *b == n as u8)));
         assert_eq!(arena.alloc_slice_fill_with(5, |n| n * 2), [0, 2, 4, 6, 8]);
         assert!(arena.alloc_slice_copy::<u64>(&[]).is_empty());
+    }
+
+    #[test]
+    fn room_that_is_left_is_used() {
+        let arena = Arena::leak(Budget::new(usize::MAX));
+        let odd = arena.alloc_slice_up_to(100, (0..10u32).filter(|n| n % 2 == 1));
+        let next = arena.alloc(7u64);
+        assert_eq!((odd, *next), (&[1, 3, 5, 7, 9][..], 7));
+        assert!(std::ptr::from_ref(next).addr() - odd.as_ptr().addr() <= 24);
+        assert_eq!(arena.alloc_slice_up_to(2, 0..10u64), [0, 1]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::value::Value;
 use std::sync::OnceLock;
 
 /// How many layers a set may have before it is merged.
-const MAX_LAYERS: u8 = 7;
+const MAX_LAYERS: u8 = 12;
 /// Sets below this size are merged at once: copying them is cheaper than a layer.
 const SMALL: usize = 12;
 
@@ -31,28 +31,29 @@ pub struct Attrs {
     /// The top layer, sorted by symbol, names unique.
     top: &'static [Attr],
     below: Option<&'static Below>,
-    /// Distinct names in all layers.
-    len: u32,
-    layers: u8,
 }
 
 /// What is below the top layer of a set.
 #[derive(Debug)]
 struct Below {
     base: &'static Attrs,
+    /// Distinct names in all layers, the top one too.
+    len: u32,
+    /// How many layers there are on the lowest one.
+    layers: u8,
     /// All layers in one, once somebody wanted that.
     merged: OnceLock<&'static [Attr]>,
 }
 
 /// The set without attributes.
-pub static EMPTY: Attrs = Attrs { top: &[], below: None, len: 0, layers: 0 };
+pub static EMPTY: Attrs = Attrs { top: &[], below: None };
 
 impl Attrs {
     /// A set of attributes that are sorted by symbol and have unique names.
     #[inline]
     pub fn from_sorted(attrs: &'static [Attr]) -> Self {
         debug_assert!(attrs.is_sorted_by(|a, b| a.name < b.name), "attributes are sorted and unique");
-        Self { top: attrs, below: None, len: attrs.len() as u32, layers: 0 }
+        Self { top: attrs, below: None }
     }
 
     /// A set of attributes in any order. Of attributes with the same name the first one counts.
@@ -65,13 +66,13 @@ impl Attrs {
     /// The number of attributes.
     #[inline]
     pub fn len(&self) -> usize {
-        self.len as usize
+        self.below.map_or(self.top.len(), |below| below.len as usize)
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The attribute of a name.
@@ -97,23 +98,33 @@ impl Attrs {
     pub fn all(&self) -> &'static [Attr] {
         match self.below {
             None => self.top,
-            Some(below) => below.merged.get_or_init(|| Box::leak(self.flatten(&[]).into_boxed_slice())),
+            Some(below) => below.merged.get_or_init(|| {
+                let mut upper = Vec::new();
+                let base = self.gather(&mut upper);
+                Box::leak(Merge { left: base, right: &upper }.collect())
+            }),
         }
     }
 
     /// The attributes of all layers and of one more on top. The layers are small beside the lowest one, so they are
     /// merged with each other first and the lowest one is copied once.
-    fn flatten(&self, top: &[Attr]) -> Vec<Attr> {
-        if let Some(merged) = self.below.and_then(|below| below.merged.get()) {
-            return merge(merged, top);
-        }
+    fn flatten(&self, arena: &'static Arena, top: &[Attr]) -> &'static [Attr] {
         let mut upper = top.to_vec();
+        let base = self.gather(&mut upper);
+        arena.alloc_slice_up_to(base.len() + upper.len(), Merge { left: base, right: &upper })
+    }
+
+    /// Puts the layers below `upper`, all but the lowest one, which is given back.
+    fn gather(&self, upper: &mut Vec<Attr>) -> &'static [Attr] {
         let mut layer = self;
         while let Some(below) = layer.below {
-            upper = merge(layer.top, &upper);
+            if let Some(merged) = below.merged.get() {
+                return merged;
+            }
+            *upper = Merge { left: layer.top, right: upper }.collect();
             layer = below.base;
         }
-        merge(layer.top, &upper)
+        layer.top
     }
 
     /// This set with the attributes of `other`, which win.
@@ -124,18 +135,19 @@ impl Attrs {
         if self.is_empty() {
             return other;
         }
-        let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers < MAX_LAYERS;
+        let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers() < MAX_LAYERS;
         if !worth {
-            return bump.alloc(Self::from_sorted(bump.alloc_slice_copy(&self.flatten(other.all()))));
+            return bump.alloc(Self::from_sorted(self.flatten(bump, other.all())));
         }
         let top = other.all();
         let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();
-        bump.alloc(Self {
-            top,
-            below: Some(Box::leak(Box::new(Below { base: self, merged: OnceLock::new() }))),
-            len: self.len + new as u32,
-            layers: self.layers + 1,
-        })
+        let (len, layers) = ((self.len() + new) as u32, self.layers() + 1);
+        let below = Below { base: self, len, layers, merged: OnceLock::new() };
+        bump.alloc(Self { top, below: Some(Box::leak(Box::new(below))) })
+    }
+
+    fn layers(&self) -> u8 {
+        self.below.map_or(0, |below| below.layers)
     }
 }
 
@@ -149,18 +161,34 @@ fn find(attrs: &'static [Attr], name: Symbol) -> Option<&'static Attr> {
 }
 
 /// Merges two sorted slices; the second wins.
-fn merge(left: &[Attr], right: &[Attr]) -> Vec<Attr> {
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    let (mut i, mut j) = (0, 0);
-    while i < left.len() && j < right.len() {
-        let (a, b) = (&left[i], &right[j]);
-        i += usize::from(a.name <= b.name);
-        j += usize::from(b.name <= a.name);
-        merged.push(if a.name < b.name { *a } else { *b });
+struct Merge<'a> {
+    left: &'a [Attr],
+    right: &'a [Attr],
+}
+
+impl Iterator for Merge<'_> {
+    type Item = Attr;
+
+    #[inline]
+    fn next(&mut self) -> Option<Attr> {
+        let (a, b) = match (self.left.first(), self.right.first()) {
+            (Some(a), Some(b)) => (*a, *b),
+            (None, None) => return None,
+            (one, other) => {
+                let last = *one.or(other)?;
+                self.left = self.left.get(1..).unwrap_or_default();
+                self.right = self.right.get(1..).unwrap_or_default();
+                return Some(last);
+            }
+        };
+        self.left = &self.left[usize::from(a.name <= b.name)..];
+        self.right = &self.right[usize::from(b.name <= a.name)..];
+        Some(if a.name < b.name { a } else { b })
     }
-    merged.extend_from_slice(&left[i..]);
-    merged.extend_from_slice(&right[j..]);
-    merged
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left.len().max(self.right.len()), Some(self.left.len() + self.right.len()))
+    }
 }
 
 #[cfg(test)]

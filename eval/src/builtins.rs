@@ -6,18 +6,24 @@
 
 mod arithmetic;
 mod attributes;
+mod closure;
 mod contexts;
 mod control;
 mod derivations;
+mod examples;
+mod fetch;
 mod files;
+mod from_json;
 mod hashes;
 mod lists;
+mod nar;
 mod regex;
 mod replace;
 mod strings;
 mod toml;
 mod types;
 mod versions;
+mod yaml;
 
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
@@ -31,7 +37,9 @@ use crate::thunk::Thunk;
 use crate::value::{List, Text, Value};
 use std::fmt;
 
+pub use examples::EXAMPLES;
 pub(crate) use files::find_file;
+pub(crate) use regex::Pattern;
 
 /// What runs when a builtin function is called.
 pub type Run = fn(&Evaluator<'_>, &[Value], Span) -> Result<Value>;
@@ -71,10 +79,13 @@ impl Builtin {
 const TABLES: &[&[Builtin]] = &[
     arithmetic::TABLE,
     attributes::TABLE,
+    closure::TABLE,
     contexts::TABLE,
     control::TABLE,
     derivations::TABLE,
+    fetch::TABLE,
     files::TABLE,
+    from_json::TABLE,
     hashes::TABLE,
     lists::TABLE,
     regex::TABLE,
@@ -83,34 +94,29 @@ const TABLES: &[&[Builtin]] = &[
     toml::TABLE,
     types::TABLE,
     versions::TABLE,
+    yaml::TABLE,
 ];
 
-/// Functions of Nix that larder does not have: they reach out of evaluation, or belong to flakes or to Nix's own store.
-const UNAVAILABLE: &[&str] = &[
-    "exec",
-    "fetchClosure",
-    "fetchGit",
-    "fetchMercurial",
-    "fetchTarball",
-    "fetchTree",
-    "fetchurl",
-    "flakeRefToString",
-    "getFlake",
-    "importNative",
-    "outputOf",
-    "parseFlakeRef",
+/// Functions of Nix that larder does not have, and why.
+pub const UNAVAILABLE: &[(&str, &str)] = &[
+    ("exec", "it runs programs during evaluation"),
+    ("fetchClosure", "it copies from a Nix store"),
+    ("fetchGit", "it needs the network without a hash; fetch an archive with `fetchTarball`"),
+    ("fetchMercurial", "it needs the network without a hash; fetch an archive with `fetchTarball`"),
+    ("fetchTree", "it needs the network without a hash, and belongs to flakes; use `fetchurl` or `fetchTarball`"),
+    ("flakeRefToString", "it belongs to flakes"),
+    ("getFlake", "it belongs to flakes"),
+    ("importNative", "it loads machine code into the evaluator"),
+    ("outputOf", "it belongs to derivations that make derivations"),
+    ("parseFlakeRef", "it belongs to flakes"),
 ];
 
 /// The error for a function of Nix that larder does not have, if the name is that of one.
 #[cold]
 pub(crate) fn unavailable(name: &str, span: Span) -> Option<Box<Diagnostic>> {
-    let name = UNAVAILABLE.iter().find(|known| **known == name)?;
+    let (name, reason) = UNAVAILABLE.iter().find(|(known, _)| *known == name)?;
     let error = Diagnostic::new(Code::Unavailable, span, format!("`builtins.{name}` is not available in larder"));
-    Some(if name.starts_with("fetch") {
-        error.hint("fetch in a derivation: builder = \"builtin:fetch\" with `urls` and `outputHash`")
-    } else {
-        error
-    })
+    Some(error.label((*reason).to_owned()))
 }
 
 /// Names that are variables without `builtins.` before them.
@@ -121,6 +127,7 @@ const GLOBAL: &[&str] = &[
     "derivation",
     "derivationStrict",
     "dirOf",
+    "fetchTarball",
     "fromTOML",
     "import",
     "isNull",
@@ -214,7 +221,7 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
         ("false", Value::Bool(false)),
         ("null", Value::Null),
         ("currentSystem", text(&settings.system)),
-        ("nixVersion", text("2.34.0")),
+        ("nixVersion", text("2.34.8")),
         ("langVersion", Value::Int(6)),
         ("storeDir", text(store::STORE_DIR)),
         ("nixPath", Value::List(&crate::value::EMPTY_LIST)),

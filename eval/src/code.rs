@@ -100,6 +100,8 @@ pub struct Select {
     pub path: &'static [(Name, Span)],
     /// What to give when an attribute is missing.
     pub default: Option<Expr>,
+    /// Whether it may be evaluated ahead.
+    pub simple: bool,
     /// Where it is.
     pub span: Span,
 }
@@ -118,6 +120,8 @@ pub struct HasAttr {
 /// A function.
 #[derive(Debug)]
 pub struct Lambda {
+    /// Where it starts.
+    pub start: Pos,
     /// The name it was bound to first, for traces.
     pub name: Option<Symbol>,
     /// What it takes.
@@ -159,6 +163,8 @@ pub struct Formals {
     pub open: bool,
     /// Whether the whole set is named.
     pub whole: bool,
+    /// The name of the whole set.
+    pub whole_name: Option<Symbol>,
 }
 
 /// One name in a set pattern.
@@ -294,10 +300,12 @@ pub struct Unary {
 pub struct Binary {
     /// Which.
     pub operator: Operator,
-    /// The operands.
+    /// The operands, in the order of evaluation.
     pub left: Expr,
     /// The other.
     pub right: Expr,
+    /// Whether it may be evaluated ahead.
+    pub simple: bool,
     /// Where all of it is.
     pub span: Span,
     /// Where the left operand is.
@@ -324,6 +332,36 @@ pub struct SearchPath {
     pub name: &'static [u8],
     /// Where it is.
     pub span: Span,
+}
+
+/// Code with more steps is not evaluated ahead: trying in vain would cost too much.
+const SIMPLE_STEPS: usize = 6;
+
+impl Expr {
+    /// How many steps evaluating this ahead takes; `None` when it cannot be done.
+    #[must_use]
+    pub fn simple_steps(&self) -> Option<usize> {
+        match self {
+            Self::Const(_) | Self::Local(_) | Self::Variable { .. } => Some(1),
+            Self::Select(code) if code.simple => Some(code.subject.simple_steps()? + code.path.len()),
+            Self::Binary(code) if code.simple => Some(1 + code.left.simple_steps()? + code.right.simple_steps()?),
+            _ => None,
+        }
+    }
+
+    /// Whether selecting these names from this may be done ahead.
+    #[must_use]
+    pub fn simple_to_select(&self, path: &[(Name, Span)]) -> bool {
+        let known = path.iter().all(|(name, _)| matches!(name, Name::Static(_)));
+        known && self.simple_steps().is_some_and(|steps| steps + path.len() <= SIMPLE_STEPS)
+    }
+
+    /// Whether an operation on these may be done ahead.
+    #[must_use]
+    pub fn simple_operands(left: &Self, right: &Self) -> bool {
+        let steps = left.simple_steps().zip(right.simple_steps());
+        steps.is_some_and(|(left, right)| left + right < SIMPLE_STEPS)
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::code::{self, Expr, Formals, Lambda, Name, Parameters};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::near::did_you_mean;
 use crate::paths;
-use crate::source::{Source, Span};
+use crate::source::{Origin, Pos, Source, Span, behind_blank};
 use crate::symbol::{Symbol, Symbols, names};
 use crate::syntax::ast::{self, AttrName, ExprKind, Operator, Part, Pattern};
 use crate::value::{EMPTY_LIST, Text, Value};
@@ -42,6 +42,8 @@ pub(crate) struct Compiler<'a> {
 pub(crate) struct Scope<'a> {
     up: Option<&'a Scope<'a>>,
     kind: ScopeKind,
+    /// Whether a name that an operator stands for is bound here or around this scope.
+    operators: bool,
 }
 
 #[derive(Debug)]
@@ -55,11 +57,12 @@ impl<'a> Scope<'a> {
     /// A scope of names with their slots.
     pub(crate) fn of_names(up: Option<&'a Scope<'a>>, mut names: Vec<(Symbol, u32)>) -> Self {
         names.sort_unstable();
-        Self { up, kind: ScopeKind::Names(names) }
+        let operators = up.is_some_and(|up| up.operators) || names.iter().any(|(name, _)| name.is_operator());
+        Self { up, kind: ScopeKind::Names(names), operators }
     }
 
     fn with(up: &'a Scope<'a>) -> Self {
-        Self { up: Some(up), kind: ScopeKind::With }
+        Self { up: Some(up), kind: ScopeKind::With, operators: up.operators }
     }
 
     /// This scope and those around it, innermost first.
@@ -128,6 +131,7 @@ impl Unit<'_> {
             ExprKind::Float(number) => Expr::Const(Value::Float(*number)),
             ExprKind::String(parts) => self.string(parts, span, scope),
             ExprKind::Path(parts) => self.path(parts, span, scope),
+            ExprKind::SearchPath(name) if scope.operators => self.bound_search_path(name, span, scope),
             ExprKind::SearchPath(name) => {
                 let name = self.compiler.bump.alloc_slice_copy(name);
                 Expr::SearchPath(self.keep(code::SearchPath { name, span }))
@@ -137,13 +141,14 @@ impl Unit<'_> {
             ExprKind::Select(subject, path, default) => {
                 let default = default.as_ref().map(|default| self.expr(default, scope, None));
                 let (subject, path) = (self.expr(subject, scope, None), self.attr_path(path, scope));
-                Expr::Select(self.keep(code::Select { subject, path, default, span }))
+                let simple = subject.simple_to_select(path);
+                Expr::Select(self.keep(code::Select { subject, path, default, simple, span }))
             }
             ExprKind::HasAttr(subject, path) => {
                 let (subject, path) = (self.expr(subject, scope, None), self.attr_path(path, scope));
                 Expr::HasAttr(self.keep(code::HasAttr { subject, path, span }))
             }
-            ExprKind::Lambda(lambda) => self.lambda(lambda, scope, name),
+            ExprKind::Lambda(lambda) => self.lambda(lambda, span, scope, name),
             ExprKind::Call(function, arguments) => self.call(function, arguments, span, scope),
             ExprKind::If(parts) => {
                 let [condition, yes, no] = [0, 1, 2].map(|part| self.expr(&parts[part], scope, None));
@@ -169,6 +174,10 @@ impl Unit<'_> {
                 let operand = self.expr(operand, scope, None);
                 Expr::Not(self.keep(code::Unary { operand, span }))
             }
+            ExprKind::Negate(operand) if scope.operators && scope.find(names::SUB).is_some() => {
+                let zero = ast::Expr { kind: ExprKind::Int(0), span };
+                self.call_of(names::SUB, [&zero, operand], span, scope)
+            }
             ExprKind::Negate(operand) => {
                 let operand = self.expr(operand, scope, None);
                 Expr::Negate(self.keep(code::Unary { operand, span }))
@@ -184,13 +193,64 @@ impl Unit<'_> {
             Operator::PipeFrom => return self.call(left, std::slice::from_ref(right), span, scope),
             _ => {}
         }
+        if scope.operators
+            && let Some(code) = self.bound_operator(operator, operands, span, scope)
+        {
+            return code;
+        }
+        // `a > b` is `b < a`, and that is the order of evaluation, too; `//` evaluates its right operand first.
+        let (operator, left, right) = match operator {
+            Operator::Greater => (Operator::Less, right, left),
+            Operator::LessEqual => (Operator::GreaterEqual, right, left),
+            Operator::Update => (Operator::Update, right, left),
+            _ => (operator, left, right),
+        };
         let (left_span, right_span) = (left.span, right.span);
         let (left, right) = (self.expr(left, scope, None), self.expr(right, scope, None));
-        let code = self.keep(code::Binary { operator, left, right, span, left_span, right_span });
+        let simple = Expr::simple_operands(&left, &right);
+        let code = self.keep(code::Binary { operator, left, right, simple, span, left_span, right_span });
         match operator {
             Operator::And | Operator::Or | Operator::Implies => Expr::Logical(code),
             _ => Expr::Binary(code),
         }
+    }
+
+    /// `-`, `*`, `/` and the comparisons stand for calls of names that a program may bind itself.
+    fn bound_operator(
+        &mut self,
+        operator: Operator,
+        operands: &[ast::Expr; 2],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<Expr> {
+        let [left, right] = operands;
+        let (name, operands, negated) = match operator {
+            Operator::Subtract => (names::SUB, [left, right], false),
+            Operator::Multiply => (names::MUL, [left, right], false),
+            Operator::Divide => (names::DIV, [left, right], false),
+            Operator::Less => (names::LESS_THAN, [left, right], false),
+            Operator::Greater => (names::LESS_THAN, [right, left], false),
+            Operator::LessEqual => (names::LESS_THAN, [right, left], true),
+            Operator::GreaterEqual => (names::LESS_THAN, [left, right], true),
+            _ => return None,
+        };
+        scope.find(name)?;
+        let operand = self.call_of(name, operands, span, scope);
+        Some(if negated { Expr::Not(self.keep(code::Unary { operand, span })) } else { operand })
+    }
+
+    /// `<x>` where a program binds `__findFile` or `__nixPath`, which it stands for.
+    fn bound_search_path(&mut self, name: &[u8], span: Span, scope: &Scope<'_>) -> Expr {
+        let path = ast::Expr { kind: ExprKind::Variable(names::NIX_PATH), span };
+        let name = ast::Expr { kind: ExprKind::String(vec![Part::Text(name.to_vec())]), span };
+        self.call_of(names::FIND_FILE, [&path, &name], span, scope)
+    }
+
+    fn call_of(&mut self, name: Symbol, arguments: [&ast::Expr; 2], span: Span, scope: &Scope<'_>) -> Expr {
+        let function = self.variable(name, span, scope);
+        let arguments = arguments.map(|argument| self.expr(argument, scope, None));
+        let arguments = self.keep_all(arguments.to_vec());
+        Expr::Call(self.keep(code::Call { function, arguments, span, function_span: span }))
     }
 
     fn string(&mut self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Expr {
@@ -280,6 +340,9 @@ impl Unit<'_> {
     }
 
     fn current_position(&mut self, span: Span) -> Expr {
+        if let Origin::Text(_) = self.compiler.source.origin {
+            return Expr::Const(Value::Null);
+        }
         let place = self.compiler.source.line_column(span.start);
         let attr = |name, value| crate::attrs::Attr { name, pos: crate::source::Pos::NONE, value };
         let attrs = vec![
@@ -328,7 +391,7 @@ impl Unit<'_> {
         }
     }
 
-    fn lambda(&mut self, lambda: &ast::Lambda, scope: &Scope<'_>, name: Option<Symbol>) -> Expr {
+    fn lambda(&mut self, lambda: &ast::Lambda, whole_span: Span, scope: &Scope<'_>, name: Option<Symbol>) -> Expr {
         match &lambda.pattern {
             Pattern::Name(..) => self.named_lambda(lambda, scope, name),
             Pattern::Set { formals, open, whole } => {
@@ -346,11 +409,34 @@ impl Unit<'_> {
                 });
                 let formals = compiled.collect();
                 let formals = self.keep_all(formals);
-                let parameters = Parameters::Set(Formals { formals, open: *open, whole: whole.is_some() });
+                let parameters = Parameters::Set(Formals {
+                    formals,
+                    open: *open,
+                    whole: whole.is_some(),
+                    whole_name: whole.map(|(name, _)| name),
+                });
                 let body = self.expr(&lambda.body, &inner, None);
-                Expr::Lambda(self.keep(Lambda { name, parameters, body, forced: &[], span }))
+                Expr::Lambda(self.keep(Lambda {
+                    start: self.inside_brackets(whole_span),
+                    name,
+                    parameters,
+                    body,
+                    forced: &[],
+                    span,
+                }))
             }
         }
+    }
+
+    /// Where an expression starts whose span has the brackets around it.
+    fn inside_brackets(&self, span: Span) -> Pos {
+        let source = self.compiler.source;
+        let mut rest = &source.text[source.offset(span.start)..];
+        while let [b'(', inside @ ..] = rest {
+            rest = behind_blank(inside);
+        }
+        let start = source.text.len() - rest.len();
+        source.span(start, start).start
     }
 
     /// `a: b: e` is one function of two arguments.
@@ -376,6 +462,7 @@ impl Unit<'_> {
         let scope = Scope::of_names(Some(scope), parameters.into_iter().zip(0..).collect());
         let body = self.expr(&inner.body, &scope, None);
         let forced = self.keep_all(forced::forced_first(&body, count));
-        Expr::Lambda(self.keep(Lambda { name, parameters: Parameters::Names(count), body, forced, span }))
+        let start = span.start;
+        Expr::Lambda(self.keep(Lambda { start, name, parameters: Parameters::Names(count), body, forced, span }))
     }
 }

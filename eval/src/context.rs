@@ -15,8 +15,10 @@ pub enum Element {
         /// The output.
         output: &'static OutputName,
     },
-    /// A derivation itself, as its `drvPath` mentions it.
+    /// A derivation with all its outputs, as its `drvPath` mentions it.
     Derivation(&'static StorePath),
+    /// A derivation without its outputs.
+    DerivationAlone(&'static StorePath),
 }
 
 impl Element {
@@ -28,7 +30,7 @@ impl Element {
             Self::Output { derivation, output } => {
                 Some(Input::Output { derivation: derivation.clone(), output: output.clone() })
             }
-            Self::Derivation(_) => None,
+            Self::Derivation(_) | Self::DerivationAlone(_) => None,
         }
     }
 }
@@ -36,7 +38,7 @@ impl Element {
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tree(path) | Self::Derivation(path) => path.fmt(f),
+            Self::Tree(path) | Self::Derivation(path) | Self::DerivationAlone(path) => path.fmt(f),
             Self::Output { derivation, output } => write!(f, "{derivation}!{output}"),
         }
     }

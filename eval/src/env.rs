@@ -1,16 +1,18 @@
 //! Environments: the slots that variables are resolved to. One of the modules with `unsafe` code.
 //!
-//! An environment is a header (the environment around it, the number of slots that are set) followed by its slots, in
-//! one allocation, behind a thin pointer. Most calls end without anything that refers to their environment, so
-//! environments are recycled: one that was never *kept* is given back with [`Envs::recycle`] and used again. What refers
-//! to an environment beyond the evaluation of the code in it, a thunk, a closure or a kept environment inside it, keeps it
-//! and all those around it.
+//! An environment is a header (the environment around it, the number of slots that are set, who refers to it) followed by
+//! its slots, in one allocation, behind a thin pointer. Most environments are soon referred to by nothing, so they are
+//! recycled. Who makes one gives it back with [`Envs::recycle`] when the code in it is done. What refers to it for longer
+//! says so: a thunk with [`Env::hold`], until its value is known and it calls [`Envs::release`]; a closure with
+//! [`Env::keep`], for ever. Where several threads evaluate, thunks keep environments too, so that counting needs no
+//! atomic operations.
 //!
 //! The invariants that all `unsafe` here rests on: **an environment is allocated with room for all its slots; a slot is
 //! written once in a life of the environment, by [`EnvBuilder::push`], which alone raises the number; a slot is read only
-//! below that number; a kept environment is never recycled; and an environment reaches another thread only when it is kept
-//! and its builder is gone** (the builder is not `Send`, and what it fills in are thunks, which nobody forces before the
-//! body runs).
+//! below that number; an environment is recycled only when it was given back and nothing holds it, and never when it is
+//! kept; what is held or kept holds or keeps what is around it; and an environment reaches another thread only when it is
+//! kept and its builder is gone** (the builder is not `Send`, and what it fills in are thunks, which nobody forces before
+//! the body runs).
 
 #![allow(unsafe_code, reason = "slots inline behind a thin pointer; the invariants are stated above")]
 
@@ -25,23 +27,18 @@ use std::ptr::NonNull;
 struct Header {
     /// The environment around it; in a free environment, the next free one.
     up: Option<Env>,
+    /// How many slots are set.
     set: Cell<u32>,
-    /// How many slots there is room for, and [`KEPT`].
-    room: Cell<u32>,
+    /// How many refer to it, [`GIVEN_BACK`] and [`KEPT`].
+    held: Cell<u32>,
 }
 
-/// The bit of [`Header::room`] that says that something refers to the environment.
+/// Something refers to the environment for ever.
 const KEPT: u32 = 1 << 31;
-
-impl Header {
-    fn new(up: Option<Env>, room: usize) -> Self {
-        Self { up, set: Cell::new(0), room: Cell::new(u32::try_from(room).expect("memory ends before 2^31 slots")) }
-    }
-
-    fn kept(&self) -> bool {
-        self.room.get() & KEPT != 0
-    }
-}
+/// Who made the environment is done with it.
+const GIVEN_BACK: u32 = 1 << 30;
+/// The bits that count.
+const COUNT: u32 = GIVEN_BACK - 1;
 
 /// An environment.
 #[derive(Clone, Copy)]
@@ -56,7 +53,7 @@ unsafe impl Send for Env {}
 /// Environments with more slots are not recycled.
 const RECYCLED_ROOM: usize = 8;
 
-/// Makes environments, and uses those again that were given back.
+/// Makes environments, and uses those again that nothing refers to any more.
 #[derive(Debug)]
 pub(crate) struct Envs {
     arena: &'static Arena,
@@ -69,6 +66,7 @@ pub(crate) struct Envs {
 #[derive(Debug)]
 pub(crate) struct EnvBuilder {
     env: Env,
+    room: u32,
     /// Keeps the builder on its thread.
     not_send: PhantomData<*const ()>,
 }
@@ -106,32 +104,80 @@ impl Envs {
             Some(env) => {
                 self.free[room].set(env.header().up);
                 // SAFETY: nobody refers to a free environment; it has the room of its list.
-                unsafe { env.0.write(Header::new(Some(up), room)) };
+                unsafe { env.0.write(Header::new(Some(up))) };
                 env
             }
             None => allocate(self.arena, Some(up), room),
         };
-        EnvBuilder { env, not_send: PhantomData }
+        let room = u32::try_from(room).expect("memory ends before 2^32 slots");
+        EnvBuilder { env, room, not_send: PhantomData }
     }
 
-    /// Gives environments back: `count` levels from `env` outwards, those that nothing keeps.
+    /// Gives environments back: `count` levels from `env` outwards. Those that nothing refers to are used again.
     ///
     /// # Safety
-    /// The caller made these levels with this maker, in its own evaluation, and uses none of them any more.
+    /// The caller made these levels with this maker, all their slots are set, and it uses none of them any more.
     #[inline]
     pub(crate) unsafe fn recycle(&self, mut env: Env, count: u32) {
         for _ in 0..count {
             let header = env.header();
-            // What is around a kept environment is kept.
-            let (false, Some(up)) = (header.kept(), header.up) else { return };
-            if let Some(free) = self.free.get(header.room.get() as usize) {
-                header.set.set(0);
-                // SAFETY: the environment is not kept and the caller is done with it, so nobody else refers to it.
-                unsafe { (&raw mut (*env.0.as_ptr()).up).write(free.get()) };
-                free.set(Some(env));
+            let held = header.held.get();
+            let Some(up) = header.up else { return };
+            if held == 0 {
+                // SAFETY: nothing holds or keeps it, and the caller is done with it.
+                unsafe { self.free(env) };
+            } else if held & KEPT == 0 {
+                header.held.set(held | GIVEN_BACK);
+            } else {
+                // What is around a kept environment is kept.
+                return;
             }
             env = up;
         }
+    }
+
+    /// Ends one [`Env::hold`] of an environment.
+    ///
+    /// # Safety
+    /// The caller held it, and no other thread evaluates in the session that made it.
+    #[inline]
+    pub(crate) unsafe fn release(&self, mut env: Env) {
+        loop {
+            let header = env.header();
+            let held = header.held.get();
+            if held & KEPT != 0 {
+                return;
+            }
+            debug_assert!(held & COUNT > 0, "what is released is held");
+            header.held.set(held - 1);
+            if held & COUNT != 1 {
+                return;
+            }
+            // It held what is around it for as long as anything held it.
+            let Some(up) = header.up else { return };
+            if held & GIVEN_BACK != 0 {
+                // SAFETY: who made it gave it back, and nothing holds it any more.
+                unsafe { self.free(env) };
+            }
+            env = up;
+        }
+    }
+
+    /// # Safety
+    /// Nothing refers to the environment.
+    #[inline]
+    unsafe fn free(&self, env: Env) {
+        if let Some(free) = self.free.get(env.len()) {
+            // SAFETY: nothing refers to the environment, so there is no reference to its header.
+            unsafe { env.0.write(Header::new(free.get())) };
+            free.set(Some(env));
+        }
+    }
+}
+
+impl Header {
+    fn new(up: Option<Env>) -> Self {
+        Self { up, set: Cell::new(0), held: Cell::new(0) }
     }
 }
 
@@ -140,17 +186,38 @@ fn allocate(arena: &'static Arena, up: Option<Env>, room: usize) -> Env {
     let layout = layout.expect("the number of variables in one scope is small");
     let header = arena.alloc_layout(layout).cast::<Header>();
     // SAFETY: the allocation has room for the header and its alignment.
-    unsafe { header.write(Header::new(up, room)) };
+    unsafe { header.write(Header::new(up)) };
     Env(header)
 }
 
 impl Env {
-    /// Marks this environment and those around it as referred to: they are never recycled.
+    /// Refers to this environment until [`Envs::release`].
+    #[inline]
+    pub(crate) fn hold(self) {
+        let mut env = self;
+        loop {
+            let header = env.header();
+            let held = header.held.get();
+            if held & KEPT != 0 {
+                return;
+            }
+            if held & COUNT == COUNT {
+                return env.keep();
+            }
+            header.held.set(held + 1);
+            match header.up {
+                Some(up) if held & COUNT == 0 => env = up,
+                _ => return,
+            }
+        }
+    }
+
+    /// Refers to this environment and those around it for ever.
     #[inline]
     pub(crate) fn keep(self) {
         let mut env = self;
-        while !env.header().kept() {
-            env.header().room.set(env.header().room.get() | KEPT);
+        while env.header().held.get() & KEPT == 0 {
+            env.header().held.set(KEPT);
             match env.header().up {
                 Some(up) => env = up,
                 None => return,
@@ -207,7 +274,7 @@ impl EnvBuilder {
     #[inline]
     pub(crate) fn push(&mut self, value: Value) {
         let set = self.env.header().set.get();
-        assert!(set < self.env.header().room.get() & !KEPT, "the compiler counts slots as the evaluator fills them");
+        assert!(set < self.room, "the compiler counts slots as the evaluator fills them");
         // SAFETY: the slot is inside the room, and nobody reads it before the number is raised.
         unsafe { self.env.slot(set as usize).write(value) };
         self.env.header().set.set(set + 1);
@@ -242,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_kept_is_used_again() {
+    fn what_nothing_refers_to_is_used_again() {
         let envs = envs();
         let outer = envs.of(envs.empty(), &[Value::Int(1)]);
         let inner = envs.of(outer, &[Value::Int(2), Value::Int(3)]);
@@ -254,14 +321,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_stays_until_it_is_released() {
+        let envs = envs();
+        let outer = envs.of(envs.empty(), &[Value::Int(1)]);
+        let inner = envs.of(outer, &[Value::Int(2), Value::Int(3)]);
+        inner.hold();
+        inner.hold();
+        // SAFETY: they are used again only while they are held.
+        unsafe { envs.recycle(inner, 2) };
+        let other = envs.of(envs.empty(), &[Value::Null]);
+        assert_ne!(other.0, outer.0, "what is around something held is held");
+        // SAFETY: it was held twice.
+        unsafe { envs.release(inner) };
+        assert!(matches!((inner.get(1), inner.up(1).get(0)), (Value::Int(3), Value::Int(1))));
+        // SAFETY: as above.
+        unsafe { envs.release(inner) };
+        assert_eq!(envs.of(envs.empty(), &[Value::Null]).0, outer.0);
+        assert_eq!(envs.of(envs.empty(), &[Value::Null, Value::Null]).0, inner.0);
+    }
+
+    #[test]
+    fn what_is_not_given_back_stays() {
+        let envs = envs();
+        let env = envs.of(envs.empty(), &[Value::Int(1)]);
+        env.hold();
+        // SAFETY: it was held.
+        unsafe { envs.release(env) };
+        assert_ne!(envs.of(envs.empty(), &[Value::Null]).0, env.0);
+        assert!(matches!(env.get(0), Value::Int(1)));
+    }
+
+    #[test]
     fn what_is_kept_stays_with_all_around_it() {
         let envs = envs();
         let outer = envs.of(envs.empty(), &[Value::Int(1)]);
         let inner = envs.of(outer, &[Value::Int(2)]);
+        inner.hold();
         inner.keep();
         let innermost = envs.of(inner, &[Value::Int(3)]);
-        // SAFETY: `innermost` is not used below, and the others are kept.
-        unsafe { envs.recycle(innermost, 3) };
+        // SAFETY: `innermost` is not used below, and the others are kept; `inner` was held.
+        unsafe {
+            envs.recycle(innermost, 3);
+            envs.release(inner);
+        }
         assert_eq!(envs.of(outer, &[Value::Int(4)]).0, innermost.0);
         assert!(matches!((inner.get(0), inner.up(1).get(0)), (Value::Int(2), Value::Int(1))));
     }

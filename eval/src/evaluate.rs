@@ -4,9 +4,12 @@
 //! of [`Evaluator::eval`], so it takes no native stack. Whatever recurses natively asks [`Evaluator::check_stack`]
 //! first, so that deep recursion is an error and never a crash.
 
+mod ahead;
+mod assertion;
 mod attributes;
 mod call;
 mod coerce;
+pub(crate) mod crew;
 mod equality;
 mod expect;
 mod operators;
@@ -14,8 +17,9 @@ mod run;
 
 use crate::arena::{Arena, Budget};
 use crate::attrs::{Attr, Attrs};
+use crate::builtins::Pattern;
 use crate::code::{Binary, Expr, Lambda, Select};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Diagnostic, Result};
 use crate::env::{Env, Envs};
 use crate::outcome::Outcome;
 use crate::session::Session;
@@ -23,7 +27,7 @@ use crate::source::Span;
 use crate::symbol::Symbol;
 use crate::thunk::{Apply, Claim, Owner, Thunk};
 use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
-use regex::bytes::Regex;
+use crew::Crew;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
@@ -40,18 +44,22 @@ pub struct Evaluator<'a> {
     budget: Arc<Budget>,
     envs: Envs,
     depth: Cell<usize>,
-    regexes: RefCell<FxHashMap<Vec<u8>, Regex>>,
+    regexes: RefCell<FxHashMap<Vec<u8>, Arc<Pattern>>>,
     /// The address that the stack must not grow beyond.
     stack_end: usize,
     /// Who claims the thunks that this evaluator computes.
     owner: Owner,
     /// Whether no other thread evaluates in this session.
     alone: bool,
+    /// The threads that evaluate, if there are several.
+    crew: Option<&'a Crew>,
+    /// Whether cheap parts are evaluated ahead.
+    ahead: bool,
 }
 
 impl<'a> Evaluator<'a> {
-    /// An evaluator for a thread whose stack may grow down to the address `stack_end`.
-    pub(crate) fn new(session: &'a Session, stack_end: usize) -> Self {
+    /// An evaluator for a thread whose stack may grow down to the address `stack_end`, alone or with others.
+    pub(crate) fn new(session: &'a Session, stack_end: usize, owner: Owner, crew: Option<&'a Crew>) -> Self {
         let budget = session.budget();
         let bump = Arena::leak(Arc::clone(&budget));
         let envs = Envs::new(bump);
@@ -63,8 +71,10 @@ impl<'a> Evaluator<'a> {
             depth: Cell::new(0),
             regexes: RefCell::default(),
             stack_end,
-            owner: 0,
-            alone: true,
+            owner,
+            alone: crew.is_none(),
+            crew,
+            ahead: session.settings().ahead,
         }
     }
 
@@ -75,7 +85,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Regular expressions that were compiled before.
-    pub(crate) fn regexes(&self) -> RefMut<'_, FxHashMap<Vec<u8>, Regex>> {
+    pub(crate) fn regexes(&self) -> RefMut<'_, FxHashMap<Vec<u8>, Arc<Pattern>>> {
         self.regexes.borrow_mut()
     }
 
@@ -97,6 +107,19 @@ impl<'a> Evaluator<'a> {
         #[allow(unsafe_code, reason = "the end of an environment cannot be expressed by borrowing: thunks outlive it")]
         unsafe {
             self.envs.recycle(env, count);
+        }
+    }
+
+    /// Ends that a thunk, whose value is known now, holds its environment.
+    #[inline]
+    fn release(&self, env: Env) {
+        if self.alone {
+            // SAFETY: `Evaluator::thunk` held it: whether evaluators are alone is a setting of the session, whose
+            // evaluators run one after the other then.
+            #[allow(unsafe_code, reason = "who refers to an environment cannot be expressed by borrowing")]
+            unsafe {
+                self.envs.release(env);
+            }
         }
     }
 
@@ -188,20 +211,60 @@ impl<'a> Evaluator<'a> {
     fn compute(&self, thunk: &'static Thunk) -> Outcome {
         let result = match thunk.claim(self.owner, self.alone) {
             Claim::Done(value) => return Outcome::new(Ok(value)),
-            Claim::Busy(_) => return Outcome::new(Err(infinite_recursion())),
-            Claim::Code(expr, env) => self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env)),
+            Claim::Busy(owner) if owner == self.owner => {
+                return Outcome::new(Err(Diagnostic::infinite_recursion(address(thunk))));
+            }
+            Claim::Busy(owner) => {
+                return match self.wait_for(thunk, owner) {
+                    Ok(()) => self.compute(thunk),
+                    Err(error) => Outcome::new(Err(error)),
+                };
+            }
+            Claim::Code(expr, env) => return self.compute_code(thunk, expr, env),
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
                 let name = Value::String(self.session.symbols().text(attr.name));
-                self.call(function, &[name, attr.value], Span::NONE)
+                match self.call(function, &[name, attr.value], Span::NONE) {
+                    Err(error) => Err(error.attribute_frame(self.session.name_span(attr.pos), attr.name)),
+                    result => result,
+                }
             }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
         };
-        match result {
-            Ok(value) => thunk.fulfil(value, self.alone),
-            Err(_) => thunk.release(),
+        self.settle(thunk, result)
+    }
+
+    /// Ends the computation of a thunk.
+    #[inline]
+    fn settle(&self, thunk: &'static Thunk, result: Result<Value>) -> Outcome {
+        let (awaited, result) = match result {
+            Ok(value) => (thunk.fulfil(value, self.alone), Ok(value)),
+            Err(error) => (thunk.release(), Err(error.leave(address(thunk)))),
         };
+        if let (true, Some(crew)) = (awaited, self.crew) {
+            crew.wake();
+        }
         Outcome::new(result)
+    }
+
+    #[inline]
+    fn compute_code(&self, thunk: &'static Thunk, expr: &'static Expr, env: Env) -> Outcome {
+        let result = self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env));
+        if result.is_ok() {
+            self.release(env);
+        }
+        self.settle(thunk, result)
+    }
+
+    /// A thunk of code in an environment.
+    #[inline]
+    pub(crate) fn thunk(&self, expr: &'static Expr, env: Env) -> Value {
+        if self.alone {
+            env.hold()
+        } else {
+            env.keep()
+        }
+        Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
     }
 
     /// The value of an argument: known, cheap to make, or a thunk.
@@ -213,7 +276,7 @@ impl<'a> Evaluator<'a> {
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Lambda(lambda) => self.closure(lambda, env),
             Expr::List(code) => self.list_of(code.items.iter().map(|item| self.delay_element(item, env))),
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| self.thunk(expr, env)),
         }
     }
 
@@ -225,7 +288,7 @@ impl<'a> Evaluator<'a> {
             Expr::Local(slot) => env.get(slot),
             Expr::Variable { depth, slot } => env.up(depth).get(slot),
             Expr::Reference(code) => env.up(code.depth).get(code.slot),
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            _ => self.ahead(expr, env).unwrap_or_else(|| self.thunk(expr, env)),
         }
     }
 
@@ -233,10 +296,8 @@ impl<'a> Evaluator<'a> {
     #[inline]
     fn delay_binding(&self, expr: &'static Expr, env: Env) -> Value {
         match *expr {
-            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => {
-                Value::Thunk(self.bump.alloc(Thunk::code(expr, env)))
-            }
-            Expr::Local(slot) if slot as usize >= env.len() => Value::Thunk(self.bump.alloc(Thunk::code(expr, env))),
+            Expr::Reference(code) if code.depth == 0 && code.slot as usize >= env.len() => self.thunk(expr, env),
+            Expr::Local(slot) if slot as usize >= env.len() => self.thunk(expr, env),
             _ => self.delay_element(expr, env),
         }
     }
@@ -323,8 +384,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-#[cold]
-fn infinite_recursion() -> Box<Diagnostic> {
-    Diagnostic::new(Code::InfiniteRecursion, Span::NONE, "infinite recursion: this value depends on itself")
-        .label("its value is needed to compute itself")
+/// What identifies a thunk.
+fn address(thunk: &Thunk) -> usize {
+    std::ptr::from_ref(thunk).addr()
 }

@@ -39,7 +39,11 @@ impl Session {
     /// # Errors
     /// Whatever is wrong with the text, and what evaluation raises.
     pub fn eval_file(&self, path: &Path) -> std::result::Result<Value, Failure> {
-        self.run(|evaluator| self.import(evaluator, crate::paths::to_bytes(path), Span::NONE))
+        self.run(|evaluator| {
+            let file = self.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
+            self.begin_with_file(crate::paths::from_bytes(&file));
+            self.import(evaluator, &file, Span::NONE)
+        })
     }
 
     /// The value of an expression; relative paths are relative to the directory.
@@ -192,7 +196,7 @@ impl Evaluator<'_> {
         let path = self.required(attrs, names::DRV_PATH, Span::NONE, "a derivation has one")?;
         let path = self.expect_string(path, Span::NONE, "as `drvPath`")?;
         let derivation = path.context.and_then(|context| match context.elements() {
-            [Element::Derivation(derivation)] => Some((*derivation).clone()),
+            [Element::Derivation(derivation) | Element::DerivationAlone(derivation)] => Some((*derivation).clone()),
             _ => None,
         });
         let Some(path) = derivation else {

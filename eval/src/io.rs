@@ -99,6 +99,17 @@ pub trait EvalIo: Send + Sync {
     /// When it is not a link or cannot be read.
     fn read_link(&self, path: &Path) -> Result<Vec<u8>, IoError>;
 
+    /// Whether a regular file is executable.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn is_executable(&self, path: &Path) -> Result<bool, IoError> {
+        Err(IoError::Failed {
+            path: path.to_owned(),
+            problem: "it is not known here whether it is executable".to_owned(),
+        })
+    }
+
     /// Adds a file or directory to the store under a name; of a directory, only what the filter takes.
     ///
     /// # Errors
@@ -234,6 +245,10 @@ impl EvalIo for MemoryIo {
             MemoryFile::Symlink(target) => Ok(target.clone()),
             _ => Err(IoError::Failed { path: path.to_owned(), problem: "is not a symbolic link".to_owned() }),
         }
+    }
+
+    fn is_executable(&self, path: &Path) -> Result<bool, IoError> {
+        self.find(path).map(|_| false)
     }
 
     fn add_path(

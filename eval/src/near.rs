@@ -3,23 +3,53 @@
 /// How many names are suggested at most.
 const MAX_NAMES: usize = 3;
 
-/// "did you mean `a` or `b`?", if any candidate is near.
+/// "did you mean `a` or `b`?", if any candidate is near: nearly the same letters, or else the name is a part of it.
 pub(crate) fn did_you_mean<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Option<String> {
-    let limit = (name.len() / 3).clamp(1, 3);
-    let mut near: Vec<_> = candidates
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit && !candidate.is_empty())
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .collect();
-    near.sort_unstable();
-    near.dedup();
+    let mut near = near_names(name, candidates);
     near.truncate(MAX_NAMES);
-    let names: Vec<_> = near.iter().map(|(_, name)| format!("`{}`", String::from_utf8_lossy(name))).collect();
+    let names: Vec<_> = near.iter().map(|name| format!("`{}`", String::from_utf8_lossy(name))).collect();
     match names.as_slice() {
         [] => None,
         [one] => Some(format!("did you mean {one}?")),
         [rest @ .., last] => Some(format!("did you mean {} or {last}?", rest.join(", "))),
     }
+}
+
+/// The candidates that are near to a name, nearest first.
+pub(crate) fn near_names<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    let candidates: Vec<_> = candidates.filter(|candidate| !candidate.is_empty()).collect();
+    let near = misspelt(name, &candidates);
+    if near.is_empty() { abbreviated(name, &candidates) } else { near }
+}
+
+/// The candidates that differ from a name by few letters, nearest first. Upper and lower case count as the same: who
+/// mistakes them mistakes all of a name.
+fn misspelt<'a>(name: &[u8], candidates: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let lower = name.to_ascii_lowercase();
+    // Of a single letter nothing would be left.
+    let limit = if name.len() < 2 { 0 } else { (name.len() / 3).clamp(1, 3) };
+    let mut near: Vec<_> = candidates
+        .iter()
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
+        .map(|candidate| (distance(&lower, &candidate.to_ascii_lowercase()), *candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// The candidates that a name is a part of, shortest first.
+fn abbreviated<'a>(name: &[u8], candidates: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    if name.len() < 3 {
+        return Vec::new();
+    }
+    let lower = name.to_ascii_lowercase();
+    let contains = |candidate: &&&[u8]| candidate.to_ascii_lowercase().windows(lower.len()).any(|part| part == lower);
+    let mut longer: Vec<_> = candidates.iter().filter(contains).copied().collect();
+    longer.sort_unstable_by_key(|candidate| (candidate.len(), *candidate));
+    longer.dedup();
+    longer
 }
 
 /// The number of insertions, deletions, replacements and swaps of neighbours between two names.
@@ -57,5 +87,13 @@ mod tests {
         let names = ["hello", "help", "zlib"].map(str::as_bytes);
         assert_eq!(did_you_mean(b"helo", names.into_iter()).as_deref(), Some("did you mean `hello` or `help`?"));
         assert_eq!(did_you_mean(b"gcc", names.into_iter()), None);
+        assert_eq!(did_you_mean(b"ZLIB", names.into_iter()).as_deref(), Some("did you mean `zlib`?"));
+        assert_eq!(did_you_mean(b"lib", names.into_iter()).as_deref(), Some("did you mean `zlib`?"));
+        let names = ["concatStringsSep", "concatLists", "a"].map(str::as_bytes);
+        assert_eq!(
+            did_you_mean(b"concatStrings", names.into_iter()).as_deref(),
+            Some("did you mean `concatStringsSep`?")
+        );
+        assert_eq!(did_you_mean(b"b", names.into_iter()), None);
     }
 }

@@ -3,15 +3,16 @@
 pub(crate) mod float;
 pub(crate) mod json;
 pub mod pretty;
+mod preview;
+mod strict;
 pub(crate) mod xml;
 
 use crate::attrs::{Attr, Attrs};
-use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
-use crate::source::Span;
+use crate::source::Origin;
 use crate::symbol::Symbols;
 use crate::syntax;
-use crate::value::Value;
+use crate::value::{Closure, List, Value};
 use rustc_hash::FxHashSet;
 
 /// Characters of a string that a short form shows.
@@ -30,6 +31,16 @@ struct Printer<'a> {
     out: Vec<u8>,
     /// Lists and sets that were printed, or are being printed.
     seen: FxHashSet<usize>,
+    /// How functions and delayed values are written.
+    form: Form<'a>,
+}
+
+/// The ways to write what has no form in the language.
+enum Form<'a> {
+    /// As `nix-instantiate --eval` does: `<CODE>`, `<LAMBDA>`.
+    Plain,
+    /// As `builtins.trace` does: `«thunk»`, `«lambda f @ file:1:2»`. The sources say where.
+    Trace(&'a Evaluator<'a>),
 }
 
 /// What is left to print: a work list, so that deep values need no deep stack.
@@ -41,7 +52,21 @@ enum Work {
 
 impl Printer<'_> {
     fn print(&mut self, value: Value) {
-        let mut work = vec![Work::Value(value)];
+        // A list that is printed by itself is no part of anything.
+        if let Value::List(list) = value {
+            let items = self.whole_list(list);
+            return self.run(items);
+        }
+        self.run(vec![Work::Value(value)]);
+    }
+
+    fn whole_list(&mut self, list: &'static List) -> Vec<Work> {
+        self.out.extend_from_slice(b"[ ");
+        let items = list.items.iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]);
+        std::iter::once(Work::Text(b"]")).chain(items).collect()
+    }
+
+    fn run(&mut self, mut work: Vec<Work>) {
         while let Some(next) = work.pop() {
             match next {
                 Work::Text(text) => self.out.extend_from_slice(text),
@@ -62,12 +87,11 @@ impl Printer<'_> {
             Value::Float(number) => self.out.extend_from_slice(float::general(number).as_bytes()),
             Value::String(text) => print_string(text.bytes, &mut self.out),
             Value::Path(path) => self.out.extend_from_slice(path.bytes),
-            Value::Thunk(_) => self.out.extend_from_slice(b"<CODE>"),
-            Value::Lambda(_) => self.out.extend_from_slice(b"<LAMBDA>"),
-            Value::Builtin(_) => self.out.extend_from_slice(b"<PRIMOP>"),
-            Value::Partial(_) => self.out.extend_from_slice(b"<PRIMOP-APP>"),
+            function @ (Value::Thunk(_) | Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_)) => {
+                self.function(function);
+            }
             Value::List(list) => {
-                if !list.items.is_empty() && !self.seen.insert(list.items.as_ptr().addr()) {
+                if !list.items.is_empty() && !self.seen.insert(list_identity(value, list)) {
                     return self.out.extend_from_slice("«repeated»".as_bytes());
                 }
                 self.out.extend_from_slice(b"[ ");
@@ -85,6 +109,46 @@ impl Printer<'_> {
             }
         }
     }
+}
+
+/// What tells whether a list was printed before. As in Nix, a list has no identity of its own: that of the delayed value
+/// it was computed in counts.
+fn list_identity(value: Value, list: &List) -> usize {
+    match value {
+        Value::Thunk(thunk) => std::ptr::from_ref(thunk).addr(),
+        _ => list.items.as_ptr().addr(),
+    }
+}
+
+impl Printer<'_> {
+    fn function(&mut self, value: Value) {
+        let text = match (&self.form, value) {
+            (Form::Plain, Value::Thunk(_)) => "<CODE>".to_owned(),
+            // In Nix `derivation` is written in the language itself.
+            (Form::Plain, Value::Builtin(builtin)) if builtin.name != "derivation" => "<PRIMOP>".to_owned(),
+            (Form::Plain, Value::Partial(_)) => "<PRIMOP-APP>".to_owned(),
+            (Form::Plain, _) => "<LAMBDA>".to_owned(),
+            (Form::Trace(_), Value::Builtin(builtin)) => format!("«primop {}»", builtin.name),
+            (Form::Trace(_), Value::Partial(partial)) => {
+                format!("«partially applied primop {}»", partial.builtin.name)
+            }
+            (Form::Trace(evaluator), Value::Lambda(closure)) => lambda_place(evaluator, closure),
+            (Form::Trace(_), _) => "«thunk»".to_owned(),
+        };
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A function with its name and the place where it is written.
+fn lambda_place(evaluator: &Evaluator<'_>, closure: &Closure) -> String {
+    let name = closure.lambda.name.map(|name| format!(" {}", evaluator.session.symbols().display(name)));
+    let pos = xml::parameter(evaluator, closure).map_or(closure.lambda.start, |(pos, _)| pos);
+    let place = evaluator.session.sources().find(pos).map(|source| {
+        let at = source.line_column(pos);
+        let file = if matches!(source.origin, Origin::File(_)) { source.name() } else { "«string»".to_owned() };
+        format!(" @ {file}:{}:{}", at.line, at.column)
+    });
+    format!("«lambda{}{}»", name.unwrap_or_default(), place.unwrap_or_default())
 }
 
 /// Prints a name as it can be written in a set.
@@ -116,51 +180,38 @@ impl Evaluator<'_> {
     /// The value in Nix form; what is not computed yet prints as `<CODE>`.
     #[must_use]
     pub fn print(&self, value: Value) -> Vec<u8> {
-        let mut printer = Printer { symbols: self.session.symbols(), out: Vec::new(), seen: FxHashSet::default() };
-        printer.print(value);
-        printer.out
+        self.print_in(value, Form::Plain)
     }
 
-    /// Forces a value and all its parts. Works on a list of what is left to do, so depth needs no stack.
-    ///
-    /// # Errors
-    /// Whatever evaluation raises.
-    pub fn force_deep(&self, value: Value, span: Span) -> Result<()> {
-        let mut seen = FxHashSet::default();
-        let mut work = vec![value];
-        while let Some(value) = work.pop() {
-            match self.force(value).map_err(|error| error.at(span))? {
-                Value::List(list) if !list.items.is_empty() && seen.insert(list.items.as_ptr().addr()) => {
-                    work.extend(list.items.iter().rev());
-                }
-                Value::Attrs(attrs) if seen.insert(std::ptr::from_ref(attrs).addr()) => {
-                    work.extend(by_name(attrs, self.session.symbols()).into_iter().rev().map(|attr| attr.value));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    /// The value as `builtins.trace` shows it.
+    pub(crate) fn print_trace(&self, value: Value) -> Vec<u8> {
+        self.print_in(value, Form::Trace(self))
+    }
+
+    fn print_in(&self, value: Value, form: Form<'_>) -> Vec<u8> {
+        let mut printer =
+            Printer { symbols: self.session.symbols(), out: Vec::new(), seen: FxHashSet::default(), form };
+        printer.print(value);
+        printer.out
     }
 
     /// A few words on a value, for labels; nothing is forced.
     pub(crate) fn show_short(&self, value: Value) -> String {
         match value.resolved() {
-            Value::String(text) => {
-                let shown = String::from_utf8_lossy(text.bytes);
-                let cut: String = shown.chars().take(SHORT).collect();
-                let dots = if cut.len() < shown.len() { "…" } else { "" };
-                format!("this is the string {:?}{dots}", cut)
-            }
+            text @ Value::String(_) => format!("this is the string {}", self.preview(text, SHORT)),
             Value::Path(path) => format!("this is the path {}", String::from_utf8_lossy(path.bytes)),
             Value::Null => "this is null".to_owned(),
             value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {
                 format!("this is {}", String::from_utf8_lossy(&self.print(value)))
             }
-            Value::List(list) => match list.items.len() {
-                1 => "this is a list of one element".to_owned(),
-                length => format!("this is a list of {length} elements"),
+            list @ Value::List(_) => format!("this is the list {}", self.preview(list, SHORT)),
+            set @ Value::Attrs(attrs) => match self.preview(set, SHORT) {
+                derivation if derivation.starts_with('«') => {
+                    format!("this is the {}", derivation.trim_matches(['«', '»']))
+                }
+                set if set.contains('…') => self.show_set(attrs),
+                set => format!("this is the set {set}"),
             },
-            Value::Attrs(attrs) => self.show_set(attrs),
             Value::Lambda(closure) => match closure.lambda.name {
                 Some(name) => format!("this is the function `{}`", self.session.symbols().display(name)),
                 None => "this is a function".to_owned(),

@@ -4,24 +4,27 @@
 //! as long as the process lives: nothing that evaluation makes is freed.
 
 mod files;
+mod owners;
 
 pub(crate) use files::{file_error, path_name};
 
-use crate::arena::{Arena, Budget};
+use crate::arena::{Arena, Budget, NoMemory};
 use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
+use crate::evaluate::crew::{Crew, MAIN, MAX_THREADS};
 use crate::io::EvalIo;
 use crate::settings::Settings;
 use crate::source::{Origin, Pos, Source, Sources, Span};
 use crate::symbol::Symbols;
 use crate::syntax::{self, ParseOptions};
-use crate::thunk::Thunk;
+use crate::thunk::{Owner, Thunk};
 use crate::value::Value;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::StorePath;
@@ -52,11 +55,27 @@ pub struct Session {
     brothers: Mutex<Vec<Diagnostic>>,
     /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
     evaluating: Mutex<()>,
+    /// What evaluation began with.
+    roots: Mutex<owners::Roots>,
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The address that the stack of this thread, which has so many bytes, must not grow beyond.
+fn stack_end(size: usize) -> usize {
+    let marker = 0u8;
+    (&raw const marker).addr().saturating_sub(size - STACK_RESERVE)
+}
+
+struct CloseOnDrop<'a>(&'a Crew);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -84,6 +103,7 @@ impl Session {
             derivations: Mutex::default(),
             brothers: Mutex::default(),
             evaluating: Mutex::default(),
+            roots: Mutex::default(),
         }
     }
 
@@ -159,22 +179,63 @@ impl Session {
         }
     }
 
-    /// Runs on a thread with a stack of this size; `None` when there is no such thread, and then `work` is untouched.
+    /// Runs on a thread with a stack of this size, with helpers on others; `None` when there is no such thread, and then
+    /// `work` is untouched.
     fn run_with_stack<T: Send, F>(&self, size: usize, work: &mut Option<F>) -> Option<Result<T>>
     where
         F: FnOnce(&Evaluator<'_>) -> Result<T> + Send,
     {
+        let threads = self.settings.threads.clamp(1, MAX_THREADS);
+        let crew = (threads > 1).then(Crew::default);
+        let crew = crew.as_ref();
         std::thread::scope(|scope| {
+            for owner in 1..threads as Owner {
+                let help = move || {
+                    let crew = crew?;
+                    let helper = || Evaluator::new(self, stack_end(size), owner, Some(crew)).help(crew);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(helper)) {
+                        self.budget.exhaust();
+                        crew.lose();
+                        panic.downcast::<NoMemory>().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                    }
+                    Some(())
+                };
+                // With fewer helpers, or none, it only takes longer.
+                let thread = std::thread::Builder::new().name(format!("evaluation-{owner}")).stack_size(size);
+                let _ = thread.spawn_scoped(scope, help);
+            }
             let body = || {
-                let marker = 0u8;
-                let stack_end = (&raw const marker).addr().saturating_sub(size - STACK_RESERVE);
                 let work = work.take().expect("a thread runs once");
-                work(&Evaluator::new(self, stack_end))
+                // Also when it panics, so that the helpers end.
+                let _close = crew.map(CloseOnDrop);
+                // Settled here, where the stack is deep and empty again.
+                work(&Evaluator::new(self, stack_end(size), MAIN, crew)).map_err(|error| error.settle(self))
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
-            let thread = thread.spawn_scoped(scope, body).ok()?;
-            Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            let Ok(thread) = thread.spawn_scoped(scope, body) else {
+                crew.inspect(|crew| crew.close());
+                return None;
+            };
+            Some(thread.join().unwrap_or_else(|panic| match panic.downcast::<NoMemory>() {
+                Ok(_) => {
+                    self.budget.exhaust();
+                    Err(self.memory_limit(Span::NONE))
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            }))
         })
+    }
+
+    /// The error for an evaluation that takes more memory than it may, or than there is.
+    #[cold]
+    pub(crate) fn memory_limit(&self, span: Span) -> Box<Diagnostic> {
+        let message = match self.budget.limit() {
+            usize::MAX => "evaluation takes more memory than there is".to_owned(),
+            limit => format!("evaluation takes more than {} MiB of memory", limit >> 20),
+        };
+        Diagnostic::new(Code::MemoryLimit, span, message).hint(
+            "does the recursion ever end? are lists or strings longer than they should be? if not, raise the limit",
+        )
     }
 
     fn failure(&self, first: Diagnostic) -> Failure {
@@ -185,10 +246,12 @@ impl Session {
     }
 
     /// One error of several that one step gave; the others are kept for the failure.
-    fn first_of(&self, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
-        let mut errors = errors.into_iter();
+    fn first_of(&self, evaluator: &Evaluator<'_>, errors: Vec<Diagnostic>) -> Box<Diagnostic> {
+        let mut errors = without_repetition(errors).into_iter();
         let first = errors.next().expect("a failure has at least one diagnostic");
-        lock(&self.brothers).extend(errors);
+        if evaluator.is_main() {
+            lock(&self.brothers).extend(errors);
+        }
         Box::new(first)
     }
 
@@ -210,6 +273,12 @@ impl Session {
         ParseOptions { pipe_operators: self.settings.pipe_operators, ..ParseOptions::default() }
     }
 
+    /// The syntax tree of the text that a place is in.
+    pub(crate) fn reparse(&self, span: Span) -> Option<syntax::ast::Expr> {
+        let source = self.sources.find(span.start)?;
+        syntax::parse(&source, &self.symbols, self.parse_options()).ok()
+    }
+
     fn add_source(&self, origin: Origin, text: Arc<[u8]>) -> Result<Arc<Source>> {
         self.sources
             .add(origin, text)
@@ -226,13 +295,13 @@ impl Session {
         scope: &Scope<'_>,
     ) -> Result<&'static crate::code::Expr> {
         let source = self.add_source(origin, text)?;
-        let tree =
-            syntax::parse(&source, &self.symbols, self.parse_options()).map_err(|errors| self.first_of(errors))?;
+        let tree = syntax::parse(&source, &self.symbols, self.parse_options())
+            .map_err(|errors| self.first_of(evaluator, errors))?;
         let bump: &'static Arena = evaluator.bump();
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };
-        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(errors))?;
+        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(evaluator, errors))?;
         Ok(bump.alloc(code))
     }
 
@@ -244,6 +313,7 @@ impl Session {
         text: &[u8],
         directory: &Path,
     ) -> Result<Value> {
+        self.begin_in(directory);
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile(evaluator, origin, text.into(), crate::paths::to_bytes(directory), &scope)?;
         evaluator.eval(code, evaluator.empty_env())
@@ -259,7 +329,8 @@ impl Session {
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile_file(evaluator, &path, &scope, span)?;
         let value = Value::Thunk(evaluator.bump().alloc(Thunk::code(code, evaluator.empty_env())));
-        lock(&self.imports).insert(path, value);
+        // Another thread may have been faster: a file has one value.
+        let value = *lock(&self.imports).entry(path).or_insert(value);
         evaluator.force(value)
     }
 
@@ -276,6 +347,14 @@ impl Session {
         self.compile(evaluator, origin, text.into(), crate::paths::dir_name(path), scope)
     }
 
+    /// The text of a span.
+    pub(crate) fn name_text(&self, span: Span) -> String {
+        self.sources.find(span.start).map_or(String::new(), |source| {
+            let (start, end) = (source.offset(span.start), source.offset(span.end));
+            String::from_utf8_lossy(&source.text[start..end]).into_owned()
+        })
+    }
+
     /// The span of the name that starts at a place.
     pub(crate) fn name_span(&self, pos: Pos) -> Span {
         let Some(source) = self.sources.find(pos) else { return Span::NONE };
@@ -285,12 +364,34 @@ impl Session {
         let length = rest.iter().take_while(name).count().max(1);
         source.span(start, start + length)
     }
+}
 
-    /// The text of a span.
-    pub(crate) fn name_text(&self, span: Span) -> String {
-        self.sources.find(span.start).map_or(String::new(), |source| {
-            let (start, end) = (source.offset(span.start), source.offset(span.end));
-            String::from_utf8_lossy(&source.text[start..end]).into_owned()
-        })
+/// How many errors of one text are reported.
+const MAX_ERRORS: usize = 20;
+
+/// The first errors of many; those that say the same are one.
+fn without_repetition(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut kept: Vec<(Diagnostic, usize)> = Vec::new();
+    let mut left_out = 0;
+    for error in errors {
+        let same = |known: &Diagnostic| known.code == Code::UndefinedVariable && known.message == error.message;
+        let full = kept.len() == MAX_ERRORS;
+        match kept.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, times)) => *times += 1,
+            None if full => left_out += 1,
+            None => kept.push((error, 1)),
+        }
     }
+    if let Some((last, _)) = kept.last_mut().filter(|_| left_out > 0) {
+        last.hints.push(format!("{left_out} more errors of this text are not shown"));
+    }
+    let told = kept.into_iter().map(|(mut error, times)| {
+        match times {
+            1 => {}
+            2 => error.hints.push("the same in one more place".to_owned()),
+            times => error.hints.push(format!("the same in {} more places", times - 1)),
+        }
+        error
+    });
+    told.collect()
 }

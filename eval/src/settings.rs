@@ -13,10 +13,15 @@ pub struct Settings {
     pub max_call_depth: usize,
     /// Whether `|>` and `<|` are operators.
     pub pipe_operators: bool,
+    /// Whether cheap parts may be evaluated before somebody wants them. That shows only where parts that are not evaluated
+    /// are printed as such.
+    pub ahead: bool,
     /// Whether evaluation may build derivations to read their outputs.
     pub import_from_derivation: bool,
     /// How many bytes of memory values may take; without a limit when `None`.
     pub max_memory: Option<usize>,
+    /// How many threads evaluate; results are the same for any number.
+    pub threads: usize,
     /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
     pub stack_bytes: usize,
 }
@@ -43,8 +48,10 @@ impl Settings {
             impure: None,
             max_call_depth: 10_000,
             pipe_operators: false,
+            ahead: false,
             import_from_derivation: true,
             max_memory: None,
+            threads: 1,
             stack_bytes: 1 << 30,
         }
     }

@@ -160,6 +160,21 @@ impl Sources {
     }
 }
 
+/// What follows white space and comments.
+pub(crate) fn behind_blank(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match rest {
+            [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
+            [b'#', ..] => &rest[rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())..],
+            [b'/', b'*', inside @ ..] => match inside.windows(2).position(|two| two == b"*/") {
+                Some(end) => &inside[end + 2..],
+                None => return &[],
+            },
+            _ => return rest,
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,6 +48,17 @@ well_known! {
     SHA256 = "sha256", ALL_OUTPUTS = "allOutputs", ALL = "all", DRV_ATTRS = "drvAttrs", OUTPUT_NAME = "outputName",
     OUT = "out", VERSION = "version", PREFIX = "prefix", HASH = "hash", HASH_ALGO = "hashAlgo",
     TO_HASH_FORMAT = "toHashFormat", FUNCTION_ARGS = "__functionArgs", RECURSE = "recurseForDerivations",
+    URL = "url",
+    // Names that operators stand for; whoever binds one changes the operator. Side by side: see `is_operator`.
+    SUB = "__sub", MUL = "__mul", DIV = "__div", LESS_THAN = "__lessThan", FIND_FILE = "__findFile",
+    NIX_PATH = "__nixPath",
+}
+
+impl Symbol {
+    /// Whether an operator or a search path stands for this name.
+    pub(crate) fn is_operator(self) -> bool {
+        (names::SUB..=names::NIX_PATH).contains(&self)
+    }
 }
 
 impl Default for Symbols {

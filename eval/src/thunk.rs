@@ -95,10 +95,9 @@ impl Thunk {
         }
     }
 
-    /// Code to be evaluated in an environment, which is kept, when the value is wanted.
+    /// Code to be evaluated in an environment, which the caller holds or keeps, when the value is wanted.
     #[inline]
     pub(crate) fn code(expr: &'static Expr, env: Env) -> Self {
-        env.keep();
         Self::new(CODE, 0, 0, Payload { code: (expr, env) })
     }
 
@@ -206,6 +205,11 @@ impl Thunk {
         }
         let suspended = state & (CLAIMED - 1);
         self.state.swap(suspended, Ordering::AcqRel) & AWAITED != 0
+    }
+
+    /// Whether somebody computes it.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & CLAIMED != 0
     }
 
     /// Notes that somebody waits for the end of the claim; false when there is no claim any more.

@@ -85,6 +85,12 @@ impl EvalIo for HostIo {
         Ok(target.as_os_str().as_bytes().to_vec())
     }
 
+    fn is_executable(&self, path: &Path) -> Result<bool, IoError> {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
+        Ok(metadata.permissions().mode() & 0o100 != 0)
+    }
+
     fn add_path(
         &self,
         path: &Path,

@@ -9,15 +9,21 @@
 )]
 
 mod host_io;
+mod programs;
 mod test_analysis;
+mod test_builtins;
 mod test_deep;
 mod test_derivation;
 mod test_dialogue;
 mod test_differential;
+mod test_errors;
+mod test_format;
+mod test_hostile;
 mod test_interface;
 mod test_language;
 mod test_lint;
 mod test_properties;
+mod test_threads;
 mod test_tree;
 
 /// A test file that no module names would silently not run.

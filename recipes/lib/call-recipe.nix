@@ -3,7 +3,15 @@
 scope: label: file:
 
 let
-  inherit (builtins) addErrorContext attrNames filter functionArgs head intersectAttrs isFunction;
+  inherit (builtins)
+    addErrorContext
+    attrNames
+    filter
+    functionArgs
+    head
+    intersectAttrs
+    isFunction
+    ;
   recipe = import file;
   wanted = functionArgs recipe;
   unknown = filter (name: !(scope ? ${name}) && !wanted.${name}) (attrNames wanted);
@@ -11,7 +19,11 @@ in
 if !isFunction recipe then
   throw "recipes/${label}/recipe.nix is not a function of the packages and words it uses"
 else if unknown != [ ] then
-  throw ("recipes/${label}/recipe.nix asks for `${head unknown}`, which is neither a package nor a word of recipes/lib"
-    + didYouMean (head unknown) (attrNames scope))
+  throw (
+    "recipes/${label}/recipe.nix asks for `${head unknown}`, which is neither a package nor a word of recipes/lib"
+    + didYouMean (head unknown) (attrNames scope)
+  )
 else
-  addErrorContext "while evaluating recipes/${label}/recipe.nix" (recipe (intersectAttrs wanted scope))
+  addErrorContext "while evaluating recipes/${label}/recipe.nix" (
+    recipe (intersectAttrs wanted scope)
+  )

@@ -3,7 +3,15 @@
 what: function: arguments:
 
 let
-  inherit (builtins) attrNames concatStringsSep filter functionArgs head isAttrs typeOf;
+  inherit (builtins)
+    attrNames
+    concatStringsSep
+    filter
+    functionArgs
+    head
+    isAttrs
+    typeOf
+    ;
   formals = functionArgs function;
   unknown = filter (name: !(formals ? ${name})) (attrNames arguments);
   missing = filter (name: !formals.${name} && !(arguments ? ${name})) (attrNames formals);

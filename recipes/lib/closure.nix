@@ -3,7 +3,13 @@ packages:
 
 let
   inherit (builtins) genericClosure unsafeDiscardStringContext;
-  entry = package: { key = unsafeDiscardStringContext package.outPath; inherit package; };
+  entry = package: {
+    key = unsafeDiscardStringContext package.outPath;
+    inherit package;
+  };
   needs = node: map entry (node.package.runtime or [ ]);
 in
-map (node: node.package) (genericClosure { startSet = map entry packages; operator = needs; })
+map (node: node.package) (genericClosure {
+  startSet = map entry packages;
+  operator = needs;
+})

@@ -2,9 +2,22 @@
 { check, system }:
 
 let
-  build = { name, root, override ? [ ], runtime ? [ ] }: derivation {
-    inherit name system root override runtime;
-    builder = "builtin:compose";
-  };
+  build =
+    {
+      name,
+      root,
+      override ? [ ],
+      runtime ? [ ],
+    }:
+    derivation {
+      inherit
+        name
+        system
+        root
+        override
+        runtime
+        ;
+      builder = "builtin:compose";
+    };
 in
 check "compose" build

@@ -12,14 +12,39 @@ let
   inherit (import ./fetch.nix { inherit check system; }) fetchSource fetchDeb;
   inherit (import ./pin.nix { inherit check; }) pinsByName readPins;
   debian = import ./debian.nix { inherit check fetchDeb unpack; };
-  mkPackage = import ./mk-package.nix { inherit check closure didYouMean seed shell system unpack; };
+  mkPackage = import ./mk-package.nix {
+    inherit
+      check
+      closure
+      didYouMean
+      seed
+      shell
+      system
+      unpack
+      ;
+  };
 
   words = {
-    inherit compose fetchDeb fetchSource mkPackage readPins unpack write;
+    inherit
+      compose
+      fetchDeb
+      fetchSource
+      mkPackage
+      readPins
+      unpack
+      write
+      ;
     inherit (debian) unpackDeb usrMerge;
   };
 in
-words // {
-  inherit closure didYouMean pinsByName shell words;
+words
+// {
+  inherit
+    closure
+    didYouMean
+    pinsByName
+    shell
+    words
+    ;
   callRecipe = import ./call-recipe.nix { inherit didYouMean; };
 }

@@ -2,16 +2,37 @@
 { check, system }:
 
 let
-  inherit (builtins) concatStringsSep elemAt filter head isList isString match replaceStrings split;
+  inherit (builtins)
+    concatStringsSep
+    elemAt
+    filter
+    head
+    isList
+    isString
+    match
+    replaceStrings
+    split
+    ;
 
-  lastPart = url: let parts = filter isString (split "/" url); in elemAt parts (builtins.length parts - 1);
+  lastPart =
+    url:
+    let
+      parts = filter isString (split "/" url);
+    in
+    elemAt parts (builtins.length parts - 1);
   # Names in the store have no `~`, `:` or `%`.
   fileName = url: replaceStrings [ "~" ":" "%" ] [ "-" "-" "-" ] (lastPart url);
 
   hashForms = "sha256:<64 hexadecimal digits>, sha256-…=, sha512-…=";
   hashIsKnown = hash: match "sha256:[0-9a-f]{64}|sha(256|512)-[A-Za-z0-9+/]+=*" hash != null;
 
-  fetch = { name, version, urls, hash }:
+  fetch =
+    {
+      name,
+      version,
+      urls,
+      hash,
+    }:
     if !isList urls || urls == [ ] then
       throw "the source of ${name} ${version} has no urls (a list, tried in order)"
     else if !hashIsKnown hash then
@@ -27,11 +48,19 @@ let
       };
 
   # `pool` is a path in any Debian mirror, `sha256` plain hexadecimal: what a package index says.
-  fetchPool = { name, version, pool, sha256, size ? null }: fetch {
-    inherit name version;
-    urls = [ "mirror://debian/${pool}" ];
-    hash = "sha256:${sha256}";
-  };
+  fetchPool =
+    {
+      name,
+      version,
+      pool,
+      sha256,
+      size ? null,
+    }:
+    fetch {
+      inherit name version;
+      urls = [ "mirror://debian/${pool}" ];
+      hash = "sha256:${sha256}";
+    };
 in
 {
   fetchSource = check "fetchSource" fetch;

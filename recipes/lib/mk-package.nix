@@ -1,13 +1,33 @@
 # A package built from source: root = the seed plus `buildInputs` and what those need at run time; the phases of
 # `phases.sh` with the defaults of a style; promises checked against the package's own output. Arguments: README.md.
-{ check, closure, didYouMean, seed, shell, system, unpack }:
+{
+  check,
+  closure,
+  didYouMean,
+  seed,
+  shell,
+  system,
+  unpack,
+}:
 
 let
   inherit (builtins)
-    attrNames concatMap head listToAttrs mapAttrs readDir replaceStrings stringLength substring toString;
+    attrNames
+    concatMap
+    head
+    listToAttrs
+    mapAttrs
+    readDir
+    replaceStrings
+    stringLength
+    substring
+    toString
+    ;
 
   # Styles are the files of `styles/`.
-  styles = map (file: substring 0 (stringLength file - stringLength ".sh") file) (attrNames (readDir ./styles));
+  styles = map (file: substring 0 (stringLength file - stringLength ".sh") file) (
+    attrNames (readDir ./styles)
+  );
   problemsOf = import ./package-problems.nix { inherit didYouMean styles; };
 
   # A promise is a path below the output; a leading slash may be written.
@@ -16,83 +36,128 @@ let
   # `{ a = x; }` as shell words `a=x`.
   assignments = set: shell.words (map (name: "${name}=${set.${name}}") (attrNames set));
 
-  unpackSource = pname: directory: archive: unpack {
-    name = "${pname}-source" + (if directory == "." then "" else "-${replaceStrings [ "/" ] [ "-" ] directory}");
-    src = archive;
-    stripComponents = 1;
-  };
+  unpackSource =
+    pname: directory: archive:
+    unpack {
+      name =
+        "${pname}-source"
+        + (if directory == "." then "" else "-${replaceStrings [ "/" ] [ "-" ] directory}");
+      src = archive;
+      stripComponents = 1;
+    };
 
-  movesOf = outputs:
+  movesOf =
+    outputs:
     concatMap (output: map (path: "${output}=${relative path}") outputs.${output}) (attrNames outputs);
 
-  phaseVariables = phases:
-    listToAttrs (map (key: { name = "larder_phase_${key}"; value = phases.${key}; }) (attrNames phases));
+  phaseVariables =
+    phases:
+    listToAttrs (
+      map (key: {
+        name = "larder_phase_${key}";
+        value = phases.${key};
+      }) (attrNames phases)
+    );
 
   build =
-    { pname
-    , version
-    , source ? null            # an archive: becomes the source directory
-    , sources ? { }            # further archives: directory below the source directory -> archive
-    , patches ? [ ]
-    , style
-    , buildInputs ? [ ]
-    , runtime ? [ ]
-    , configureFlags ? [ ]
-    , makeFlags ? [ ]
-    , env ? { }
-    , phases ? { }
-    , outputs ? { }            # further outputs: name -> paths that move there from `out`
-    , strip ? true
-    , verify
-    , tests ? { policy = "on"; }
-    , pending ? null
-    , meta
+    {
+      pname,
+      version,
+      source ? null, # an archive: becomes the source directory
+      sources ? { }, # further archives: directory below the source directory -> archive
+      patches ? [ ],
+      style,
+      buildInputs ? [ ],
+      runtime ? [ ],
+      configureFlags ? [ ],
+      makeFlags ? [ ],
+      env ? { },
+      phases ? { },
+      outputs ? { }, # further outputs: name -> paths that move there from `out`
+      strip ? true,
+      verify,
+      tests ? {
+        policy = "on";
+      },
+      pending ? null,
+      meta,
     }:
     let
       label = "${pname} ${version}";
       archives = (if source == null then { } else { "." = source; }) // sources;
       inputs = closure buildInputs;
 
-      drv = derivation (mapAttrs (_: toString) env // phaseVariables phases // {
-        name = "${pname}-${version}";
-        inherit system runtime;
-        builder = "/usr/bin/bash";
-        args = [ "${./phases.sh}" ];
-        root = [ seed ] ++ inputs;
-        override = inputs;
-        outputs = [ "out" ] ++ attrNames outputs;
-        larder_package = label;
-        larder_style = "${./styles + "/${style}.sh"}";
-        larder_sources = assignments (mapAttrs (unpackSource pname) archives);
-        larder_patches = shell.words (map (patch: "${patch}") patches);
-        larder_configure_flags = shell.words configureFlags;
-        larder_make_flags = shell.words makeFlags;
-        larder_promises = shell.words (map relative verify);
-        larder_moves = shell.words (movesOf outputs);
-        larder_tests = tests.policy;
-        larder_tests_reason = tests.reason or "";
-        larder_strip = if strip then "yes" else "no";
-      });
+      drv = derivation (
+        mapAttrs (_: toString) env
+        // phaseVariables phases
+        // {
+          name = "${pname}-${version}";
+          inherit system runtime;
+          builder = "/usr/bin/bash";
+          args = [ "${./phases.sh}" ];
+          root = [ seed ] ++ inputs;
+          override = inputs;
+          outputs = [ "out" ] ++ attrNames outputs;
+          larder_package = label;
+          larder_style = "${./styles + "/${style}.sh"}";
+          larder_sources = assignments (mapAttrs (unpackSource pname) archives);
+          larder_patches = shell.words (map (patch: "${patch}") patches);
+          larder_configure_flags = shell.words configureFlags;
+          larder_make_flags = shell.words makeFlags;
+          larder_promises = shell.words (map relative verify);
+          larder_moves = shell.words (movesOf outputs);
+          larder_tests = tests.policy;
+          larder_tests_reason = tests.reason or "";
+          larder_strip = if strip then "yes" else "no";
+        }
+      );
 
       problems = problemsOf {
-        inherit archives buildInputs meta patches pending phases runtime style tests verify;
+        inherit
+          archives
+          buildInputs
+          meta
+          patches
+          pending
+          phases
+          runtime
+          style
+          tests
+          verify
+          ;
       };
       postponed = throw "package ${label} is pending: ${pending}";
-      description = { inherit meta pending pname source tests version; };
+      description = {
+        inherit
+          meta
+          pending
+          pname
+          source
+          tests
+          version
+          ;
+      };
     in
-    if problems != [ ] then throw "package ${label}: ${head problems}"
-    else if pending == null then drv // description
-    else description // {
-      inherit runtime;
-      type = "derivation";
-      name = "${pname}-${version}";
-      drvPath = postponed;
-      outPath = postponed;
-    };
+    if problems != [ ] then
+      throw "package ${label}: ${head problems}"
+    else if pending == null then
+      drv // description
+    else
+      description
+      // {
+        inherit runtime;
+        type = "derivation";
+        name = "${pname}-${version}";
+        drvPath = postponed;
+        outPath = postponed;
+      };
 
   # `change` gives the same package with other arguments: `zlib.change { configureFlags = [ … ]; }`.
-  make = arguments:
+  make =
+    arguments:
     check "mkPackage (${arguments.pname or "without pname"})" build arguments
-    // { change = changes: make (arguments // changes); };
+    // {
+      change = changes: make (arguments // changes);
+    };
 in
 make

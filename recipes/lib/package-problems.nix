@@ -1,13 +1,50 @@
 # What is wrong with the arguments of a package, as a list of messages; the first one is enough for the user.
 { didYouMean, styles }:
-{ archives, buildInputs, meta, patches, pending, phases, runtime, style, tests, verify }:
+{
+  archives,
+  buildInputs,
+  meta,
+  patches,
+  pending,
+  phases,
+  runtime,
+  style,
+  tests,
+  verify,
+}:
 
 let
-  inherit (builtins) all attrNames attrValues concatMap elem filter head isAttrs isPath isString;
+  inherit (builtins)
+    all
+    attrNames
+    attrValues
+    concatMap
+    elem
+    filter
+    head
+    isAttrs
+    isPath
+    isString
+    ;
 
-  phaseNames = [ "patch" "configure" "build" "check" "install" ];
-  capitalised = { patch = "Patch"; configure = "Configure"; build = "Build"; check = "Check"; install = "Install"; };
-  around = name: [ "before${capitalised.${name}}" "after${capitalised.${name}}" ];
+  phaseNames = [
+    "patch"
+    "configure"
+    "build"
+    "check"
+    "install"
+  ];
+  capitalised = {
+    patch = "Patch";
+    configure = "Configure";
+    build = "Build";
+    check = "Check";
+    install = "Install";
+  };
+  around = name: [
+    "before${capitalised.${name}}"
+    "after${capitalised.${name}}"
+  ];
   phaseKeys = phaseNames ++ concatMap around phaseNames;
 
   isTree = value: isAttrs value && value ? outPath;
@@ -15,20 +52,34 @@ let
   policy = tests.policy or "";
 
   problem = is: message: if is then [ message ] else [ ];
-  unknown = what: names: known:
-    let strange = filter (name: !(elem name known)) names;
-    in problem (strange != [ ]) "${what} `${head strange}` is not known${didYouMean (head strange) known}";
+  unknown =
+    what: names: known:
+    let
+      strange = filter (name: !(elem name known)) names;
+    in
+    problem (strange != [ ]) "${what} `${head strange}` is not known${didYouMean (head strange) known}";
 in
 unknown "the style" [ style ] styles
 ++ unknown "the phase" (attrNames phases) phaseKeys
-++ unknown "the member of tests" (attrNames tests) [ "policy" "reason" ]
-++ unknown "the member of meta" (attrNames meta) [ "description" "homepage" "licence" ]
+++ unknown "the member of tests" (attrNames tests) [
+  "policy"
+  "reason"
+]
+++ unknown "the member of meta" (attrNames meta) [
+  "description"
+  "homepage"
+  "licence"
+]
 ++ unknown "the tests policy" [ policy ] [ "on" "off" "known-failures" ]
 ++ problem (policy != "on" && tests.reason or "" == "") "tests that are `${policy}` need a `reason`"
 ++ problem (verify == [ ]) "`verify` is empty: promise at least one path"
 ++ problem (!(meta ? description && meta ? licence)) "meta needs `description` and `licence`"
 ++ problem (!all isPinned patches) "a patch must be a file of the tree or a fetched file"
-++ problem (!all isPinned (attrValues archives)) "a source must be a fetched file or a file of the tree"
+++ problem (
+  !all isPinned (attrValues archives)
+) "a source must be a fetched file or a file of the tree"
 ++ problem (archives == { } && style != "custom") "there is no source"
 ++ problem (!all isTree (buildInputs ++ runtime)) "buildInputs and runtime are lists of packages"
-++ problem (pending != null && !(isString pending && pending != "")) "`pending` is the reason why it is not built yet"
+++ problem (
+  pending != null && !(isString pending && pending != "")
+) "`pending` is the reason why it is not built yet"

@@ -5,12 +5,20 @@
 
 let
   inherit (builtins) attrNames concatStringsSep;
-  build = { name, src, stripComponents ? 0, exclude ? [ ], rename ? { } }: derivation {
-    inherit name system src;
-    builder = "builtin:unpack";
-    stripComponents = toString stripComponents;
-    exclude = concatStringsSep " " exclude;
-    rename = concatStringsSep " " (map (from: "${from}=${rename.${from}}") (attrNames rename));
-  };
+  build =
+    {
+      name,
+      src,
+      stripComponents ? 0,
+      exclude ? [ ],
+      rename ? { },
+    }:
+    derivation {
+      inherit name system src;
+      builder = "builtin:unpack";
+      stripComponents = toString stripComponents;
+      exclude = concatStringsSep " " exclude;
+      rename = concatStringsSep " " (map (from: "${from}=${rename.${from}}") (attrNames rename));
+    };
 in
 check "unpack" build

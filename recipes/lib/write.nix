@@ -2,10 +2,12 @@
 { check, system }:
 
 let
-  build = { name, entries }: derivation {
-    inherit name system;
-    builder = "builtin:write";
-    entries = builtins.toJSON entries;
-  };
+  build =
+    { name, entries }:
+    derivation {
+      inherit name system;
+      builder = "builtin:write";
+      entries = builtins.toJSON entries;
+    };
 in
 check "write" build

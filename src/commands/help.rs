@@ -44,32 +44,52 @@ const TOPICS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The topic that lists all error codes.
+const ERRORS: &str = "errors";
+
 pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
     let command = Cli::command();
     let Some(topic) = &args.topic else {
         asked_for_help(command, &[])?;
-        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).chain([LINT_RULES]).collect();
-        output::line(format!("\nTopics: {}", topics.join(", ")))?;
+        output::line(format!("\nTopics: {}", topics()))?;
         return Ok(ExitCode::SUCCESS);
     };
     if let Some((_, text)) = TOPICS.iter().find(|(name, _)| name == topic) {
         output::write(text.as_bytes())?;
     } else if let Some(code) = eval::Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(topic)) {
-        output::line(format!("{}: {}", code.number(), code.title()))?;
+        explain(*code)?;
+    } else if topic == ERRORS {
+        for code in eval::Code::ALL {
+            output::line(format!("{}  {}", code.number(), code.title()))?;
+        }
     } else if topic == LINT_RULES {
         for rule in Rule::ALL {
             output::line(format!("{}  {}", rule.number(), rule.title()))?;
         }
     } else if let Some(rule) = Rule::ALL.iter().find(|rule| rule.number().eq_ignore_ascii_case(topic)) {
-        output::line(format!("{}: {}\n\n{}", rule.number(), rule.title(), rule.explanation()))?;
+        explain(eval::Code::Lint(*rule))?;
     } else if command.find_subcommand(topic).is_some() {
         asked_for_help(command, &[topic])?;
     } else {
         let error = CliError::usage(format!("there is no help on `{topic}`"));
-        let topics: Vec<_> = TOPICS.iter().map(|(name, _)| *name).chain([LINT_RULES]).collect();
-        return Err(error.hint(format!("topics are {}, every command, and error codes", topics.join(", "))));
+        return Err(error.hint(format!("topics are {}, every command, and error codes", topics())));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Explains an error code.
+fn explain(code: eval::Code) -> Result<(), CliError> {
+    let eval::Explanation { text, wrong, right } = code.explanation();
+    let mut shown = format!("{}: {}\n\n{text}\n", code.number(), code.title());
+    if !wrong.is_empty() {
+        shown.push_str(&format!("\nWrong:\n\n    {wrong}\n\nRight:\n\n    {right}\n"));
+    }
+    output::write(shown.as_bytes())
+}
+
+/// The topics that are no command.
+fn topics() -> String {
+    TOPICS.iter().map(|(name, _)| *name).chain([ERRORS, LINT_RULES]).collect::<Vec<_>>().join(", ")
 }
 
 /// Prints what `--help` prints.

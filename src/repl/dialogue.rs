@@ -174,7 +174,7 @@ impl<'c> Dialogue<'c> {
     /// A new session, because files may have changed; all else is forgotten.
     fn reload(&mut self) -> Result<(), CliError> {
         let mut evaluation = Evaluation::new(self.context, &self.args)?;
-        evaluation.trace = self.evaluation.trace;
+        evaluation.errors.trace = self.evaluation.errors.trace;
         self.evaluation = evaluation;
         self.variables = Variables::default();
         let loads = std::mem::take(&mut self.loads);
@@ -231,13 +231,13 @@ impl<'c> Dialogue<'c> {
     }
 
     fn trace(&mut self, argument: &str) -> Result<(), CliError> {
-        self.evaluation.trace = match argument {
+        self.evaluation.errors.trace = match argument {
             "on" => true,
             "off" => false,
-            "" => !self.evaluation.trace,
+            "" => !self.evaluation.errors.trace,
             other => return Err(CliError::usage(format!("`{other}` is neither `on` nor `off`"))),
         };
-        output::line(if self.evaluation.trace { "showing whole traces" } else { "showing short traces" })
+        output::line(if self.evaluation.errors.trace { "showing whole traces" } else { "showing short traces" })
     }
 
     /// What may stand where a line ends.

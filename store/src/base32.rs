@@ -11,19 +11,17 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Encodes 32 bytes as 52 characters.
 #[must_use]
 pub fn encode(bytes: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(DIGEST_CHARS);
-    let mut buffer = 0u16;
-    let mut bits = 0u32;
-    for &byte in bytes {
-        buffer = buffer << 8 | u16::from(byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(char::from(ALPHABET[usize::from(buffer >> bits & 31)]));
-        }
+    let mut text = Vec::with_capacity(DIGEST_CHARS + 4);
+    for group in bytes.chunks(5) {
+        // Five bytes are eight characters; the last two bytes are followed by zeros.
+        let mut padded = [0; 8];
+        padded[3..3 + group.len()].copy_from_slice(group);
+        let bits = u64::from_be_bytes(padded);
+        let characters = [35, 30, 25, 20, 15, 10, 5, 0].map(|shift| ALPHABET[(bits >> shift & 31) as usize]);
+        text.extend_from_slice(&characters);
     }
-    text.push(char::from(ALPHABET[usize::from(buffer << (5 - bits) & 31)]));
-    text
+    text.truncate(DIGEST_CHARS);
+    String::from_utf8(text).expect("the alphabet is ASCII")
 }
 
 /// The value of one character of the alphabet, or `None`.

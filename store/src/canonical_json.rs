@@ -65,44 +65,106 @@ impl Json {
     /// The canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.encode_to(&mut bytes);
-        bytes
+        let mut writer = Writer::default();
+        writer.value(self);
+        writer.finish()
+    }
+}
+
+/// Writes canonical JSON without a [`Json`] in between. The caller gives the keys of an object in order.
+#[derive(Debug, Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    /// What was written.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
     }
 
-    fn encode_to(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::String(text) => encode_string(text, bytes),
-            Self::Integer(number) => bytes.extend_from_slice(number.to_string().as_bytes()),
-            Self::Boolean(value) => bytes.extend_from_slice(if *value { b"true" } else { b"false" }),
-            Self::List(values) => {
-                bytes.push(b'[');
-                for (index, value) in values.iter().enumerate() {
-                    if index > 0 {
-                        bytes.push(b',');
-                    }
-                    value.encode_to(bytes);
-                }
-                bytes.push(b']');
-            }
-            Self::Object(fields) => {
-                bytes.push(b'{');
-                for (index, (key, value)) in fields.iter().enumerate() {
-                    if index > 0 {
-                        bytes.push(b',');
-                    }
-                    encode_string(key, bytes);
-                    bytes.push(b':');
-                    value.encode_to(bytes);
-                }
-                bytes.push(b'}');
-            }
+    /// A value.
+    pub fn value(&mut self, value: &Json) {
+        match value {
+            Json::String(text) => self.string(text),
+            Json::Integer(number) => self.bytes.extend_from_slice(number.to_string().as_bytes()),
+            Json::Boolean(value) => self.bytes.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Json::List(values) => self.list(values, |writer, value| writer.value(value)),
+            Json::Object(fields) => self.object(fields, |writer, value| writer.value(value)),
+        }
+    }
+
+    /// A string.
+    pub fn string(&mut self, text: &str) {
+        encode_string(text, &mut self.bytes);
+    }
+
+    /// A list.
+    pub fn list<T>(&mut self, values: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+        self.bytes.push(b'[');
+        for value in values {
+            self.separate();
+            write(self, value);
+        }
+        self.bytes.push(b']');
+    }
+
+    /// A list of strings.
+    pub fn strings<T: AsRef<str>>(&mut self, values: impl IntoIterator<Item = T>) {
+        self.list(values, |writer, text| writer.string(text.as_ref()));
+    }
+
+    /// An object of fields in the order of their keys.
+    pub fn object<K: AsRef<str>, T>(
+        &mut self,
+        fields: impl IntoIterator<Item = (K, T)>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        self.open();
+        for (key, value) in fields {
+            write(self.field(key.as_ref()), value);
+        }
+        self.close();
+    }
+
+    /// Begins an object whose fields follow, each with [`Self::field`] and a value.
+    pub fn open(&mut self) {
+        self.bytes.push(b'{');
+    }
+
+    /// Ends an object.
+    pub fn close(&mut self) {
+        self.bytes.push(b'}');
+    }
+
+    /// The key of a field; its value comes next.
+    pub fn field(&mut self, key: &str) -> &mut Self {
+        self.separate();
+        self.string(key);
+        self.bytes.push(b':');
+        self
+    }
+
+    /// A comma, but before the first part.
+    fn separate(&mut self) {
+        if !matches!(self.bytes.last(), None | Some(b'{' | b'[')) {
+            self.bytes.push(b',');
         }
     }
 }
 
+/// Text that needs no escape is copied at once.
 fn encode_string(text: &str, bytes: &mut Vec<u8>) {
-    serde_json::to_writer(&mut *bytes, text).expect("writing a string to memory cannot fail");
+    // Without a way out of the loop it takes many bytes at a time.
+    let escapes = text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    if escapes {
+        return serde_json::to_writer(&mut *bytes, text).expect("writing a string to memory cannot fail");
+    }
+    bytes.reserve(text.len() + 2);
+    bytes.push(b'"');
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(b'"');
 }
 
 /// Reads canonical JSON.

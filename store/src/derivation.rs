@@ -21,7 +21,7 @@
 //! Strings mention an output that is not known yet by its [`placeholder`], and a derivation's own outputs by
 //! [`output_guest_path`]. The digest is BLAKE3 of the canonical bytes in the context `larder derivation v1`.
 
-use crate::canonical_json::{self, Fields, Json, JsonError, field_error};
+use crate::canonical_json::{self, Fields, Json, JsonError, Writer, field_error};
 use crate::digest::{self, DerivationDigest};
 use crate::file_hash::FileHash;
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
@@ -260,23 +260,24 @@ impl Derivation {
     /// The canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut fields = vec![
-            ("args", Json::strings(&self.args)),
-            ("builder", Json::String(self.builder.clone())),
-            ("env", Json::object(self.env.iter().map(|(key, value)| (key, Json::String(value.clone()))))),
-            ("inputs", Json::strings(sorted(&self.inputs))),
-            ("name", Json::String(self.name.to_string())),
-            ("outputs", Json::strings(&self.outputs)),
-            ("override", Json::strings(&self.overrides)),
-            ("root", Json::strings(&self.root)),
-            ("runtime", Json::strings(&self.runtime)),
-            ("system", Json::String(self.system.clone())),
-            ("version", Json::Integer(VERSION)),
-        ];
+        let mut writer = Writer::default();
+        writer.open();
+        writer.field("args").strings(&self.args);
+        writer.field("builder").string(&self.builder);
+        writer.field("env").object(&self.env, |writer, value| writer.string(value));
         if let Some(fixed) = &self.fixed {
-            fields.push(("fixed", fixed.to_json()));
+            writer.field("fixed").value(&fixed.to_json());
         }
-        Json::object(fields).encode()
+        writer.field("inputs").strings(sorted(&self.inputs));
+        writer.field("name").string(self.name.as_str());
+        writer.field("outputs").strings(self.outputs.iter().map(OutputName::as_str));
+        writer.field("override").strings(self.overrides.iter().map(Input::to_string));
+        writer.field("root").strings(self.root.iter().map(Input::to_string));
+        writer.field("runtime").strings(self.runtime.iter().map(Input::to_string));
+        writer.field("system").string(&self.system);
+        writer.field("version").value(&Json::Integer(VERSION));
+        writer.close();
+        writer.finish()
     }
 
     /// Reads canonical bytes and checks that the derivation makes sense.

@@ -86,8 +86,17 @@ fn bit_xor(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
 
 fn round(evaluator: &Evaluator<'_>, value: Value, span: Span, round: fn(f64) -> f64) -> Result<Value> {
     let value = evaluator.force(value)?;
-    if let Value::Int(_) = value {
-        return Ok(value);
+    if let Value::Int(number) = value {
+        let float = number as f64;
+        if float < 9_223_372_036_854_775_808.0 && float as i64 == number {
+            return Ok(value);
+        }
+        return Err(Diagnostic::new(
+            Code::Arithmetic,
+            span,
+            format!("{number} is no exact float, so it is not rounded"),
+        )
+        .hint("it is an integer already"));
     }
     let rounded = round(evaluator.expect_number(value, span, "as the argument")?);
     // 2^63 is exact as a float; everything below it fits.

@@ -14,11 +14,11 @@ pub(super) const TABLE: &[Builtin] = &[
     row("attrNames", 1, "The names of a set's attributes, sorted.", attr_names).forcing(1),
     row("attrValues", 1, "The values of a set's attributes, in the order of their names.", attr_values).forcing(1),
     row("catAttrs", 2, "The attributes of one name of the sets in a list, where they have it.", cat_attrs)
-        .forcing(0b11),
-    row("getAttr", 2, "The attribute of a name.", get_attr).forcing(0b11),
-    row("hasAttr", 2, "Whether a set has an attribute of a name.", has_attr).forcing(0b11),
+        .forcing(0b01),
+    row("getAttr", 2, "The attribute of a name.", get_attr).forcing(0b01),
+    row("hasAttr", 2, "Whether a set has an attribute of a name.", has_attr).forcing(0b01),
     row("intersectAttrs", 2, "The attributes of the second set whose names the first has too.", intersect_attrs)
-        .forcing(0b11),
+        .forcing(0b01),
     row(
         "listToAttrs",
         1,
@@ -27,14 +27,14 @@ pub(super) const TABLE: &[Builtin] = &[
     )
     .forcing(1),
     row("mapAttrs", 2, "Applies a function to name and value of each attribute.", map_attrs).forcing(0b10),
-    row("removeAttrs", 2, "A set without the attributes named in a list.", remove_attrs).forcing(0b11),
+    row("removeAttrs", 2, "A set without the attributes named in a list.", remove_attrs).forcing(0b01),
     row(
         "unsafeGetAttrPos",
         2,
         "Where an attribute was written: a set of file, line and column, or null.",
         get_attr_pos,
     )
-    .forcing(0b11),
+    .forcing(0b01),
     row(
         "zipAttrsWith",
         2,
@@ -157,6 +157,7 @@ fn get_attr_pos(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
 }
 
 fn zip_attrs_with(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let function = evaluator.expect_function(args[0], span, "as the function given to `zipAttrsWith`")?;
     let list = evaluator.expect_list(args[1], span, "as the second argument of `zipAttrsWith`")?;
     let mut values: FxHashMap<Symbol, Vec<Value>> = FxHashMap::default();
     let mut order = Vec::new();
@@ -172,7 +173,7 @@ fn zip_attrs_with(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
     let zipped = order.into_iter().map(|name| {
         let text = Value::String(evaluator.session.symbols().text(name));
         let list = evaluator.list(&values[&name]);
-        Attr { name, pos: Pos::NONE, value: evaluator.delay_call(args[0], &[text, list]) }
+        Attr { name, pos: Pos::NONE, value: evaluator.delay_call(function, &[text, list]) }
     });
     let zipped = zipped.collect();
     Ok(Value::Attrs(evaluator.bump().alloc(Attrs::from_unsorted(evaluator.bump(), zipped))))

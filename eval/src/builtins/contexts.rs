@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use store::{OutputName, StorePath};
 
 pub(super) const TABLE: &[Builtin] = &[
-    row("addDrvOutputDependencies", 1, "A string that mentions a derivation, with all its outputs.", identity_string),
+    row("addDrvOutputDependencies", 1, "A string that mentions a derivation, with all its outputs.", add_outputs),
     row("appendContext", 2, "A string with more context, in the form that `getContext` gives.", append_context),
     row("getContext", 1, "What a string mentions, as a set by store path.", get_context),
     row("hasContext", 1, "Whether a string mentions store objects.", has_context),
@@ -19,14 +19,42 @@ pub(super) const TABLE: &[Builtin] = &[
         "unsafeDiscardOutputDependency",
         1,
         "A string that mentions a derivation, without its outputs.",
-        identity_string,
+        discard_outputs,
     ),
     row("unsafeDiscardStringContext", 1, "A string without its context.", discard_context),
 ];
 
-/// In larder a mention of a derivation is always of the derivation alone, so nothing changes.
-fn identity_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    evaluator.coerced(args[0], crate::evaluate::Coercion::STRING, span).map(Value::String)
+/// A string whose mentions of derivations are made anew.
+fn with_elements(evaluator: &Evaluator<'_>, text: &'static Text, change: impl Fn(Element) -> Element) -> Value {
+    let mut context = ContextBuilder::default();
+    let elements = text.context.map_or(&[][..], Context::elements);
+    elements.iter().for_each(|element| context.add_element(change(*element)));
+    Value::String(evaluator.bump().alloc(Text { bytes: text.bytes, context: context.finish() }))
+}
+
+fn discard_outputs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let text = evaluator.coerced(args[0], crate::evaluate::Coercion::STRING, span)?;
+    Ok(with_elements(evaluator, text, |element| match element {
+        Element::Derivation(path) => Element::DerivationAlone(path),
+        other => other,
+    }))
+}
+
+fn add_outputs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let text = evaluator.coerced(args[0], crate::evaluate::Coercion::STRING, span)?;
+    let shown = String::from_utf8_lossy(text.bytes);
+    let problem = match text.context.map_or(&[][..], Context::elements) {
+        [Element::Derivation(_)] => return Ok(Value::String(text)),
+        [Element::DerivationAlone(path)] => {
+            return Ok(with_elements(evaluator, text, |_| Element::Derivation(path)));
+        }
+        [Element::Output { output, .. }] => {
+            format!("mentions the output `{output}` of a derivation, not the derivation")
+        }
+        [Element::Tree(path)] => format!("mentions {path}, which is not a derivation"),
+        many => format!("must mention exactly one store object, but mentions {}", many.len()),
+    };
+    Err(Diagnostic::new(Code::Context, span, format!("the string `{shown}` {problem}")))
 }
 
 fn has_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -55,7 +83,7 @@ fn get_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
     let mut mentions: BTreeMap<&StorePath, Mention> = BTreeMap::new();
     for element in text.context.map_or(&[][..], Context::elements) {
         match element {
-            Element::Tree(path) => mentions.entry(path).or_default().path = true,
+            Element::Tree(path) | Element::DerivationAlone(path) => mentions.entry(path).or_default().path = true,
             Element::Derivation(path) => mentions.entry(path).or_default().all_outputs = true,
             Element::Output { derivation, output } => mentions.entry(derivation).or_default().outputs.push(output),
         }
@@ -94,7 +122,10 @@ fn append_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
         if let Some(flag) = fields.value(names::PATH)
             && evaluator.expect_bool(flag, span, "as `path`")?
         {
-            context.add_element(Element::Tree(path));
+            context.add_element(match path.derivation() {
+                Some(_) => Element::DerivationAlone(path),
+                None => Element::Tree(path),
+            });
         }
         if let Some(flag) = fields.value(names::ALL_OUTPUTS)
             && evaluator.expect_bool(flag, span, "as `allOutputs`")?

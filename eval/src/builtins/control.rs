@@ -53,7 +53,7 @@ fn throw(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
 fn add_error_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     evaluator.force(args[1]).map_err(|error| match message(evaluator, args[0], span) {
         Ok(text) => error.frame(Span::NONE, text),
-        Err(_) => error,
+        Err(other) => other,
     })
 }
 
@@ -70,14 +70,16 @@ fn deep_seq(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
 fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
     let text = match evaluator.force(args[0])? {
         Value::String(text) => String::from_utf8_lossy(text.bytes).into_owned(),
-        other => String::from_utf8_lossy(&evaluator.print(other)).into_owned(),
+        other => String::from_utf8_lossy(&evaluator.print_trace(other)).into_owned(),
     };
+    evaluator.check_effect()?;
     evaluator.session.io().trace(&format!("trace: {text}"));
     evaluator.force(args[1])
 }
 
 fn warn(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_string(args[0], span, "as the first argument of `warn`")?;
+    evaluator.check_effect()?;
     evaluator.session.io().trace(&format!("evaluation warning: {}", String::from_utf8_lossy(text.bytes)));
     evaluator.force(args[1])
 }
@@ -93,10 +95,7 @@ fn try_eval(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value>
 
 fn import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let path = evaluator.coerce_path(args[0], span)?;
-    evaluator
-        .session
-        .import(evaluator, &path, span)
-        .map_err(|error| error.frame(span, format!("while importing {}", String::from_utf8_lossy(&path))))
+    evaluator.session.import(evaluator, &path, span).map_err(|error| error.import_frame(span, &path))
 }
 
 fn scoped_import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

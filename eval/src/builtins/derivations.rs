@@ -5,12 +5,15 @@
 
 mod strict;
 
+pub(super) use strict::derivation_strict;
+
 use super::{Builtin, row};
 use crate::attrs::{Attr, Attrs};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::{Pos, Span};
 use crate::symbol::{Symbol, names};
+use crate::thunk::{Apply, Thunk};
 use crate::value::Value;
 use store::OutputName;
 use store::derivation::{ParseOutputNameError, output_guest_path};
@@ -26,13 +29,6 @@ pub(super) const TABLE: &[Builtin] = &[
     .forcing(1),
     row("placeholder", 1, "The path where a build creates one of its own outputs.", placeholder),
 ];
-
-/// Gives the set of one output: attributes, `derivationStrict` of them, and the output's name.
-static OF_OUTPUT: Builtin =
-    row("derivation.output", 3, "The set of one output of a derivation.", |evaluator, args, span| {
-        let name = evaluator.expect_string(args[2], span, "as the name of an output")?;
-        of_output(evaluator, args[0], args[1], Value::String(name), span)
-    });
 
 /// Gives an attribute of a set that is a thunk.
 static FIELD: Builtin = row("derivation.field", 2, "An attribute of a derivation.", |evaluator, args, span| {
@@ -71,35 +67,46 @@ pub(super) fn output_name(evaluator: &Evaluator<'_>, value: Value, span: Span) -
 }
 
 fn derivation(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let attrs = evaluator.expect_attrs(args[0], span, "as the argument of `derivation`")?;
-    let first = output_values(evaluator, attrs, span)?[0];
-    let attrs = Value::Attrs(attrs);
-    let strict = evaluator.delay_call(Value::Builtin(&STRICT), &[attrs]);
-    of_output(evaluator, attrs, strict, first, span)
+    let given = evaluator.expect_attrs(args[0], span, "as the argument of `derivation`")?;
+    let outputs = output_values(evaluator, given, span)?;
+    let strict = evaluator.delay_call(Value::Builtin(&STRICT), &[Value::Attrs(given)]);
+    // The sets of the outputs contain each other: through thunks that are done as soon as all are made.
+    let bump = evaluator.bump();
+    let nothing: &'static Apply = bump.alloc(Apply { function: Value::Null, arguments: &[] });
+    let cells: Vec<&'static Thunk> = outputs.iter().map(|_| bump.alloc(Thunk::apply(nothing))).collect();
+    let all = evaluator.list_of(cells.iter().map(|cell| Value::Thunk(cell)));
+    let mut shared = vec![(names::ALL, all), (names::DRV_ATTRS, Value::Attrs(given))];
+    for (name, cell) in outputs.iter().zip(&cells) {
+        shared.push((evaluator.attribute_name(*name, span)?, Value::Thunk(cell)));
+    }
+    let sets: Vec<_> = outputs.iter().map(|output| of_output(evaluator, given, strict, *output, &shared)).collect();
+    for (cell, set) in cells.iter().zip(&sets) {
+        cell.claim(0, true);
+        cell.fulfil(*set, true);
+    }
+    Ok(sets[0])
 }
 
-fn of_output(evaluator: &Evaluator<'_>, attrs: Value, strict: Value, output: Value, span: Span) -> Result<Value> {
-    let given = evaluator.expect_attrs(attrs, span, "as the attributes of a derivation")?;
-    let outputs = output_values(evaluator, given, span)?;
-    let symbols = evaluator.session.symbols();
-    let sets: Vec<_> =
-        outputs.iter().map(|name| evaluator.delay_call(Value::Builtin(&OF_OUTPUT), &[attrs, strict, *name])).collect();
+/// The set of one output, with what those of all outputs share.
+fn of_output(
+    evaluator: &Evaluator<'_>,
+    given: &'static Attrs,
+    strict: Value,
+    output: Value,
+    shared: &[(Symbol, Value)],
+) -> Value {
     let field = |name: Value| evaluator.delay_call(Value::Builtin(&FIELD), &[strict, name]);
-    let mut more: Vec<(Symbol, Value)> = vec![
-        (names::DRV_PATH, field(Value::String(symbols.text(names::DRV_PATH)))),
+    let own = [
+        (names::DRV_PATH, field(Value::String(evaluator.session.symbols().text(names::DRV_PATH)))),
         (names::OUT_PATH, field(output)),
         (names::TYPE, evaluator.string(b"derivation")),
         (names::OUTPUT_NAME, output),
-        (names::ALL, evaluator.list(&sets)),
-        (names::DRV_ATTRS, attrs),
     ];
-    for (name, set) in outputs.iter().zip(&sets) {
-        more.push((evaluator.attribute_name(*name, span)?, *set));
-    }
     let pos = |name| given.get(name).map_or(Pos::NONE, |attr| attr.pos);
-    let more = more.into_iter().map(|(name, value)| Attr { name, pos: pos(name), value }).collect();
+    let attr = |&(name, value): &(Symbol, Value)| Attr { name, pos: pos(name), value };
+    let more = own.iter().chain(shared).map(attr).collect();
     let more = evaluator.bump().alloc(Attrs::from_unsorted(evaluator.bump(), more));
-    Ok(Value::Attrs(given.update(evaluator.bump(), more)))
+    Value::Attrs(given.update(evaluator.bump(), more))
 }
 
 fn placeholder(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

@@ -117,10 +117,7 @@ fn add_filtered(
     let Some(filter) = filter else { return evaluator.session.add_filtered(path, name, None, span) };
     let mut reason = None;
     let mut takes = |path: &std::path::Path, kind: FileType| {
-        let arguments = [evaluator.string(paths::to_bytes(path)), evaluator.string(kind.name().as_bytes())];
-        let result = evaluator
-            .call(filter, &arguments, span)
-            .and_then(|taken| evaluator.expect_bool(taken, span, "as the result of the filter function"));
+        let result = passes(evaluator, filter, paths::to_bytes(path), kind, span);
         result.map_err(|error| {
             reason = Some(error);
             FilterError
@@ -162,35 +159,55 @@ fn path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
         Some(hash) => Some(evaluator.expect_plain_string(hash, span, "as `sha256`")?),
         None => None,
     };
-    if !recursive || hash.is_some() {
-        check_flat(evaluator, &path, recursive, hash, span)?;
+    if !recursive {
+        check_flat(evaluator, &path, span)?;
+    }
+    if let Some(hash) = hash {
+        check_hash(evaluator, &path, filter, recursive, hash, span)?;
     }
     Ok(mention(evaluator, add_filtered(evaluator, &path, &name, filter, span)?))
 }
 
-/// Checks what `recursive = false` and `sha256` promise of a regular file.
-fn check_flat(evaluator: &Evaluator<'_>, path: &[u8], recursive: bool, hash: Option<&Text>, span: Span) -> Result<()> {
-    let shown = String::from_utf8_lossy(path);
-    if recursive {
-        return Err(Diagnostic::new(Code::Unavailable, span, "`sha256` of `builtins.path` needs `recursive = false`")
-            .hint("trees are named by their own digest in larder; leave `sha256` out"));
+/// Checks what `recursive = false` promises.
+fn check_flat(evaluator: &Evaluator<'_>, path: &[u8], span: Span) -> Result<()> {
+    if evaluator.session.file_type(path, span)? == Some(FileType::Regular) {
+        return Ok(());
     }
-    if evaluator.session.file_type(path, span)? != Some(FileType::Regular) {
-        return Err(Diagnostic::new(
-            Code::File,
-            span,
-            format!("{shown} is not a regular file, as `recursive = false` says"),
-        ));
-    }
-    let Some(hash) = hash else { return Ok(()) };
-    let wanted = FileHash::parse(&String::from_utf8_lossy(hash.bytes), Some(HashAlgorithm::Sha256))
-        .map_err(|error| Diagnostic::new(Code::BadArgument, span, error.to_string()))?;
-    let found = FileHash::of(HashAlgorithm::Sha256, &evaluator.session.read_file(path, span)?);
-    if found == wanted {
-        Ok(())
+    let message = format!("{} is not a regular file, as `recursive = false` says", String::from_utf8_lossy(path));
+    Err(Diagnostic::new(Code::File, span, message))
+}
+
+/// Checks what `sha256` promises: of the file, or of the tree as an archive of Nix.
+fn check_hash(
+    evaluator: &Evaluator<'_>,
+    path: &[u8],
+    filter: Option<Value>,
+    recursive: bool,
+    hash: &Text,
+    span: Span,
+) -> Result<()> {
+    let wanted = super::hashes::canonical(&String::from_utf8_lossy(hash.bytes), Some("sha256"), span)?;
+    let found = if recursive {
+        let mut takes = |path: &[u8], kind: FileType| match filter {
+            Some(filter) => passes(evaluator, filter, path, kind, span),
+            None => Ok(true),
+        };
+        super::nar::hash(evaluator, path, &mut takes, span)?
     } else {
-        Err(Diagnostic::new(Code::File, span, format!("{shown} has the hash {found}, not {wanted}")))
+        FileHash::of(HashAlgorithm::Sha256, &evaluator.session.read_file(path, span)?)
+    };
+    if found.to_string() == wanted {
+        return Ok(());
     }
+    let message = format!("{} has the hash {found}, not {wanted}", String::from_utf8_lossy(path));
+    Err(Diagnostic::new(Code::File, span, message))
+}
+
+/// Whether a filter function takes a path.
+fn passes(evaluator: &Evaluator<'_>, filter: Value, path: &[u8], kind: FileType, span: Span) -> Result<bool> {
+    let arguments = [evaluator.string(path), evaluator.string(kind.name().as_bytes())];
+    let taken = evaluator.call(filter, &arguments, span)?;
+    evaluator.expect_bool(taken, span, "as the result of the filter function")
 }
 
 fn get_env(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

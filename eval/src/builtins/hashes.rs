@@ -89,11 +89,11 @@ fn convert_hash(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
         Ok(String::from_utf8_lossy(text.bytes).into_owned())
     };
     let hash = text(names::HASH, "`convertHash` needs a `hash`")?;
-    let format = text(names::TO_HASH_FORMAT, "`convertHash` needs a `toHashFormat`")?;
     let given = match argument.value(names::HASH_ALGO) {
         Some(value) => Some(self::algorithm(evaluator, value, span)?),
         None => None,
     };
+    let format = text(names::TO_HASH_FORMAT, "`convertHash` needs a `toHashFormat`")?;
     let (algorithm, bytes) = parse_hash(&hash, given, span)?;
     let spelled = match format.as_str() {
         "base16" => hex(&bytes),
@@ -106,6 +106,18 @@ fn convert_hash(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
         }
     };
     Ok(evaluator.string(spelled.as_bytes()))
+}
+
+/// What to say when a hash cannot pin a file.
+pub(super) const FILE_HASHES: &str = "blake3, sha256 and sha512 pin a file";
+
+/// A hash of a file in the form that derivations have.
+pub(super) fn canonical(hash: &str, given: Option<&str>, span: Span) -> Result<String> {
+    let given = given.map(|name| Algorithm::parse(name, span)).transpose()?;
+    match parse_hash(hash, given, span)? {
+        (Algorithm::Strong(algorithm), bytes) => Ok(format!("{}:{}", algorithm.name(), hex(&bytes))),
+        (weak, _) => Err(Diagnostic::new(Code::BadArgument, span, format!("a {} hash is too weak", weak.name()))),
+    }
 }
 
 fn parse_hash(hash: &str, given: Option<Algorithm>, span: Span) -> Result<(Algorithm, Vec<u8>)> {

@@ -1,7 +1,7 @@
 //! Lists.
 
 use super::{Builtin, row};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::Span;
 use crate::symbol::names;
@@ -10,30 +10,23 @@ use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
 
 pub(super) const TABLE: &[Builtin] = &[
-    row("all", 2, "Whether a predicate holds for all elements of a list.", all).forcing(0b11),
-    row("any", 2, "Whether a predicate holds for some element of a list.", any).forcing(0b11),
+    row("all", 2, "Whether a predicate holds for all elements of a list.", all).forcing(0b01),
+    row("any", 2, "Whether a predicate holds for some element of a list.", any).forcing(0b01),
     row("concatLists", 1, "The elements of all lists in a list.", concat_lists).forcing(1),
     row("concatMap", 2, "The elements of all lists that a function gives for the elements of a list.", concat_map)
-        .forcing(0b11),
+        .forcing(0b01),
     row("elem", 2, "Whether a list has an element equal to a value.", elem),
-    row("elemAt", 2, "The element at an index, counted from 0.", elem_at).forcing(0b11),
+    row("elemAt", 2, "The element at an index, counted from 0.", elem_at).forcing(0b10),
     row("filter", 2, "The elements of a list for which a predicate holds.", filter).forcing(0b10),
     row("foldl'", 3, "Combines the elements of a list from the left, evaluating each result at once.", foldl),
-    row(
-        "genericClosure",
-        1,
-        "All elements that `operator` leads to from `startSet`, each `key` once.",
-        generic_closure,
-    )
-    .forcing(1),
     row("genList", 2, "The list of what a function gives for 0, 1, … up to a length.", gen_list).forcing(0b10),
     row("groupBy", 2, "The elements of a list in sets by the name that a function gives for each.", group_by)
-        .forcing(0b11),
+        .forcing(0b01),
     row("head", 1, "The first element of a list.", head).forcing(1),
     row("length", 1, "The number of elements of a list.", length).forcing(1),
     row("map", 2, "The list of what a function gives for each element of a list.", map).forcing(0b10),
     row("partition", 2, "The elements for which a predicate holds (`right`) and the others (`wrong`).", partition)
-        .forcing(0b11),
+        .forcing(0b01),
     row("sort", 2, "Sorts a list by a function that says whether its first argument is less; stable.", sort)
         .forcing(0b10),
     row("tail", 1, "A list without its first element.", tail).forcing(1),
@@ -49,12 +42,10 @@ fn list_argument(evaluator: &Evaluator<'_>, value: Value, span: Span, of: &str) 
 fn holds(evaluator: &Evaluator<'_>, predicate: Value, item: Value, span: Span, of: &str) -> Result<bool> {
     match evaluator.call(predicate, &[item], span)? {
         Value::Bool(holds) => Ok(holds),
-        other => Err(evaluator.wrong_type(
-            "a boolean",
-            other,
-            span,
-            &format!("as the result of the function given to `{of}`"),
-        )),
+        other => {
+            let role = format!("as the result of the function given to `{of}`");
+            Err(evaluator.wrong_type("a boolean", other, span, &role).part(CallPart::Argument(0)))
+        }
     }
 }
 
@@ -118,8 +109,8 @@ fn elem(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
 }
 
 fn elem_at(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let list = list_argument(evaluator, args[0], span, "elemAt")?;
     let index = evaluator.expect_int(args[1], span, "as the index given to `elemAt`")?;
+    let list = list_argument(evaluator, args[0], span, "elemAt")?;
     match usize::try_from(index).ok().and_then(|index| list.items.get(index)) {
         Some(item) => evaluator.force(*item),
         None => {
@@ -162,7 +153,8 @@ fn gen_list(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
     if length > 1 << 32 {
         return Err(Diagnostic::new(Code::BadArgument, span, format!("a list of {length} elements is too long")));
     }
-    Ok(evaluator.delay_calls(args[0], (0..length).map(|index| Value::Int(index as i64))))
+    let function = evaluator.expect_function(args[0], span, "as the function given to `genList`")?;
+    Ok(evaluator.delay_calls(function, (0..length).map(|index| Value::Int(index as i64))))
 }
 
 fn group_by(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -236,7 +228,8 @@ fn sort(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
         match evaluator.call(function, &[a, b], span)? {
             Value::Bool(less) => Ok(less),
             other => {
-                Err(evaluator.wrong_type("a boolean", other, span, "as the result of the function given to `sort`"))
+                let role = "as the result of the function given to `sort`";
+                Err(evaluator.wrong_type("a boolean", other, span, role).part(CallPart::Argument(0)))
             }
         }
     };
@@ -267,52 +260,4 @@ fn merge_sort(mut items: Vec<Value>, less: &dyn Fn(Value, Value) -> Result<bool>
         width *= 2;
     }
     Ok(items)
-}
-
-fn generic_closure(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let argument = evaluator.expect_attrs(args[0], span, "as the argument of `genericClosure`")?;
-    let start = evaluator.required(argument, names::START_SET, span, "`genericClosure` needs it")?;
-    let start = evaluator.expect_list(start, span, "as `startSet`")?;
-    if start.items.is_empty() {
-        return Ok(Value::List(start));
-    }
-    let operator = evaluator.required(argument, names::OPERATOR, span, "`genericClosure` needs it")?;
-    let mut queue: std::collections::VecDeque<Value> = start.items.iter().copied().collect();
-    let mut found = Vec::new();
-    let mut keys = Keys::default();
-    while let Some(item) = queue.pop_front() {
-        let attrs = evaluator.expect_attrs(item, span, "in `genericClosure`")?;
-        let key = evaluator.required(attrs, names::KEY, span, "elements of `genericClosure` have a `key`")?;
-        if !keys.insert(evaluator, key, span)? {
-            continue;
-        }
-        found.push(item);
-        let next = evaluator.call(operator, &[item], span)?;
-        queue.extend(evaluator.expect_list(next, span, "as the result of `operator`")?.items);
-    }
-    Ok(evaluator.list(&found))
-}
-
-/// Keys that were seen, in the order of `<`.
-#[derive(Default)]
-struct Keys(Vec<Value>);
-
-impl Keys {
-    /// Adds a key; false when it is known.
-    fn insert(&mut self, evaluator: &Evaluator<'_>, key: Value, span: Span) -> Result<bool> {
-        let (mut low, mut high) = (0, self.0.len());
-        if high == 0 {
-            evaluator.compare(key, key, span)?;
-        }
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match evaluator.compare(self.0[middle], key, span)? {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(false),
-            }
-        }
-        self.0.insert(low, key);
-        Ok(true)
-    }
 }

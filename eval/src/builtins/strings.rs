@@ -11,9 +11,8 @@ use crate::value::{Text, Value};
 
 pub(super) const TABLE: &[Builtin] = &[
     row("baseNameOf", 1, "The part of a path behind the last slash.", base_name_of),
-    row("concatStringsSep", 2, "Joins the strings of a list with a separator.", concat_strings_sep).forcing(0b11),
+    row("concatStringsSep", 2, "Joins the strings of a list with a separator.", concat_strings_sep).forcing(0b01),
     row("dirOf", 1, "The part of a path before the last slash.", dir_of),
-    row("fromJSON", 1, "The value that a JSON text stands for.", from_json).forcing(1),
     row("stringLength", 1, "The number of bytes of a string.", string_length),
     row(
         "substring",
@@ -30,6 +29,8 @@ fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> 
     let separator = evaluator.expect_string(args[0], span, "as the separator given to `concatStringsSep`")?;
     let list = evaluator.expect_list(args[1], span, "as the list given to `concatStringsSep`")?;
     let mut joined = Joined::default();
+    // What the separator mentions is mentioned even if it stands nowhere.
+    joined.add_context(separator.context);
     for (index, item) in list.items.iter().enumerate() {
         if index > 0 {
             joined.push(separator);
@@ -45,7 +46,6 @@ fn string_length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
 
 fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let start = evaluator.expect_int(args[0], span, "as the start given to `substring`")?;
-    let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
     let Ok(start) = usize::try_from(start) else {
         return Err(Diagnostic::new(
             Code::BadArgument,
@@ -53,6 +53,7 @@ fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
             format!("the start {start} given to `substring` is negative"),
         ));
     };
+    let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
     let text = evaluator.coerced(args[2], Coercion::STRING, span)?;
     let start = start.min(text.bytes.len());
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(text.bytes.len() - start);
@@ -91,42 +92,4 @@ fn to_xml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
     writer.document(args[0])?;
     let context = writer.context.finish();
     Ok(evaluator.string_with(writer.out.as_bytes(), context))
-}
-
-fn from_json(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    let text = evaluator.expect_plain_string(args[0], span, "as the argument of `fromJSON`")?;
-    let json: serde_json::Value = serde_json::from_slice(text.bytes)
-        .map_err(|error| Diagnostic::new(Code::BadArgument, span, format!("this string is not JSON: {error}")))?;
-    from_json_value(evaluator, &json, span)
-}
-
-pub(super) fn from_json_value(evaluator: &Evaluator<'_>, json: &serde_json::Value, span: Span) -> Result<Value> {
-    use serde_json::Value as Json;
-    Ok(match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Value::Int(number),
-            (None, _) if number.is_u64() => {
-                return Err(Diagnostic::new(
-                    Code::Arithmetic,
-                    span,
-                    format!("the JSON number {number} does not fit an integer"),
-                ));
-            }
-            (None, number) => Value::Float(number.unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => evaluator.string(text.as_bytes()),
-        Json::Array(items) => {
-            let items = items.iter().map(|item| from_json_value(evaluator, item, span));
-            evaluator.list(&items.collect::<Result<Vec<_>>>()?)
-        }
-        Json::Object(fields) => {
-            let symbols = evaluator.session.symbols();
-            let fields = fields
-                .iter()
-                .map(|(name, value)| Ok((symbols.intern(name.as_bytes()), from_json_value(evaluator, value, span)?)));
-            evaluator.set(fields.collect::<Result<Vec<_>>>()?)
-        }
-    })
 }

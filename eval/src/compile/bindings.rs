@@ -67,7 +67,8 @@ impl Unit<'_> {
 
     fn select_source(&mut self, source: usize, name: Symbol, span: Span) -> Expr {
         let path = self.keep_all(vec![(Name::Static(name), span)]);
-        Expr::Select(self.keep(code::Select { subject: Expr::Local(source as u32), path, default: None, span }))
+        let subject = Expr::Local(source as u32);
+        Expr::Select(self.keep(code::Select { subject, path, default: None, simple: true, span }))
     }
 }
 

@@ -6,153 +6,218 @@
 //!   |
 //! 3 |   x = a.fooo;
 //!   |         ^^^^ not in this set
-//!   = while evaluating … --> default.nix:1:1
 //! hint: did you mean `foo`?
+//!   = while evaluating attribute `x` (default.nix:3:3)
 //! ```
 
-use super::{Diagnostic, Label, Severity};
+use super::excerpt::{Excerpt, Mark};
+use super::line::is_deceptive;
+use super::{Diagnostic, Frame, Severity};
 use crate::source::{Source, Sources, Span};
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// How to show diagnostics.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct RenderOptions {
     /// Use ANSI colours.
     pub colour: bool,
-    /// How many frames of the trace to show.
-    pub frames: usize,
+    /// Show the whole trace, with the lines it leads through.
+    pub trace: bool,
 }
 
-impl Default for RenderOptions {
-    fn default() -> Self {
-        Self { colour: false, frames: 4 }
+/// How many frames are shown when the trace is not asked for.
+const FEW_FRAMES: usize = 4;
+
+/// What colour a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paint {
+    Error,
+    Warning,
+    Message,
+    Primary,
+    Frame,
+    Hint,
+}
+
+impl Paint {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Error | Self::Primary => "\x1b[1;31m",
+            Self::Warning => "\x1b[1;33m",
+            Self::Message => "\x1b[1m",
+            Self::Frame => "\x1b[1;34m",
+            Self::Hint => "\x1b[1;32m",
+        }
     }
 }
 
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[1;33m";
-const BLUE: &str = "\x1b[1;34m";
-const GREEN: &str = "\x1b[1;32m";
-const RESET: &str = "\x1b[0m";
-const MAX_WIDTH: usize = 160;
-
-struct Renderer<'a> {
-    sources: &'a Sources,
-    options: RenderOptions,
+/// A text that is being put together, perhaps with colours.
+#[derive(Debug)]
+pub(super) struct Painter {
+    colour: bool,
+    severity: Severity,
     text: String,
+    /// Blanks that are left out if the line ends with them.
+    blanks: String,
+}
+
+impl Painter {
+    pub(super) fn text(&mut self, text: &str) {
+        let kept = text.trim_end_matches(' ');
+        if !kept.is_empty() {
+            self.text.push_str(&std::mem::take(&mut self.blanks));
+            self.text.push_str(kept);
+        }
+        self.blanks.push_str(&text[kept.len()..]);
+    }
+
+    pub(super) fn paint(&mut self, paint: Paint, text: &str) {
+        if !self.colour || text.trim().is_empty() {
+            return self.text(text);
+        }
+        let warns = paint == Paint::Primary && self.severity == Severity::Warning;
+        let paint = if warns { Paint::Warning } else { paint };
+        self.text.push_str(&std::mem::take(&mut self.blanks));
+        self.text.push_str(paint.code());
+        self.text.push_str(text);
+        self.text.push_str("\x1b[0m");
+    }
+
+    pub(super) fn end_line(&mut self) {
+        self.blanks.clear();
+        self.text.push('\n');
+    }
 }
 
 /// The text of a diagnostic, several lines, each ended.
 #[must_use]
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, options: RenderOptions) -> String {
-    let mut renderer = Renderer { sources, options, text: String::new() };
-    renderer.head(diagnostic);
-    let primary = renderer.best_place(diagnostic);
-    renderer.excerpt(&primary, '^');
-    if primary.span != diagnostic.primary.span && !diagnostic.primary.span.is_none() {
-        renderer.excerpt(&diagnostic.primary, '-');
+    let (colour, severity) = (options.colour, diagnostic.severity);
+    let mut painter = Painter { colour, severity, text: String::new(), blanks: String::new() };
+    head(diagnostic, &mut painter);
+    let blocks = blocks(diagnostic, sources);
+    let excerpts: Vec<_> = blocks.iter().map(|(source, marks)| Excerpt::new(source, marks)).collect();
+    let margin = excerpts.iter().map(|excerpt| excerpt.last_line().to_string().len()).max().unwrap_or(1);
+    for excerpt in &excerpts {
+        excerpt.draw(margin, &mut painter);
     }
-    for label in &diagnostic.labels {
-        renderer.excerpt(label, '-');
-    }
-    let caller = renderer.caller(diagnostic, primary.span);
-    if let Some(caller) = &caller {
-        renderer.excerpt(caller, '-');
-    }
-    renderer.trace(diagnostic, primary.span, caller.as_ref());
     for hint in &diagnostic.hints {
-        let word = renderer.paint(GREEN, "hint:");
-        let _ = writeln!(renderer.text, "{word} {hint}");
+        painter.paint(Paint::Hint, "hint:");
+        painter.text(&format!(" {}", clean(hint, options.colour)));
+        painter.end_line();
     }
-    renderer.text
+    trace(diagnostic, sources, options, &mut painter);
+    painter.text
 }
 
-impl Renderer<'_> {
-    fn paint(&self, colour: &str, text: &str) -> String {
-        if self.options.colour { format!("{colour}{text}{RESET}") } else { text.to_owned() }
-    }
+fn head(diagnostic: &Diagnostic, painter: &mut Painter) {
+    let (paint, word) = match diagnostic.severity {
+        Severity::Error => (Paint::Error, "error"),
+        Severity::Warning => (Paint::Warning, "warning"),
+    };
+    painter.paint(paint, &format!("{word}[{}]", diagnostic.code.number()));
+    painter.paint(Paint::Message, &format!(": {}", clean(&diagnostic.message, painter.colour)));
+    painter.end_line();
+}
 
-    fn head(&mut self, diagnostic: &Diagnostic) {
-        let (colour, word) = match diagnostic.severity {
-            Severity::Error => (RED, "error"),
-            Severity::Warning => (YELLOW, "warning"),
-        };
-        let kind = self.paint(colour, &format!("{word}[{}]", diagnostic.code.number()));
-        let message = self.paint(BOLD, &format!(": {}", diagnostic.message));
-        let _ = writeln!(self.text, "{kind}{message}");
-    }
-
-    /// The place to show first: the innermost one that is in a file or text at all.
-    fn best_place(&self, diagnostic: &Diagnostic) -> Label {
-        if !diagnostic.primary.span.is_none() {
-            return diagnostic.primary.clone();
+/// The labels, by source in the order in which the sources are first mentioned.
+fn blocks(diagnostic: &Diagnostic, sources: &Sources) -> Vec<(Arc<Source>, Vec<Mark>)> {
+    let mut blocks: Vec<(Arc<Source>, Vec<Mark>)> = Vec::new();
+    let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.labels);
+    for (index, label) in labels.enumerate() {
+        let Some(source) = find(sources, label.span) else { continue };
+        let mark = Mark { span: label.span, text: clean_line(&label.text), primary: index == 0 };
+        match blocks.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &source)) {
+            Some((_, marks)) => marks.push(mark),
+            None => blocks.push((source, vec![mark])),
         }
-        diagnostic.trace.iter().find(|label| !label.span.is_none()).cloned().unwrap_or(diagnostic.primary.clone())
     }
+    blocks
+}
 
-    /// The innermost place in another file than the error's: where a library was used wrongly, its caller's own line.
-    fn caller(&self, diagnostic: &Diagnostic, primary: Span) -> Option<Label> {
-        let own = self.source(primary)?;
-        let elsewhere = |label: &&Label| self.source(label.span).is_some_and(|source| !Arc::ptr_eq(&source, &own));
-        diagnostic.trace.iter().find(elsewhere).cloned()
+fn find(sources: &Sources, span: Span) -> Option<Arc<Source>> {
+    if span.is_none() { None } else { sources.find(span.start) }
+}
+
+fn trace(diagnostic: &Diagnostic, sources: &Sources, options: RenderOptions, painter: &mut Painter) {
+    let frames = &diagnostic.trace;
+    if options.trace {
+        frames.iter().for_each(|frame| frame_with_excerpt(frame, sources, painter));
+        return;
     }
-
-    fn source(&self, span: Span) -> Option<Arc<Source>> {
-        if span.is_none() { None } else { self.sources.find(span.start) }
-    }
-
-    fn excerpt(&mut self, label: &Label, mark: char) {
-        let Some(source) = self.source(label.span) else { return };
-        let place = source.line_column(label.span.start);
-        let number = place.line.to_string();
-        let margin = " ".repeat(number.len());
-        let (arrow, bar) = (self.paint(BLUE, "-->"), self.paint(BLUE, "|"));
-        let _ = writeln!(self.text, "{margin}{arrow} {}:{}:{}", source.name(), place.line, place.column);
-        let (line, before, marked) = excerpt_line(&source, label.span);
-        let (painted, colour) = (self.paint(BLUE, &number), if mark == '^' { RED } else { BLUE });
-        let marks = mark.to_string().repeat(marked.max(1));
-        let marks = self.paint(colour, format!("{marks} {}", label.text).trim_end());
-        let _ = writeln!(self.text, "{margin} {bar}");
-        let _ = writeln!(self.text, "{painted} {bar} {line}");
-        let _ = writeln!(self.text, "{margin} {bar} {}{marks}", " ".repeat(before));
-    }
-
-    fn trace(&mut self, diagnostic: &Diagnostic, shown: Span, caller: Option<&Label>) {
-        let frames: Vec<_> = diagnostic
-            .trace
-            .iter()
-            .filter(|frame| frame.span != shown || frame.span.is_none())
-            .filter(|frame| Some(*frame) != caller)
-            .collect();
-        for frame in frames.iter().take(self.options.frames) {
-            let place = self.source(frame.span).map_or(String::new(), |source| {
-                let at = source.line_column(frame.span.start);
-                format!(" ({}:{}:{})", source.name(), at.line, at.column)
-            });
-            let _ = writeln!(self.text, "  = {}{place}", frame.text);
-        }
-        if frames.len() > self.options.frames {
-            let _ = writeln!(self.text, "  = and {} more frames", frames.len() - self.options.frames);
-        }
+    // Those in the user's own code say most.
+    let shown = frames.iter().filter(|frame| !frame.library).take(FEW_FRAMES);
+    let shown = shown.inspect(|frame| frame_line(frame, sources, painter)).count();
+    let more = frames.len() - shown;
+    if more > 0 {
+        let (of_library, frames) =
+            (if shown == 0 { " in library code" } else { "" }, if more == 1 { "frame" } else { "frames" });
+        let and = if shown == 0 { "" } else { "and " };
+        let further = if shown == 0 { "" } else { "more " };
+        painter.text(&format!("  = {and}{more} {further}{frames}{of_library}: --trace shows all"));
+        painter.end_line();
     }
 }
 
-/// The first line of a span as it is shown, the columns before the marks, and the number of marks.
-fn excerpt_line(source: &Source, span: Span) -> (String, usize, usize) {
-    let place = source.line_column(span.start);
-    let line = source.line(place.line);
-    let from = (place.column as usize - 1).min(line.len());
-    let length = (source.offset(span.end).saturating_sub(source.offset(span.start))).min(line.len() - from);
-    let skip = from.saturating_sub(MAX_WIDTH / 2);
-    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\t', "    ").replace(char::is_control, " ");
-    let before = show(&line[skip..from]);
-    let marked = show(&line[from..from + length]);
-    let mut text = show(&line[skip..]);
-    if let Some((cut, _)) = text.char_indices().nth(MAX_WIDTH) {
-        text.truncate(cut);
+fn frame_line(frame: &Frame, sources: &Sources, painter: &mut Painter) {
+    let place = find(sources, frame.span).map_or(String::new(), |source| {
+        let at = source.line_column(frame.span.start);
+        format!(" ({}:{}:{})", source.name(), at.line, at.column)
+    });
+    let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
+    painter.text(&format!("  = {}{times}{place}", clean(&frame.text, painter.colour)));
+    painter.end_line();
+}
+
+fn frame_with_excerpt(frame: &Frame, sources: &Sources, painter: &mut Painter) {
+    let Some(source) = find(sources, frame.span) else { return frame_line(frame, sources, painter) };
+    let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
+    painter.text(&format!("  = {}{times}", clean(&frame.text, painter.colour)));
+    painter.end_line();
+    let excerpt = Excerpt::new(&source, &[Mark { span: frame.span, text: String::new(), primary: false }]);
+    excerpt.draw(excerpt.last_line().to_string().len().max(2), painter);
+}
+
+/// A text without what would confuse a terminal: colours stay where colours are shown.
+fn clean(text: &str, colour: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if let Some(length) = colour_length(rest) {
+            if colour {
+                out.push_str(&rest[..length]);
+            }
+            rest = &rest[length..];
+            continue;
+        }
+        let plain = (!character.is_control() && !is_deceptive(character)) || matches!(character, '\n' | '\t');
+        out.push(if plain { character } else { char::REPLACEMENT_CHARACTER });
+        rest = &rest[character.len_utf8()..];
     }
-    let before = before.chars().count();
-    (text, before, marked.chars().count().min(MAX_WIDTH.saturating_sub(before)))
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The length of the escape sequence for a colour that a text begins with.
+fn colour_length(text: &str) -> Option<usize> {
+    let body = text.strip_prefix("\x1b[")?;
+    let end = body.find(|character: char| !character.is_ascii_digit() && character != ';')?;
+    body[end..].starts_with('m').then_some(end + 3)
+}
+
+/// A text as one line.
+fn clean_line(text: &str) -> String {
+    clean(text, false).replace(['\n', '\t'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_do_not_confuse_a_terminal() {
+        assert_eq!(clean("a\x1b[1;31mred\x1b[0m\x07\n", false), "ared\u{fffd}");
+        assert_eq!(clean("a\x1b[1;31mred\x1b[0m", true), "a\x1b[1;31mred\x1b[0m");
+        assert_eq!(clean("\x1b[2J", true), "\u{fffd}[2J");
+    }
 }

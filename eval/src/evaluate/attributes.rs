@@ -5,9 +5,9 @@ use crate::attrs::{Attr, Attrs};
 use crate::code::{AttrsCode, Dynamic, HasAttr, Name, SearchPath, Select};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::env::Env;
-use crate::near::did_you_mean;
-use crate::source::{Pos, Span};
-use crate::symbol::Symbol;
+use crate::near::{did_you_mean, near_names};
+use crate::source::{Origin, Pos, Span};
+use crate::symbol::{Symbol, names};
 use crate::value::Value;
 
 impl Evaluator<'_> {
@@ -15,7 +15,7 @@ impl Evaluator<'_> {
     pub(super) fn select(&self, code: &'static Select, env: Env) -> Result<Value> {
         let mut value = match self.eval(&code.subject, env) {
             Ok(value) => value,
-            Err(error) => return Err(error.at(code.span)),
+            Err(error) => return Err(self.subject_failed(error, code)),
         };
         for (name, span) in code.path {
             let span = *span;
@@ -23,13 +23,13 @@ impl Evaluator<'_> {
             let found = match value {
                 Value::Attrs(attrs) => attrs.get(name),
                 _ if code.default.is_some() => None,
-                other => return Err(self.not_a_set(other, name, code.span)),
+                other => return Err(self.not_a_set(other, name, self.subject(code.span, span))),
             };
             let Some(attr) = found else {
                 return match (&code.default, value) {
                     (Some(default), _) => self.eval(default, env),
                     (None, Value::Attrs(attrs)) => Err(self.missing_attribute(attrs, name, span)),
-                    (None, other) => Err(self.not_a_set(other, name, code.span)),
+                    (None, other) => Err(self.not_a_set(other, name, self.subject(code.span, span))),
                 };
             };
             value = match self.force(attr.value) {
@@ -44,15 +44,14 @@ impl Evaluator<'_> {
     fn attribute_frame(&self, error: Box<Diagnostic>, attr: &Attr, span: Span) -> Box<Diagnostic> {
         let error = if error.code == Code::InfiniteRecursion { error.at(span) } else { error };
         let place = self.session.name_span(attr.pos);
-        let text = format!("while evaluating attribute `{}`", self.session.symbols().display(attr.name));
-        error.frame(place, text)
+        error.attribute_frame(place, attr.name)
     }
 
     pub(super) fn has_attr(&self, code: &'static HasAttr, env: Env) -> Result<bool> {
         let mut value = self.eval(&code.subject, env).map_err(|error| error.at(code.span))?;
         for (index, (name, span)) in code.path.iter().enumerate() {
-            let Value::Attrs(attrs) = value else { return Ok(false) };
             let name = self.name(name, env, *span)?;
+            let Value::Attrs(attrs) = value else { return Ok(false) };
             let Some(attr) = attrs.get(name) else { return Ok(false) };
             if index + 1 < code.path.len() {
                 value = self.force(attr.value)?;
@@ -102,6 +101,9 @@ impl Evaluator<'_> {
         for dynamic in code.dynamic {
             self.add_dynamic(dynamic, inner, &mut attrs)?;
         }
+        if code.overrides.is_none() && (code.recursive || !bindings.sources.is_empty()) {
+            self.recycle(inner, 1);
+        }
         Ok(Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs))))
     }
 
@@ -141,7 +143,7 @@ impl Evaluator<'_> {
         Ok((overridden, attrs))
     }
 
-    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &Attrs) -> Env {
+    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &'static Attrs) -> Env {
         let bindings = &code.bindings;
         let mut builder = self.envs.builder(env, bindings.sources.len() + bindings.items.len());
         let inner = builder.env();
@@ -150,7 +152,11 @@ impl Evaluator<'_> {
         }
         for item in bindings.items {
             let from = if item.outer { env } else { inner };
-            let value = overrides.value(item.name).unwrap_or_else(|| self.delay_binding(&item.value, from));
+            let value = match overrides.value(item.name) {
+                Some(value) => value,
+                None if item.name == names::OVERRIDES => Value::Attrs(overrides),
+                None => self.delay_binding(&item.value, from),
+            };
             builder.push(value);
         }
         inner
@@ -222,7 +228,48 @@ impl Evaluator<'_> {
             _ => None,
         });
         let message = format!("attribute `{}` missing", symbols.display(name));
-        Diagnostic::new(Code::MissingAttribute, span, message).label("not in this set").maybe_hint(hint)
+        Diagnostic::new(Code::MissingAttribute, span, message).label("not in this set").maybe_hint(hint).origin(
+            self.written_at(attrs, symbols.bytes(name)),
+            format!("in this set, without `{}`", symbols.display(name)),
+        )
+    }
+
+    /// Where a set is written: the place of the attribute that is nearest to a name, or else of the first one.
+    fn written_at(&self, attrs: &Attrs, name: &[u8]) -> Span {
+        let symbols = self.session.symbols();
+        let placed = || attrs.all().iter().filter(|attr| attr.pos != Pos::NONE);
+        let near = near_names(name, placed().map(|attr| symbols.bytes(attr.name)));
+        let nearest = near.first().and_then(|name| placed().find(|attr| symbols.bytes(attr.name) == *name));
+        let attr = nearest.or_else(|| placed().min_by_key(|attr| attr.pos));
+        attr.map_or(Span::NONE, |attr| self.session.name_span(attr.pos))
+    }
+
+    /// Where a value is written, of those values that know it.
+    pub(super) fn origin_of(&self, value: Value) -> Span {
+        match value.resolved() {
+            Value::Attrs(attrs) => self.written_at(attrs, b""),
+            Value::Lambda(closure) => closure.lambda.span,
+            _ => Span::NONE,
+        }
+    }
+
+    #[cold]
+    fn subject_failed(&self, error: Box<Diagnostic>, code: &Select) -> Box<Diagnostic> {
+        if error.is_placed() {
+            return error;
+        }
+        error.at(self.subject(code.span, code.path.first().map_or(code.span, |(_, span)| *span)))
+    }
+
+    /// The place of what a name is selected from: what stands before its dot.
+    #[cold]
+    fn subject(&self, selection: Span, name: Span) -> Span {
+        let Some(source) = self.session.sources().find(name.start) else { return selection };
+        let (start, end) = (source.offset(selection.start), source.offset(name.start));
+        let before = source.text.get(start..end).unwrap_or_default();
+        let dot = |byte: &u8| !(byte.is_ascii_whitespace() || matches!(byte, b'.' | b'"' | b'$' | b'{'));
+        let length = before.iter().rposition(dot).map_or(0, |last| last + 1);
+        if length == 0 { selection } else { source.span(start, start + length) }
     }
 
     #[cold]
@@ -232,7 +279,9 @@ impl Evaluator<'_> {
             self.session.symbols().display(name),
             value.describe()
         );
-        Diagnostic::new(Code::WrongType, span, message).label(self.show_short(value))
+        Diagnostic::new(Code::WrongType, span, message)
+            .label(self.show_short(value))
+            .origin(self.origin_of(value), self.show_short(value))
     }
 
     pub(super) fn search_path(&self, code: &'static SearchPath) -> Result<Value> {
@@ -252,8 +301,8 @@ impl Evaluator<'_> {
 
     /// The place of an attribute as Nix gives it: a set of file, line and column, or null.
     pub(crate) fn position(&self, pos: Pos) -> Value {
-        use crate::symbol::names;
-        let Some(source) = self.session.sources().find(pos) else { return Value::Null };
+        let source = self.session.sources().find(pos);
+        let Some(source) = source.filter(|source| matches!(source.origin, Origin::File(_))) else { return Value::Null };
         let place = source.line_column(pos);
         self.set([
             (names::FILE, self.string(source.name().as_bytes())),

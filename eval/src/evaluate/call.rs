@@ -4,13 +4,12 @@ use super::Evaluator;
 use super::run::Started;
 use crate::attrs::Attrs;
 use crate::builtins::Builtin;
-use crate::code::{Call, Expr, Formals, Parameters};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::code::{Call, Expr, Formal, Formals, Parameters};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::env::Env;
 use crate::near::did_you_mean;
 use crate::source::Span;
-use crate::symbol::{Symbol, names};
-use crate::thunk::Thunk;
+use crate::symbol::names;
 use crate::value::{Closure, Partial, Value};
 
 /// Calls with up to so many arguments keep them on the stack.
@@ -37,7 +36,8 @@ impl Evaluator<'_> {
             }
             _ => {
                 let arguments: Vec<_> = code.arguments.iter().map(|argument| self.delay(argument, env)).collect();
-                self.call(function, &arguments, code.span).map(Started::Done)
+                let result = self.call(function, &arguments, code.span);
+                result.map(Started::Done).map_err(|error| error.of_call(&arguments, code.span))
             }
         }
     }
@@ -103,7 +103,7 @@ impl Evaluator<'_> {
                     defaults += 1;
                     builder.push(self.delay_default(default, env));
                 }
-                (None, None) => return Err(self.missing_argument(closure, formal.name, attrs, span)),
+                (None, None) => return Err(self.missing_argument(closure, formal, attrs, span)),
             }
         }
         if !formals.open && attrs.len() != formals.formals.len() - defaults {
@@ -116,7 +116,7 @@ impl Evaluator<'_> {
     fn delay_default(&self, default: &'static Expr, env: Env) -> Value {
         match *default {
             Expr::Const(value) => value,
-            _ => Value::Thunk(self.bump.alloc(Thunk::code(default, env))),
+            _ => self.thunk(default, env),
         }
     }
 
@@ -128,15 +128,15 @@ impl Evaluator<'_> {
     }
 
     #[cold]
-    fn missing_argument(&self, closure: &Closure, name: Symbol, given: &Attrs, span: Span) -> Box<Diagnostic> {
-        let symbols = self.session.symbols();
+    fn missing_argument(&self, closure: &Closure, formal: &Formal, given: &Attrs, span: Span) -> Box<Diagnostic> {
+        let (symbols, name) = (self.session.symbols(), formal.name);
         let message =
             format!("{} is called without required argument `{}`", self.function_name(closure), symbols.display(name));
         let near = did_you_mean(symbols.bytes(name), given.all().iter().map(|attr| symbols.bytes(attr.name)));
         let hint = near.map(|near| format!("among the arguments that were given: {near}"));
         Diagnostic::new(Code::MissingArgument, span, message)
             .label(format!("argument `{}` is missing", symbols.display(name)))
-            .also(closure.lambda.span, "the function is defined here")
+            .also(formal.span, "the function requires it here")
             .maybe_hint(hint)
     }
 
@@ -170,7 +170,8 @@ impl Evaluator<'_> {
                 self.delay(argument, env)
             };
         }
-        (builtin.run)(self, &values[..code.arguments.len()], code.span).map_err(|error| error.at(code.span))
+        let values = &values[..code.arguments.len()];
+        (builtin.run)(self, values, code.span).map_err(|error| error.at(code.span).of_builtin(values, code.span))
     }
 
     /// Applies a function to arguments, one or more.
@@ -205,6 +206,7 @@ impl Evaluator<'_> {
     }
 
     fn call_in_steps(&self, mut function: Value, mut arguments: &[Value], span: Span) -> Result<Value> {
+        let given = arguments.len();
         while !arguments.is_empty() {
             let (value, used) = match self.force(function)? {
                 Value::Lambda(closure) => self.apply_lambda(closure, arguments, span)?,
@@ -214,7 +216,7 @@ impl Evaluator<'_> {
                     let functor = attrs.value(names::FUNCTOR).unwrap_or(Value::Null);
                     (self.call(functor, &[set], span)?, 0)
                 }
-                other => return Err(self.not_a_function(other, span)),
+                other => return Err(self.not_a_function(other, given - arguments.len(), span)),
             };
             function = value;
             arguments = &arguments[used..];
@@ -261,18 +263,31 @@ impl Evaluator<'_> {
         for (slot, value) in values.iter_mut().zip(all) {
             *slot = *value;
         }
-        let value = (builtin.run)(self, &values[..builtin.arity as usize], span)?;
+        let value = (builtin.run)(self, &values[..builtin.arity as usize], span).map_err(Diagnostic::of_other_call)?;
         Ok((self.force(value)?, wanted))
     }
 
+    /// The error for calling what is no function; `used` is how many arguments were taken before it came out.
     #[cold]
-    fn not_a_function(&self, value: Value, span: Span) -> Box<Diagnostic> {
+    fn not_a_function(&self, value: Value, used: usize, span: Span) -> Box<Diagnostic> {
+        if used > 0 {
+            let arguments = if used == 1 { "one argument" } else { &format!("{used} arguments") };
+            let message = format!(
+                "too many arguments: after {arguments} the result is {}, not another function",
+                value.describe()
+            );
+            let error = Diagnostic::new(Code::NotAFunction, span, message).label("this argument is too many");
+            return error.part(CallPart::Argument(used)).hint(MISPLACED_CALL);
+        }
         let message = format!("{} is called like a function", value.describe());
         let error = Diagnostic::new(Code::NotAFunction, span, message).label(self.show_short(value));
+        let error = error.part(CallPart::Function);
         match value {
             Value::Attrs(_) => error.hint("a set can be called only if it has the attribute `__functor`"),
-            Value::Lambda(_) => error,
-            _ => error.hint("inside a list, put calls in brackets; at the end of a binding, check for a missing `;`"),
+            _ => error.hint(MISPLACED_CALL),
         }
     }
 }
+
+/// What to do about a call that was not meant to be one.
+const MISPLACED_CALL: &str = "inside a list, put calls in brackets; at the end of a binding, check for a missing `;`";

@@ -1,6 +1,7 @@
 //! Turning values into strings.
 
 use super::Evaluator;
+use crate::arena::no_memory;
 use crate::context::{Context, ContextBuilder, Element};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::source::Span;
@@ -27,6 +28,9 @@ impl Coercion {
     pub const DERIVATION: Self = Self { copy_paths: true, all_types: true };
 }
 
+/// How many bytes a string may have.
+const MAX_STRING: usize = 1 << 32;
+
 /// A string being put together.
 #[derive(Debug, Default)]
 pub struct Joined {
@@ -34,30 +38,49 @@ pub struct Joined {
     context: ContextBuilder,
     /// The first text, while it is all there is, so that it need not be copied.
     only: Option<&'static Text>,
+    /// Whether a context was added for which there need not be text.
+    mentions: bool,
 }
 
 impl Joined {
     /// Adds a string.
     #[inline]
     pub fn push(&mut self, text: &'static Text) {
-        if self.bytes.is_empty() && self.only.is_none() && text.context.is_none() {
+        if self.bytes.is_empty() && self.only.is_none() && text.context.is_none() && !self.mentions {
             self.only = Some(text);
             return;
         }
         self.settle();
-        self.bytes.extend_from_slice(text.bytes);
+        self.append(text.bytes);
         self.context.add(text.context);
     }
 
     /// Adds bytes without context.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
         self.settle();
-        self.bytes.extend_from_slice(bytes);
+        self.append(bytes);
     }
 
     fn settle(&mut self) {
         if let Some(text) = self.only.take() {
-            self.bytes.extend_from_slice(text.bytes);
+            self.append(text.bytes);
+        }
+    }
+
+    /// Adds bytes, if there is room for them: a string that is joined of itself again and again outgrows any memory.
+    fn append(&mut self, bytes: &[u8]) {
+        if self.bytes.len() + bytes.len() > MAX_STRING || self.bytes.try_reserve(bytes.len()).is_err() {
+            no_memory();
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds a context.
+    pub(crate) fn add_context(&mut self, context: Option<&'static Context>) {
+        if context.is_some() {
+            self.settle();
+            self.mentions = true;
+            self.context.add(context);
         }
     }
 
@@ -141,15 +164,21 @@ impl Evaluator<'_> {
     #[cold]
     fn not_a_string(&self, value: Value, span: Span) -> Box<Diagnostic> {
         let message = format!("cannot turn {} into a string", value.describe());
-        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value));
+        let error = Diagnostic::new(Code::Coercion, span, message).label(self.show_short(value)).found(value);
+        let error = error.origin(self.origin_of(value), self.show_short(value));
         match value {
-            Value::Attrs(_) => error.hint("a set is turned into a string only if it has `outPath` or `__toString`"),
+            Value::Attrs(_) => error.hint(
+                "a set is turned into a string only if it has `outPath` (as a derivation) or `__toString`: \
+                 select one of its attributes, or use `builtins.toJSON`",
+            ),
             Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_) => {
                 error.hint("is the function missing an argument?")
             }
-            Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Null => {
-                error.hint("write `toString` before the value to turn it into a string")
-            }
+            Value::Int(_) | Value::Float(_) => error.hint("write `toString` before the value to turn it into a string"),
+            Value::Bool(_) => error.hint(
+                "write `if … then \"true\" else \"false\"`; `toString` turns true into \"1\" and false into \"\"",
+            ),
+            Value::Null => error.hint("is a value missing? if not, `toString` turns null into the empty string"),
             Value::List(_) => {
                 error.hint("write `toString` before the list, or join it with `builtins.concatStringsSep`")
             }

@@ -13,7 +13,11 @@ impl Evaluator<'_> {
     pub(crate) fn wrong_type(&self, wanted: &str, found: Value, span: Span, role: &str) -> Box<Diagnostic> {
         let space = if role.is_empty() { "" } else { " " };
         let message = format!("{wanted} is expected{space}{role}, but this is {}", found.describe());
-        Diagnostic::new(Code::WrongType, span, message).label(self.show_short(found))
+        let error = Diagnostic::new(Code::WrongType, span, message)
+            .label(self.show_short(found))
+            .origin(self.origin_of(found), self.show_short(found));
+        // What a function gave is no argument, even if it is the same number as one.
+        if role.starts_with("as the result") { error } else { error.found(found) }
     }
 
     /// A set.

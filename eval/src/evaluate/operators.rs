@@ -18,13 +18,21 @@ impl Evaluator<'_> {
             Ok(left) => left,
             Err(error) => return Err(error.at(code.left_span)),
         };
-        if code.operator == Operator::Add && !matches!(left, Value::Int(_)) {
-            return self.add(left, code, env);
+        match code.operator {
+            Operator::Add if !matches!(left, Value::Int(_)) => return self.add(left, code, env),
+            Operator::Update => return self.update(left, code, env),
+            _ => {}
         }
         let right = match self.eval(&code.right, env) {
             Ok(right) => right,
             Err(error) => return Err(error.at(code.right_span)),
         };
+        self.operate(code, left, right)
+    }
+
+    /// The result for two operands.
+    #[inline(always)]
+    pub(super) fn operate(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
         if let (Value::Int(a), Value::Int(b)) = (left, right) {
             return self.integers(code, a, b);
         }
@@ -42,8 +50,6 @@ impl Evaluator<'_> {
             Operator::Equal => return Ok(Value::Bool(a == b)),
             Operator::NotEqual => return Ok(Value::Bool(a != b)),
             Operator::Less => return Ok(Value::Bool(a < b)),
-            Operator::LessEqual => return Ok(Value::Bool(a <= b)),
-            Operator::Greater => return Ok(Value::Bool(a > b)),
             Operator::GreaterEqual => return Ok(Value::Bool(a >= b)),
             _ => return self.other_operands(code, Value::Int(a), Value::Int(b)),
         };
@@ -59,15 +65,8 @@ impl Evaluator<'_> {
             Operator::Equal => Value::Bool(self.equal(left, right, code.span)?),
             Operator::NotEqual => Value::Bool(!self.equal(left, right, code.span)?),
             Operator::Less => Value::Bool(self.compare(left, right, code.span)? == Ordering::Less),
-            // As in Nix, the others are defined by `<`.
-            Operator::LessEqual => Value::Bool(self.compare(right, left, code.span)? != Ordering::Less),
-            Operator::Greater => Value::Bool(self.compare(right, left, code.span)? == Ordering::Less),
+            // As in Nix, the others are defined by `<`; the compiler exchanges the operands of `<=` and `>`.
             Operator::GreaterEqual => Value::Bool(self.compare(left, right, code.span)? != Ordering::Less),
-            Operator::Update => {
-                let left = self.expect_attrs(left, code.left_span, "on the left of `//`")?;
-                let right = self.expect_attrs(right, code.right_span, "on the right of `//`")?;
-                Value::Attrs(left.update(self.bump, right))
-            }
             Operator::Concat => {
                 let left = self.expect_list(left, code.left_span, "on the left of `++`")?;
                 let right = self.expect_list(right, code.right_span, "on the right of `++`")?;
@@ -75,6 +74,15 @@ impl Evaluator<'_> {
             }
             _ => self.floats(code, left, right)?,
         })
+    }
+
+    /// `b // a`: the compiler exchanged the operands.
+    #[inline(never)]
+    fn update(&self, left: Value, code: &'static Binary, env: Env) -> Result<Value> {
+        let over = self.expect_attrs(left, code.left_span, "on the right of `//`")?;
+        let base = self.eval(&code.right, env).map_err(|error| error.at(code.right_span))?;
+        let base = self.expect_attrs(base, code.right_span, "on the left of `//`")?;
+        Ok(Value::Attrs(base.update(self.bump, over)))
     }
 
     fn concat(&self, left: &'static List, right: &'static List) -> Value {
@@ -93,7 +101,7 @@ impl Evaluator<'_> {
     }
 
     fn floats(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
-        let place = format!("in `{}`", symbol(code.operator));
+        let place = format!("in `{}`", code.operator.symbol());
         let a = self.expect_number(left, code.left_span, &place)?;
         let b = self.expect_number(right, code.right_span, &place)?;
         Ok(Value::Float(match code.operator {
@@ -139,7 +147,8 @@ impl Evaluator<'_> {
             Value::Int(number) => {
                 number.checked_neg().map(Value::Int).ok_or_else(|| overflow("subtracting", 0, number, code.span))
             }
-            Value::Float(number) => Ok(Value::Float(-number)),
+            // `-x` is `0 - x`, so there is no negative zero.
+            Value::Float(number) => Ok(Value::Float(0.0 - number)),
             other => Err(self.wrong_type("a number", other, code.span, "behind `-`")),
         }
     }
@@ -210,14 +219,4 @@ pub(crate) fn overflow(verb: &str, a: i64, b: i64, span: Span) -> Box<Diagnostic
 #[cold]
 pub(crate) fn division_by_zero(span: Span) -> Box<Diagnostic> {
     Diagnostic::new(Code::DivisionByZero, span, "division by zero")
-}
-
-fn symbol(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        _ => "an operator",
-    }
 }

@@ -1,6 +1,7 @@
 //! Running code whose last step is more code: calls, conditions, bindings. A call in tail position takes no native stack.
 
 use super::Evaluator;
+use super::crew::{Crew, MAIN, gave_up};
 use crate::arena::Stop;
 use crate::code::{Binary, Call, Expr, Lambda};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -74,9 +75,7 @@ impl Evaluator<'_> {
                     expr = &code.body;
                 }
                 Expr::Assert(code) => {
-                    if !self.condition(&code.condition, env, code.span)? {
-                        return Err(assertion_failed(code.span));
-                    }
+                    self.check_assertion(code, env)?;
                     expr = &code.body;
                 }
                 Expr::Logical(code) => {
@@ -115,7 +114,7 @@ impl Evaluator<'_> {
         if calls > self.session.settings().max_call_depth.saturating_mul(TAIL_CALLS_PER_DEPTH) {
             return Err(self.too_many_calls(span));
         }
-        if self.budget.stopped() { Err(self.stopped(span)) } else { Ok(()) }
+        if self.budget.stopped() || self.is_closed() { Err(self.stopped(span)) } else { Ok(()) }
     }
 
     #[cold]
@@ -148,34 +147,31 @@ impl Evaluator<'_> {
         if (&raw const marker).addr() <= self.stack_end {
             return Err(stack_exhausted(span));
         }
-        if self.budget.stopped() { Err(self.stopped(span)) } else { Ok(()) }
+        if self.budget.stopped() || self.is_closed() { Err(self.stopped(span)) } else { Ok(()) }
+    }
+
+    /// Whether this is a helper that must end.
+    #[inline]
+    fn is_closed(&self) -> bool {
+        self.owner != MAIN && self.crew.is_some_and(Crew::closed)
     }
 
     #[cold]
     fn stopped(&self, span: Span) -> Box<Diagnostic> {
+        if self.owner != MAIN {
+            // An interruption is for the main thread to report.
+            return gave_up();
+        }
         match self.budget.stop() {
-            Some(Stop::Memory) => {
-                let limit = self.budget.limit() >> 20;
-                Diagnostic::new(Code::MemoryLimit, span, format!("evaluation takes more than {limit} MiB of memory"))
-                    .hint("does the recursion ever end? if it does, raise the limit")
-            }
+            Some(Stop::Memory) => self.session.memory_limit(span),
             _ => Diagnostic::new(Code::Interrupted, span, "evaluation was interrupted"),
         }
     }
 
     #[cold]
     pub(super) fn call_frame(&self, error: Box<Diagnostic>, span: Span, lambda: &Lambda) -> Box<Diagnostic> {
-        let text = match lambda.name {
-            Some(name) => format!("while calling `{}`", self.session.symbols().display(name)),
-            None => "while calling a function".to_owned(),
-        };
-        error.frame(span, text)
+        error.call_frame(span, lambda.name)
     }
-}
-
-#[cold]
-fn assertion_failed(span: Span) -> Box<Diagnostic> {
-    Diagnostic::new(Code::AssertionFailed, span, "assertion failed").label("this is false")
 }
 
 #[cold]

@@ -64,7 +64,7 @@ pub(crate) fn json(number: f64) -> String {
         return format!("{sign}0.0");
     }
     let (all, exponent) = digits(number, None);
-    if !(-5..15).contains(&exponent) {
+    if !(-4..15).contains(&exponent) {
         return format!("{sign}{}", exponent_form(&all, exponent));
     }
     format!("{sign}{}", plain_form(&all, exponent, ".0"))

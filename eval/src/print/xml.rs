@@ -6,7 +6,7 @@ use crate::code::Parameters;
 use crate::context::ContextBuilder;
 use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
-use crate::source::{Pos, Span};
+use crate::source::{Origin, Pos, Span, behind_blank};
 use crate::symbol::names;
 use crate::value::{Closure, Value};
 use rustc_hash::FxHashSet;
@@ -46,6 +46,8 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         self.indent();
         self.out.push('<');
         self.out.push_str(name);
+        let mut attributes: Vec<_> = attributes.iter().collect();
+        attributes.sort_unstable_by_key(|(key, _)| *key);
         for (key, value) in attributes {
             self.out.push_str(&format!(" {key}=\"{}\"", escape(value)));
         }
@@ -95,6 +97,15 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             Value::Attrs(attrs) if self.evaluator.is_derivation(attrs)? => return self.derivation(attrs),
             Value::Attrs(attrs) => return self.element("attrs", &[], |writer| writer.attrs(attrs)),
             Value::Lambda(closure) => return self.function(closure),
+            Value::Builtin(builtin) if builtin.name == "derivation" => {
+                let attributes = [("ellipsis", "1".to_owned()), ("name", "drvAttrs".to_owned())];
+                return self.element("function", &[], |writer| {
+                    writer.element("attrspat", &attributes, |writer| {
+                        writer.empty("attr", &[("name", "outputs".to_owned())]);
+                        Ok(())
+                    })
+                });
+            }
             Value::Builtin(_) | Value::Partial(_) => self.empty("unevaluated", &[]),
             Value::Thunk(_) => self.empty("unevaluated", &[]),
         }
@@ -105,7 +116,11 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         let source = self.evaluator.session.sources().find(pos).filter(|_| self.places);
         source.map_or(Vec::new(), |source| {
             let at = source.line_column(pos);
-            vec![("path", source.name()), ("line", at.line.to_string()), ("column", at.column.to_string())]
+            let mut place = vec![("line", at.line.to_string()), ("column", at.column.to_string())];
+            if let Origin::File(_) = source.origin {
+                place.push(("path", source.name()));
+            }
+            place
         })
     }
 
@@ -126,10 +141,13 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
             if let Value::String(text) = value {
                 attributes.push((key, String::from_utf8_lossy(text.bytes).into_owned()));
-                path = path.or(Some(text.bytes));
+                if name == names::DRV_PATH {
+                    path = Some(text.bytes);
+                }
             }
         }
-        let first = path.is_none_or(|path| self.seen.insert(String::from_utf8_lossy(path).into_owned()));
+        // As in Nix, one without `drvPath` counts as known.
+        let first = path.is_some_and(|path| self.seen.insert(String::from_utf8_lossy(path).into_owned()));
         self.element("derivation", &attributes, |writer| {
             if first {
                 writer.attrs(attrs)
@@ -142,7 +160,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
 
     fn function(&mut self, closure: &Closure) -> Result<()> {
         let symbols = self.evaluator.session.symbols();
-        let place = self.place(closure.lambda.span.start);
+        let place = self.place(closure.lambda.start);
         self.element("function", &place, |writer| {
             match &closure.lambda.parameters {
                 Parameters::Set(formals) => {
@@ -150,6 +168,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
                     if formals.open {
                         attributes.push(("ellipsis", "1".to_owned()));
                     }
+                    attributes.extend(formals.whole_name.map(|name| ("name", symbols.display(name))));
                     let mut names: Vec<_> = formals.formals.iter().map(|formal| symbols.display(formal.name)).collect();
                     names.sort_unstable();
                     return writer.element("attrspat", &attributes, |writer| {
@@ -158,13 +177,27 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
                     });
                 }
                 Parameters::Names(_) => {
-                    let name = writer.evaluator.session.name_text(closure.lambda.span);
+                    let name = parameter(writer.evaluator, closure).map_or(String::new(), |(_, name)| name);
                     writer.empty("varpat", &[("name", name)]);
                 }
             }
             Ok(())
         })
     }
+}
+
+/// Place and name of the parameter that a function `a: b: …` takes next; of a set pattern, just the place.
+pub(super) fn parameter(evaluator: &Evaluator<'_>, closure: &Closure) -> Option<(Pos, String)> {
+    let source = evaluator.session.sources().find(closure.lambda.start)?;
+    let mut rest = &source.text[source.offset(closure.lambda.start)..];
+    for _ in 0..closure.applied.len() {
+        let colon = rest.iter().position(|byte| *byte == b':').map_or(rest.len(), |at| at + 1);
+        rest = behind_blank(&rest[colon..]);
+    }
+    let name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'\'');
+    let start = source.text.len() - rest.len();
+    let name = String::from_utf8_lossy(&rest[..rest.iter().take_while(name).count()]).into_owned();
+    Some((source.span(start, start).start, name))
 }
 
 fn escape(text: &str) -> String {

@@ -98,6 +98,32 @@ pub enum Operator {
     Concat,
 }
 
+impl Operator {
+    /// How it is written.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::PipeFrom => "<|",
+            Self::PipeInto => "|>",
+            Self::Implies => "->",
+            Self::Or => "||",
+            Self::And => "&&",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+            Self::Update => "//",
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Concat => "++",
+        }
+    }
+}
+
 /// A function.
 #[derive(Debug, Clone)]
 pub struct Lambda {

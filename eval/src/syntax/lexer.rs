@@ -85,6 +85,12 @@ pub(crate) fn lex(text: &[u8], offset: usize) -> Lexeme {
     Lexeme { token, start, end: start + length }
 }
 
+/// The first byte of the token at `offset` or behind the white space and comments there.
+pub(crate) fn first_byte(text: &[u8], offset: usize) -> Option<u8> {
+    let (start, closed) = skip_blank(text, offset);
+    if closed { text.get(start).copied() } else { None }
+}
+
 /// Skips white space and comments; false when a comment has no end.
 fn skip_blank(text: &[u8], mut offset: usize) -> (usize, bool) {
     loop {

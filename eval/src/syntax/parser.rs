@@ -25,7 +25,7 @@ mod wording;
 
 use super::ast::{Expr, ExprKind, Lambda, Operator, Pattern};
 use super::kind::Kind;
-use super::lexer::{Keyword, Lexeme, Token, lex};
+use super::lexer::{Keyword, Lexeme, Token, first_byte, lex};
 use super::record::Recorder;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
@@ -252,18 +252,23 @@ impl<'a, R: Recorder> Parser<'a, R> {
         lex(&self.source.text, lexeme.end)
     }
 
+    /// The first byte of the token behind a token.
+    fn byte_behind(&self, lexeme: Lexeme) -> Option<u8> {
+        first_byte(&self.source.text, lexeme.end)
+    }
+
     fn let_has_brace(&self) -> bool {
-        self.behind(self.current).token == Token::Symbol("{")
+        self.byte_behind(self.current) == Some(b'{')
     }
 
     fn name_starts_lambda(&self) -> bool {
-        matches!(self.behind(self.current).token, Token::Symbol(":" | "@"))
+        matches!(self.byte_behind(self.current), Some(b':' | b'@'))
     }
 
     /// Whether `{` opens a pattern: `{ }:`, `{ }@`, `{ ...`, `{ a,`, `{ a ?`, `{ a }:`, `{ a }@`.
     fn brace_starts_lambda(&self) -> bool {
         let first = self.behind(self.current);
-        let close = |lexeme| matches!(self.behind(lexeme).token, Token::Symbol(":" | "@"));
+        let close = |lexeme| matches!(self.byte_behind(lexeme), Some(b':' | b'@'));
         match first.token {
             Token::Symbol("...") => true,
             Token::Symbol("}") => close(first),

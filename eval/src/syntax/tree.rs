@@ -57,6 +57,17 @@ impl Tree {
         &self.text
     }
 
+    /// How deeply elements nest.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let mut depths: Vec<usize> = Vec::with_capacity(self.elements.len());
+        for (number, element) in self.elements.iter().enumerate() {
+            let outer = if number == 0 { 0 } else { depths[element.parent as usize] };
+            depths.push(outer + 1);
+        }
+        depths.into_iter().max().unwrap_or(0)
+    }
+
     /// All tokens in the order of the text.
     pub fn tokens(&self) -> impl DoubleEndedIterator<Item = Element<'_>> {
         self.root().tokens()

@@ -1,4 +1,10 @@
-{ fetchSource, libc, mkPackage, ncurses, readline }:
+{
+  fetchSource,
+  libc,
+  mkPackage,
+  ncurses,
+  readline,
+}:
 
 mkPackage rec {
   pname = "bash";
@@ -11,8 +17,15 @@ mkPackage rec {
   };
 
   style = "autotools";
-  buildInputs = [ ncurses readline ];
-  runtime = [ libc ncurses readline ];
+  buildInputs = [
+    ncurses
+    readline
+  ];
+  runtime = [
+    libc
+    ncurses
+    readline
+  ];
 
   configureFlags = [
     "--with-curses"

@@ -1,4 +1,9 @@
-{ bash, fetchSource, libc, mkPackage }:
+{
+  bash,
+  fetchSource,
+  libc,
+  mkPackage,
+}:
 
 mkPackage rec {
   pname = "bzip2";
@@ -11,7 +16,10 @@ mkPackage rec {
   };
 
   style = "make";
-  runtime = [ bash libc ]; # bzdiff and its like are shell scripts
+  runtime = [
+    bash
+    libc
+  ]; # bzdiff and its like are shell scripts
 
   # The makefile knows neither DESTDIR nor the shared library, which has a makefile of its own for the same objects.
   phases = {

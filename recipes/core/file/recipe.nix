@@ -1,4 +1,9 @@
-{ fetchSource, libc, mkPackage, zlib }:
+{
+  fetchSource,
+  libc,
+  mkPackage,
+  zlib,
+}:
 
 mkPackage rec {
   pname = "file";
@@ -12,7 +17,10 @@ mkPackage rec {
 
   style = "autotools";
   buildInputs = [ zlib ];
-  runtime = [ libc zlib ];
+  runtime = [
+    libc
+    zlib
+  ];
 
   verify = [
     "usr/bin/file"

@@ -1,4 +1,9 @@
-{ bash, fetchSource, libc, mkPackage }:
+{
+  bash,
+  fetchSource,
+  libc,
+  mkPackage,
+}:
 
 mkPackage rec {
   pname = "findutils";
@@ -11,7 +16,10 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ bash libc ]; # updatedb is a shell script
+  runtime = [
+    bash
+    libc
+  ]; # updatedb is a shell script
 
   verify = [
     "usr/bin/find"

@@ -1,4 +1,9 @@
-{ bash, fetchSource, libc, mkPackage }:
+{
+  bash,
+  fetchSource,
+  libc,
+  mkPackage,
+}:
 
 mkPackage rec {
   pname = "grep";
@@ -11,7 +16,10 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ bash libc ]; # egrep and fgrep are shell scripts
+  runtime = [
+    bash
+    libc
+  ]; # egrep and fgrep are shell scripts
 
   verify = [
     "usr/bin/grep"

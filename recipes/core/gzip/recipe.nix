@@ -1,4 +1,9 @@
-{ bash, fetchSource, libc, mkPackage }:
+{
+  bash,
+  fetchSource,
+  libc,
+  mkPackage,
+}:
 
 mkPackage rec {
   pname = "gzip";
@@ -11,7 +16,10 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ bash libc ]; # zgrep and its like are shell scripts
+  runtime = [
+    bash
+    libc
+  ]; # zgrep and its like are shell scripts
 
   # A test runs `more`, which the seed lacks.
   phases.beforeCheck = "ln -s cat /usr/bin/more";

@@ -1,4 +1,9 @@
-{ fetchSource, libc, mkPackage, ncurses }:
+{
+  fetchSource,
+  libc,
+  mkPackage,
+  ncurses,
+}:
 
 mkPackage rec {
   pname = "less";
@@ -12,7 +17,10 @@ mkPackage rec {
 
   style = "autotools";
   buildInputs = [ ncurses ];
-  runtime = [ libc ncurses ];
+  runtime = [
+    libc
+    ncurses
+  ];
 
   tests = {
     policy = "off";

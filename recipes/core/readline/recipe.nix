@@ -1,4 +1,9 @@
-{ fetchSource, libc, mkPackage, ncurses }:
+{
+  fetchSource,
+  libc,
+  mkPackage,
+  ncurses,
+}:
 
 mkPackage rec {
   pname = "readline";
@@ -12,7 +17,10 @@ mkPackage rec {
 
   style = "autotools";
   buildInputs = [ ncurses ];
-  runtime = [ libc ncurses ];
+  runtime = [
+    libc
+    ncurses
+  ];
 
   # Without these its libraries do not say that they need ncurses.
   configureFlags = [ "--with-curses" ];

@@ -1,4 +1,8 @@
-{ fetchSource, libc, mkPackage }:
+{
+  fetchSource,
+  libc,
+  mkPackage,
+}:
 
 mkPackage rec {
   pname = "sed";

@@ -1,4 +1,9 @@
-{ bash, fetchSource, libc, mkPackage }:
+{
+  bash,
+  fetchSource,
+  libc,
+  mkPackage,
+}:
 
 mkPackage rec {
   pname = "xz";
@@ -11,7 +16,10 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [ bash libc ]; # xzgrep and its like are shell scripts
+  runtime = [
+    bash
+    libc
+  ]; # xzgrep and its like are shell scripts
 
   verify = [
     "usr/bin/xz"

@@ -1,5 +1,9 @@
 # The smallest program that links against a package of the tree: zlib's own example of using zlib.
-{ libc, mkPackage, zlib }:
+{
+  libc,
+  mkPackage,
+  zlib,
+}:
 
 mkPackage {
   pname = "zpipe";
@@ -7,7 +11,10 @@ mkPackage {
 
   style = "custom";
   buildInputs = [ zlib ];
-  runtime = [ libc zlib ];
+  runtime = [
+    libc
+    zlib
+  ];
 
   phases = {
     build = "cc -O2 -o zpipe examples/zpipe.c -lz";

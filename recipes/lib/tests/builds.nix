@@ -2,7 +2,9 @@
 #
 #     larder build recipes/lib/tests/builds.nix#good.NAME          must succeed
 #     larder build recipes/lib/tests/builds.nix#bad.NAME.package   must fail, and its log must have `says`
-{ system ? builtins.currentSystem or "x86_64-linux" }:
+{
+  system ? builtins.currentSystem or "x86_64-linux",
+}:
 
 let
   inherit (import ../../. { inherit system; }) lib libc zlib;
@@ -10,14 +12,28 @@ let
 
   installTrue = ''install -D /usr/bin/true "$out/usr/bin/tool"'';
 
-  package = pname: arguments: lib.mkPackage ({
-    inherit pname;
-    version = "1";
-    style = "custom";
-    runtime = [ libc ];
-    verify = [ "usr/bin/tool" ];
-    meta = { description = "Test of the phases"; licence = "MIT"; };
-  } // arguments // { phases = { install = installTrue; } // arguments.phases or { }; });
+  package =
+    pname: arguments:
+    lib.mkPackage (
+      {
+        inherit pname;
+        version = "1";
+        style = "custom";
+        runtime = [ libc ];
+        verify = [ "usr/bin/tool" ];
+        meta = {
+          description = "Test of the phases";
+          licence = "MIT";
+        };
+      }
+      // arguments
+      // {
+        phases = {
+          install = installTrue;
+        }
+        // arguments.phases or { };
+      }
+    );
 
   good = mapAttrs package {
     smallest = { };
@@ -34,7 +50,10 @@ let
     two-outputs = {
       source = zlib.source;
       outputs.dev = [ "usr/include" ];
-      verify = [ "usr/bin/tool" "/usr/include/zlib.h" ];
+      verify = [
+        "usr/bin/tool"
+        "/usr/include/zlib.h"
+      ];
       phases.afterInstall = ''install -D -m 644 zlib.h "$out/usr/include/zlib.h"'';
     };
     uses-an-output = {
@@ -49,7 +68,10 @@ let
       };
     };
     known-failures = {
-      tests = { policy = "known-failures"; reason = "a test of the tests"; };
+      tests = {
+        policy = "known-failures";
+        reason = "a test of the tests";
+      };
       phases.check = "false; touch /tmp/went-on";
       phases.afterInstall = "test ! -e /tmp/went-on";
     };
@@ -96,7 +118,11 @@ let
       says = "phase install failed: the shell ended with status 1";
     };
     patch-that-does-not-fit = {
-      arguments = { source = zlib.source; patches = [ ./append.patch ]; phases.beforePatch = "echo other > README"; };
+      arguments = {
+        source = zlib.source;
+        patches = [ ./append.patch ];
+        phases.beforePatch = "echo other > README";
+      };
       says = "phase patch failed: exit status 1 from: patch";
     };
     output-of-nothing = {
@@ -107,5 +133,8 @@ let
 in
 {
   inherit good;
-  bad = mapAttrs (name: failure: { package = package name failure.arguments; inherit (failure) says; }) failures;
+  bad = mapAttrs (name: failure: {
+    package = package name failure.arguments;
+    inherit (failure) says;
+  }) failures;
 }

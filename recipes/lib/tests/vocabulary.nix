@@ -2,7 +2,15 @@
 #
 #     larder eval --strict --file recipes/lib/tests/vocabulary.nix
 let
-  inherit (builtins) any attrNames attrValues elem filter isString tryEval;
+  inherit (builtins)
+    any
+    attrNames
+    attrValues
+    elem
+    filter
+    isString
+    tryEval
+    ;
 
   recipes = import ../../. { system = "x86_64-linux"; };
   inherit (recipes) lib tiers;
@@ -12,19 +20,42 @@ let
   names = packages: map (package: package.pname) packages;
 
   # A package that is never built: only its arguments matter.
-  package = arguments: lib.mkPackage ({
-    pname = "sample";
-    version = "1";
-    style = "custom";
-    verify = [ "usr/bin/sample" ];
-    meta = { description = "Sample"; licence = "MIT"; };
-  } // arguments);
+  package =
+    arguments:
+    lib.mkPackage (
+      {
+        pname = "sample";
+        version = "1";
+        style = "custom";
+        verify = [ "usr/bin/sample" ];
+        meta = {
+          description = "Sample";
+          licence = "MIT";
+        };
+      }
+      // arguments
+    );
   refusedPackage = arguments: refused (package arguments).drvPath;
 
   leaf = package { pname = "leaf"; };
-  middle = package { pname = "middle"; runtime = [ leaf ]; };
-  top = package { pname = "top"; runtime = [ middle leaf ]; };
-  user = package { pname = "user"; buildInputs = [ top leaf ]; };
+  middle = package {
+    pname = "middle";
+    runtime = [ leaf ];
+  };
+  top = package {
+    pname = "top";
+    runtime = [
+      middle
+      leaf
+    ];
+  };
+  user = package {
+    pname = "user";
+    buildInputs = [
+      top
+      leaf
+    ];
+  };
 
   pin = {
     name = "a";
@@ -37,51 +68,135 @@ let
 
   cases = {
     "a plain package evaluates" = isString (package { }).drvPath;
-    "an unknown argument is refused" = refused (package { configureflags = [ ]; });
+    "an unknown argument is refused" = refused (package {
+      configureflags = [ ];
+    });
     "an unknown style is refused" = refusedPackage { style = "autotool"; };
     "an unknown phase is refused" = refusedPackage { phases.postInstall = ""; };
-    "an unknown member of tests is refused" = refusedPackage { tests = { policy = "on"; why = ""; }; };
+    "an unknown member of tests is refused" = refusedPackage {
+      tests = {
+        policy = "on";
+        why = "";
+      };
+    };
     "an unknown tests policy is refused" = refusedPackage { tests.policy = "maybe"; };
     "tests that are off need a reason" = refusedPackage { tests.policy = "off"; };
-    "tests may be off with a reason" = isString (package { tests = { policy = "off"; reason = "slow"; }; }).drvPath;
+    "tests may be off with a reason" =
+      isString
+        (package {
+          tests = {
+            policy = "off";
+            reason = "slow";
+          };
+        }).drvPath;
     "an empty promise is refused" = refusedPackage { verify = [ ]; };
     "an unhashed source is refused" = refusedPackage { source = "https://example.org/sample.tar.gz"; };
     "an unhashed patch is refused" = refusedPackage { patches = [ "https://example.org/fix.patch" ]; };
     "a build input must be a package" = refusedPackage { buildInputs = [ "zlib" ]; };
     "a style that builds needs a source" = refusedPackage { style = "make"; };
     "a pending package cannot be built" = refusedPackage { pending = "needs a patch"; };
-    "a pending package has its description" = (package { pending = "needs a patch"; }).meta.licence == "MIT";
-    "further outputs are attributes" = isString (package { outputs.dev = [ "usr/include" ]; }).dev.outPath;
+    "a pending package has its description" =
+      (package { pending = "needs a patch"; }).meta.licence == "MIT";
+    "further outputs are attributes" =
+      isString
+        (package { outputs.dev = [ "usr/include" ]; }).dev.outPath;
 
-    "a source needs a whole hash" = refused
-      (lib.fetchSource { name = "a"; version = "1"; urls = [ "https://example.org/a" ]; hash = "sha256:12"; });
-    "a source needs a url" = refused
-      (lib.fetchSource { name = "a"; version = "1"; urls = [ ]; hash = "sha256-AA=="; });
+    "a source needs a whole hash" = refused (
+      lib.fetchSource {
+        name = "a";
+        version = "1";
+        urls = [ "https://example.org/a" ];
+        hash = "sha256:12";
+      }
+    );
+    "a source needs a url" = refused (
+      lib.fetchSource {
+        name = "a";
+        version = "1";
+        urls = [ ];
+        hash = "sha256-AA==";
+      }
+    );
 
     "pins are found by name" = byName [ pin ] == { a = pin; };
-    "a name pinned twice is refused" = refused (byName [ pin pin ]);
+    "a name pinned twice is refused" = refused (byName [
+      pin
+      pin
+    ]);
     "a pin without a hash is refused" = refused (byName [ (removeAttrs pin [ "sha256" ]) ]);
     "a pin with a bad hash is refused" = refused (byName [ (pin // { sha256 = "12"; }) ]);
     "the seed is for one system" = refused (import ../../. { system = "aarch64-linux"; }).hello.drvPath;
 
-    "a closure has every package once" = names (lib.closure [ top leaf ]) == [ "top" "leaf" "middle" ];
+    "a closure has every package once" =
+      names (
+        lib.closure [
+          top
+          leaf
+        ]
+      ) == [
+        "top"
+        "leaf"
+        "middle"
+      ];
     "a closure of nothing is empty" = lib.closure [ ] == [ ];
     "the root is the seed and the closure" =
-      map (tree: tree.pname or tree.name) user.root == [ "seed" "top" "leaf" "middle" ];
-    "build inputs win over the seed" = names user.override == [ "top" "leaf" "middle" ];
+      map (tree: tree.pname or tree.name) user.root == [
+        "seed"
+        "top"
+        "leaf"
+        "middle"
+      ];
+    "build inputs win over the seed" =
+      names user.override == [
+        "top"
+        "leaf"
+        "middle"
+      ];
 
-    "the distance counts edits" = map (distance "zlib") [ "zlib" "zilb" "xlib" "zlibs" "" ] == [ 0 2 1 1 4 ];
-    "near names come nearest first" = nearNames "configureflags" [ "makeFlags" "configureFlags" ] == [ "configureFlags" ];
-    "no name is near to a strange one" = nearNames "qqqqqq" [ "bash" "hello" ] == [ ];
+    "the distance counts edits" =
+      map (distance "zlib") [
+        "zlib"
+        "zilb"
+        "xlib"
+        "zlibs"
+        ""
+      ] == [
+        0
+        2
+        1
+        1
+        4
+      ];
+    "near names come nearest first" =
+      nearNames "configureflags" [
+        "makeFlags"
+        "configureFlags"
+      ] == [ "configureFlags" ];
+    "no name is near to a strange one" =
+      nearNames "qqqqqq" [
+        "bash"
+        "hello"
+      ] == [ ];
 
-    "words survive the shell" = lib.shell.words [ "a b" "it's" ] == "'a b' 'it'\\''s'";
+    "words survive the shell" =
+      lib.shell.words [
+        "a b"
+        "it's"
+      ] == "'a b' 'it'\\''s'";
 
-    "every package is in a tier" = filter
-      (name: !(elem name [ "lib" "phases" "tiers" ]) && !(any (tier: tier ? ${name}) (attrValues tiers)))
-      (attrNames recipes) == [ ];
-    "every recipe evaluates" = builtins.all
-      (name: isString tiers.core.${name}.drvPath)
-      (attrNames tiers.core);
+    "every package is in a tier" =
+      filter (
+        name:
+        !(elem name [
+          "lib"
+          "phases"
+          "tiers"
+        ])
+        && !(any (tier: tier ? ${name}) (attrValues tiers))
+      ) (attrNames recipes) == [ ];
+    "every recipe evaluates" = builtins.all (name: isString tiers.core.${name}.drvPath) (
+      attrNames tiers.core
+    );
   };
 in
 filter (name: !cases.${name}) (attrNames cases)

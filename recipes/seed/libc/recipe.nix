@@ -1,6 +1,12 @@
 # The C library that everything built with the seed needs at run time. It is a seed tree, so nothing that needs it may
 # reach an image.
-{ compose, readPins, unpackDeb, usrMerge, write }:
+{
+  compose,
+  readPins,
+  unpackDeb,
+  usrMerge,
+  write,
+}:
 
 let
   pin = (readPins ../pins.json).libc6;
@@ -9,10 +15,17 @@ compose {
   name = "libc-${pin.version}";
   root = [
     (unpackDeb { inherit pin; })
-    (write { name = "libc-links"; entries = usrMerge; })
+    (write {
+      name = "libc-links";
+      entries = usrMerge;
+    })
   ];
-} // {
+}
+// {
   pname = "libc";
   inherit (pin) version;
-  meta = { description = "GNU C library, from the seed"; licence = "LGPL-2.1-or-later"; };
+  meta = {
+    description = "GNU C library, from the seed";
+    licence = "LGPL-2.1-or-later";
+  };
 }

@@ -1,6 +1,13 @@
 # The standard environment: the pinned Debian packages that compile C, as one tree, and the links that their maintainer
 # scripts would have made. Users are the sandbox's to give. Nothing of the seed may reach an image.
-{ compose, readPins, system, unpackDeb, usrMerge, write }:
+{
+  compose,
+  readPins,
+  system,
+  unpackDeb,
+  usrMerge,
+  write,
+}:
 
 let
   pins = readPins ../pins.json;
@@ -12,7 +19,8 @@ let
     "usr/bin/x86_64-linux-gnu-lto-dump-12"
     "usr/lib/x86_64-linux-gnu/gconv"
     "usr/share/perl5"
-  ] ++ map (file: "${compiler}/${file}") [
+  ]
+  ++ map (file: "${compiler}/${file}") [
     "libasan.a"
     "libhwasan.a"
     "liblsan.a"
@@ -31,8 +39,19 @@ let
     };
   };
 in
-if system != "x86_64-linux" then throw "the seed is pinned for x86_64-linux only, not for ${system}"
-else compose {
-  name = "seed";
-  root = [ links ] ++ map (pin: unpackDeb { inherit pin; exclude = unused; }) (builtins.attrValues pins);
-}
+if system != "x86_64-linux" then
+  throw "the seed is pinned for x86_64-linux only, not for ${system}"
+else
+  compose {
+    name = "seed";
+    root = [
+      links
+    ]
+    ++ map (
+      pin:
+      unpackDeb {
+        inherit pin;
+        exclude = unused;
+      }
+    ) (builtins.attrValues pins);
+  }

@@ -1,1 +1,1 @@
-builtins.fetchurl "http://example.org"
+builtins.fetchGit "http://example.org"

@@ -1,1 +1,1 @@
-fetchTarball "http://example.org"
+fetchTree "http://example.org"

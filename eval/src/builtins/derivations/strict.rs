@@ -40,11 +40,12 @@ const NOT_IN_ENV: &[Symbol] = &[
     names::IGNORE_NULLS,
 ];
 
-pub(super) fn derivation_strict(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+pub(in crate::builtins) fn derivation_strict(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let attrs = evaluator.expect_attrs(args[0], span, "as the argument of `derivationStrict`")?;
-    let name = attrs.get(names::NAME);
-    let place = name.map_or(span, |attr| evaluator.session.name_span(attr.pos));
-    let span = if span.is_none() { place } else { span };
+    let span = match attrs.get(names::NAME) {
+        Some(name) if span.is_none() => evaluator.session.name_span(name.pos),
+        _ => span,
+    };
     let mut reader = Reader { evaluator, attrs, span, context: ContextBuilder::default(), name: String::new() };
     let named = reader.read_name()?;
     reader.name = named.to_string();
@@ -135,10 +136,9 @@ impl Reader<'_, '_> {
 
     /// A value as text of the derivation; what it mentions becomes an input.
     fn text(&mut self, name: Symbol, value: Value) -> Result<String> {
-        let place = self.place(name);
-        let text = self.evaluator.coerced(value, Coercion::DERIVATION, place).map_err(|error| {
-            let shown = self.evaluator.session.symbols().display(name);
-            error.frame(place, format!("while evaluating attribute `{shown}` of derivation `{}`", self.name))
+        let text = self.evaluator.coerced(value, Coercion::DERIVATION, Span::NONE).map_err(|error| {
+            let (place, shown) = (self.place(name), self.evaluator.session.symbols().display(name));
+            error.at(place).frame(place, format!("while evaluating attribute `{shown}` of derivation `{}`", self.name))
         })?;
         self.context.add(text.context);
         self.utf8(name, text.bytes)

@@ -1,0 +1,1 @@
+let count = 0; in 100 / count

@@ -1,0 +1,1 @@
+fetchTarball "http://example.org/x.tar.gz"

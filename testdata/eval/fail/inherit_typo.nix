@@ -1,0 +1,3 @@
+let
+  version = "1";
+in { inherit verison; }

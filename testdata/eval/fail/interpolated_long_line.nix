@@ -1,0 +1,1 @@
+{ description = "Lorem ipsum dolor sit amet, consectetur adipisici elit, sed eiusmod tempor incidunt ut labore et dolore magna aliqua. Ut enim ad minim veniam, quis nostrud exercitation ullamco laboris nisi ut aliquid ex ea commodi consequat ${toString undefinedName} Quis aute iure reprehenderit in voluptate velit esse cillum dolore eu fugiat nulla pariatur."; }

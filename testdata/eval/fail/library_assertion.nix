@@ -1,0 +1,5 @@
+let
+  lib = import ./library;
+in {
+  jobs = lib.positive (3 - 5);
+}

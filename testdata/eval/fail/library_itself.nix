@@ -1,0 +1,2 @@
+# What is wrong in the text of a library is wrong whoever imports it.
+import ./library/broken.nix

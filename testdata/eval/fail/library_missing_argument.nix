@@ -1,0 +1,3 @@
+let
+  lib = import ./library;
+in lib.callWith { pkgs = 1; lib = 2; } ({ pkg, lib }: lib)

@@ -1,0 +1,5 @@
+let
+  lib = import ./library;
+in {
+  names = lib.named [ { name = "a"; } { nmae = "b"; } ];
+}

@@ -1,0 +1,4 @@
+let
+  lib = import ./library;
+  version = null;
+in [ (lib.check version) ]

@@ -1,0 +1,1 @@
+{ buildInputs = [ ]; }.buildinputs

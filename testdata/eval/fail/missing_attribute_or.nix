@@ -1,0 +1,1 @@
+let config = { services.nginx.enable = true; }; in config.services.ngnix.enable

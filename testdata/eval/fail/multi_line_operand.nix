@@ -1,0 +1,5 @@
+[ 1 ] ++ (
+  if true
+  then { a = 1; }
+  else [ ]
+)

@@ -1,0 +1,1 @@
+(derivation { name = "x"; system = "s"; builder = "/b"; inputs = [ { version = "1"; } ]; }).drvPath

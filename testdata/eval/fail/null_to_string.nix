@@ -1,0 +1,1 @@
+let config = { port = null; }; in "port=${config.port}"

@@ -1,0 +1,1 @@
+let version = 2; in ./files/${version}/src

@@ -1,0 +1,1 @@
+import ./recursion_import.nix

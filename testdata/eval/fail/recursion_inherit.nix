@@ -1,0 +1,4 @@
+let
+  inherit (pkgs) lib;
+  pkgs = { lib = lib.extend { }; };
+in lib

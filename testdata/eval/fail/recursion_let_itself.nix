@@ -1,0 +1,1 @@
+let version = "1"; in let version = version + ".0"; in version

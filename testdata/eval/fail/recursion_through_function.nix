@@ -1,0 +1,5 @@
+let
+  config = { port = 80 + offset; };
+  offset = lookup "offset";
+  lookup = key: config.port;
+in config.port

@@ -1,0 +1,1 @@
+let set = with set; a // { a = 1; }; in set

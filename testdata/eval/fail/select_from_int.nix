@@ -1,0 +1,1 @@
+let config = { port = 80; }; in config.port.number

@@ -1,0 +1,1 @@
+let config = { user = null; }; in config.user.name

@@ -1,0 +1,1 @@
+let stdEnv = 1; in stdenv
