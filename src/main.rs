@@ -8,6 +8,7 @@ mod evaluations;
 mod host_io;
 mod installable;
 mod interrupt;
+mod lsp;
 mod output;
 mod progress;
 mod realising;

@@ -83,7 +83,9 @@ impl Evaluator<'_> {
         let mut diagnostic = file_error(error, span);
         let path = match error {
             IoError::NotFound { path } => path,
-            IoError::Failed { path, .. } if matches!(self.io.file_type(path), Ok(Some(FileType::Directory))) => {
+            IoError::Failed { path, .. }
+                if matches!(self.session.io.file_type(path), Ok(Some(FileType::Directory))) =>
+            {
                 diagnostic.message = format!("{} is a directory, not a file", path.display());
                 return diagnostic.hint("`builtins.readDir` gives what is in it");
             }
