@@ -15,6 +15,7 @@ mod instantiate;
 mod lint;
 mod log;
 mod ls;
+mod lsp;
 mod parse;
 mod query;
 mod realise;
@@ -71,6 +72,8 @@ commands! {
     Parse => parse,
     /// Find what should be otherwise in files of the language
     Lint => lint,
+    /// Serve editors: the language server protocol on standard input and output
+    Lsp => lsp,
     /// Format Nix files in the official style
     Fmt => fmt,
     /// Evaluate installables to derivations and print their store paths

@@ -7,10 +7,14 @@ use crate::evaluations::{Recorder, Source};
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use eval::{Argument, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Input, OutputName, STORE_DIR, StorePath};
+
+/// More threads are used only when asked for.
+const MOST_THREADS: usize = 8;
 
 /// How expressions are evaluated.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,6 +31,15 @@ pub(crate) struct EvalArgs {
     /// Evaluate, even what nothing has changed of since it was evaluated last
     #[arg(long)]
     pub(crate) no_eval_cache: bool,
+    /// How many threads evaluate; results are the same for any number [default: one for each processor, at most 8]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// End evaluation when its values take more memory than this, as 500M or 4G
+    #[arg(long, value_name = "SIZE", value_parser = crate::text::parse_bytes)]
+    max_memory: Option<u64>,
+    /// Whether parts that are not evaluated will be shown as such.
+    #[arg(skip)]
+    shows_delayed: bool,
     #[command(flatten)]
     errors: ErrorArgs,
 }
@@ -53,9 +66,21 @@ enum ErrorFormat {
 }
 
 impl EvalArgs {
+    /// The same, where parts that are not evaluated will be shown as such.
+    pub(crate) fn showing_delayed(self) -> Self {
+        Self { shows_delayed: true, ..self }
+    }
+
     pub(crate) fn settings(&self) -> eval::Settings {
         let mut settings = eval::Settings::new(system());
         settings.impure = self.impure.then(impure);
+        settings.threads =
+            self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        if self.threads.is_none() {
+            settings.threads = settings.threads.min(MOST_THREADS);
+        }
+        settings.max_memory = self.max_memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        settings.ahead = !self.shows_delayed;
         settings
     }
 

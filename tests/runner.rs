@@ -22,6 +22,7 @@ mod test_garbage;
 mod test_incremental;
 mod test_interruption;
 mod test_lint;
+mod test_lsp;
 mod test_measurements;
 mod test_namespaces;
 mod test_network;

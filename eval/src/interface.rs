@@ -4,6 +4,7 @@ use crate::attrs::Attrs;
 use crate::code::Parameters;
 use crate::context::Element;
 use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::crew::Wanted;
 use crate::evaluate::{Coercion, Evaluator};
 use crate::print::{by_name, json::JsonWriter, xml::XmlWriter};
 use crate::session::{Failure, Session};
@@ -111,6 +112,7 @@ impl Session {
     /// When a part has no JSON form, and what evaluation raises.
     pub fn print_json(&self, value: Value) -> std::result::Result<Vec<u8>, Failure> {
         self.run(|evaluator| {
+            evaluator.announce([Wanted::Deep(value)].into_iter());
             let mut writer = JsonWriter::new(evaluator, Span::NONE);
             writer.value(value)?;
             Ok(writer.out)

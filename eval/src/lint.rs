@@ -20,6 +20,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::near::did_you_mean;
 use crate::syntax::Parsed;
 use crate::syntax::tree::{Element, Tree};
+use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Something that should be otherwise.
@@ -142,25 +143,28 @@ pub fn lint(parsed: &Parsed, resolution: &Resolution) -> Vec<Finding> {
 /// Variables that nothing defines: evaluating the text fails, wherever they stand.
 #[must_use]
 pub fn undefined(resolution: &Resolution) -> Vec<Finding> {
-    let undefined = resolution.uses().iter().filter(|found| found.target == Target::Undefined);
-    let finding = |found: &crate::analysis::Use| {
-        let visible = resolution.visible(found.scope);
-        let mut known: Vec<&[u8]> = crate::builtins::global_names().map(str::as_bytes).collect::<Vec<_>>();
-        for definition in visible {
-            known.push(resolution.definitions()[definition].name.as_bytes());
-        }
-        let member = crate::builtins::member_names().find(|name| *name == found.name);
-        let hint = match member {
-            Some(member) => Some(format!("write `builtins.{member}`")),
-            None => did_you_mean(found.name.as_bytes(), known.into_iter()),
-        };
-        let message = format!("undefined variable `{}`", found.name);
-        Finding {
-            code: Code::UndefinedVariable,
-            severity: Severity::Error,
-            hint,
-            ..Finding::new(Rule::UnusedBinding, found.range.clone(), message).label("not defined here")
-        }
-    };
-    undefined.map(finding).collect()
+    // A name that is missing is often missing many times.
+    let mut hints: FxHashMap<(&str, usize), Option<String>> = FxHashMap::default();
+    let mut findings = Vec::new();
+    for found in resolution.uses().iter().filter(|found| found.target == Target::Undefined) {
+        let (name, scope) = (found.name.as_str(), found.scope);
+        let hint = hints.entry((name, scope)).or_insert_with(|| near(resolution, name, scope)).clone();
+        let (code, severity) = (Code::UndefinedVariable, Severity::Error);
+        let message = format!("undefined variable `{name}`");
+        let finding = Finding::new(Rule::UnusedBinding, found.range.clone(), message).label("not defined here");
+        findings.push(Finding { code, severity, hint, ..finding });
+    }
+    findings
+}
+
+/// What may be meant by a name that is not defined.
+fn near(resolution: &Resolution, name: &str, scope: usize) -> Option<String> {
+    if crate::builtins::member_names().any(|member| member == name) {
+        return Some(format!("write `builtins.{name}`"));
+    }
+    let mut known: Vec<&[u8]> = crate::builtins::global_names().map(str::as_bytes).collect::<Vec<_>>();
+    for definition in resolution.visible(scope) {
+        known.push(resolution.definitions()[definition].name.as_bytes());
+    }
+    did_you_mean(name.as_bytes(), known.into_iter())
 }

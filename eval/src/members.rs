@@ -3,6 +3,7 @@
 use crate::attrs::Attrs;
 use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
+use crate::evaluate::crew::Wanted;
 use crate::interface::DerivationRef;
 use crate::print::by_name;
 use crate::reads::Read;
@@ -47,6 +48,11 @@ impl Session {
         self.run(|evaluator| {
             let (set, above) =
                 evaluator.reading(|| path.iter().try_fold(value, |value, name| evaluator.attribute(value, name)))?;
+            let symbols = self.symbols();
+            if let Value::Attrs(attrs) = set.resolved() {
+                let wanted = attributes.iter().filter_map(|name| attrs.value(symbols.find(name)?));
+                evaluator.announce(wanted.map(Wanted::Derivations));
+            }
             for name in attributes {
                 let (member, read) = evaluator.reading(|| evaluator.member(evaluator.attribute(set, name)?, false))?;
                 each(name, member, self.reads().set(vec![above, read]));
@@ -88,7 +94,7 @@ impl Evaluator<'_> {
         Ok(Member::Set(names.filter(|name| is_plain(name)).collect()))
     }
 
-    fn is_open(&self, attrs: &Attrs) -> Result<bool> {
+    pub(crate) fn is_open(&self, attrs: &Attrs) -> Result<bool> {
         match attrs.value(names::RECURSE) {
             Some(value) => self.expect_bool(value, Span::NONE, "as `recurseForDerivations`"),
             None => Ok(false),

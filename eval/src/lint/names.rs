@@ -49,10 +49,12 @@ fn is_used(linter: &Linter<'_>, definition: &Definition, uses: &[usize]) -> bool
 
 /// Whether a name of a set pattern is used through the name of the whole: then the pattern says what may be given.
 fn is_taken_whole(linter: &Linter<'_>, definition: &Definition) -> bool {
+    if definition.kind != DefinitionKind::Formal {
+        return false;
+    }
     let siblings = &linter.resolution.scopes()[definition.scope].definitions;
     let whole = |&&number: &&usize| linter.resolution.definitions()[number].kind == DefinitionKind::Whole;
-    let whole = siblings.iter().find(whole).filter(|_| definition.kind == DefinitionKind::Formal);
-    whole.is_some_and(|&whole| linter.resolution.uses_of(whole).next().is_some())
+    siblings.iter().find(whole).is_some_and(|&whole| linter.resolution.uses_of(whole).next().is_some())
 }
 
 fn unused(linter: &mut Linter<'_>, definition: &Definition) {

@@ -222,6 +222,7 @@ fn search_path(rest: &[u8]) -> Result<usize, nom::Err<nom::error::Error<Input<'_
 
 /// `[a-zA-Z][a-zA-Z0-9+.-]*:[…]+`
 fn uri(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
+    // Bounded as segments are: `a.a.a.…` is looked at again at each of its names.
     let scheme = take_while_m_n(0, MAX_SEGMENT, |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let rest = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || b"%/?:@&=+$,-_.!~*'".contains(&byte));
     recognize((take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic()), scheme, char(':'), rest)).parse(input)
