@@ -1,6 +1,6 @@
 //! Installables: what a command line names things by. `PATH#ATTR`, a store path, or the beginning of a digest.
 
-use crate::context::{Context, system};
+use crate::context::{Context, memory, system};
 use crate::error::CliError;
 use crate::evaluating::{Evaluating, source_of};
 use crate::evaluations::{Recorder, Source};
@@ -34,7 +34,7 @@ pub(crate) struct EvalArgs {
     /// How many threads evaluate; results are the same for any number [default: one for each processor, at most 8]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// End evaluation when its values take more memory than this, as 500M or 4G
+    /// End evaluation when its values take more memory than this, as 500M or 4G [default: three quarters of what there is]
     #[arg(long, value_name = "SIZE", value_parser = crate::text::parse_bytes)]
     max_memory: Option<u64>,
     /// Whether parts that are not evaluated will be shown as such.
@@ -79,7 +79,8 @@ impl EvalArgs {
         if self.threads.is_none() {
             settings.threads = settings.threads.min(MOST_THREADS);
         }
-        settings.max_memory = self.max_memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let max_memory = self.max_memory.or_else(|| memory().map(|bytes| bytes / 4 * 3));
+        settings.max_memory = max_memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         settings.ahead = !self.shows_delayed;
         settings
     }

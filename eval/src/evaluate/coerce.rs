@@ -111,6 +111,11 @@ impl Joined {
 }
 
 impl Evaluator<'_> {
+    /// Fails when a text of so many bytes is longer than memory allows.
+    pub(crate) fn check_room(&self, bytes: usize, span: Span) -> Result<()> {
+        if bytes > self.budget.limit().min(MAX_STRING) { Err(self.session.memory_limit(span)) } else { Ok(()) }
+    }
+
     /// An empty string to put something together in.
     pub(crate) fn joined(&self) -> Joined {
         let room = self.budget.limit().min(MAX_STRING);

@@ -25,6 +25,7 @@ impl<'a, 'b> JsonWriter<'a, 'b> {
     /// Writes a value, which is forced with all its parts.
     pub(crate) fn value(&mut self, value: Value) -> Result<()> {
         self.evaluator.check_stack(self.span)?;
+        self.evaluator.check_room(self.out.len(), self.span)?;
         match self.evaluator.force(value)? {
             Value::Null => self.out.extend_from_slice(b"null"),
             Value::Bool(value) => self.out.extend_from_slice(if value { b"true" } else { b"false" }),

@@ -80,6 +80,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
 
     fn value(&mut self, value: Value) -> Result<()> {
         self.evaluator.check_stack(self.span)?;
+        self.evaluator.check_room(self.out.len(), self.span)?;
         let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
         match value {
             Value::Null => self.empty("null", &[]),
