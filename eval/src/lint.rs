@@ -15,7 +15,7 @@ mod rule;
 pub use edit::{Edit, Fix, apply, fix};
 pub use rule::Rule;
 
-use crate::analysis::{Resolution, Target, Use};
+use crate::analysis::{Resolution, Target};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::near::did_you_mean;
 use crate::syntax::Parsed;
