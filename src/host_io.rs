@@ -54,8 +54,13 @@ impl HostIo {
         if derivations.is_empty() { Ok(()) } else { self.store.add_derivations(derivations) }
     }
 
+    /// The store.
+    pub(crate) fn store(&self) -> &LocalStore {
+        &self.store
+    }
+
     /// Where a path is: those of the store are wherever the store is.
-    fn host(&self, path: &Path) -> PathBuf {
+    pub(crate) fn host(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(STORE_DIR) {
             Ok(inside) => self.store.layout().store().join(inside),
             Err(_) => path.to_owned(),

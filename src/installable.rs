@@ -2,13 +2,19 @@
 
 use crate::context::{Context, system};
 use crate::error::CliError;
+use crate::evaluating::{Evaluating, source_of};
+use crate::evaluations::{Recorder, Source};
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
-use eval::{Argument, DerivationRef, Failure, Impure, RenderOptions, Session, Value, render, to_json};
+use eval::{Argument, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Input, OutputName, STORE_DIR, StorePath};
+
+/// More threads are used only when asked for.
+const MOST_THREADS: usize = 8;
 
 /// How expressions are evaluated.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -22,6 +28,18 @@ pub(crate) struct EvalArgs {
     /// Pass NAME a string, where a function asks for it
     #[arg(long = "argstr", num_args = 2, value_names = ["NAME", "STRING"], action = clap::ArgAction::Append)]
     strings: Vec<String>,
+    /// Evaluate, even what nothing has changed of since it was evaluated last
+    #[arg(long)]
+    pub(crate) no_eval_cache: bool,
+    /// How many threads evaluate; results are the same for any number [default: one for each processor, at most 8]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// End evaluation when its values take more memory than this, as 500M or 4G
+    #[arg(long, value_name = "SIZE", value_parser = crate::text::parse_bytes)]
+    max_memory: Option<u64>,
+    /// Whether parts that are not evaluated will be shown as such.
+    #[arg(skip)]
+    shows_delayed: bool,
     #[command(flatten)]
     errors: ErrorArgs,
 }
@@ -48,7 +66,25 @@ enum ErrorFormat {
 }
 
 impl EvalArgs {
-    fn all(&self) -> Vec<(String, Argument)> {
+    /// The same, where parts that are not evaluated will be shown as such.
+    pub(crate) fn showing_delayed(self) -> Self {
+        Self { shows_delayed: true, ..self }
+    }
+
+    pub(crate) fn settings(&self) -> eval::Settings {
+        let mut settings = eval::Settings::new(system());
+        settings.impure = self.impure.then(impure);
+        settings.threads =
+            self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        if self.threads.is_none() {
+            settings.threads = settings.threads.min(MOST_THREADS);
+        }
+        settings.max_memory = self.max_memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        settings.ahead = !self.shows_delayed;
+        settings
+    }
+
+    pub(crate) fn all(&self) -> Vec<(String, Argument)> {
         let pairs =
             |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
         let arguments = pairs(&self.arguments).into_iter().map(|(name, text)| (name, Argument::Expr(text)));
@@ -61,6 +97,8 @@ impl EvalArgs {
 pub(crate) struct Evaluation {
     pub(crate) session: Arc<Session>,
     io: Arc<HostIo>,
+    /// Keeps the answers of the outside, when what comes of them is to be remembered.
+    recorder: Option<Arc<Recorder>>,
     arguments: Vec<(String, Argument)>,
     /// How errors are shown.
     pub(crate) errors: ErrorArgs,
@@ -68,16 +106,40 @@ pub(crate) struct Evaluation {
 
 impl Evaluation {
     pub(crate) fn new(context: &Context, args: &EvalArgs) -> Result<Self, CliError> {
+        Self::of(context, args, false)
+    }
+
+    /// The same, and it is recorded what results rest on, where they may be remembered.
+    pub(crate) fn recording(context: &Context, args: &EvalArgs) -> Result<Self, CliError> {
+        Self::of(context, args, !args.no_eval_cache && !args.impure)
+    }
+
+    fn of(context: &Context, args: &EvalArgs, record: bool) -> Result<Self, CliError> {
         let store = Arc::clone(context.store()?);
         let builder_store = Arc::clone(&store);
         let settings = context.builder(None, false)?.settings().clone();
         let realise =
             move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
         let io = Arc::new(HostIo::new(store, Box::new(realise)));
-        let mut settings = eval::Settings::new(system());
-        settings.impure = args.impure.then(impure);
-        let session = Arc::new(Session::new(settings, Arc::clone(&io) as Arc<dyn eval::EvalIo>));
-        Ok(Self { session, io, arguments: args.all(), errors: args.errors })
+        let mut settings = args.settings();
+        settings.record_reads = record;
+        let recorder = settings.record_reads.then(|| Arc::new(Recorder::new(Arc::clone(&io))));
+        let outside: Arc<dyn eval::EvalIo> = match &recorder {
+            Some(recorder) => Arc::clone(recorder) as _,
+            None => Arc::clone(&io) as _,
+        };
+        let session = Arc::new(Session::new(settings, outside));
+        Ok(Self { session, io, recorder, arguments: args.all(), errors: args.errors })
+    }
+
+    /// What was read, and the answers.
+    pub(crate) fn recorded(&self) -> Option<(&Reads, &Recorder)> {
+        Some((self.session.reads(), self.recorder.as_deref()?))
+    }
+
+    /// What was read since the last time, and something more.
+    pub(crate) fn reads_with(&self, read: Read) -> Read {
+        self.session.reads().set(vec![read, self.session.take_reads()])
     }
 
     /// Keeps what evaluation has made, so that it can be built.
@@ -200,27 +262,56 @@ impl Target {
 
 /// Finds out what installables name. Evaluates what must be evaluated, in one session, and keeps the derivations.
 pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
-    let mut evaluation = None;
+    let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     for text in installables {
         if let Some(target) = in_store(context, text)? {
             targets.push(target);
             continue;
         }
-        let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
-        let path = if path.is_empty() { "." } else { path };
-        if evaluation.is_none() {
-            evaluation = Some(Evaluation::new(context, args)?);
-        }
-        let evaluation: &Evaluation = evaluation.as_ref().expect("made above");
-        let value = evaluation.select(evaluation.file(Path::new(path))?, attribute)?;
-        let DerivationRef { path, output, .. } = evaluation.derivation(value, text)?;
+        let (source, attribute) = source_and_attribute(text)?;
+        let DerivationRef { path, output, .. } = evaluating.derivation(&source, attribute, text)?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
-    if let Some(evaluation) = evaluation {
-        evaluation.flush()?;
-    }
+    evaluating.finish()?;
     Ok(targets)
+}
+
+/// The same, where a set of derivations names all of them.
+pub(crate) fn resolve_sets(
+    context: &Context,
+    installables: &[String],
+    args: &EvalArgs,
+) -> Result<Vec<Target>, CliError> {
+    let mut evaluating = Evaluating::new(context, args);
+    let mut targets = Vec::new();
+    let mut failed = None;
+    for text in installables {
+        if let Some(target) = in_store(context, text)? {
+            targets.push(target);
+            continue;
+        }
+        let (source, attribute) = source_and_attribute(text)?;
+        match evaluating.derivations(&source, attribute, text) {
+            Ok(derivations) => targets.extend(
+                derivations
+                    .into_iter()
+                    .map(|DerivationRef { path, output, .. }| Target::Derivation { path, output: Some(output) }),
+            ),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    // What was evaluated before something failed is worth remembering.
+    evaluating.finish()?;
+    failed.map_or(Ok(targets), Err)
+}
+
+fn source_and_attribute(text: &str) -> Result<(Source, &str), CliError> {
+    let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
+    Ok((source_of(Path::new(if path.is_empty() { "." } else { path }))?, attribute))
 }
 
 /// What a text names in the store, if it has the form of something there; `None` if it is to be evaluated.

@@ -3,6 +3,8 @@
 mod commands;
 mod context;
 mod error;
+mod evaluating;
+mod evaluations;
 mod host_io;
 mod installable;
 mod interrupt;
@@ -22,6 +24,10 @@ use error::CliError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// Evaluation makes and drops many small things; with this one it takes a quarter less time than with the C library's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Turns recipes into systems: derivations, a rootless sandbox, a content-addressed store.
 #[derive(Debug, Parser)]

@@ -19,6 +19,7 @@ mod test_evaluate;
 mod test_fetch;
 mod test_format;
 mod test_garbage;
+mod test_incremental;
 mod test_interruption;
 mod test_lint;
 mod test_lsp;

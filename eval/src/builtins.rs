@@ -207,7 +207,7 @@ pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
     let attr = |(name, value): (&str, Value)| Attr { name: symbols.intern(name.as_bytes()), pos: Pos::NONE, value };
     let builtins = Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, members.into_iter().map(attr).collect())));
     own.claim(0, true);
-    own.fulfil(builtins, true);
+    own.fulfil(builtins, crate::reads::Read::NONE, true);
     globals.insert(names::BUILTINS, builtins);
     globals
 }

@@ -81,6 +81,8 @@ pub(crate) enum CallPart {
     Argument(usize),
     /// An element of an argument that is a list.
     Element(usize, usize),
+    /// No part of a call: the set of a `with` around a variable, counted from the innermost.
+    With(usize),
 }
 
 /// A value that is compared by identity.

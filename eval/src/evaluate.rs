@@ -22,6 +22,7 @@ use crate::code::{Binary, Expr, Lambda, Select};
 use crate::diagnostic::{Diagnostic, Result};
 use crate::env::{Env, Envs};
 use crate::outcome::Outcome;
+use crate::reads::{Frame, Frames};
 use crate::session::Session;
 use crate::source::Span;
 use crate::symbol::Symbol;
@@ -43,6 +44,7 @@ pub struct Evaluator<'a> {
     bump: &'static Arena,
     budget: Arc<Budget>,
     envs: Envs,
+    frames: Frames,
     depth: Cell<usize>,
     regexes: RefCell<FxHashMap<Vec<u8>, Arc<Pattern>>>,
     /// The address that the stack must not grow beyond.
@@ -68,6 +70,7 @@ impl<'a> Evaluator<'a> {
             bump,
             budget,
             envs,
+            frames: Frames::default(),
             depth: Cell::new(0),
             regexes: RefCell::default(),
             stack_end,
@@ -82,6 +85,12 @@ impl<'a> Evaluator<'a> {
     #[inline]
     pub(crate) fn bump(&self) -> &'static Arena {
         self.bump
+    }
+
+    /// What is noted of reads.
+    #[inline]
+    pub(crate) fn frames(&self) -> &Frames {
+        &self.frames
     }
 
     /// Regular expressions that were compiled before.
@@ -209,8 +218,12 @@ impl<'a> Evaluator<'a> {
 
     #[inline(never)]
     fn compute(&self, thunk: &'static Thunk) -> Outcome {
-        let result = match thunk.claim(self.owner, self.alone) {
-            Claim::Done(value) => return Outcome::new(Ok(value)),
+        let claim = thunk.claim(self.owner, self.alone);
+        let outer = match claim {
+            Claim::Done(value, read) => {
+                self.frames.note(read);
+                return Outcome::new(Ok(value));
+            }
             Claim::Busy(owner) if owner == self.owner => {
                 return Outcome::new(Err(Diagnostic::infinite_recursion(address(thunk))));
             }
@@ -220,7 +233,10 @@ impl<'a> Evaluator<'a> {
                     Err(error) => Outcome::new(Err(error)),
                 };
             }
-            Claim::Code(expr, env) => return self.compute_code(thunk, expr, env),
+            _ => self.frames.begin(),
+        };
+        let result = match claim {
+            Claim::Code(expr, env) => return self.compute_code(thunk, expr, env, outer),
             Claim::Call(function, argument) => self.call(function, &[argument], Span::NONE),
             Claim::CallNamed(function, attr) => {
                 let name = Value::String(self.session.symbols().text(attr.name));
@@ -230,16 +246,23 @@ impl<'a> Evaluator<'a> {
                 }
             }
             Claim::Apply(Apply { function, arguments }) => self.call(*function, arguments, Span::NONE),
+            Claim::Done(..) | Claim::Busy(_) => unreachable!("handled above"),
         };
-        self.settle(thunk, result)
+        self.settle(thunk, result, outer)
     }
 
     /// Ends the computation of a thunk.
     #[inline]
-    fn settle(&self, thunk: &'static Thunk, result: Result<Value>) -> Outcome {
+    fn settle(&self, thunk: &'static Thunk, result: Result<Value>, outer: Frame) -> Outcome {
         let (awaited, result) = match result {
-            Ok(value) => (thunk.fulfil(value, self.alone), Ok(value)),
-            Err(error) => (thunk.release(), Err(error.leave(address(thunk)))),
+            Ok(value) => {
+                let read = self.frames.end(outer, self.session.reads());
+                (thunk.fulfil(value, read, self.alone), Ok(value))
+            }
+            Err(error) => {
+                self.frames.fail(outer);
+                (thunk.release(), Err(error.leave(address(thunk))))
+            }
         };
         if let (true, Some(crew)) = (awaited, self.crew) {
             crew.wake();
@@ -248,12 +271,12 @@ impl<'a> Evaluator<'a> {
     }
 
     #[inline]
-    fn compute_code(&self, thunk: &'static Thunk, expr: &'static Expr, env: Env) -> Outcome {
+    fn compute_code(&self, thunk: &'static Thunk, expr: &'static Expr, env: Env, outer: Frame) -> Outcome {
         let result = self.check_stack(Span::NONE).and_then(|()| self.eval(expr, env));
         if result.is_ok() {
             self.release(env);
         }
-        self.settle(thunk, result)
+        self.settle(thunk, result, outer)
     }
 
     /// A thunk of code in an environment.

@@ -4,6 +4,7 @@ use crate::attrs::Attrs;
 use crate::code::Parameters;
 use crate::context::Element;
 use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::crew::Wanted;
 use crate::evaluate::{Coercion, Evaluator};
 use crate::print::{by_name, json::JsonWriter, xml::XmlWriter};
 use crate::session::{Failure, Session};
@@ -40,7 +41,7 @@ impl Session {
     /// Whatever is wrong with the text, and what evaluation raises.
     pub fn eval_file(&self, path: &Path) -> std::result::Result<Value, Failure> {
         self.run(|evaluator| {
-            let file = self.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
+            let file = evaluator.resolve_import(crate::paths::to_bytes(path), Span::NONE)?;
             self.begin_with_file(crate::paths::from_bytes(&file));
             self.import(evaluator, &file, Span::NONE)
         })
@@ -111,6 +112,7 @@ impl Session {
     /// When a part has no JSON form, and what evaluation raises.
     pub fn print_json(&self, value: Value) -> std::result::Result<Vec<u8>, Failure> {
         self.run(|evaluator| {
+            evaluator.announce([Wanted::Deep(value)].into_iter());
             let mut writer = JsonWriter::new(evaluator, Span::NONE);
             writer.value(value)?;
             Ok(writer.out)
@@ -192,7 +194,7 @@ impl Evaluator<'_> {
         self.call(value, &[set], Span::NONE)
     }
 
-    fn derivation_ref(&self, attrs: &Attrs) -> Result<DerivationRef> {
+    pub(crate) fn derivation_ref(&self, attrs: &'static Attrs) -> Result<DerivationRef> {
         let path = self.required(attrs, names::DRV_PATH, Span::NONE, "a derivation has one")?;
         let path = self.expect_string(path, Span::NONE, "as `drvPath`")?;
         let derivation = path.context.and_then(|context| match context.elements() {

@@ -74,6 +74,7 @@ pub enum IoError {
 /// All that the evaluator asks of the outside.
 ///
 /// Answers must not change while a session lives: the evaluator keeps what it was told.
+/// Whatever the evaluator asks here it notes, too, so that it is known what values rest on (see [`crate::reads`]).
 pub trait EvalIo: Send + Sync {
     /// The content of a file; links are followed.
     ///

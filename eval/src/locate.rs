@@ -17,8 +17,27 @@ pub(crate) fn call_part(tree: &Expr, call: Span, part: CallPart) -> Option<Span>
                 ExprKind::List(items) => items.get(element)?.span,
                 _ => arguments[index].span,
             },
+            CallPart::With(_) => return None,
         })
     })
+}
+
+/// The place of the set of a `with` around a place, counted from the innermost.
+pub(crate) fn with_around(tree: &Expr, place: Span, index: usize) -> Option<Span> {
+    let contains = |expr: &&Expr| expr.span.start <= place.start && place.end <= expr.span.end;
+    let mut around = Vec::new();
+    let mut next = Some(tree);
+    while let Some(expr) = next {
+        if let ExprKind::With(parts) = &expr.kind
+            && contains(&&parts[1])
+        {
+            around.push(parts[0].span);
+        }
+        let mut children = Vec::new();
+        push_children(expr, &mut children);
+        next = children.into_iter().find(contains);
+    }
+    around.into_iter().rev().nth(index)
 }
 
 /// The name of the innermost binding around a place.

@@ -15,6 +15,8 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::evaluate::crew::{Crew, MAIN, MAX_THREADS};
 use crate::io::EvalIo;
+use crate::reads::{Question, Read, Reads};
+use crate::remembered::Memory;
 use crate::settings::Settings;
 use crate::source::{Origin, Pos, Source, Sources, Span};
 use crate::symbol::Symbols;
@@ -53,6 +55,10 @@ pub struct Session {
     derivations: Mutex<BTreeSet<StorePath>>,
     /// Further diagnostics of a failure: a syntax error in an imported file may have brothers.
     brothers: Mutex<Vec<Diagnostic>>,
+    reads: Reads,
+    memory: Memory,
+    /// What evaluations since the last [`Session::take_reads`] rest on.
+    taken: Mutex<Vec<Read>>,
     /// Held while evaluating: a thunk that is found claimed is then always claimed by the same evaluation.
     evaluating: Mutex<()>,
     /// What evaluation began with.
@@ -102,6 +108,9 @@ impl Session {
             added: Mutex::default(),
             derivations: Mutex::default(),
             brothers: Mutex::default(),
+            reads: Reads::default(),
+            memory: Memory::default(),
+            taken: Mutex::default(),
             evaluating: Mutex::default(),
             roots: Mutex::default(),
         }
@@ -149,6 +158,23 @@ impl Session {
     #[must_use]
     pub fn files_read(&self) -> Vec<PathBuf> {
         lock(&self.files_read).iter().cloned().collect()
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// What everything that was asked of the outside was, when the settings say that it be recorded.
+    #[must_use]
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// What all evaluations since the last time rest on. A value that was made before must be kept with the reads of
+    /// that time: forcing it later gives only what is read then.
+    #[must_use]
+    pub fn take_reads(&self) -> Read {
+        self.reads.set(std::mem::take(&mut *lock(&self.taken)))
     }
 
     /// Runs an evaluation on a thread with a deep stack. One evaluation of a session runs at a time; neither `work` nor
@@ -209,7 +235,10 @@ impl Session {
                 // Also when it panics, so that the helpers end.
                 let _close = crew.map(CloseOnDrop);
                 // Settled here, where the stack is deep and empty again.
-                work(&Evaluator::new(self, stack_end(size), MAIN, crew)).map_err(|error| error.settle(self))
+                let evaluator = Evaluator::new(self, stack_end(size), MAIN, crew);
+                let result = work(&evaluator).map_err(|error| error.settle(self));
+                lock(&self.taken).append(&mut evaluator.frames().take());
+                result
             };
             let thread = std::thread::Builder::new().name("evaluation".to_owned()).stack_size(size);
             let Ok(thread) = thread.spawn_scoped(scope, body) else {
@@ -253,6 +282,22 @@ impl Session {
             lock(&self.brothers).extend(errors);
         }
         Box::new(first)
+    }
+
+    /// Adds to an error the place in a text that is no source, as one of JSON, where the problem is.
+    #[cold]
+    pub(crate) fn in_text(
+        &self,
+        error: Box<Diagnostic>,
+        name: &str,
+        text: &[u8],
+        at: usize,
+        problem: &str,
+    ) -> Box<Diagnostic> {
+        match self.sources.add(Origin::Text(name.to_owned()), text.into()) {
+            Some(source) => error.also(source.span(at.min(text.len()), (at + 1).min(text.len())), problem),
+            None => error,
+        }
     }
 
     /// Parses a text and gives its errors, without evaluating it.
@@ -321,9 +366,10 @@ impl Session {
 
     /// The value of a file or of the `default.nix` of a directory.
     pub(crate) fn import(&self, evaluator: &Evaluator<'_>, path: &[u8], span: Span) -> Result<Value> {
-        let path = self.resolve_import(path, span)?;
+        let path = evaluator.resolve_import(path, span)?;
         let known = lock(&self.imports).get(&path).copied();
         if let Some(value) = known {
+            evaluator.note(|| Question::Content(crate::paths::from_bytes(&path).to_owned()));
             return evaluator.force(value);
         }
         let scope = Scope::of_names(None, Vec::new());
@@ -342,7 +388,7 @@ impl Session {
         scope: &Scope<'_>,
         span: Span,
     ) -> Result<&'static crate::code::Expr> {
-        let text = self.read_file(path, span)?;
+        let text = evaluator.read_file(path, span)?;
         let origin = Origin::File(crate::paths::from_bytes(path).to_owned());
         self.compile(evaluator, origin, text.into(), crate::paths::dir_name(path), scope)
     }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub max_memory: Option<usize>,
     /// How many threads evaluate; results are the same for any number.
     pub threads: usize,
+    /// Whether it is recorded what values rest on: [`crate::Session::take_reads`].
+    pub record_reads: bool,
     /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
     pub stack_bytes: usize,
 }
@@ -50,6 +52,7 @@ impl Settings {
             pipe_operators: false,
             ahead: false,
             import_from_derivation: true,
+            record_reads: false,
             max_memory: None,
             threads: 1,
             stack_bytes: 1 << 30,

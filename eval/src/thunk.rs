@@ -5,17 +5,21 @@
 //! claim and the release of the state `DONE`, and what the payload is follows from the state.** A claim is a
 //! compare-and-swap, so there is one writer at most; readers read the value only after they saw `DONE` with acquire
 //! ordering.
+//!
+//! What a value rests on must not be lost: a value in the state `DONE_READING` is taken by claiming only, which gives its
+//! reads, and nobody may put it in place of its thunk for others than who noted them.
 
 #![allow(unsafe_code, reason = "the cell at the heart of lazy evaluation; the invariant is stated above")]
 
 use crate::attrs::Attr;
 use crate::code::Expr;
 use crate::env::Env;
+use crate::reads::Read;
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
 
 // The lower byte of the state. A suspended state with `CLAIMED` is claimed.
 const DONE: u16 = 0;
@@ -23,6 +27,8 @@ const CODE: u16 = 1;
 const CALL: u16 = 2;
 const CALL_NAMED: u16 = 3;
 const APPLY: u16 = 4;
+/// Done, with a value that rests on reads: who asks for it has to note them, so it is not found on the short way.
+const DONE_READING: u16 = 5;
 const CLAIMED: u16 = 8;
 /// Somebody waits for the end of the claim.
 const AWAITED: u16 = 16;
@@ -56,6 +62,8 @@ pub struct Thunk {
     /// The tags of the values whose second words are in the payload.
     function: AtomicU8,
     argument: AtomicU8,
+    /// The number of the [`Read`] that a value rests on.
+    read: AtomicU32,
     payload: UnsafeCell<Payload>,
 }
 
@@ -71,8 +79,8 @@ pub(crate) type Owner = u8;
 /// What claiming a thunk gave.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// It is done already.
-    Done(Value),
+    /// It is done already, and rests on this read.
+    Done(Value, Read),
     /// The caller must evaluate this code in this environment, then fulfil or release the thunk.
     Code(&'static Expr, Env),
     /// The caller must apply this function to this, then fulfil or release the thunk.
@@ -91,6 +99,7 @@ impl Thunk {
             state: AtomicU16::new(state),
             function: AtomicU8::new(function),
             argument: AtomicU8::new(argument),
+            read: AtomicU32::new(Read::NONE.number()),
             payload: UnsafeCell::new(payload),
         }
     }
@@ -121,13 +130,22 @@ impl Thunk {
         Self::new(APPLY, 0, 0, Payload { apply })
     }
 
-    /// The value, if it is known.
+    /// The value, if it is known and rests on no reads.
     #[inline]
     pub(crate) fn value(&self) -> Option<Value> {
         if self.state.load(Ordering::Acquire) != DONE {
             return None;
         }
         // SAFETY: `DONE` was seen with acquire ordering, so the write of the value happened before, and none follows.
+        Some(unsafe { (*self.payload.get()).value })
+    }
+
+    /// The value, if it is known, to show it: what it rests on is noted already by whoever evaluated it.
+    pub(crate) fn shown(&self) -> Option<Value> {
+        if !matches!(self.state.load(Ordering::Acquire), DONE | DONE_READING) {
+            return None;
+        }
+        // SAFETY: one of the done states was seen with acquire ordering, so the write of the value happened before.
         Some(unsafe { (*self.payload.get()).value })
     }
 
@@ -139,8 +157,8 @@ impl Thunk {
             if state & CLAIMED != 0 {
                 return Claim::Busy((state >> OWNER) as Owner);
             }
-            if let Some(value) = self.value() {
-                return Claim::Done(value);
+            if let Some(value) = self.shown() {
+                return Claim::Done(value, Read::from_number(self.read.load(Ordering::Relaxed)));
             }
             let claimed = state | CLAIMED | u16::from(owner) << OWNER;
             if alone {
@@ -179,20 +197,26 @@ impl Thunk {
         }
     }
 
-    /// Ends a claim with the value; true when somebody waits for it. Does nothing on a thunk that nobody claimed.
+    /// Ends a claim with the value and what it rests on; true when somebody waits for it. Does nothing on a thunk that
+    /// nobody claimed.
     #[inline]
-    pub(crate) fn fulfil(&self, value: Value, alone: bool) -> bool {
+    pub(crate) fn fulfil(&self, value: Value, read: Read, alone: bool) -> bool {
         if self.state.load(Ordering::Relaxed) & CLAIMED == 0 {
             return false;
         }
         // SAFETY: the thunk is claimed, and only the winner of the claim calls this (the evaluator, in `force`), so
         // there is no other writer, and no reader before the store of `DONE` below.
         unsafe { (*self.payload.get()).value = value };
+        let mut done = DONE;
+        if read != Read::NONE {
+            self.read.store(read.number(), Ordering::Relaxed);
+            done = DONE_READING;
+        }
         if alone {
-            self.state.store(DONE, Ordering::Release);
+            self.state.store(done, Ordering::Release);
             return false;
         }
-        self.state.swap(DONE, Ordering::AcqRel) & AWAITED != 0
+        self.state.swap(done, Ordering::AcqRel) & AWAITED != 0
     }
 
     /// Ends a claim without a value, because computing failed: the next to force it tries again. True when somebody
@@ -268,9 +292,24 @@ mod tests {
             assert!(matches!(thunk.claim(4, alone), Claim::Busy(3)));
             assert!(!thunk.release());
             assert!(matches!(thunk.claim(3, alone), Claim::Call(Value::Null, Value::Int(5))));
-            thunk.fulfil(Value::Int(3), alone);
-            assert!(matches!(thunk.claim(3, alone), Claim::Done(Value::Int(3))));
+            thunk.fulfil(Value::Int(3), Read::NONE, alone);
+            assert!(matches!(thunk.claim(3, alone), Claim::Done(Value::Int(3), Read::NONE)));
             assert!(matches!(thunk.value(), Some(Value::Int(3))));
+        }
+    }
+
+    #[test]
+    fn a_value_that_rests_on_reads_does_not_go_without_them() {
+        for alone in [true, false] {
+            let thunk = thunk();
+            thunk.claim(3, alone);
+            thunk.fulfil(Value::Int(3), Read::from_number(9), alone);
+            assert!(thunk.value().is_none());
+            assert!(matches!(thunk.shown(), Some(Value::Int(3))));
+            let Claim::Done(Value::Int(3), read) = thunk.claim(4, alone) else { panic!("it is done") };
+            assert_eq!(read.number(), 9);
+            assert!(!thunk.release(), "nothing is claimed");
+            assert!(thunk.shown().is_some());
         }
     }
 
@@ -282,7 +321,7 @@ mod tests {
         assert!(thunk.await_end());
         assert!(thunk.release());
         thunk.claim(1, false);
-        assert!(!thunk.fulfil(Value::Null, false));
+        assert!(!thunk.fulfil(Value::Null, Read::NONE, false));
         assert!(!thunk.await_end());
     }
 
@@ -304,7 +343,7 @@ mod tests {
                 .map(|owner| {
                     scope.spawn(move || match thunk.claim(owner, false) {
                         Claim::Call(..) => {
-                            thunk.fulfil(Value::Int(7), false);
+                            thunk.fulfil(Value::Int(7), Read::NONE, false);
                             1
                         }
                         _ => 0,

@@ -125,7 +125,7 @@ impl Value {
     #[must_use]
     pub fn resolved(self) -> Self {
         match self {
-            Self::Thunk(thunk) => thunk.value().unwrap_or(self),
+            Self::Thunk(thunk) => thunk.shown().unwrap_or(self),
             value => value,
         }
     }

@@ -23,6 +23,7 @@ mod test_interface;
 mod test_language;
 mod test_lint;
 mod test_properties;
+mod test_reads;
 mod test_threads;
 mod test_tree;
 

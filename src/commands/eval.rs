@@ -3,8 +3,11 @@
 use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::installable::{EvalArgs, Evaluation};
+use crate::evaluating::{Evaluating, source_of};
+use crate::evaluations::Source;
+use crate::installable::EvalArgs;
 use crate::output;
+use eval::{Failure, Session, Value};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,33 +43,52 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let evaluation = Evaluation::new(context, &args.eval)?;
-    let (value, attribute) = match (&args.installable, &args.file, &args.expr) {
+    let (source, attribute) = match (&args.installable, &args.file, &args.expr) {
         (Some(installable), _, _) => {
             let (path, attribute) = installable.rsplit_once('#').unwrap_or((installable, ""));
-            (evaluation.file(Path::new(if path.is_empty() { "." } else { path }))?, attribute.to_owned())
+            (source_of(Path::new(if path.is_empty() { "." } else { path }))?, attribute)
         }
-        (_, Some(file), _) => (evaluation.file(file)?, String::new()),
-        (_, _, Some(expr)) => (evaluation.expression(expr)?, String::new()),
+        (_, Some(file), _) => (source_of(file)?, ""),
+        (_, _, Some(expr)) => (Source::Text(expr.clone()), ""),
         _ => return Err(CliError::usage("nothing to evaluate: name PATH#ATTR, --file FILE or --expr EXPR")),
     };
-    let value = evaluation.select(value, &attribute)?;
-    let value = evaluation.select(value, args.attr.as_deref().unwrap_or_default())?;
-    let session = &evaluation.session;
-    let printed = if args.json {
-        session.print_json(value)
-    } else if args.raw {
-        session.print_raw(value)
-    } else if args.xml {
-        session.print_xml(value, args.strict)
-    } else {
-        session.print(value, args.strict)
-    };
-    let mut printed = printed.map_err(|failure| evaluation.failure(failure))?;
-    evaluation.flush()?;
-    if !args.raw && !args.xml {
-        printed.push(b'\n');
-    }
+    let attributes = [attribute, args.attr.as_deref().unwrap_or_default()];
+    let eval = if args.strict || args.json { args.eval.clone() } else { args.eval.clone().showing_delayed() };
+    let mut evaluating = Evaluating::new(context, &eval);
+    let printed = evaluating.printed(&source, attributes, args.way(), |evaluation, value| {
+        let mut printed = args.print(&evaluation.session, value).map_err(|failure| evaluation.failure(failure))?;
+        if !args.raw && !args.xml {
+            printed.push(b'\n');
+        }
+        Ok(printed)
+    })?;
     output::write(&printed)?;
+    evaluating.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn print(&self, session: &Session, value: Value) -> Result<Vec<u8>, Failure> {
+        if self.json {
+            session.print_json(value)
+        } else if self.raw {
+            session.print_raw(value)
+        } else if self.xml {
+            session.print_xml(value, self.strict)
+        } else {
+            session.print(value, self.strict)
+        }
+    }
+
+    /// What [`Self::print`] depends on, as a word.
+    fn way(&self) -> &'static str {
+        match (self.json, self.raw, self.xml, self.strict) {
+            (true, _, _, _) => "json",
+            (_, true, _, _) => "raw",
+            (_, _, true, false) => "xml",
+            (_, _, true, true) => "xml strict",
+            (_, _, _, false) => "nix",
+            (_, _, _, true) => "nix strict",
+        }
+    }
 }

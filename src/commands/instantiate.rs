@@ -2,11 +2,11 @@
 
 use crate::CommandResult;
 use crate::context::Context;
-use crate::installable::{EvalArgs, resolve};
+use crate::installable::{EvalArgs, resolve_sets};
 use crate::output;
 use std::process::ExitCode;
 
-/// Evaluate installables to derivations and print their store paths.
+/// Evaluate installables to derivations, or sets of them, and print their store paths.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to evaluate
@@ -17,8 +17,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    for target in resolve(context, &args.installables, &args.eval)? {
-        output::line(target.path())?;
+    let mut text = String::new();
+    for target in resolve_sets(context, &args.installables, &args.eval)? {
+        text.push_str(&target.path().to_string());
+        text.push('\n');
     }
+    output::write(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

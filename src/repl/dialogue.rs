@@ -48,10 +48,11 @@ pub(super) struct Dialogue<'c> {
 
 impl<'c> Dialogue<'c> {
     pub(super) fn new(context: &'c Context, args: &EvalArgs) -> Result<Self, CliError> {
+        let args = args.clone().showing_delayed();
         Ok(Self {
             context,
-            args: args.clone(),
-            evaluation: Evaluation::new(context, args)?,
+            evaluation: Evaluation::new(context, &args)?,
+            args,
             variables: Variables::default(),
             directory: current_directory()?,
             loads: Vec::new(),

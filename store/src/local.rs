@@ -15,6 +15,7 @@ mod rebuild;
 mod record;
 mod roots;
 mod segment;
+mod state;
 mod sweep;
 mod verify;
 

@@ -2,7 +2,7 @@
 
 use super::{Builtin, row};
 use crate::attrs::{Attr, Attrs, EMPTY};
-use crate::diagnostic::Result;
+use crate::diagnostic::{CallPart, Result};
 use crate::evaluate::Evaluator;
 use crate::print::by_name;
 use crate::source::{Pos, Span};
@@ -76,7 +76,7 @@ fn get_attr(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
     let attrs = evaluator.expect_attrs(args[1], span, "as the second argument of `getAttr`")?;
     match attrs.value(name) {
         Some(value) => evaluator.force(value),
-        None => Err(evaluator.missing_attribute(attrs, name, span)),
+        None => Err(evaluator.missing_attribute(attrs, name, span).part(CallPart::Argument(0))),
     }
 }
 

@@ -101,7 +101,7 @@ fn import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value
 fn scoped_import(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let attrs = evaluator.expect_attrs(args[0], span, "as the first argument of `scopedImport`")?;
     let path = evaluator.coerce_path(args[1], span)?;
-    let path = evaluator.session.resolve_import(&path, span)?;
+    let path = evaluator.resolve_import(&path, span)?;
     let base = Scope::of_names(None, Vec::new());
     let names = attrs.all().iter().map(|attr| attr.name).zip(0..).collect();
     let scope = Scope::of_names(Some(&base), names);

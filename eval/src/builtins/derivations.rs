@@ -82,7 +82,7 @@ fn derivation(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
     let sets: Vec<_> = outputs.iter().map(|output| of_output(evaluator, given, strict, *output, &shared)).collect();
     for (cell, set) in cells.iter().zip(&sets) {
         cell.claim(0, true);
-        cell.fulfil(*set, true);
+        cell.fulfil(*set, crate::reads::Read::NONE, true);
     }
     Ok(sets[0])
 }
@@ -96,8 +96,10 @@ fn of_output(
     shared: &[(Symbol, Value)],
 ) -> Value {
     let field = |name: Value| evaluator.delay_call(Value::Builtin(&FIELD), &[strict, name]);
+    let path = field(Value::String(evaluator.session.symbols().text(names::DRV_PATH)));
+    evaluator.made_for(path, given);
     let own = [
-        (names::DRV_PATH, field(Value::String(evaluator.session.symbols().text(names::DRV_PATH)))),
+        (names::DRV_PATH, path),
         (names::OUT_PATH, field(output)),
         (names::TYPE, evaluator.string(b"derivation")),
         (names::OUTPUT_NAME, output),

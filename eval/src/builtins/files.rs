@@ -6,6 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::{Coercion, Evaluator};
 use crate::io::{FileType, FilterError};
 use crate::paths;
+use crate::reads::Question;
 use crate::session::{file_error, path_name};
 use crate::source::Span;
 use crate::symbol::names;
@@ -28,7 +29,7 @@ pub(super) const TABLE: &[Builtin] = &[
 
 fn read_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let path = evaluator.coerce_path(args[0], span)?;
-    let content = evaluator.session.read_file(&path, span)?;
+    let content = evaluator.read_file(&path, span)?;
     if content.contains(&0) {
         let message = format!("{} has NUL bytes, which a string cannot have", String::from_utf8_lossy(&path));
         return Err(Diagnostic::new(Code::File, span, message));
@@ -38,7 +39,7 @@ fn read_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
 
 fn read_dir(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let path = evaluator.coerce_path(args[0], span)?;
-    let entries = evaluator.session.read_dir(&path, span)?;
+    let entries = evaluator.read_dir(&path, span)?;
     let symbols = evaluator.session.symbols();
     Ok(evaluator
         .set(entries.iter().map(|(name, kind)| (symbols.intern(name), evaluator.string(kind.name().as_bytes())))))
@@ -46,7 +47,7 @@ fn read_dir(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
 
 fn read_file_type(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let path = evaluator.coerce_path(args[0], span)?;
-    match evaluator.session.file_type(&path, span)? {
+    match evaluator.file_type(&path, span)? {
         Some(kind) => Ok(evaluator.string(kind.name().as_bytes())),
         None => Err(Diagnostic::new(Code::File, span, format!("{} does not exist", String::from_utf8_lossy(&path)))),
     }
@@ -56,7 +57,7 @@ fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
     let value = evaluator.force(args[0])?;
     let slash = matches!(value, Value::String(text) if text.bytes.ends_with(b"/") || text.bytes.ends_with(b"/."));
     let path = evaluator.coerce_path(value, span)?;
-    let kind = evaluator.session.file_type(&path, span)?;
+    let kind = evaluator.file_type(&path, span)?;
     Ok(Value::Bool(match kind {
         None => false,
         Some(kind) => !slash || kind == FileType::Directory,
@@ -90,6 +91,7 @@ fn to_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
     }
     let name = path_name(name.bytes, span)?;
     let path = evaluator.session.io().add_text(&name, text.bytes).map_err(|error| file_error(&error, span))?;
+    evaluator.note(|| Question::Kept(path.clone()));
     Ok(mention(evaluator, Box::leak(Box::new(path))))
 }
 
@@ -114,7 +116,7 @@ fn add_filtered(
     filter: Option<Value>,
     span: Span,
 ) -> Result<&'static StorePath> {
-    let Some(filter) = filter else { return evaluator.session.add_filtered(path, name, None, span) };
+    let Some(filter) = filter else { return evaluator.add_filtered(path, name, None, span) };
     let mut reason = None;
     let mut takes = |path: &std::path::Path, kind: FileType| {
         let result = passes(evaluator, filter, paths::to_bytes(path), kind, span);
@@ -123,7 +125,7 @@ fn add_filtered(
             FilterError
         })
     };
-    let added = evaluator.session.add_filtered(path, name, Some(&mut takes), span);
+    let added = evaluator.add_filtered(path, name, Some(&mut takes), span);
     match reason {
         Some(reason) => Err(reason),
         None => added,
@@ -170,7 +172,7 @@ fn path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
 
 /// Checks what `recursive = false` promises.
 fn check_flat(evaluator: &Evaluator<'_>, path: &[u8], span: Span) -> Result<()> {
-    if evaluator.session.file_type(path, span)? == Some(FileType::Regular) {
+    if evaluator.file_type(path, span)? == Some(FileType::Regular) {
         return Ok(());
     }
     let message = format!("{} is not a regular file, as `recursive = false` says", String::from_utf8_lossy(path));
@@ -194,7 +196,7 @@ fn check_hash(
         };
         super::nar::hash(evaluator, path, &mut takes, span)?
     } else {
-        FileHash::of(HashAlgorithm::Sha256, &evaluator.session.read_file(path, span)?)
+        FileHash::of(HashAlgorithm::Sha256, &evaluator.read_file(path, span)?)
     };
     if found.to_string() == wanted {
         return Ok(());
@@ -244,7 +246,7 @@ fn search<'a>(
             continue;
         }
         let candidate = paths::canonical(&[path, b"/", rest].concat());
-        if evaluator.session.file_type(&candidate, span)?.is_some() {
+        if evaluator.file_type(&candidate, span)?.is_some() {
             return Ok(evaluator.path(&candidate));
         }
     }

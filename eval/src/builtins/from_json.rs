@@ -40,7 +40,8 @@ impl Reader<'_, '_> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         let message = format!("this string is not JSON: {problem} at line {line} column {column}");
-        Diagnostic::new(Code::BadArgument, self.span, message)
+        let error = Diagnostic::new(Code::BadArgument, self.span, message);
+        self.evaluator.session.in_text(error, "(JSON)", self.text, self.at, problem)
     }
 
     fn skip_blank(&mut self) {

@@ -1,7 +1,7 @@
 //! Hashes: of strings and files, and their spellings.
 
 use super::{Builtin, row};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::Span;
 use crate::symbol::names;
@@ -30,6 +30,7 @@ impl Algorithm {
             _ => HashAlgorithm::from_name(name).map(Self::Strong).ok_or_else(|| {
                 Diagnostic::new(Code::BadArgument, span, format!("unknown hash algorithm `{name}`"))
                     .hint("blake3, md5, sha1, sha256 and sha512 are known")
+                    .part(CallPart::Argument(0))
             }),
         }
     }
@@ -77,7 +78,7 @@ fn hash_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
 fn hash_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let algorithm = algorithm(evaluator, args[0], span)?;
     let path = evaluator.coerce_path(args[1], span)?;
-    let content = evaluator.session.read_file(&path, span)?;
+    let content = evaluator.read_file(&path, span)?;
     Ok(evaluator.string(hex(&algorithm.hash(&content)).as_bytes()))
 }
 

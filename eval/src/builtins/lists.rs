@@ -115,7 +115,9 @@ fn elem_at(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
         Some(item) => evaluator.force(*item),
         None => {
             let message = format!("index {index} is out of bounds of a list of {} elements", list.items.len());
-            Err(Diagnostic::new(Code::BadArgument, span, message))
+            Err(Diagnostic::new(Code::BadArgument, span, message)
+                .label("the first element has index 0")
+                .part(CallPart::Argument(1)))
         }
     }
 }
@@ -148,10 +150,12 @@ fn foldl(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
 fn gen_list(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let length = evaluator.expect_int(args[1], span, "as the length given to `genList`")?;
     let Ok(length) = usize::try_from(length) else {
-        return Err(Diagnostic::new(Code::BadArgument, span, format!("cannot make a list of {length} elements")));
+        let message = format!("cannot make a list of {length} elements");
+        return Err(Diagnostic::new(Code::BadArgument, span, message).part(CallPart::Argument(1)));
     };
     if length > 1 << 32 {
-        return Err(Diagnostic::new(Code::BadArgument, span, format!("a list of {length} elements is too long")));
+        let message = format!("a list of {length} elements is too long");
+        return Err(Diagnostic::new(Code::BadArgument, span, message).part(CallPart::Argument(1)));
     }
     let function = evaluator.expect_function(args[0], span, "as the function given to `genList`")?;
     Ok(evaluator.delay_calls(function, (0..length).map(|index| Value::Int(index as i64))))

@@ -12,7 +12,6 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::io::FileType;
 use crate::paths;
-use crate::session::file_error;
 use crate::source::Span;
 use store::file_hash::FileHasher;
 use store::{FileHash, HashAlgorithm};
@@ -46,20 +45,20 @@ impl Writer<'_, '_> {
     }
 
     fn node(&mut self, path: &[u8], takes: &mut Takes<'_>) -> Result<()> {
-        let session = self.evaluator.session;
+        let evaluator = self.evaluator;
         let shown = paths::from_bytes(path);
         self.texts(&[b"(", b"type"]);
-        match session.file_type(path, self.span)? {
+        match evaluator.file_type(path, self.span)? {
             Some(FileType::Regular) => {
                 self.text(b"regular");
-                if session.io().is_executable(shown).map_err(|error| file_error(&error, self.span))? {
+                if evaluator.is_executable(shown, self.span)? {
                     self.texts(&[b"executable", b""]);
                 }
-                let content = session.read_file(path, self.span)?;
+                let content = evaluator.read_file(path, self.span)?;
                 self.texts(&[b"contents", &content]);
             }
             Some(FileType::Symlink) => {
-                let target = session.io().read_link(shown).map_err(|error| file_error(&error, self.span))?;
+                let target = evaluator.read_link(shown, self.span)?;
                 self.texts(&[b"symlink", b"target", &target]);
             }
             Some(FileType::Directory) => {
@@ -77,7 +76,7 @@ impl Writer<'_, '_> {
     }
 
     fn entries(&mut self, path: &[u8], takes: &mut Takes<'_>) -> Result<()> {
-        let mut entries = self.evaluator.session.read_dir(path, self.span)?.to_vec();
+        let mut entries = self.evaluator.read_dir(path, self.span)?.to_vec();
         entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         for (name, kind) in &entries {
             let child = [path, b"/", name].concat();

@@ -9,7 +9,7 @@ mod program;
 mod syntax;
 
 use super::{Builtin, row};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::Span;
 use crate::value::{Text, Value};
@@ -114,6 +114,7 @@ fn compile(evaluator: &Evaluator<'_>, pattern: &Text, span: Span) -> Result<Arc<
     let compiled = Pattern::new(pattern.bytes).map_err(|problem| {
         let text = String::from_utf8_lossy(pattern.bytes);
         Diagnostic::new(Code::BadArgument, span, format!("invalid regular expression `{text}`: {problem}"))
+            .part(CallPart::Argument(0))
     })?;
     let compiled = Arc::new(compiled);
     evaluator.regexes().insert(pattern.bytes.to_vec(), Arc::clone(&compiled));

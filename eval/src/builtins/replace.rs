@@ -2,7 +2,7 @@
 
 use super::{Builtin, row};
 use crate::context::ContextBuilder;
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::Span;
 use crate::value::{Text, Value};
@@ -23,7 +23,7 @@ fn replace(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
             from.items.len(),
             to.items.len()
         );
-        return Err(Diagnostic::new(Code::BadArgument, span, message));
+        return Err(Diagnostic::new(Code::BadArgument, span, message).part(CallPart::Argument(1)));
     }
     let from = from.items.iter().map(|item| {
         evaluator.expect_string(*item, span, "in the first list given to `replaceStrings`").map(|text| text.bytes)

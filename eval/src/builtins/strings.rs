@@ -1,7 +1,7 @@
 //! Strings and JSON.
 
 use super::{Builtin, row};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::{Coercion, Evaluator, Joined};
 use crate::paths;
 use crate::print::json::JsonWriter;
@@ -47,11 +47,8 @@ fn string_length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
 fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let start = evaluator.expect_int(args[0], span, "as the start given to `substring`")?;
     let Ok(start) = usize::try_from(start) else {
-        return Err(Diagnostic::new(
-            Code::BadArgument,
-            span,
-            format!("the start {start} given to `substring` is negative"),
-        ));
+        let message = format!("the start {start} given to `substring` is negative");
+        return Err(Diagnostic::new(Code::BadArgument, span, message).part(CallPart::Argument(0)));
     };
     let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
     let text = evaluator.coerced(args[2], Coercion::STRING, span)?;

@@ -14,7 +14,10 @@ fn from_toml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
         Diagnostic::new(Code::BadArgument, span, format!("this string is not TOML: {}", problem.trim_end()))
     };
     let text = std::str::from_utf8(text.bytes).map_err(|_| bad("it is not UTF-8"))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.message()))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let (at, problem) = (error.span().map_or(0, |span| span.start), error.message().trim_end());
+        evaluator.session.in_text(bad(problem), "(TOML)", text.as_bytes(), at, problem)
+    })?;
     if let Some(problem) = newer_syntax(text.as_bytes()) {
         return Err(bad(problem));
     }

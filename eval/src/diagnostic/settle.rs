@@ -5,7 +5,7 @@
 //! inside a library is mostly the fault of what the library was given. The place in the library stays, as a second one.
 //! Errors that are in the text itself, as those of syntax, stay where they are.
 
-use super::{Code, Diagnostic, Frame, Label};
+use super::{CallPart, Code, Diagnostic, Frame, Label};
 use crate::diagnostic::frame::Activity;
 use crate::locate;
 use crate::session::Session;
@@ -37,7 +37,13 @@ impl Diagnostic {
     fn point_at_part(&mut self, session: &Session) {
         let Some(part) = self.part.take() else { return };
         let Some(tree) = session.reparse(self.primary.span) else { return };
-        if let Some(span) = locate::call_part(&tree, self.primary.span, part) {
+        let place = self.primary.span;
+        if let CallPart::With(index) = part {
+            let Some(set) = locate::with_around(&tree, place, index) else { return };
+            let name = session.name_text(place);
+            self.labels.push(Label { span: place, text: format!("`{name}` is looked up in it") });
+            self.primary.span = set;
+        } else if let Some(span) = locate::call_part(&tree, place, part) {
             self.primary.span = span;
         }
     }

@@ -3,7 +3,7 @@
 use super::Evaluator;
 use crate::attrs::{Attr, Attrs};
 use crate::code::{AttrsCode, Dynamic, HasAttr, Name, SearchPath, Select};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::env::Env;
 use crate::near::{did_you_mean, near_names};
 use crate::source::{Origin, Pos, Span};
@@ -180,10 +180,10 @@ impl Evaluator<'_> {
 
     /// A name that only a `with` can define.
     pub(super) fn dynamic_variable(&self, code: &'static Dynamic, env: Env) -> Result<Value> {
-        for &depth in code.depths {
+        for (index, &depth) in code.depths.iter().enumerate() {
             let set = self.force(env.up(depth).get(0)).map_err(|error| error.at(code.span))?;
             let Value::Attrs(attrs) = set else {
-                return Err(self.wrong_type("a set", set, code.span, "in `with`"));
+                return Err(self.wrong_type("a set", set, code.span, "in `with`").part(CallPart::With(index)));
             };
             if let Some(attr) = attrs.get(code.name) {
                 return self.force(attr.value).map_err(|error| error.at(code.span));
@@ -210,7 +210,7 @@ impl Evaluator<'_> {
 
     /// An attribute that is not there.
     #[cold]
-    pub(crate) fn missing_attribute(&self, attrs: &Attrs, name: Symbol, span: Span) -> Box<Diagnostic> {
+    pub(crate) fn missing_attribute(&self, attrs: &'static Attrs, name: Symbol, span: Span) -> Box<Diagnostic> {
         let symbols = self.session.symbols();
         // Only the set of builtin functions has one called `derivationStrict`.
         let builtins = symbols.find(b"derivationStrict").is_some_and(|name| attrs.get(name).is_some());
@@ -228,10 +228,12 @@ impl Evaluator<'_> {
             _ => None,
         });
         let message = format!("attribute `{}` missing", symbols.display(name));
-        Diagnostic::new(Code::MissingAttribute, span, message).label("not in this set").maybe_hint(hint).origin(
-            self.written_at(attrs, symbols.bytes(name)),
-            format!("in this set, without `{}`", symbols.display(name)),
-        )
+        let origin = format!("in this set, without `{}`", symbols.display(name));
+        Diagnostic::new(Code::MissingAttribute, span, message)
+            .label("not in this set")
+            .maybe_hint(hint)
+            .found(Value::Attrs(attrs))
+            .origin(self.written_at(attrs, symbols.bytes(name)), origin)
     }
 
     /// Where a set is written: the place of the attribute that is nearest to a name, or else of the first one.
@@ -289,7 +291,7 @@ impl Evaluator<'_> {
     }
 
     /// The value of a required attribute of an argument of a builtin function.
-    pub(crate) fn required(&self, attrs: &Attrs, name: Symbol, span: Span, whose: &str) -> Result<Value> {
+    pub(crate) fn required(&self, attrs: &'static Attrs, name: Symbol, span: Span, whose: &str) -> Result<Value> {
         match attrs.value(name) {
             Some(value) => self.force(value),
             None => {

@@ -117,7 +117,7 @@ impl Evaluator<'_> {
         match self.force(value)? {
             Value::String(text) => joined.push(text),
             Value::Path(path) if how.copy_paths => {
-                let path = self.session.add_path(path.bytes, span)?;
+                let path = self.add_path(path.bytes, span)?;
                 joined.push_bytes(path.to_string().as_bytes());
                 joined.add_element(Element::Tree(path));
             }
@@ -207,6 +207,6 @@ impl Evaluator<'_> {
             return Err(Diagnostic::new(Code::Coercion, span, message)
                 .hint(format!("write `./{text}` without quotes for a file beside this one")));
         }
-        self.session.realise_path(&bytes, context, span)
+        self.realise_path(&bytes, context, span)
     }
 }

@@ -30,7 +30,7 @@ const SPINS: usize = 200;
 pub(crate) enum Wanted {
     /// The value and all its parts.
     Deep(Value),
-    /// The derivation that the value is, or those that are attributes of the set it is.
+    /// The derivation that the value is, or those in the set it is, if that says to look for them there.
     Derivations(Value),
 }
 
@@ -79,10 +79,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crew {
-    /// Puts something into the queue that the main thread will want.
-    pub(crate) fn want(&self, wanted: Wanted) {
-        lock(&self.queue).wanted.push(wanted);
-        self.work.notify_one();
+    /// Puts things into the queue that the main thread will want, in this order.
+    fn want(&self, wanted: impl Iterator<Item = Wanted>) {
+        lock(&self.queue).wanted.extend(wanted);
+        self.work.notify_all();
     }
 
     /// Ends the helpers.
@@ -199,7 +199,7 @@ impl Evaluator<'_> {
                     if let Some(path) = attrs.value(crate::symbol::names::DRV_PATH) {
                         self.force(path)?;
                     }
-                } else {
+                } else if self.is_open(attrs)? {
                     let parts = attrs.all().iter().map(|attr| attr.value).filter(|value| has_parts(*value));
                     crew.want_parts(std::ptr::from_ref(attrs).addr(), parts.map(Wanted::Derivations));
                 }
@@ -229,8 +229,8 @@ impl Evaluator<'_> {
         if self.owner == MAIN { Ok(()) } else { Err(gave_up()) }
     }
 
-    /// Says that something will be wanted, for helpers to begin with.
-    pub(crate) fn announce(&self, wanted: Wanted) {
+    /// Says that things will be wanted, in this order, for helpers to begin with.
+    pub(crate) fn announce(&self, wanted: impl Iterator<Item = Wanted>) {
         if let Some(crew) = self.crew.filter(|_| self.owner == MAIN) {
             crew.want(wanted);
         }

@@ -28,19 +28,27 @@ struct Run {
     made: u32,
     calls: usize,
     last: Option<(&'static Call, &'static Lambda)>,
+    /// The first call, if others followed it in tail position.
+    first: Option<(&'static Call, &'static Lambda)>,
 }
 
 impl Evaluator<'_> {
     /// Evaluates code, going on with its last step for as long as there is one.
     #[inline(never)]
     pub(super) fn run(&self, expr: &'static Expr, env: Env) -> Outcome {
-        let mut run = Run { made: 0, calls: 0, last: None };
+        let mut run = Run { made: 0, calls: 0, last: None, first: None };
         let result = self.run_steps(expr, env, &mut run);
         let Some((call, lambda)) = run.last else { return Outcome::new(result) };
         self.depth.set(self.depth.get() - 1);
         Outcome::new(match result {
             Ok(value) => Ok(value),
-            Err(error) => Err(self.call_frame(error, call.span, lambda)),
+            Err(error) => {
+                let error = self.call_frame(error, call.span, lambda);
+                Err(match run.first.filter(|(first, _)| first.span != call.span) {
+                    Some((first, lambda)) => self.call_frame(error, first.span, lambda),
+                    None => error,
+                })
+            }
         })
     }
 
@@ -54,6 +62,9 @@ impl Evaluator<'_> {
                         self.recycle(env, run.made);
                         run.made = 1;
                         run.calls += 1;
+                        if run.calls == 2 {
+                            run.first = run.last;
+                        }
                         run.last = Some((code, lambda));
                         self.count_call(run.calls, code.span)?;
                         (expr, env) = (&lambda.body, inner);

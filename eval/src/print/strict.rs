@@ -14,7 +14,7 @@ impl Evaluator<'_> {
     /// # Errors
     /// Whatever evaluation raises, with the way to the part in its trace.
     pub fn force_deep(&self, value: Value, span: Span) -> Result<()> {
-        self.announce(Wanted::Deep(value));
+        self.announce([Wanted::Deep(value)].into_iter());
         let mut seen = FxHashSet::default();
         let mut work = vec![value];
         while let Some(part) = work.pop() {

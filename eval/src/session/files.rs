@@ -1,25 +1,35 @@
-//! The session's dealings with files and the store: each is asked for once and remembered.
+//! Dealings with files and the store. What was asked is noted: whoever computes something now rests on it.
 
-use super::{Session, lock};
+use super::lock;
 use crate::context::{Context, Element};
 use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::evaluate::Evaluator;
 use crate::io::{FileType, Filter, IoError};
 use crate::paths;
+use crate::reads::Question;
 use crate::source::Span;
+use std::path::Path;
 use store::{Derivation, Input, StoreName, StorePath};
 
 /// How many symbolic links in a row are followed.
 const MAX_LINKS: usize = 40;
 
-impl Session {
+impl Evaluator<'_> {
+    /// Notes that something was asked; the question is only made when that is of interest.
+    #[inline]
+    pub(crate) fn note(&self, question: impl FnOnce() -> Question) {
+        if self.session.settings.record_reads {
+            self.frames().note(self.session.reads.question(question()));
+        }
+    }
+
     /// The file that importing a path reads: links followed, and `default.nix` of a directory.
     pub(crate) fn resolve_import(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
         let mut path = paths::canonical(path);
         for _ in 0..MAX_LINKS {
             match self.file_type(&path, span)? {
                 Some(FileType::Symlink) => {
-                    let target =
-                        self.io.read_link(paths::from_bytes(&path)).map_err(|error| file_error(&error, span))?;
+                    let target = self.read_link(paths::from_bytes(&path), span)?;
                     path = paths::absolute(&target, paths::dir_name(&path));
                 }
                 Some(FileType::Directory) => path.extend_from_slice(b"/default.nix"),
@@ -33,44 +43,77 @@ impl Session {
     /// The content of a file, which is noted as read.
     pub(crate) fn read_file(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
         let path = paths::from_bytes(path);
-        lock(&self.files_read).insert(path.to_owned());
-        self.io.read_file(path).map_err(|error| self.missing_file(&error, span))
+        lock(&self.session.files_read).insert(path.to_owned());
+        self.note(|| Question::Content(path.to_owned()));
+        self.session.io.read_file(path).map_err(|error| self.missing_file(&error, span))
     }
 
     /// The entries of a directory, sorted by name.
     pub(crate) fn read_dir(&self, path: &[u8], span: Span) -> Result<Vec<(Vec<u8>, FileType)>> {
         let path = paths::from_bytes(path);
-        lock(&self.files_read).insert(path.to_owned());
-        let mut entries = self.io.read_dir(path).map_err(|error| self.missing_file(&error, span))?;
+        lock(&self.session.files_read).insert(path.to_owned());
+        self.note(|| Question::Listing(path.to_owned()));
+        let mut entries = self.session.io.read_dir(path).map_err(|error| self.missing_file(&error, span))?;
         entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Ok(entries)
     }
 
     /// The type of a path, links not followed.
     pub(crate) fn file_type(&self, path: &[u8], span: Span) -> Result<Option<FileType>> {
-        self.io.file_type(paths::from_bytes(path)).map_err(|error| file_error(&error, span))
+        let path = paths::from_bytes(path);
+        self.note(|| Question::Kind(path.to_owned()));
+        self.session.io.file_type(path).map_err(|error| file_error(&error, span))
+    }
+
+    /// The target of a link.
+    pub(crate) fn read_link(&self, path: &Path, span: Span) -> Result<Vec<u8>> {
+        self.note(|| Question::Link(path.to_owned()));
+        self.session.io.read_link(path).map_err(|error| file_error(&error, span))
+    }
+
+    /// Whether a regular file is executable.
+    pub(crate) fn is_executable(&self, path: &Path, span: Span) -> Result<bool> {
+        self.note(|| Question::Executable(path.to_owned()));
+        self.session.io.is_executable(path).map_err(|error| file_error(&error, span))
     }
 
     /// The error for a file that cannot be read, with names near to it.
     #[cold]
     fn missing_file(&self, error: &IoError, span: Span) -> Box<Diagnostic> {
-        let diagnostic = file_error(error, span);
-        let IoError::NotFound { path } = error else { return diagnostic };
+        let mut diagnostic = file_error(error, span);
+        let path = match error {
+            IoError::NotFound { path } => path,
+            IoError::Failed { path, .. }
+                if matches!(self.session.io.file_type(path), Ok(Some(FileType::Directory))) =>
+            {
+                diagnostic.message = format!("{} is a directory, not a file", path.display());
+                return diagnostic.hint("`builtins.readDir` gives what is in it");
+            }
+            _ => return diagnostic,
+        };
         let bytes = paths::to_bytes(path);
-        let entries = self.io.read_dir(paths::from_bytes(paths::dir_name(bytes))).unwrap_or_default();
+        let entries = self.session.io.read_dir(paths::from_bytes(paths::dir_name(bytes))).unwrap_or_default();
         let mut names: Vec<_> = entries.iter().map(|(name, _)| name.as_slice()).collect();
         names.sort_unstable();
+        if paths::base_name(bytes) == b"default.nix" {
+            let files = names.iter().filter(|name| name.ends_with(b".nix")).take(3);
+            let files: Vec<_> = files.map(|name| format!("`{}`", String::from_utf8_lossy(name))).collect();
+            let has = if files.is_empty() { String::new() } else { format!("; it has {}", files.join(", ")) };
+            return diagnostic.hint(format!("to import a directory is to import its `default.nix`{has}"));
+        }
         diagnostic.maybe_hint(crate::near::did_you_mean(paths::base_name(bytes), names.into_iter()))
     }
 
     /// Adds a path to the store under its own name; the same path is added once.
     pub(crate) fn add_path(&self, path: &[u8], span: Span) -> Result<&'static StorePath> {
-        if let Some(path) = lock(&self.added).get(path) {
-            return Ok(path);
+        let known = lock(&self.session.added).get(path).copied();
+        if let Some(added) = known {
+            self.note(|| Question::Added(paths::from_bytes(path).to_owned(), added.clone()));
+            return Ok(added);
         }
         let name = path_name(paths::base_name(path), span)?;
         let added = self.add_filtered(path, &name, None, span)?;
-        lock(&self.added).insert(path.to_owned(), added);
+        lock(&self.session.added).insert(path.to_owned(), added);
         Ok(added)
     }
 
@@ -83,8 +126,9 @@ impl Session {
         span: Span,
     ) -> Result<&'static StorePath> {
         let path = paths::from_bytes(path);
-        lock(&self.files_read).insert(path.to_owned());
-        let added = self.io.add_path(path, name, filter).map_err(|error| self.missing_file(&error, span))?;
+        lock(&self.session.files_read).insert(path.to_owned());
+        let added = self.session.io.add_path(path, name, filter).map_err(|error| self.missing_file(&error, span))?;
+        self.note(|| Question::Added(path.to_owned(), added.clone()));
         Ok(Box::leak(Box::new(added)))
     }
 
@@ -96,10 +140,10 @@ impl Session {
         encoding: &[u8],
         span: Span,
     ) -> Result<()> {
-        if !lock(&self.derivations).insert(path.clone()) {
+        if !lock(&self.session.derivations).insert(path.clone()) {
             return Ok(());
         }
-        self.io.add_derivation(derivation, encoding).map_err(|error| {
+        self.session.io.add_derivation(derivation, encoding).map_err(|error| {
             Diagnostic::new(Code::Derivation, span, format!("derivation `{}` cannot be kept: {error}", derivation.name))
         })
     }
@@ -115,15 +159,16 @@ impl Session {
         if inputs.is_empty() {
             return Ok(paths::canonical(path));
         }
-        if !self.settings.import_from_derivation {
+        if !self.session.settings.import_from_derivation {
             let message = format!("{} must be built to evaluate this, which is not allowed", inputs[0]);
             return Err(Diagnostic::new(Code::Realise, span, message));
         }
-        let outputs = self.io.realise(&inputs).map_err(|error| {
+        let outputs = self.session.io.realise(&inputs).map_err(|error| {
             Diagnostic::new(Code::Realise, span, format!("what this path mentions could not be built: {error}"))
         })?;
         let mut path = path.to_owned();
         for (input, output) in outputs {
+            self.note(|| Question::Realised(input.clone(), output.clone()));
             path = replace_all(&path, input.mention().as_bytes(), output.to_string().as_bytes());
         }
         Ok(paths::canonical(&path))

@@ -87,6 +87,16 @@ impl Layout {
         self.logs().join(format!("{action}.zst"))
     }
 
+    /// What evaluations came to, a file for each source; made when first needed.
+    #[must_use]
+    pub fn evaluations(&self) -> PathBuf {
+        self.root.join("evaluations")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
     /// The index.
     #[must_use]
     pub fn index(&self) -> PathBuf {

@@ -47,6 +47,7 @@ impl LocalStore {
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
         let _no_collection = self.lock_trash()?;
+        self.renew_state()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();
         self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
@@ -58,6 +59,8 @@ impl LocalStore {
                 self.fill_index(transaction, infos, &mut frames)
             })
             .map_err(|error| self.index_error(error))?;
+        // Again, for who has looked into the old index meanwhile.
+        self.renew_state()?;
         Ok(Rebuilt { records, paths, ..found })
     }
 

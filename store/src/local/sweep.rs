@@ -177,6 +177,10 @@ impl LocalStore {
 
     /// Forgets the dead and renames them into `trash/`, those that need others first.
     fn move_out(&self, plan: &GcPlan) -> Result<(), StoreError> {
+        if plan.dead.is_empty() {
+            return Ok(());
+        }
+        self.renew_state()?;
         let forget = |transaction: &rusqlite::Transaction<'_>| {
             plan.dead.iter().try_for_each(|node| match node.path.derivation() {
                 Some(derivation) => index::delete_derivation(transaction, &derivation),
@@ -213,12 +217,17 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Removes what failed builds left a while ago, the logs of builds long ago, and locks of actions that nobody holds.
+    /// Removes what failed builds left a while ago, the logs of builds long ago, evaluations that nobody asked for again, and locks of actions that nobody holds.
     fn remove_old_remains(&self) -> Result<(), StoreError> {
         const FAILED: Duration = Duration::from_secs(7 * 86_400);
         const LOGS: Duration = Duration::from_secs(90 * 86_400);
+        const EVALUATIONS: Duration = Duration::from_secs(30 * 86_400);
         let logs = fsutil::open_directory(&self.layout.logs())?;
-        for (directory, prefix, age) in [(self.tmp.as_fd(), "failed-", FAILED), (logs.as_fd(), "", LOGS)] {
+        // Made when first needed.
+        let evaluations = fsutil::open_directory(&self.layout.evaluations()).ok();
+        let evaluations = evaluations.iter().map(|directory| (directory.as_fd(), "", EVALUATIONS));
+        let remains = [(self.tmp.as_fd(), "failed-", FAILED), (logs.as_fd(), "", LOGS)];
+        for (directory, prefix, age) in remains.into_iter().chain(evaluations) {
             for (name, _) in fsutil::names(directory).at("read directory", self.layout.root())? {
                 let entry = OsStr::from_bytes(&name);
                 let stat = rustix::fs::statat(directory, entry, AtFlags::SYMLINK_NOFOLLOW);

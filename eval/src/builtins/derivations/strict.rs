@@ -48,6 +48,9 @@ pub(in crate::builtins) fn derivation_strict(evaluator: &Evaluator<'_>, args: &[
     };
     let mut reader = Reader { evaluator, attrs, span, context: ContextBuilder::default(), name: String::new() };
     let named = reader.read_name()?;
+    if let Some(known) = evaluator.remembered(attrs, &named) {
+        return Ok(result(evaluator, known.path, &known.outputs));
+    }
     reader.name = named.to_string();
     let name = reader.name.clone();
     reader.finish(named).map_err(|error| {
@@ -305,21 +308,26 @@ impl Reader<'_, '_> {
         let encoding = derivation.encode();
         let path = StorePath::from_derivation(Derivation::digest_of(&encoding), &derivation.name)
             .map_err(|error| self.error(names::NAME, error.to_string()))?;
-        evaluator.session.add_derivation(derivation, &path, &encoding, self.span)?;
-        let path: &'static StorePath = Box::leak(Box::new(path));
-        let symbols = evaluator.session.symbols();
-        let mention = |text: String, element| {
-            let mut context = ContextBuilder::default();
-            context.add_element(element);
-            evaluator.string_with(text.as_bytes(), context.finish())
-        };
-        let mut fields = vec![(names::DRV_PATH, mention(path.to_string(), Element::Derivation(path)))];
-        for output in &derivation.outputs {
-            let output: &'static OutputName = Box::leak(Box::new(output.clone()));
-            let text = placeholder(path, output);
-            let element = Element::Output { derivation: path, output };
-            fields.push((symbols.intern(output.as_str().as_bytes()), mention(text, element)));
-        }
-        Ok(evaluator.set(fields))
+        evaluator.add_derivation(derivation, &path, &encoding, self.span)?;
+        Ok(result(evaluator, path, &derivation.outputs))
     }
+}
+
+/// `drvPath` and the placeholder of each output.
+fn result<'o>(evaluator: &Evaluator<'_>, path: StorePath, outputs: impl IntoIterator<Item = &'o OutputName>) -> Value {
+    let path: &'static StorePath = Box::leak(Box::new(path));
+    let symbols = evaluator.session.symbols();
+    let mention = |text: String, element| {
+        let mut context = ContextBuilder::default();
+        context.add_element(element);
+        evaluator.string_with(text.as_bytes(), context.finish())
+    };
+    let mut fields = vec![(names::DRV_PATH, mention(path.to_string(), Element::Derivation(path)))];
+    for output in outputs {
+        let output: &'static OutputName = Box::leak(Box::new(output.clone()));
+        let text = placeholder(path, output);
+        let element = Element::Output { derivation: path, output };
+        fields.push((symbols.intern(output.as_str().as_bytes()), mention(text, element)));
+    }
+    evaluator.set(fields)
 }

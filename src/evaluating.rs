@@ -1,0 +1,250 @@
+//! Evaluating what is named, where nothing remembered says what it comes to.
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::evaluations::{Evaluations, Key, Outcome, Shared, Source, Wanted};
+use crate::installable::{EvalArgs, Evaluation};
+use eval::{DerivationRef, Failure, Member, Read, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What several things of several sources come to, in one session of the evaluator that begins when it is first needed.
+pub(crate) struct Evaluating<'a> {
+    context: &'a Context,
+    args: &'a EvalArgs,
+    evaluation: Option<Evaluation>,
+    /// What is remembered of each source; `None` of one of which nothing may be.
+    remembered: BTreeMap<Source, Option<Arc<Shared>>>,
+}
+
+impl<'a> Evaluating<'a> {
+    pub(crate) fn new(context: &'a Context, args: &'a EvalArgs) -> Self {
+        Self { context, args, evaluation: None, remembered: BTreeMap::new() }
+    }
+
+    /// The derivation that an attribute of a source is.
+    pub(crate) fn derivation(
+        &mut self,
+        source: &Source,
+        attribute: &str,
+        named: &str,
+    ) -> Result<DerivationRef, CliError> {
+        let wanted = Wanted::Derivations(attribute.to_owned());
+        if let Some(Outcome::Derivation(derivation)) = self.look_up_one(source, &wanted)? {
+            return Ok(derivation);
+        }
+        let (value, above) = self.value(source, &[attribute])?;
+        let evaluation = self.evaluation()?;
+        let derivation = evaluation.derivation(value, named)?;
+        let read = evaluation.reads_with(above);
+        self.remember(source, wanted, Outcome::Derivation(derivation.clone()), read)?;
+        Ok(derivation)
+    }
+
+    /// The derivation that an attribute of a source is, or all that are in the set that it is.
+    pub(crate) fn derivations(
+        &mut self,
+        source: &Source,
+        attribute: &str,
+        named: &str,
+    ) -> Result<Vec<DerivationRef>, CliError> {
+        let wanted = Wanted::Derivations(attribute.to_owned());
+        let top = match self.look_up_one(source, &wanted)? {
+            Some(outcome) => outcome,
+            None => {
+                let (value, above) = self.value(source, &[attribute])?;
+                let evaluation = self.evaluation()?;
+                let member = evaluation.session.member(value).map_err(|failure| evaluation.failure(failure))?;
+                let read = evaluation.reads_with(above);
+                let outcome = outcome(member);
+                self.remember(source, wanted, outcome.clone(), read)?;
+                outcome
+            }
+        };
+        let mut found = Vec::new();
+        match top {
+            Outcome::Derivation(derivation) => found.push(derivation),
+            Outcome::Names(names) => {
+                let mut set = Set { source, attribute, value: None };
+                self.members(&mut set, &[], &names, &mut found)?;
+            }
+            Outcome::Nothing | Outcome::Printed(..) => {
+                let error = CliError::evaluation_message(format!("`{named}` is not a derivation, nor a set of them"));
+                return Err(error.hint("a derivation is what `derivation { … }` or `mkPackage { … }` returns"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// All derivations among attributes of a set, and in the sets among them that are to be looked into.
+    fn members(
+        &mut self,
+        set: &mut Set<'_>,
+        path: &[Vec<u8>],
+        names: &[Vec<u8>],
+        found: &mut Vec<DerivationRef>,
+    ) -> Result<(), CliError> {
+        let below = |name: &Vec<u8>| [path, std::slice::from_ref(name)].concat();
+        let wanted: Vec<_> = names.iter().map(|name| Wanted::Member(set.attribute.to_owned(), below(name))).collect();
+        // Nothing is built from a set: that something is there is enough.
+        let mut outcomes = self.look_up(set.source, &wanted, false)?;
+        let missing: Vec<_> = (0..names.len()).filter(|index| outcomes[*index].is_none()).collect();
+        if !missing.is_empty() {
+            let names = missing.iter().map(|index| names[*index].clone()).collect();
+            let Evaluated { outcomes: evaluated, failure } = self.evaluate_members(set, path, names)?;
+            for (index, (outcome, read)) in missing.into_iter().zip(evaluated) {
+                self.remember(set.source, wanted[index].clone(), outcome.clone(), read)?;
+                outcomes[index] = Some(outcome);
+            }
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
+        }
+        for (name, outcome) in names.iter().zip(outcomes) {
+            match outcome {
+                Some(Outcome::Derivation(derivation)) => found.push(derivation),
+                Some(Outcome::Names(names)) => self.members(set, &below(name), &names, found)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What attributes below a set come to, up to the first that fails.
+    fn evaluate_members(
+        &mut self,
+        set: &mut Set<'_>,
+        path: &[Vec<u8>],
+        names: Vec<Vec<u8>>,
+    ) -> Result<Evaluated, CliError> {
+        let (value, above) = match set.value {
+            Some(known) => known,
+            None => *set.value.insert(self.value(set.source, &[set.attribute])?),
+        };
+        let evaluation = self.evaluation()?;
+        let mut evaluated = Vec::with_capacity(names.len());
+        let reads = evaluation.session.reads();
+        let mut each = |_: &[u8], member, read| evaluated.push((outcome(member), reads.set(vec![above, read])));
+        let result = evaluation.session.members(value, path, &names, &mut each);
+        let _ = evaluation.session.take_reads();
+        let failed = |failure: Failure| evaluation.failure(failure);
+        Ok(Evaluated { outcomes: evaluated, failure: result.err().map(failed) })
+    }
+
+    /// An attribute of an attribute of a source, printed in a way.
+    pub(crate) fn printed(
+        &mut self,
+        source: &Source,
+        attributes: [&str; 2],
+        way: &str,
+        print: impl FnOnce(&Evaluation, Value) -> Result<Vec<u8>, CliError>,
+    ) -> Result<Vec<u8>, CliError> {
+        let wanted = Wanted::Printed { attributes: attributes.map(str::to_owned), way: way.to_owned() };
+        if let Some(Outcome::Printed(text, _)) = self.look_up_one(source, &wanted)? {
+            return Ok(text);
+        }
+        let (value, above) = self.value(source, &attributes)?;
+        let evaluation = self.evaluation()?;
+        let text = print(evaluation, value)?;
+        evaluation.flush()?;
+        let read = evaluation.reads_with(above);
+        if let Some(remembered) = self.remembered(source)? {
+            remembered.lock().add_printed(wanted, &text, read);
+        }
+        Ok(text)
+    }
+
+    /// Keeps the derivations that were made, and what was learnt.
+    pub(crate) fn finish(self) -> Result<(), CliError> {
+        if let Some(evaluation) = &self.evaluation {
+            evaluation.flush()?;
+        }
+        let evaluated = self.evaluation.as_ref().and_then(Evaluation::recorded);
+        self.remembered.into_values().flatten().for_each(|remembered| remembered.lock().save(evaluated));
+        Ok(())
+    }
+
+    fn evaluation(&mut self) -> Result<&Evaluation, CliError> {
+        if self.evaluation.is_none() {
+            self.evaluation = Some(Evaluation::recording(self.context, self.args)?);
+        }
+        Ok(self.evaluation.as_ref().expect("made above"))
+    }
+
+    /// The value of a source's attribute's attribute, and what having it rests on.
+    fn value(&mut self, source: &Source, attributes: &[&str]) -> Result<(Value, Read), CliError> {
+        let remembered = self.remembered(source)?;
+        let evaluation = self.evaluation()?;
+        let _ = evaluation.session.take_reads();
+        evaluation.session.remember(None);
+        let mut value = match source {
+            Source::File(path) => evaluation.file(path)?,
+            Source::Text(text) => evaluation.expression(text)?,
+        };
+        evaluation.session.remember(remembered.map(|remembered| (value, remembered as Arc<dyn eval::Remembered>)));
+        for attribute in attributes {
+            value = evaluation.select(value, attribute)?;
+        }
+        Ok((value, evaluation.session.take_reads()))
+    }
+
+    fn remembered(&mut self, source: &Source) -> Result<Option<Arc<Shared>>, CliError> {
+        if !self.remembered.contains_key(source) {
+            let opened = if self.args.no_eval_cache { None } else { self.open(source)? };
+            self.remembered.insert(source.clone(), opened);
+        }
+        Ok(self.remembered[source].clone())
+    }
+
+    fn open(&self, source: &Source) -> Result<Option<Arc<Shared>>, CliError> {
+        let (settings, arguments) = (self.args.settings(), self.args.all());
+        let directory = crate::installable::current_directory()?;
+        let key = Key { source, settings: &settings, arguments: &arguments, directory: &directory };
+        Ok(Evaluations::open(self.context.store()?, &key).map(Shared::new))
+    }
+
+    fn look_up(&mut self, source: &Source, wanted: &[Wanted], held: bool) -> Result<Vec<Option<Outcome>>, CliError> {
+        let remembered = self.remembered(source)?;
+        Ok(remembered.map_or_else(|| vec![None; wanted.len()], |remembered| remembered.lock().look_up(wanted, held)))
+    }
+
+    fn look_up_one(&mut self, source: &Source, wanted: &Wanted) -> Result<Option<Outcome>, CliError> {
+        Ok(self.look_up(source, std::slice::from_ref(wanted), true)?.pop().flatten())
+    }
+
+    fn remember(&mut self, source: &Source, wanted: Wanted, outcome: Outcome, read: Read) -> Result<(), CliError> {
+        if let Some(remembered) = self.remembered(source)? {
+            remembered.lock().add(wanted, outcome, read);
+        }
+        Ok(())
+    }
+}
+
+/// A set of derivations; its value when something in it had to be evaluated.
+struct Set<'s> {
+    source: &'s Source,
+    attribute: &'s str,
+    value: Option<(Value, Read)>,
+}
+
+/// What attributes of a set came to, in turn, and why there are no more of them.
+struct Evaluated {
+    outcomes: Vec<(Outcome, Read)>,
+    failure: Option<CliError>,
+}
+
+fn outcome(member: Member) -> Outcome {
+    match member {
+        Member::Other => Outcome::Nothing,
+        Member::Derivation(derivation) => Outcome::Derivation(derivation),
+        Member::Set(names) => Outcome::Names(names),
+    }
+}
+
+/// The source that a path on the command line names.
+pub(crate) fn source_of(path: &Path) -> Result<Source, CliError> {
+    let absolute: PathBuf = std::path::absolute(path)
+        .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
+    Ok(Source::File(absolute))
+}
