@@ -93,16 +93,30 @@ impl<'a> Scope<'a> {
 struct Unit<'a> {
     compiler: Compiler<'a>,
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
+
+/// Code, and what is to be said about its text.
+pub(crate) type Compiled = (Expr, Vec<Diagnostic>);
 
 /// Compiles an expression in a scope.
 ///
 /// # Errors
 /// All variables that are not defined, and other errors that need no evaluation.
-pub(crate) fn compile(compiler: Compiler<'_>, expr: &ast::Expr, scope: &Scope<'_>) -> Result<Expr, Vec<Diagnostic>> {
-    let mut unit = Unit { compiler, errors: Vec::new() };
+pub(crate) fn compile(
+    compiler: Compiler<'_>,
+    expr: &ast::Expr,
+    scope: &Scope<'_>,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut unit = Unit { compiler, errors: Vec::new(), warnings: Vec::new() };
     let code = unit.expr(expr, scope, None);
-    if unit.errors.is_empty() { Ok(code) } else { Err(unit.errors) }
+    if unit.errors.is_empty() { Ok((code, unit.warnings)) } else { Err(unit.errors) }
+}
+
+/// The warning about `http://x` without quotes.
+#[cold]
+fn url_literal(span: Span) -> Box<Diagnostic> {
+    Diagnostic::warning(Code::UrlLiteral, span, "URLs without quotes are deprecated").hint("write it in quotes: \"…\"")
 }
 
 impl Unit<'_> {
@@ -256,7 +270,12 @@ impl Unit<'_> {
     fn string(&mut self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Expr {
         match parts {
             [] => Expr::Const(Value::String(&crate::value::EMPTY_TEXT)),
-            [Part::Text(text)] => Expr::Const(Value::String(self.text(text))),
+            [Part::Text(text)] => {
+                if self.compiler.source.byte(span.start).is_some_and(|byte| byte.is_ascii_alphabetic()) {
+                    self.warnings.push(*url_literal(span));
+                }
+                Expr::Const(Value::String(self.text(text)))
+            }
             _ => self.interpolate(parts, false, span, scope),
         }
     }

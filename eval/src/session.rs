@@ -11,7 +11,7 @@ pub(crate) use files::{file_error, path_name};
 use crate::arena::{Arena, Budget, NoMemory};
 use crate::builtins;
 use crate::compile::{self, Compiler, Globals, Scope};
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, RenderOptions, Result, render};
 use crate::evaluate::Evaluator;
 use crate::evaluate::crew::{Crew, MAIN, MAX_THREADS};
 use crate::io::EvalIo;
@@ -284,6 +284,16 @@ impl Session {
         Box::new(first)
     }
 
+    /// Shows a warning to the user; its excerpt only if it shows the user's own code.
+    #[cold]
+    pub(crate) fn warn(&self, warning: &Diagnostic) {
+        let mut warning = warning.clone();
+        if self.owners().is_library(warning.primary.span) && warning.code == Code::Warned {
+            warning.primary.span = Span::NONE;
+        }
+        self.io.trace(render(&warning, &self.sources, RenderOptions::default()).trim_end());
+    }
+
     /// Adds to an error the place in a text that is no source, as one of JSON, where the problem is.
     #[cold]
     pub(crate) fn in_text(
@@ -346,7 +356,12 @@ impl Session {
         let home = self.settings.impure.as_ref().and_then(|impure| impure.home.as_deref());
         let compiler =
             Compiler { symbols: &self.symbols, bump, globals: &self.globals, directory, home, source: &source };
-        let code = compile::compile(compiler, &tree, scope).map_err(|errors| self.first_of(evaluator, errors))?;
+        let compiled = compile::compile(compiler, &tree, scope);
+        let (code, warnings) = compiled.map_err(|errors| self.first_of(evaluator, errors))?;
+        if !warnings.is_empty() {
+            evaluator.check_effect()?;
+            warnings.iter().take(MAX_ERRORS).for_each(|warning| self.warn(warning));
+        }
         Ok(bump.alloc(code))
     }
 

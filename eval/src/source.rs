@@ -114,6 +114,11 @@ impl Source {
         ((pos.0 - self.base) as usize).min(self.text.len())
     }
 
+    /// The byte at a place in this source.
+    pub(crate) fn byte(&self, pos: Pos) -> Option<u8> {
+        self.text.get(self.offset(pos)).copied()
+    }
+
     /// Line and column of a place in this source.
     #[must_use]
     pub fn line_column(&self, pos: Pos) -> LineColumn {

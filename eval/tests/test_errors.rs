@@ -85,6 +85,10 @@ fn every_code_is_explained_by_a_program_that_gives_it() {
         let run = |text: &str| {
             session.eval_expr(text.as_bytes(), Path::new("/")).and_then(|value| session.print(value, true))
         };
+        if code.number().starts_with('W') {
+            assert!(run(explanation.wrong).is_ok() && run(explanation.right).is_ok(), "{code:?}");
+            continue;
+        }
         let failure = run(explanation.wrong).expect_err(explanation.wrong);
         assert_eq!(failure[0].code, *code, "{}", explanation.wrong);
         let right = session.eval_expr(explanation.right.as_bytes(), Path::new("/"));
@@ -128,4 +132,21 @@ fn colours_are_used_only_when_asked_for() {
     let coloured = render(&failure[0], session.sources(), RenderOptions { colour: true, ..RenderOptions::default() });
     assert!(coloured.contains("\x1b[1;31m^"), "{coloured:?}");
     assert_eq!(failure[0].severity, Severity::Error);
+}
+
+#[test]
+fn warnings_look_like_errors() {
+    let io =
+        Arc::new(MemoryIo::default().with_file("/lib/default.nix", "{ old = x: builtins.warn \"old is old\" x; }"));
+    let session = Session::new(Settings::new("x86_64-linux"), Arc::clone(&io) as Arc<dyn eval::EvalIo>);
+    let text = "builtins.warn \"mine\" [ https://example.org ((import /lib).old 1) ]";
+    let value = session.eval_expr(text.as_bytes(), Path::new("/me")).expect("evaluates");
+    session.print(value, true).expect("prints");
+    let shown = io.traced.lock().expect("no panic").clone();
+    assert_eq!(shown.len(), 3, "{shown:?}");
+    assert!(shown[0].starts_with("warning[W0002]: URLs without quotes are deprecated\n --> "), "{}", shown[0]);
+    assert!(shown[0].contains("\n  |                        ^^^^^^^^^^^^^^^^^^^\n"), "{}", shown[0]);
+    assert!(shown[1].starts_with("warning[W0001]: mine\n --> (expression):1:1\n"), "{}", shown[1]);
+    // Of a warning that a library gives only the text is the user's business.
+    assert_eq!(shown[2], "warning[W0001]: old is old");
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What one program may take; they are far below it.
 const TIME: Duration = Duration::from_secs(60);
-const MEMORY: usize = 256 << 20;
+const MEMORY: usize = 64 << 20;
 
 fn session() -> Session {
     let mut settings = Settings::new("x86_64-linux");

@@ -80,7 +80,8 @@ fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
 fn warn(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_string(args[0], span, "as the first argument of `warn`")?;
     evaluator.check_effect()?;
-    evaluator.session.io().trace(&format!("evaluation warning: {}", String::from_utf8_lossy(text.bytes)));
+    let message = String::from_utf8_lossy(text.bytes);
+    evaluator.session.warn(&Diagnostic::warning(Code::Warned, span, message).label("this warns"));
     evaluator.force(args[1])
 }
 

@@ -75,7 +75,7 @@ fn to_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
 
 /// A store path as a string that mentions it.
 fn mention(evaluator: &Evaluator<'_>, path: &'static StorePath) -> Value {
-    let mut joined = crate::evaluate::Joined::default();
+    let mut joined = evaluator.joined();
     joined.push_bytes(path.to_string().as_bytes());
     joined.add_element(Element::Tree(path));
     joined.finish(evaluator)
@@ -102,7 +102,7 @@ fn store_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
     let (base, _) = base.split_once('/').unwrap_or((base, ""));
     let path = StorePath::parse_base_name(base)
         .map_err(|error| Diagnostic::new(Code::BadArgument, span, format!("`{shown}` is not in the store: {error}")))?;
-    let mut joined = crate::evaluate::Joined::default();
+    let mut joined = evaluator.joined();
     joined.push(text);
     joined.add_element(Element::Tree(Box::leak(Box::new(path))));
     Ok(joined.finish(evaluator))

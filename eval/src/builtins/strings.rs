@@ -2,7 +2,7 @@
 
 use super::{Builtin, row};
 use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
-use crate::evaluate::{Coercion, Evaluator, Joined};
+use crate::evaluate::{Coercion, Evaluator};
 use crate::paths;
 use crate::print::json::JsonWriter;
 use crate::print::xml::XmlWriter;
@@ -28,7 +28,7 @@ pub(super) const TABLE: &[Builtin] = &[
 fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let separator = evaluator.expect_string(args[0], span, "as the separator given to `concatStringsSep`")?;
     let list = evaluator.expect_list(args[1], span, "as the list given to `concatStringsSep`")?;
-    let mut joined = Joined::default();
+    let mut joined = evaluator.joined();
     // What the separator mentions is mentioned even if it stands nowhere.
     joined.add_context(separator.context);
     for (index, item) in list.items.iter().enumerate() {

@@ -60,6 +60,8 @@ codes! {
     Selection = "E0301", "an attribute path does not lead to a value";
     Internal = "E0901", "larder could not start evaluation";
     Interrupted = "E0902", "the evaluation was interrupted";
+    Warned = "W0001", "the program warns of something";
+    UrlLiteral = "W0002", "a URL is written without quotes";
 }
 
 impl Code {

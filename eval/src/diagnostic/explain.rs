@@ -179,6 +179,17 @@ impl Code {
                 "",
                 "",
             ),
+            Self::Warned => explained(
+                "The program called `builtins.warn`. Evaluation goes on.",
+                "builtins.warn \"version 1 is old\" 1",
+                "1",
+            ),
+            Self::UrlLiteral => explained(
+                "A URL without quotes is a string, for reasons of history. It cannot be told from a function by who reads it:\n\
+                 `x:x` is a URL, `x: x` a function. Evaluation goes on.",
+                "https://example.org",
+                "\"https://example.org\"",
+            ),
             Self::Interrupted => explained("Somebody asked evaluation to stop before it had a result.", "", ""),
             Self::Internal => explained("The operating system gave no thread or memory to evaluate in.", "", ""),
         }

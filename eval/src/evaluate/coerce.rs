@@ -32,9 +32,11 @@ impl Coercion {
 const MAX_STRING: usize = 1 << 32;
 
 /// A string being put together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Joined {
     bytes: Vec<u8>,
+    /// How many bytes it may have.
+    room: usize,
     context: ContextBuilder,
     /// The first text, while it is all there is, so that it need not be copied.
     only: Option<&'static Text>,
@@ -69,7 +71,7 @@ impl Joined {
 
     /// Adds bytes, if there is room for them: a string that is joined of itself again and again outgrows any memory.
     fn append(&mut self, bytes: &[u8]) {
-        if self.bytes.len() + bytes.len() > MAX_STRING || self.bytes.try_reserve(bytes.len()).is_err() {
+        if self.bytes.len() + bytes.len() > self.room || self.bytes.try_reserve(bytes.len()).is_err() {
             no_memory();
         }
         self.bytes.extend_from_slice(bytes);
@@ -109,6 +111,12 @@ impl Joined {
 }
 
 impl Evaluator<'_> {
+    /// An empty string to put something together in.
+    pub(crate) fn joined(&self) -> Joined {
+        let room = self.budget.limit().min(MAX_STRING);
+        Joined { bytes: Vec::new(), room, context: ContextBuilder::default(), only: None, mentions: false }
+    }
+
     /// Adds the string that a value is turned into.
     ///
     /// # Errors
@@ -188,7 +196,7 @@ impl Evaluator<'_> {
 
     /// The string that a value is turned into, as a value.
     pub(crate) fn coerced(&self, value: Value, how: Coercion, span: Span) -> Result<&'static Text> {
-        let mut joined = Joined::default();
+        let mut joined = self.joined();
         self.coerce(value, how, &mut joined, span)?;
         match joined.finish(self) {
             Value::String(text) => Ok(text),
@@ -198,7 +206,7 @@ impl Evaluator<'_> {
 
     /// The absolute path that a value names; what it mentions is built first.
     pub(crate) fn coerce_path(&self, value: Value, span: Span) -> Result<Vec<u8>> {
-        let mut joined = Joined::default();
+        let mut joined = self.joined();
         self.coerce(value, Coercion::PLAIN, &mut joined, span)?;
         let (bytes, context) = joined.into_parts();
         if !bytes.starts_with(b"/") {

@@ -120,7 +120,7 @@ impl Evaluator<'_> {
             return Ok(Value::Float(a + self.expect_number(right, code.right_span, "in `+`")?));
         }
         let path = matches!(left, Value::Path(_));
-        let mut joined = Joined::default();
+        let mut joined = self.joined();
         // What begins with a path is a path; what begins with anything else is a string, for which paths are copied.
         let how = if path { Coercion::PLAIN } else { Coercion::STRING };
         self.coerce(left, how, &mut joined, code.left_span)?;
@@ -154,7 +154,7 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn interpolate(&self, code: &'static Interpolate, env: Env) -> Result<Value> {
-        let mut joined = Joined::default();
+        let mut joined = self.joined();
         let how = if code.path { Coercion::PLAIN } else { Coercion::STRING };
         for (part, span) in code.parts {
             match part {
