@@ -6,6 +6,7 @@
 mod actions;
 mod completion;
 mod documents;
+mod formatting;
 mod found;
 mod hover;
 mod navigation;

@@ -383,6 +383,22 @@ fn outlines_and_fixes() {
 }
 
 #[test]
+fn texts_are_formatted() {
+    let scratch = Scratch::new("{ }");
+    let mut client = Client::initialized(&scratch);
+    let uri = "file:///nowhere/a.nix";
+    let params = json!({ "textDocument": { "uri": uri }, "options": { "tabSize": 8, "insertSpaces": false } });
+    client.open(uri, "{\n  a = \"😀\";\n      b=1;\n}\n");
+    let edits = client.ask("textDocument/formatting", params.clone())["result"].clone();
+    assert_eq!((range(&edits[0]["range"]).as_str(), &edits[0]["newText"]), ("2:0-3:0", &"  b = 1;\n".into()));
+    client.open(uri, "{\n  a = 1;\n}\n");
+    assert_eq!(client.ask("textDocument/formatting", params.clone())["result"], json!([]));
+    client.open(uri, "{ a = ");
+    assert_eq!(client.ask("textDocument/formatting", params)["result"], Value::Null);
+    assert_eq!(client.end(), Some(0));
+}
+
+#[test]
 fn large_and_deep_and_broken_texts_are_survived() {
     let scratch = Scratch::new("{ }");
     let mut client = Client::initialized(&scratch);

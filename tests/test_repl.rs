@@ -1,6 +1,7 @@
 //! The dialogue: without a terminal, and on a real one.
 
 use crate::harness::{Ran, Scratch};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -86,6 +87,8 @@ struct Terminal {
 impl Terminal {
     fn new(scratch: &Scratch, words: &[&str]) -> Self {
         let terminal = nix::pty::openpty(None, None).unwrap();
+        // Who has this end keeps the terminal from hanging up.
+        fcntl(&terminal.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
         let end = || Stdio::from(terminal.slave.try_clone().unwrap());
         let larder = scratch.command(words);
         let mut command = Command::new("setsid");
@@ -117,6 +120,14 @@ impl Terminal {
             drop(screen);
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It has ended, unless the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -282,6 +282,8 @@ pub struct DynamicAttr {
     pub name: Expr,
     /// Where the name is.
     pub span: Span,
+    /// The place that `builtins.unsafeGetAttrPos` gives: that of `${`, if there is one.
+    pub pos: Pos,
     /// The value.
     pub value: Expr,
 }

@@ -14,6 +14,8 @@ mod function;
 mod layout;
 mod operation;
 mod strings;
+#[cfg(test)]
+mod tests;
 
 use crate::diagnostic::Code;
 use crate::syntax::tree::{Element, Tree};
@@ -38,7 +40,6 @@ const MAX_DEPTH: usize = 4_000;
 /// A text that does not follow the grammar: its tree, and what is wrong with it.
 pub fn format(name: &str, text: &[u8]) -> Result<Vec<u8>, Box<Parsed>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let text = &without_carriage_returns(text)[..];
     let mut formatted = format_once(name, text)?;
     for _ in 1..MAX_PASSES {
         let again = format_once(name, &formatted)?;
@@ -58,18 +59,6 @@ fn format_once(name: &str, text: &[u8]) -> Result<Vec<u8>, Box<Parsed>> {
         return Err(Box::new(parsed));
     }
     Ok(on_deep_stack(parsed.tree()))
-}
-
-/// Line ends are line feeds, as they are to the language: it reads others as such, too.
-fn without_carriage_returns(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    for (index, &byte) in text.iter().enumerate() {
-        match byte {
-            b'\r' if text.get(index + 1) == Some(&b'\n') => {}
-            _ => out.push(byte),
-        }
-    }
-    out
 }
 
 fn on_deep_stack(tree: &Tree) -> Vec<u8> {

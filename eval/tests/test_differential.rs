@@ -6,7 +6,7 @@
 
 use crate::host_io::HostIo;
 use crate::programs::{NEWER, Programs};
-use crate::test_language::{cases, remark};
+use crate::test_language::{cases, refused, remark};
 use eval::{Code, Session, Settings};
 use std::path::Path;
 use std::process::Command;
@@ -109,6 +109,17 @@ fn okay_cases_print_what_nix_prints() {
     eprintln!("compared {compared} cases with Nix");
     assert!(compared > 20, "only {compared} cases were compared");
     assert!(wrong.is_empty(), "{} of {compared} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Only the newer Nix refuses them all.
+#[test]
+fn refused_expressions_are_refused_by_nix() {
+    let Some(nix) = Nix::find().filter(|nix| nix.newer) else { return };
+    let taken = refused().into_iter().filter(|text| {
+        // What begins with a dash would be an option.
+        !matches!(nix.outcome(&format!(" {text}")), Outcome::Failed(_))
+    });
+    assert_eq!(taken.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 /// Programs that are compared at once: starting Nix takes longer than a program.

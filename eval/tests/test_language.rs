@@ -89,3 +89,21 @@ fn fail_cases_say_what_is_expected() {
         .collect();
     all_pass(&wrong);
 }
+
+/// Expressions that are refused, by Nix 2.34 too: in `refused.txt`, with a line `---` between them.
+pub fn refused() -> Vec<String> {
+    let text = std::fs::read_to_string(directory().join("refused.txt")).expect("the expressions are in the repository");
+    text.trim_end().split("\n---\n").map(str::to_owned).collect()
+}
+
+#[test]
+fn refused_expressions_fail() {
+    let refused = refused();
+    assert!(refused.len() > 400, "the expressions are found");
+    let gives = |text: &String| {
+        let session = Session::new(Settings::new("x86_64-linux"), Arc::new(HostIo::default()));
+        let printed = session.eval_expr(text.as_bytes(), Path::new("/")).and_then(|value| session.print(value, true));
+        printed.ok().map(|printed| format!("{text} gives {}", String::from_utf8_lossy(&printed)))
+    };
+    all_pass(&refused.iter().filter_map(gives).collect::<Vec<_>>());
+}

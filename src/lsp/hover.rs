@@ -30,10 +30,7 @@ fn text_of(documents: &Documents, file: &Arc<File>, found: &Found) -> Option<Str
                 Target::Builtin(name) => of_builtin(name),
                 Target::With(scope) => {
                     let attributes = Values::new(documents).attributes_of_withs(file, scope, &found.name);
-                    Some(attributes.first().map_or_else(
-                        || format!("`{}`, from a `with`", found.name),
-                        |attribute| of_attribute(attribute),
-                    ))
+                    Some(attributes.first().map_or_else(|| format!("`{}`, from a `with`", found.name), of_attribute))
                 }
                 Target::Undefined => None,
             }

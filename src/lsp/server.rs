@@ -6,7 +6,8 @@
 
 use super::actions;
 use super::completion::completion;
-use super::documents::Documents;
+use super::documents::{Document, Documents};
+use super::formatting::formatting;
 use super::hover::hover;
 use super::navigation::{definition, highlights, references};
 use super::position::Encoding;
@@ -172,10 +173,11 @@ impl Server {
                 let edits = renaming::edits(documents, asked.uri, asked.offset()?, new);
                 edits.map_err(|problem| Refusal::new(code::REQUEST_FAILED, problem))?
             }
-            "textDocument/documentSymbol" => symbols(documents, at()?.file),
+            "textDocument/documentSymbol" => symbols(documents, at()?.file()),
+            "textDocument/formatting" => formatting(documents, at()?.document),
             "textDocument/codeAction" => {
                 let asked = at()?;
-                let range = params.get("range").and_then(|range| documents.lines(asked.file).range(range));
+                let range = params.get("range").and_then(|range| documents.lines(asked.file()).range(range));
                 let range = range.ok_or_else(|| invalid("`range` makes no sense"))?;
                 let only = params.pointer("/context/only").and_then(Value::as_array);
                 let kinds: Vec<_> = only.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -201,6 +203,7 @@ impl Server {
                 "referencesProvider": true,
                 "documentHighlightProvider": true,
                 "documentSymbolProvider": true,
+                "documentFormattingProvider": true,
                 "completionProvider": { "triggerCharacters": [".", "/"] },
                 "renameProvider": { "prepareProvider": true },
                 "codeActionProvider": { "codeActionKinds": ["quickfix", actions::FIX_ALL] },
@@ -259,7 +262,7 @@ struct Asked<'a> {
     documents: &'a Documents,
     params: &'a Value,
     uri: &'a str,
-    file: &'a Arc<File>,
+    document: &'a Document,
 }
 
 impl<'a> Asked<'a> {
@@ -267,16 +270,20 @@ impl<'a> Asked<'a> {
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str);
         let uri = uri.ok_or_else(|| invalid("`textDocument` is missing"))?;
         let document = documents.get(uri).ok_or_else(|| invalid("this text is not open"))?;
-        Ok(Self { documents, params, uri, file: &document.file })
+        Ok(Self { documents, params, uri, document })
+    }
+
+    fn file(&self) -> &'a Arc<File> {
+        &self.document.file
     }
 
     /// The offset of the position that is asked about.
     fn offset(&self) -> Result<usize, Refusal> {
-        let position = self.params.get("position").and_then(|at| self.documents.lines(self.file).offset(at));
+        let position = self.params.get("position").and_then(|at| self.documents.lines(self.file()).offset(at));
         position.ok_or_else(|| invalid("`position` makes no sense"))
     }
 
     fn with(&self, answer: impl FnOnce(&Arc<File>, usize) -> Value) -> Result<Value, Refusal> {
-        Ok(answer(self.file, self.offset()?))
+        Ok(answer(self.file(), self.offset()?))
     }
 }

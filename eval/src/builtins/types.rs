@@ -1,6 +1,7 @@
 //! Types and functions.
 
 use super::{Builtin, row};
+use crate::attrs::{Attr, Attrs};
 use crate::code::Parameters;
 use crate::diagnostic::Result;
 use crate::evaluate::Evaluator;
@@ -52,7 +53,13 @@ fn function_args(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
         Value::Lambda(closure) => Ok(match &closure.lambda.parameters {
             Parameters::Names(_) => evaluator.set([]),
             Parameters::Set(formals) => {
-                evaluator.set(formals.formals.iter().map(|formal| (formal.name, Value::Bool(formal.default.is_some()))))
+                let attrs = formals.formals.iter().map(|formal| Attr {
+                    name: formal.name,
+                    pos: formal.span.start,
+                    value: Value::Bool(formal.default.is_some()),
+                });
+                // Formals are sorted by symbol, as attributes are.
+                Value::Attrs(evaluator.bump().alloc(Attrs::from_sorted(evaluator.bump().alloc_slice_fill_iter(attrs))))
             }
         }),
         Value::Builtin(builtin) if builtin.name == "derivation" => {

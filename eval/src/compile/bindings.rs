@@ -2,7 +2,7 @@
 
 use super::{Scope, Unit};
 use crate::code::{self, AttrsCode, Bindings, DynamicAttr, Expr, Item, Name};
-use crate::source::Span;
+use crate::source::{Pos, Span};
 use crate::symbol::{Symbol, names};
 use crate::syntax::ast::{self, AttrSet, Bound};
 
@@ -28,6 +28,7 @@ impl Unit<'_> {
         let bindings = self.bindings(set, level, scope, if set.recursive { level } else { scope });
         let dynamic = set.dynamic.iter().map(|(name, value)| DynamicAttr {
             span: name.span,
+            pos: self.dynamic_place(name.span),
             name: self.expr(name, level, None),
             value: self.expr(value, level, None),
         });
@@ -36,6 +37,17 @@ impl Unit<'_> {
         let overrides = bindings.items.iter().position(|item| item.name == names::OVERRIDES);
         let overrides = overrides.filter(|_| set.recursive).map(|index| (set.sources.len() + index) as u32);
         Expr::Attrs(self.keep(AttrsCode { recursive: set.recursive, bindings, dynamic, overrides }))
+    }
+
+    /// Where the name of an attribute starts that is computed.
+    fn dynamic_place(&self, span: Span) -> Pos {
+        let source = self.compiler.source;
+        let before = source.text[..source.offset(span.start)].trim_ascii_end();
+        if !before.ends_with(b"${") {
+            return span.start;
+        }
+        let start = before.len() - 2;
+        source.span(start, start).start
     }
 
     /// Compiles bindings in their own scope. `outer` is the one around it, from which `inherit x;` takes; the `e` of

@@ -174,7 +174,7 @@ impl Evaluator<'_> {
                 .label("defined again here")
                 .also(self.session.name_span(first.pos), "first defined here"));
         }
-        attrs.push(Attr { name, pos: dynamic.span.start, value: self.delay_element(&dynamic.value, env) });
+        attrs.push(Attr { name, pos: dynamic.pos, value: self.delay_element(&dynamic.value, env) });
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Calls: on one line if they fit; with the last argument broken where that is enough; else an argument on each line.
 
-use super::comments::print_leading;
+use super::comments::{Trivium, print_leading};
 use super::doc::{BREAK, Doc, HARD, LINE, SPACE, first_group, group, transparent, unbroken};
 use super::expression::{brackets, first_token, is_term};
 use super::{Docs, Formatter};
@@ -11,13 +11,18 @@ use crate::syntax::typed::{Call, Enclosed, Select};
 /// A call of this many arguments may be simple: kept on one line, whatever its length.
 const MAX_SIMPLE_ARGUMENTS: usize = 2;
 
+/// A list of more items than this has a line for each, even before other arguments.
+const MAX_SHORT_ITEMS: usize = 6;
+
 impl<'t> Formatter<'t> {
     /// A call, behind what `pre` says.
     pub(super) fn call(&mut self, call: Element<'t>, pre: Docs, in_paren: bool) -> Docs {
         let Some(function) = Call(call).function() else { return self.joined(call) };
         let arguments: Vec<_> = Call(call).arguments().collect();
         let simple = arguments.len() <= MAX_SIMPLE_ARGUMENTS && self.is_simple(call);
-        let comments = self.comments.take_leading(first_token(function));
+        // A comment behind the function's name says something of the call.
+        let mut comments = self.comments.take_leading(first_token(function));
+        comments.extend(self.comments.take_trailing(first_token(function)).map(Trivium::Line));
         let mut docs = print_leading(&comments, self.level);
         let function = if in_paren && comments.is_empty() && !simple {
             self.nested(|formatter| vec![group([vec![BREAK], formatter.expr(function)].concat())])
@@ -83,19 +88,28 @@ impl<'t> Formatter<'t> {
         group(docs)
     }
 
+    /// Whether a list has few and simple items, so that it may stay on one line before other arguments.
+    fn is_short(&self, list: Element<'t>) -> bool {
+        list.expressions().count() <= MAX_SHORT_ITEMS && list.expressions().all(|item| self.is_simple(item))
+    }
+
+    /// A list before other arguments.
+    fn list_argument(&mut self, list: Element<'t>) -> Docs {
+        let separator = if self.is_short(list) { SPACE } else { LINE };
+        self.list_with(list, separator)
+    }
+
     /// Two lists beside each other, which are broken together.
     fn list_pair(&mut self, first: Element<'t>, second: Element<'t>) -> Doc {
-        let first = group(self.list_with(first, SPACE));
-        let second = group(self.list_with(second, SPACE));
+        let first = group(self.list_argument(first));
+        let second = group(self.list_argument(second));
         group(vec![SPACE, first, SPACE, second])
     }
 
     fn inner_argument(&mut self, argument: Element<'t>, two_lists: bool) -> Doc {
         match argument.kind() {
-            Kind::List if two_lists => group(self.list_with(argument, SPACE)),
-            Kind::List if argument.expressions().all(|item| self.is_simple(item)) => {
-                first_group(self.list_with(argument, SPACE))
-            }
+            Kind::List if two_lists => group(self.list_argument(argument)),
+            Kind::List if self.is_short(argument) => first_group(self.list_argument(argument)),
             Kind::List => first_group(vec![group(self.list_with(argument, LINE))]),
             Kind::Select => group(self.expr(argument)),
             _ => first_group(self.expr(argument)),
@@ -104,7 +118,7 @@ impl<'t> Formatter<'t> {
 
     fn last_argument(&mut self, argument: Element<'t>, two_lists: bool) -> Doc {
         match argument.kind() {
-            Kind::List if two_lists => group(self.list_with(argument, SPACE)),
+            Kind::List if two_lists => group(self.list_argument(argument)),
             Kind::Paren if self.wraps_absorbable(argument).is_some() => self.wrapper(argument),
             Kind::Paren if !self.is_absorbable_term(argument) => {
                 // The bracket stands one level higher than what its function nests it in.

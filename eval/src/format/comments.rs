@@ -158,7 +158,12 @@ fn trailing_count(pieces: &[Piece<'_>], next: Option<Element<'_>>) -> usize {
     if count == pieces.len() && count > 0 && is_annotation(pieces, next) {
         return count - 1;
     }
-    // A comment that goes on below, in the same column, belongs to what follows.
+    // A comment that goes on below, or stands in the column of what follows, belongs to that.
+    if let ([Piece::Comment(comment), Piece::Newlines(1)], Some(next)) = (pieces, next)
+        && column(*comment) == column(next)
+    {
+        return 0;
+    }
     if let [Piece::Comment(first), Piece::Newlines(1), Piece::Comment(second), ..] = pieces
         && second.kind() == Kind::LineComment
         && column(*first) == column(*second)
@@ -180,9 +185,9 @@ fn is_on_one_line(comment: Element<'_>) -> bool {
     !text.contains(&b'\n') && (!text.starts_with(b"/**") || text == b"/**/")
 }
 
-fn column(comment: Element<'_>) -> usize {
-    let start = comment.range().start;
-    let text = &comment.tree().text()[..start];
+fn column(element: Element<'_>) -> usize {
+    let start = element.range().start;
+    let text = &element.tree().text()[..start];
     start - text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)
 }
 

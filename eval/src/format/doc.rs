@@ -118,7 +118,8 @@ pub(super) fn normalise(docs: Vec<Doc>) -> Vec<Doc> {
             Doc::Group(kind, inner) => {
                 let mut inner = normalise(inner);
                 let leading = inner.iter().position(|doc| !leaves_group(doc)).unwrap_or(inner.len());
-                let trailing = inner.iter().rposition(|doc| !leaves_group(doc)).map_or(inner.len(), |last| last + 1);
+                let is_line = |doc: &Doc| matches!(doc, Doc::Space(spacing) if spacing.is_line());
+                let trailing = inner.iter().rposition(|doc| !is_line(doc)).map_or(inner.len(), |last| last + 1);
                 let behind = inner.split_off(trailing.max(leading));
                 let body = inner.split_off(leading);
                 inner.into_iter().for_each(|doc| push(&mut out, doc));
@@ -133,7 +134,7 @@ pub(super) fn normalise(docs: Vec<Doc>) -> Vec<Doc> {
     out
 }
 
-/// Whether something at the end of a group does not belong to it.
+/// Whether something at the start of a group does not belong to it.
 fn leaves_group(doc: &Doc) -> bool {
     match doc {
         Doc::Space(spacing) => spacing.is_line(),

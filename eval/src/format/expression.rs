@@ -95,7 +95,6 @@ impl<'t> Formatter<'t> {
     pub(super) fn is_absorbable_term(&self, term: Element<'t>) -> bool {
         match term.kind() {
             Kind::IndentedString => super::strings::is_multi_line(term),
-            Kind::Path => true,
             Kind::AttrSet | Kind::LetBody | Kind::List => {
                 let (open, close) = brackets(term);
                 !is_empty(term)
@@ -300,9 +299,9 @@ impl<'t> Formatter<'t> {
 
     fn assert(&mut self, assert: Element<'t>) -> Docs {
         let parts = crate::syntax::typed::Assert(assert);
-        let mut head = self.assert_head(assert, parts.condition());
-        head.extend(self.token_of(assert, ";"));
-        let mut docs = vec![group(head), LINE];
+        let mut docs = vec![group(self.assert_head(assert, parts.condition()))];
+        docs.extend(self.token_of(assert, ";"));
+        docs.push(LINE);
         docs.extend(self.maybe(parts.body()));
         docs
     }

@@ -23,7 +23,7 @@ impl<'t> Formatter<'t> {
         };
         let Some(body) = parts.body() else { return self.joined(lambda) };
         let compact = self.is_absorbable_lambda(lambda);
-        let on_line = self.has_body_on_line(lambda, body);
+        let on_line = pattern.whole().is_some() || self.has_body_on_line(lambda, body);
         let mut docs = self.pattern(pattern);
         docs.extend(self.token_of(lambda, ":"));
         if compact {

@@ -55,6 +55,16 @@ impl State {
     }
 
     fn text(&mut self, text: &Text) {
+        self.nest(text);
+        if self.column == 0 {
+            let indent = self.indent().0 + text.offset as usize;
+            self.out.resize(self.out.len() + indent, b' ');
+        }
+        self.inline(text);
+    }
+
+    /// Takes note of how deeply a text is nested that comes next.
+    fn nest(&mut self, text: &Text) {
         while self.level() > text.level {
             self.indents.pop();
         }
@@ -62,11 +72,6 @@ impl State {
             let (indent, _) = self.indent();
             self.indents.push((if self.column == 0 { indent + STEP } else { indent }, text.level));
         }
-        if self.column == 0 {
-            let indent = self.indent().0 + text.offset as usize;
-            self.out.resize(self.out.len() + indent, b' ');
-        }
-        self.inline(text);
     }
 
     fn inline(&mut self, text: &Text) {

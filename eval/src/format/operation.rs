@@ -13,10 +13,10 @@ type Operand<'t> = (Option<Element<'t>>, Element<'t>);
 impl<'t> Formatter<'t> {
     pub(super) fn operation(&mut self, operation: Element<'t>) -> Docs {
         let operands = chain(operation);
-        self.lift_operator_comments(&operands);
         if is_comparison(operation) {
             return self.comparison(&operands);
         }
+        self.lift_operator_comments(&operands);
         self.chained(&operands, false)
     }
 

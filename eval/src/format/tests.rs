@@ -147,7 +147,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_texts_do_not_panic(text in "[ab1\\{\\}\\(\\)\\[\\];:,@=.?!+\\-*/<> \n\"'$#]{0,60}") {
+    fn random_texts_do_not_panic(text in "[ab1\\{\\}\\(\\)\\[\\];:,@=.?!+\\-*/<> \n\r\"'$#]{0,60}") {
         if parse_tree(text.as_bytes(), OPTIONS).diagnostics().is_empty() {
             check("", text.as_bytes()).map_err(TestCaseError::fail)?;
         }

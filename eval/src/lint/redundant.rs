@@ -86,7 +86,8 @@ fn parentheses(linter: &mut Linter<'_>, element: Element<'_>) {
     let (Some(inner), Some(around)) = (Enclosed::cast(element).and_then(Enclosed::inner), element.parent()) else {
         return;
     };
-    if !(is_atom(inner) && !is_before_or(element)) && !takes_any(around, element) {
+    let certain = is_atom(inner) && !is_before_or(element);
+    if !certain && !takes_any(around, element) {
         return;
     }
     let (Some(open), Some(close)) = (element.token("("), element.token(")")) else { return };

@@ -121,7 +121,6 @@ impl<R: Recorder> Parser<'_, R> {
     }
 
     /// Notes an error, wherever it is.
-    #[expect(clippy::boxed_local, reason = "diagnostics are made in boxes")]
     pub(super) fn note_error(&mut self, error: Box<Diagnostic>) {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(*error);
