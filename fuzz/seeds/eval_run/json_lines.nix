@@ -1,0 +1,6 @@
+builtins.fromJSON ''
+  {
+    "name": "x",
+    "version": 1.
+  }
+''

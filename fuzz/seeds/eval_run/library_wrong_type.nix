@@ -1,0 +1,5 @@
+let
+  lib = import ./library;
+in {
+  flags = lib.concat " " [ "-O" 2 ];
+}
