@@ -141,13 +141,15 @@ impl<'a> Evaluating<'a> {
         print: impl FnOnce(&Evaluation, Value) -> Result<Vec<u8>, CliError>,
     ) -> Result<Vec<u8>, CliError> {
         let wanted = Wanted::Printed { attributes: attributes.map(str::to_owned), way: way.to_owned() };
-        if let Some(Outcome::Printed(text, _)) = self.look_up_one(source, &wanted)? {
+        // Nothing is built from what is printed: nothing in it need be kept.
+        if let Some(Outcome::Printed(text, _)) =
+            self.look_up(source, std::slice::from_ref(&wanted), false)?.pop().flatten()
+        {
             return Ok(text);
         }
         let (value, above) = self.value(source, &attributes)?;
         let evaluation = self.evaluation()?;
         let text = print(evaluation, value)?;
-        evaluation.flush()?;
         let read = evaluation.reads_with(above);
         if let Some(remembered) = self.remembered(source)? {
             remembered.lock().add_printed(wanted, &text, read);
@@ -160,6 +162,11 @@ impl<'a> Evaluating<'a> {
         if let Some(evaluation) = &self.evaluation {
             evaluation.flush()?;
         }
+        self.finish_printing()
+    }
+
+    /// Keeps what was learnt. Derivations are not kept: who only looks at values does not want them.
+    pub(crate) fn finish_printing(self) -> Result<(), CliError> {
         let evaluated = self.evaluation.as_ref().and_then(Evaluation::recorded);
         self.remembered.into_values().flatten().for_each(|remembered| remembered.lock().save(evaluated));
         Ok(())

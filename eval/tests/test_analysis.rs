@@ -2,7 +2,7 @@
 
 use crate::host_io::HostIo;
 use crate::test_language::{cases, remark};
-use eval::analysis::{DefinitionKind, File, Files, Place, Resolution, Target, Value, Values, rename};
+use eval::analysis::{DefinitionKind, File, Files, Place, RenameError, Resolution, Target, Value, Values, rename};
 use eval::lint::apply;
 use eval::syntax::{ParseOptions, parse_tree};
 use eval::{Session, Settings};
@@ -190,10 +190,15 @@ fn printed(text: &[u8], directory: &Path) -> Result<String, Vec<&'static str>> {
 /// How many definitions of a text are renamed.
 const MOST_RENAMED: usize = 6;
 
+/// Whether a program may show names of arguments, or where they are.
+fn shows_names(text: &[u8]) -> bool {
+    ["Pos", "toXML", "trace"].iter().any(|word| String::from_utf8_lossy(text).contains(word))
+}
+
 /// Renames what only the text itself names, to a name that is new, and compares the values.
 fn check_renaming(text: &[u8], directory: &Path) {
     let parsed = parse_tree(text, ParseOptions::default());
-    if !parsed.diagnostics().is_empty() || String::from_utf8_lossy(text).contains("Pos") {
+    if !parsed.diagnostics().is_empty() || shows_names(text) {
         return;
     }
     let resolution = Resolution::of(parsed.tree());
@@ -203,7 +208,10 @@ fn check_renaming(text: &[u8], directory: &Path) {
     let renamable = all.filter(|(_, found)| own.contains(&found.kind) && found.name != "body");
     // Evaluating a case for each of very many would take long.
     for (number, _) in renamable.take(MOST_RENAMED) {
-        let edits = rename(parsed.tree(), &resolution, number, "fresh_name").expect("the name is new");
+        let edits = match rename(parsed.tree(), &resolution, number, "fresh_name") {
+            Err(RenameError::Operator(_)) => continue,
+            edits => edits.expect("the name is new"),
+        };
         let renamed = apply(text, &edits);
         assert_eq!(printed(&renamed, directory), before, "{}", String::from_utf8_lossy(&renamed));
     }

@@ -63,7 +63,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         Ok(printed)
     })?;
     output::write(&printed)?;
-    evaluating.finish()?;
+    evaluating.finish_printing()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,6 +18,9 @@ pub enum RenameError {
     /// The new name is none.
     #[error("`{0}` is not a name")]
     NotAName(String),
+    /// An operator stands for the old or the new name.
+    #[error("`{0}` is what an operator means where it is defined")]
+    Operator(String),
     /// The new name is defined beside the old one.
     #[error("`{name}` is defined there already")]
     Exists {
@@ -44,6 +47,9 @@ pub enum RenameError {
     },
 }
 
+/// Names that operators and search paths stand for: `-`, `*`, `/`, the comparisons, `<x>`.
+pub(crate) const OPERATOR_NAMES: [&str; 6] = ["__sub", "__mul", "__div", "__lessThan", "__findFile", "__nixPath"];
+
 /// The edits that rename a definition.
 ///
 /// # Errors
@@ -55,6 +61,9 @@ pub fn rename(tree: &Tree, resolution: &Resolution, definition: usize, new: &str
     }
     if old.name == new {
         return Ok(Vec::new());
+    }
+    if let Some(name) = [old.name.as_str(), new].into_iter().find(|name| OPERATOR_NAMES.contains(name)) {
+        return Err(RenameError::Operator(name.to_owned()));
     }
     check(tree, resolution, definition, new)?;
     let mut inherits = Inherits::default();

@@ -5,7 +5,7 @@ use super::{Edit, Finding, Fix, Linter, Rule};
 use crate::analysis::{ScopeKind, Target};
 use crate::syntax::Kind;
 use crate::syntax::tree::Element;
-use crate::syntax::typed::{Binary, Call, Enclosed, If, With};
+use crate::syntax::typed::{Binary, Binding, Call, Enclosed, If, With};
 
 pub(super) fn check(linter: &mut Linter<'_>, element: Element<'_>) {
     match element.kind() {
@@ -58,6 +58,9 @@ fn unused_rec(linter: &mut Linter<'_>, element: Element<'_>, scope: usize) {
     if names.into_iter().any(|name| name == "__overrides") {
         return;
     }
+    if is_extended(element) {
+        return;
+    }
     let Some(word) = element.token("rec") else { return };
     let space = word.next().filter(|next| next.kind() == Kind::Whitespace);
     let range = word.range().start..space.map_or(word.range().end, |space| space.range().end);
@@ -65,6 +68,20 @@ fn unused_rec(linter: &mut Linter<'_>, element: Element<'_>, scope: usize) {
         Finding::new(Rule::UnusedRec, word.range(), "this `rec` has no effect: no attribute refers to another one")
             .fix(Some(Fix::safe("Remove `rec`", vec![replace(range, "")]))),
     );
+}
+
+/// Whether another binding adds to this set: in `a = rec { b = 1; }; a.c = b;` the second `b` is that of the set.
+fn is_extended(set: Element<'_>) -> bool {
+    let first_name = |binding: Element<'_>| {
+        Binding::cast(binding)
+            .and_then(Binding::path)
+            .and_then(|path| path.names().next())
+            .map(|name| name.text().to_vec())
+    };
+    let Some(binding) = set.parent().filter(|parent| parent.kind() == Kind::Binding) else { return false };
+    let Some(around) = binding.parent() else { return false };
+    let own = first_name(binding);
+    around.elements().any(|other| other.number() != binding.number() && own.is_some() && first_name(other) == own)
 }
 
 fn unused_with(linter: &mut Linter<'_>, element: Element<'_>) {
