@@ -10,18 +10,30 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::local::{At, LocalStore};
 use store::{Derivation, Input, STORE_DIR, StoreName, StorePath, TreePath};
 
 /// Makes inputs valid for evaluation.
 type Realise = dyn Fn(&[StorePath]) -> Result<Vec<(Input, StorePath)>, String> + Send + Sync;
 
+/// So many derivations are kept at once.
+const BATCH: usize = 512;
+
+/// Derivations that evaluation has made and that are not kept yet.
+#[derive(Debug, Default)]
+struct Pending {
+    derivations: Vec<Derivation>,
+    /// Those that may never be kept, in the form that takes the least room.
+    encodings: Vec<Box<[u8]>>,
+}
+
 /// The evaluator's outside on this machine.
 pub(crate) struct HostIo {
     store: Arc<LocalStore>,
-    /// Derivations that evaluation has made and that are not kept yet.
-    derivations: Mutex<Vec<Derivation>>,
+    pending: Mutex<Pending>,
+    /// Whether derivations will be kept in any case, not only when one of them is to be built.
+    keeps: bool,
     realise: Box<Realise>,
     /// Whether nobody wants to see traces, nor to wait for builds.
     silent: AtomicBool,
@@ -38,8 +50,8 @@ impl Drop for Silence {
 }
 
 impl HostIo {
-    pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>) -> Self {
-        Self { store, derivations: Mutex::default(), realise, silent: AtomicBool::new(false) }
+    pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>, keeps: bool) -> Self {
+        Self { store, pending: Mutex::default(), keeps, realise, silent: AtomicBool::new(false) }
     }
 
     /// For evaluation that nobody asked for, as completion is.
@@ -50,8 +62,14 @@ impl HostIo {
 
     /// Keeps the derivations that evaluation has made so far.
     pub(crate) fn flush(&self) -> Result<(), store::local::StoreError> {
-        let derivations = std::mem::take(&mut *self.derivations.lock().unwrap_or_else(PoisonError::into_inner));
+        let Pending { mut derivations, encodings } = std::mem::take(&mut *self.pending());
+        let decoded = encodings.iter().map(|bytes| Derivation::decode(bytes).expect("this program encoded it"));
+        derivations.extend(decoded);
         if derivations.is_empty() { Ok(()) } else { self.store.add_derivations(derivations) }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store.
@@ -152,9 +170,20 @@ impl EvalIo for HostIo {
         added.map_err(|error| IoError::Derivation { problem: crate::error::with_causes(&error) })
     }
 
-    fn add_derivation(&self, derivation: &Derivation, _: &[u8]) -> Result<(), IoError> {
-        self.derivations.lock().unwrap_or_else(PoisonError::into_inner).push(derivation.clone());
-        Ok(())
+    fn add_derivation(&self, derivation: &Derivation, encoding: &[u8]) -> Result<(), IoError> {
+        let mut pending = self.pending();
+        if !self.keeps {
+            pending.encodings.push(encoding.into());
+            return Ok(());
+        }
+        pending.derivations.push(derivation.clone());
+        if pending.derivations.len() < BATCH {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut pending.derivations);
+        drop(pending);
+        let problem = |error: store::local::StoreError| crate::error::with_causes(&error);
+        self.store.add_derivations(batch).map_err(|error| IoError::Derivation { problem: problem(error) })
     }
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {

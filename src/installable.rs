@@ -40,6 +40,9 @@ pub(crate) struct EvalArgs {
     /// Whether parts that are not evaluated will be shown as such.
     #[arg(skip)]
     shows_delayed: bool,
+    /// Whether only values are looked at, so that derivations are not kept.
+    #[arg(skip)]
+    looks_only: bool,
     #[command(flatten)]
     errors: ErrorArgs,
 }
@@ -66,6 +69,11 @@ enum ErrorFormat {
 }
 
 impl EvalArgs {
+    /// The same, where only values are looked at.
+    pub(crate) fn looking_only(self) -> Self {
+        Self { looks_only: true, ..self }
+    }
+
     /// The same, where parts that are not evaluated will be shown as such.
     pub(crate) fn showing_delayed(self) -> Self {
         Self { shows_delayed: true, ..self }
@@ -121,7 +129,7 @@ impl Evaluation {
         let settings = context.builder(None, false)?.settings().clone();
         let realise =
             move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
-        let io = Arc::new(HostIo::new(store, Box::new(realise)));
+        let io = Arc::new(HostIo::new(store, Box::new(realise), !args.looks_only));
         let mut settings = args.settings();
         settings.record_reads = record;
         let recorder = settings.record_reads.then(|| Arc::new(Recorder::new(Arc::clone(&io))));

@@ -53,7 +53,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         _ => return Err(CliError::usage("nothing to evaluate: name PATH#ATTR, --file FILE or --expr EXPR")),
     };
     let attributes = [attribute, args.attr.as_deref().unwrap_or_default()];
-    let eval = if args.strict || args.json { args.eval.clone() } else { args.eval.clone().showing_delayed() };
+    let eval = args.eval.clone().looking_only();
+    let eval = if args.strict || args.json { eval } else { eval.showing_delayed() };
     let mut evaluating = Evaluating::new(context, &eval);
     let printed = evaluating.printed(&source, attributes, args.way(), |evaluation, value| {
         let mut printed = args.print(&evaluation.session, value).map_err(|failure| evaluation.failure(failure))?;
