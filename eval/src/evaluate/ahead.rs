@@ -44,9 +44,10 @@ fn select(code: &'static Select, env: Env) -> Option<Value> {
         let (Value::Attrs(attrs), Name::Static(name)) = (found.resolved(), name) else { return None };
         found = attrs.value(*name)?;
     }
-    // What is not evaluated yet may fail, and then the way to it is part of the error.
+    // What is not evaluated yet may fail, and then the way to it is part of the error. A function is equal only to what
+    // is the same place in memory, which a thunk has for itself.
     match found.resolved() {
-        Value::Thunk(_) => None,
+        Value::Thunk(_) | Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_) => None,
         value => Some(value),
     }
 }
