@@ -23,7 +23,19 @@ impl Endless {
     }
 
     fn start(&self) -> Child {
-        let mut command = self.scratch.command(["build", ".#endless"]);
+        let larder = self.scratch.command(["build", ".#endless"]);
+        // Whoever runs the tests may ignore signals, and what is ignored stays so in children.
+        let mut command = std::process::Command::new("env");
+        command.arg("--default-signal=INT,TERM,HUP").arg(larder.get_program()).args(larder.get_args());
+        if let Some(directory) = larder.get_current_dir() {
+            command.current_dir(directory);
+        }
+        for (name, value) in larder.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
         child

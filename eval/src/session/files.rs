@@ -45,7 +45,7 @@ impl Evaluator<'_> {
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Content(path.to_owned()));
-        self.session.io.read_file(path).map_err(|error| self.missing_file(&error, span))
+        self.session.io.read_file(path).map_err(|error| self.unreadable_file(&error, span))
     }
 
     /// The entries of a directory, sorted by name.
@@ -77,20 +77,24 @@ impl Evaluator<'_> {
         self.session.io.is_executable(path).map_err(|error| file_error(&error, span))
     }
 
-    /// The error for a file that cannot be read, with names near to it.
+    /// The error for a file that cannot be read: perhaps it is a directory.
+    #[cold]
+    fn unreadable_file(&self, error: &IoError, span: Span) -> Box<Diagnostic> {
+        let mut diagnostic = self.missing_file(error, span);
+        if let IoError::Failed { path, .. } = error
+            && matches!(self.session.io.file_type(path), Ok(Some(FileType::Directory)))
+        {
+            diagnostic.message = format!("{} is a directory, not a file", path.display());
+            return diagnostic.hint("`builtins.readDir` gives what is in it");
+        }
+        diagnostic
+    }
+
+    /// The error for a path that cannot be read, with names near to it if it is not there.
     #[cold]
     fn missing_file(&self, error: &IoError, span: Span) -> Box<Diagnostic> {
-        let mut diagnostic = file_error(error, span);
-        let path = match error {
-            IoError::NotFound { path } => path,
-            IoError::Failed { path, .. }
-                if matches!(self.session.io.file_type(path), Ok(Some(FileType::Directory))) =>
-            {
-                diagnostic.message = format!("{} is a directory, not a file", path.display());
-                return diagnostic.hint("`builtins.readDir` gives what is in it");
-            }
-            _ => return diagnostic,
-        };
+        let diagnostic = file_error(error, span);
+        let IoError::NotFound { path } = error else { return diagnostic };
         let bytes = paths::to_bytes(path);
         let entries = self.session.io.read_dir(paths::from_bytes(paths::dir_name(bytes))).unwrap_or_default();
         let mut names: Vec<_> = entries.iter().map(|(name, _)| name.as_slice()).collect();
