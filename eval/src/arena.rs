@@ -1,14 +1,15 @@
 //! Memory that evaluation allocates from: bump allocation in large chunks that are never freed. One of the modules with
 //! `unsafe` code.
 //!
-//! Page faults are a large part of what allocation costs, so chunks after the first few are advised to use huge pages.
+//! Page faults are a large part of what allocation costs, so a chunk gets all its pages when it is mapped. (Huge pages cost
+//! even less where they are at hand, but many times as much in virtual machines whose host takes back what lies free.)
 //! The invariants that all `unsafe` here rests on: **`next` lies within the current chunk, between it and `end` nothing
 //! was handed out, and both are multiples of [`ALIGN`] away from the chunk's start; a chunk is leaked as soon as it is
 //! mapped.** Only types that need no drop are kept here. An arena belongs to one thread.
 
 #![allow(unsafe_code, reason = "the allocator under every value; the invariants are stated above")]
 
-use memmap2::MmapMut;
+use memmap2::MmapOptions;
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
@@ -20,9 +21,9 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 const ALIGN: usize = 8;
 /// Bytes of the first chunk; each next one is twice as large, up to [`LARGEST`].
 const FIRST: usize = 256 << 10;
-const LARGEST: usize = 64 << 20;
-/// Chunks of at least this size are advised to use huge pages of this size.
-const HUGE: usize = 2 << 20;
+const LARGEST: usize = 2 << 20;
+/// Larger pieces get their pages only as they are touched.
+const MOST_AT_ONCE: usize = 64 << 20;
 
 /// What ends an evaluation from outside it: its memory is used up, or somebody interrupts it.
 #[derive(Debug)]
@@ -90,8 +91,8 @@ impl Budget {
     /// call ends evaluation in good order.
     fn take(&self, bytes: usize) -> bool {
         let mapped = self.mapped.load(Ordering::Relaxed).saturating_add(bytes);
-        let lenient = self.limit.saturating_add(self.limit / 4).saturating_add(4 * LARGEST);
-        if mapped > self.limit && (bytes > LARGEST || mapped > lenient) {
+        let lenient = self.limit.saturating_add(self.limit / 4).saturating_add(4 * MOST_AT_ONCE);
+        if mapped > self.limit && (bytes > MOST_AT_ONCE || mapped > lenient) {
             self.stop.fetch_or(MEMORY, Ordering::Relaxed);
             return false;
         }
@@ -172,11 +173,12 @@ impl Arena {
         if !self.budget.take(length) {
             no_memory();
         }
-        let Ok(mut map) = MmapMut::map_anon(length) else { no_memory() };
-        if length >= HUGE {
-            // Without huge pages it only gets slower.
-            let _ = map.advise(memmap2::Advice::HugePage);
+        let mut options = MmapOptions::new();
+        options.len(length);
+        if length <= MOST_AT_ONCE {
+            options.populate();
         }
+        let Ok(mut map) = options.map_anon() else { no_memory() };
         let start = NonNull::new(map.as_mut_ptr()).expect("a mapping has an address");
         std::mem::forget(map);
         start
