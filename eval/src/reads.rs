@@ -258,7 +258,7 @@ impl Frames {
         self.count.set(noted.len());
     }
 
-    /// All that is noted and not yet in a set, in the order in which it was noted. Empties the frames.
+    /// All that is noted and not yet in a set, in no order. Empties the frames.
     pub(crate) fn take(&self) -> Vec<Read> {
         self.count.set(0);
         self.frame.set(Frame { start: 0, limit: FIRST_LIMIT });

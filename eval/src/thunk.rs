@@ -236,9 +236,12 @@ impl Thunk {
         self.state.load(Ordering::Acquire) & CLAIMED != 0
     }
 
-    /// Notes that somebody waits for the end of the claim; false when there is no claim any more.
-    pub(crate) fn await_end(&self) -> bool {
-        let waits = |state: u16| (state & CLAIMED != 0).then_some(state | AWAITED);
+    /// Notes that somebody waits for the end of an owner's claim; false when that owner has none any more.
+    pub(crate) fn await_end(&self, owner: Owner) -> bool {
+        let waits = |state: u16| {
+            let claimed = state & CLAIMED != 0 && (state >> OWNER) as Owner == owner;
+            claimed.then_some(state | AWAITED)
+        };
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, waits).is_ok()
     }
 }
@@ -316,13 +319,14 @@ mod tests {
     #[test]
     fn who_waits_is_told() {
         let thunk = thunk();
-        assert!(!thunk.await_end());
+        assert!(!thunk.await_end(1));
         thunk.claim(1, false);
-        assert!(thunk.await_end());
+        assert!(!thunk.await_end(2), "the claim is another's: who waits for it must know that");
+        assert!(thunk.await_end(1));
         assert!(thunk.release());
         thunk.claim(1, false);
         assert!(!thunk.fulfil(Value::Null, Read::NONE, false));
-        assert!(!thunk.await_end());
+        assert!(!thunk.await_end(1));
     }
 
     #[test]

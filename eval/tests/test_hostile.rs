@@ -52,6 +52,8 @@ fn what_outgrows_memory_is_an_error() {
         "let f = x: [ (f (x + 1)) x ]; in builtins.deepSeq (f 0) 1",
         "let f = xs: f (xs ++ [ 1 ]); in f [ ]",
         "builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }",
+        "let s = builtins.concatStringsSep \"\" (builtins.genList (x: \"a\") 100000); in
+         builtins.replaceStrings [ \"a\" ] [ s ] s",
         "let s = builtins.concatStringsSep \"\" (builtins.genList (x: \"0123456789abcdef\") 100000); in
          builtins.concatStringsSep \"\" (builtins.genList (x: s) 1000000)",
     ] {

@@ -79,6 +79,24 @@ fn recursion_through_many_values() {
     assert!(same(text).contains("infinite recursion"));
 }
 
+/// A helper that gives up lets another one begin anew with what it was at: who waits has to notice that, or all wait.
+#[test]
+fn recursion_that_helpers_take_turns_at() {
+    let text = "let slow = n: if n == 0 then 0 else 1 + slow (n - 1);
+            work = k: builtins.foldl' (a: i: builtins.seq (slow 300) (a + i)) 0 (builtins.genList (x: x) k);
+            u1 = work 100 + t1;
+            t1 = work 800 + u1;
+        in [ u1 (t1 + 0) (t1 + 1) (t1 + 2) (t1 + 3) (t1 + 4) (t1 + 5) (t1 + 6) (t1 + 7) ]";
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let outcomes: Vec<_> = [1, 3, 8, 8, 8].map(|threads| run(text, threads).0).into();
+        done.send(outcomes)
+    });
+    let outcomes = waits.recv_timeout(std::time::Duration::from_secs(120)).expect("no thread waits for ever");
+    assert!(outcomes[0].contains("infinite recursion"), "{}", outcomes[0]);
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+}
+
 #[test]
 fn values_that_many_need() {
     let text = "let

@@ -4,6 +4,7 @@
 //! the same. Not so if the change had only just happened when the stamp was taken: the clock of file systems is coarse, and another
 //! change may have got the same time. Such a file has no stamp and is read again.
 
+use crate::host_io::list;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -174,25 +175,6 @@ pub(super) fn ask(kind: Kind, path: &Path) -> Option<Digest> {
         Kind::Mode => Some(of_mode(is_executable(&rustix::fs::stat(path).ok()?))),
         Kind::Valid | Kind::Realised => None,
     }
-}
-
-/// Names and types in a directory.
-pub(super) fn list(path: &Path) -> std::io::Result<Vec<(Vec<u8>, eval::FileType)>> {
-    let one = |entry: std::io::Result<std::fs::DirEntry>| {
-        let entry = entry?;
-        let found = entry.file_type()?;
-        let found = if found.is_file() {
-            eval::FileType::Regular
-        } else if found.is_dir() {
-            eval::FileType::Directory
-        } else if found.is_symlink() {
-            eval::FileType::Symlink
-        } else {
-            eval::FileType::Other
-        };
-        Ok((entry.file_name().as_bytes().to_vec(), found))
-    };
-    std::fs::read_dir(path)?.map(one).collect()
 }
 
 #[cfg(test)]

@@ -253,8 +253,7 @@ fn merge_sort(mut items: Vec<Value>, less: &dyn Fn(Value, Value) -> Result<bool>
             let (mut left, mut right) = (start, middle);
             while left < middle && right < end {
                 let second = less(items[right], items[left])?;
-                // What was computed for comparing need not be looked up again.
-                merged.push(items[if second { right } else { left }].resolved());
+                merged.push(items[if second { right } else { left }]);
                 if second { right += 1 } else { left += 1 }
             }
             merged.extend_from_slice(&items[left..middle]);

@@ -76,12 +76,10 @@ impl Writer<'_, '_> {
     }
 
     fn entries(&mut self, path: &[u8], takes: &mut Takes<'_>) -> Result<()> {
-        let mut entries = self.evaluator.read_dir(path, self.span)?.to_vec();
-        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        for (name, kind) in &entries {
-            let child = [path, b"/", name].concat();
-            if takes(&child, *kind)? {
-                self.texts(&[b"entry", b"(", b"name", name, b"node"]);
+        for (name, kind) in self.evaluator.read_dir(path, self.span)? {
+            let child = [path, b"/", name.as_slice()].concat();
+            if takes(&child, kind)? {
+                self.texts(&[b"entry", b"(", b"name", &name, b"node"]);
                 self.node(&child, takes)?;
                 self.text(b")");
             }

@@ -1,8 +1,8 @@
 //! `match` and `split`: extended regular expressions with the results that Nix gives.
 //!
 //! `syntax` reads an expression, `program` searches exactly. Where the `regex` crate finds the same (it takes the first
-//! alternative instead of the longest, and has its own idea of empty rounds), it is used, because it is faster. Matching
-//! is linear in the text, whatever the expression, and bounded in memory.
+//! alternative instead of the longest, and has its own idea of empty rounds), it is used, because it is faster. Looking
+//! for a match is linear in the text, whatever the expression, and bounded in memory; `split` looks for one behind each.
 
 mod bracket;
 mod program;
@@ -150,13 +150,15 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
     let piece = |from: usize, to: usize| evaluator.string(&text.bytes[from..to]);
     let mut parts = Vec::new();
     let mut behind = 0;
-    for_each_match(&pattern, text.bytes, |groups| {
-        let Some((start, end)) = groups[0] else { return };
+    for_each_match(&pattern, text.bytes, too_complex(span), |groups| {
+        // Many matches take long.
+        evaluator.check_stack(span)?;
+        let Some((start, end)) = groups[0] else { return Ok(()) };
         parts.push(piece(behind, start));
         parts.push(group_list(evaluator, text, groups));
         behind = end;
-    })
-    .map_err(too_complex(span))?;
+        Ok(())
+    })?;
     parts.push(piece(behind, text.bytes.len()));
     Ok(evaluator.list(&parts))
 }
@@ -166,12 +168,13 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
 fn for_each_match(
     pattern: &Pattern,
     text: &[u8],
-    mut found: impl FnMut(&Groups),
-) -> std::result::Result<(), TooComplex> {
-    let mut next = pattern.find(text, 0, true)?;
+    too_complex: impl Fn(TooComplex) -> Box<Diagnostic>,
+    mut found: impl FnMut(&Groups) -> Result<()>,
+) -> Result<()> {
+    let mut next = pattern.find(text, 0, true).map_err(&too_complex)?;
     let mut at_begin = true;
     while let Some(groups) = next {
-        found(&groups);
+        found(&groups)?;
         let Some((from, mut start)) = groups[0] else { return Ok(()) };
         if from == start {
             if start == text.len() {
@@ -180,7 +183,7 @@ fn for_each_match(
             // What is exact for the `regex` crate prefers longer matches, so that none is left at this place.
             if !pattern.somewhere_is_exact {
                 let asked = Asked { start, whole: false, not_empty: true, at_begin };
-                next = pattern.program.search(text, asked, pattern.groups)?;
+                next = pattern.program.search(text, asked, pattern.groups).map_err(&too_complex)?;
                 if next.is_some() {
                     continue;
                 }
@@ -188,7 +191,7 @@ fn for_each_match(
             start += 1;
         }
         at_begin = false;
-        next = pattern.find(text, start, false)?;
+        next = pattern.find(text, start, false).map_err(&too_complex)?;
     }
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! `builtins.replaceStrings`.
 
 use super::{Builtin, row};
-use crate::context::ContextBuilder;
 use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
-use crate::evaluate::Evaluator;
+use crate::evaluate::{Evaluator, Joined};
 use crate::source::Span;
 use crate::value::{Text, Value};
 
@@ -30,18 +29,10 @@ fn replace(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
     });
     let from = from.collect::<Result<Vec<_>>>()?;
     let text = evaluator.expect_string(args[2], span, "as the third argument of `replaceStrings`")?;
-    let mut replacer = Replacer {
-        evaluator,
-        span,
-        from,
-        to: to.items,
-        out: Vec::with_capacity(text.bytes.len()),
-        context: ContextBuilder::default(),
-    };
-    replacer.context.add(text.context);
+    let mut replacer = Replacer { evaluator, span, from, to: to.items, joined: evaluator.joined() };
+    replacer.joined.add_context(text.context);
     replacer.run(text.bytes)?;
-    let context = replacer.context.finish();
-    Ok(evaluator.string_with(&replacer.out, context))
+    Ok(replacer.joined.finish(evaluator))
 }
 
 struct Replacer<'a, 'b> {
@@ -49,8 +40,7 @@ struct Replacer<'a, 'b> {
     span: Span,
     from: Vec<&'static [u8]>,
     to: &'static [Value],
-    out: Vec<u8>,
-    context: ContextBuilder,
+    joined: Joined,
 }
 
 impl Replacer<'_, '_> {
@@ -60,24 +50,24 @@ impl Replacer<'_, '_> {
         let mut begins = [false; 256];
         self.from.iter().filter_map(|from| from.first()).for_each(|&byte| begins[usize::from(byte)] = true);
         let any_empty = self.from.iter().any(|from| from.is_empty());
-        let mut at = 0;
+        let (mut at, mut copied) = (0, 0);
         while at <= text.len() {
             let candidate = any_empty || text.get(at).is_some_and(|&byte| begins[usize::from(byte)]);
             let found = if candidate { self.from.iter().position(|from| text[at..].starts_with(from)) } else { None };
             let Some(index) = found else {
-                self.out.extend(text.get(at));
                 at += 1;
                 continue;
             };
+            self.evaluator.check_stack(self.span)?;
             let to = self.replacement(index)?;
-            self.out.extend_from_slice(to.bytes);
-            self.context.add(to.context);
-            if self.from[index].is_empty() {
-                self.out.extend(text.get(at));
-                at += 1;
-            }
-            at += self.from[index].len();
+            self.joined.push_bytes(&text[copied..at]);
+            self.joined.push_bytes(to.bytes);
+            self.joined.add_context(to.context);
+            // What an empty pattern matches before is kept.
+            copied = at + self.from[index].len();
+            at = copied.max(at + 1);
         }
+        self.joined.push_bytes(text.get(copied..).unwrap_or_default());
         Ok(())
     }
 

@@ -161,7 +161,8 @@ impl Crew {
         }
         waits.of.push((me, of));
         let ends = || self.is_lost() || me != MAIN && self.closed();
-        while thunk.await_end() && !waits.give_up.contains(&me) && !ends() {
+        // A claim that has another owner by now is waited for anew: circles are found by who waits for whom.
+        while thunk.await_end(of) && !waits.give_up.contains(&me) && !ends() {
             waits = self.ended.wait(waits).unwrap_or_else(PoisonError::into_inner);
         }
         waits.of.retain(|(waiting, _)| *waiting != me);
