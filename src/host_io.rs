@@ -1,5 +1,6 @@
 //! What the evaluator asks of this machine: files of the user and of the store, and a place for what it makes.
 
+use crate::keeping::Keeping;
 use crate::output;
 use crate::realising::describe;
 use builder::{Builder, RunOptions};
@@ -9,31 +10,18 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::local::{At, LocalStore};
-use store::{Derivation, Input, STORE_DIR, StoreName, StorePath, TreePath};
+use store::local::{At, LocalStore, StoreError};
+use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreePath};
 
 /// Makes inputs valid for evaluation.
 type Realise = dyn Fn(&[StorePath]) -> Result<Vec<(Input, StorePath)>, String> + Send + Sync;
 
-/// So many derivations are kept at once.
-const BATCH: usize = 512;
-
-/// Derivations that evaluation has made and that are not kept yet.
-#[derive(Debug, Default)]
-struct Pending {
-    derivations: Vec<Derivation>,
-    /// Those that may never be kept, in the form that takes the least room.
-    encodings: Vec<Box<[u8]>>,
-}
-
 /// The evaluator's outside on this machine.
 pub(crate) struct HostIo {
     store: Arc<LocalStore>,
-    pending: Mutex<Pending>,
-    /// Whether derivations will be kept in any case, not only when one of them is to be built.
-    keeps: bool,
+    keeping: Keeping,
     realise: Box<Realise>,
     /// Whether nobody wants to see traces, nor to wait for builds.
     silent: AtomicBool,
@@ -50,8 +38,10 @@ impl Drop for Silence {
 }
 
 impl HostIo {
+    /// On a store; `keeps` says whether derivations will be kept in any case, not only when one of them is to be built.
     pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>, keeps: bool) -> Self {
-        Self { store, pending: Mutex::default(), keeps, realise, silent: AtomicBool::new(false) }
+        let keeping = Keeping::new(&store, keeps);
+        Self { store, keeping, realise, silent: AtomicBool::new(false) }
     }
 
     /// For evaluation that nobody asked for, as completion is.
@@ -61,15 +51,8 @@ impl HostIo {
     }
 
     /// Keeps the derivations that evaluation has made so far.
-    pub(crate) fn flush(&self) -> Result<(), store::local::StoreError> {
-        let Pending { mut derivations, encodings } = std::mem::take(&mut *self.pending());
-        let decoded = encodings.iter().map(|bytes| Derivation::decode(bytes).expect("this program encoded it"));
-        derivations.extend(decoded);
-        if derivations.is_empty() { Ok(()) } else { self.store.add_derivations(derivations) }
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        self.keeping.flush(&self.store)
     }
 
     /// The store.
@@ -118,19 +101,22 @@ fn kind(kind: std::fs::FileType) -> FileType {
     }
 }
 
+/// Names and types in a directory.
+pub(crate) fn list(path: &Path) -> std::io::Result<Vec<(Vec<u8>, FileType)>> {
+    let one = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry?;
+        Ok((entry.file_name().as_bytes().to_vec(), kind(entry.file_type()?)))
+    };
+    std::fs::read_dir(path)?.map(one).collect()
+}
+
 impl EvalIo for HostIo {
     fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError> {
         std::fs::read(self.host(path)).map_err(|error| failed(path, error))
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>, IoError> {
-        let entries = std::fs::read_dir(self.host(path)).map_err(|error| failed(path, error))?;
-        let one = |entry: std::io::Result<std::fs::DirEntry>| {
-            let entry = entry.map_err(|error| failed(path, error))?;
-            let found = entry.file_type().map_err(|error| failed(path, error))?;
-            Ok((entry.file_name().as_bytes().to_vec(), kind(found)))
-        };
-        entries.map(one).collect()
+        list(&self.host(path)).map_err(|error| failed(path, error))
     }
 
     fn file_type(&self, path: &Path) -> Result<Option<FileType>, IoError> {
@@ -170,20 +156,9 @@ impl EvalIo for HostIo {
         added.map_err(|error| IoError::Derivation { problem: crate::error::with_causes(&error) })
     }
 
-    fn add_derivation(&self, derivation: &Derivation, encoding: &[u8]) -> Result<(), IoError> {
-        let mut pending = self.pending();
-        if !self.keeps {
-            pending.encodings.push(encoding.into());
-            return Ok(());
-        }
-        pending.derivations.push(derivation.clone());
-        if pending.derivations.len() < BATCH {
-            return Ok(());
-        }
-        let batch = std::mem::take(&mut pending.derivations);
-        drop(pending);
-        let problem = |error: store::local::StoreError| crate::error::with_causes(&error);
-        self.store.add_derivations(batch).map_err(|error| IoError::Derivation { problem: problem(error) })
+    fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError> {
+        let problem = |error: StoreError| crate::error::with_causes(&error);
+        self.keeping.add(derivation).map_err(|error| IoError::Derivation { problem: problem(error) })
     }
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {

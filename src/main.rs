@@ -8,6 +8,7 @@ mod evaluations;
 mod host_io;
 mod installable;
 mod interrupt;
+mod keeping;
 mod lsp;
 mod output;
 mod progress;

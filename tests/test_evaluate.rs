@@ -2,7 +2,7 @@
 
 use crate::harness::{Ran, Scratch, system};
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 const SET: &str =
     r#"rec { list = [ 1 (1 + 1) ]; text = "two\nlines"; nested.deep = true; hi = mini "hi" "write $out hi" { }; }"#;
@@ -44,6 +44,42 @@ fn evaluation_builds_what_it_imports() {
         r#"rec { made = write "made" { "x.nix" = { text = "{ answer = 42; }"; }; }; answer = (import "${made}/x.nix").answer; }"#,
     );
     assert_eq!(scratch.larder("eval .#answer").ok().stdout, "42\n");
+}
+
+/// What a failing build says is said once, and what is not reached is not built, on any number of threads.
+#[test]
+fn evaluation_builds_on_one_thread() {
+    let slow = "slow = n: if n == 0 then 0 else 1 + slow (n - 1);
+                busy = map (i: builtins.foldl' (a: b: a + slow 900) 0 (builtins.genList (x: x) 300)) [ 1 2 3 ];
+                bad = builtins.readFile (derivation {
+                    name = \"bad\"; system = builtins.currentSystem; builder = \"builtin:fetch\"; url = \"file:///missing\";
+                    outputHash = \"blake3-\"; });";
+    let scratch =
+        Scratch::new(&format!("rec {{ {slow} reached = busy ++ [ bad ]; kept = busy ++ [ (throw \"no\") bad ]; }}"));
+    for threads in ["1", "2", "8"] {
+        let ran = scratch.larder_with(&["eval", "--strict", ".#kept", "--threads", threads]).fails(3, &["no"]);
+        assert!(!ran.stderr.contains("bad:"), "{}", ran.stderr);
+        let ran = scratch.larder_with(&["eval", "--strict", ".#reached", "--threads", threads]);
+        assert_eq!((ran.code, ran.stderr.matches("failed: bad").count()), (Some(3), 1), "{}", ran.stderr);
+    }
+}
+
+/// A derivation that cannot be written is an error on any number of threads, not one that is missing later.
+#[test]
+fn derivations_that_cannot_be_kept() {
+    let set = "builtins.listToAttrs (builtins.genList (i: { name = \"d${toString i}\"; value = derivation {
+        name = \"d${toString i}\"; system = \"none\"; builder = \"/none\"; }; }) 1500)";
+    let scratch = Scratch::new(set);
+    scratch.larder("roots").ok();
+    for threads in ["1", "2", "8"] {
+        let words = ["instantiate", ".#", "--no-eval-cache", "--threads", threads];
+        let larder = scratch.command(words);
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 300; exec \"$0\" \"$@\""]).arg(larder.get_program());
+        command.args(larder.get_args()).current_dir(scratch.path("")).env("LARDER_HOME", scratch.home());
+        Ran::of(&mut command).fails(3, &["cannot be kept"]);
+    }
+    assert_eq!(scratch.larder("instantiate .# --no-eval-cache --threads 8").ok().lines().len(), 1500);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Fixture {
             fixed: None,
         };
         let path = derivation.store_path().unwrap();
-        self.store.add_derivations(vec![derivation]).unwrap();
+        self.store.add_derivation(derivation).unwrap();
         path
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use store::digest::{BlobDigest, TreeDigest};
-use store::{Derivation, Input, StoreName, StorePath};
+use store::{EncodedDerivation, Input, StoreName, StorePath};
 
 /// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,11 +123,11 @@ pub trait EvalIo: Send + Sync {
     /// When it cannot be added.
     fn add_text(&self, name: &StoreName, text: &[u8]) -> Result<StorePath, IoError>;
 
-    /// Keeps a derivation. Called at least once for each derivation of an evaluation, before anybody sees its path.
+    /// Keeps a derivation. Called for each derivation of an evaluation, until it succeeds.
     ///
     /// # Errors
     /// When it cannot be kept.
-    fn add_derivation(&self, derivation: &Derivation, encoding: &[u8]) -> Result<(), IoError>;
+    fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError>;
 
     /// Makes inputs valid, by building where necessary, and says which trees they became.
     ///
@@ -265,9 +265,9 @@ impl EvalIo for MemoryIo {
         store_path(BlobDigest::of(text).as_bytes(), name)
     }
 
-    fn add_derivation(&self, derivation: &Derivation, encoding: &[u8]) -> Result<(), IoError> {
-        let path = derivation.store_path().map_err(|error| IoError::Derivation { problem: error.to_string() })?;
-        self.derivations.lock().unwrap_or_else(PoisonError::into_inner).insert(path, encoding.to_vec());
+    fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError> {
+        let mut derivations = self.derivations.lock().unwrap_or_else(PoisonError::into_inner);
+        derivations.insert(derivation.path().clone(), derivation.into_encoding());
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use eval::io::Filter;
 use eval::{EvalIo, FileType, IoError, MemoryIo};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use store::{Derivation, Input, StoreName, StorePath};
+use store::{EncodedDerivation, Input, StoreName, StorePath};
 
 /// The file system.
 #[derive(Debug, Default)]
@@ -105,8 +105,8 @@ impl EvalIo for HostIo {
         self.memory.add_text(name, text)
     }
 
-    fn add_derivation(&self, derivation: &Derivation, encoding: &[u8]) -> Result<(), IoError> {
-        self.memory.add_derivation(derivation, encoding)
+    fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError> {
+        self.memory.add_derivation(derivation)
     }
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {

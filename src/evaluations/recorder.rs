@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::tree::Node;
-use store::{Derivation, Input, STORE_DIR, StoreName, StorePath};
+use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath};
 
 /// An answer, and how the file looked just before.
 pub(super) type Stamped = (Answer, Option<Stamp>);
@@ -197,8 +197,8 @@ impl EvalIo for Recorder {
         self.io.add_text(name, text)
     }
 
-    fn add_derivation(&self, derivation: &Derivation, encoding: &[u8]) -> Result<(), IoError> {
-        self.io.add_derivation(derivation, encoding)
+    fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError> {
+        self.io.add_derivation(derivation)
     }
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {

@@ -421,6 +421,84 @@ pub fn placeholder(derivation: &StorePath, output: &OutputName) -> String {
     StorePath::from_placeholder(digest, name).to_string()
 }
 
+/// A derivation with its canonical bytes and the path that follows from them, so that neither is worked out twice.
+#[derive(Debug, Clone)]
+pub struct EncodedDerivation {
+    derivation: Derivation,
+    encoding: Vec<u8>,
+    digest: DerivationDigest,
+    path: StorePath,
+}
+
+impl EncodedDerivation {
+    /// Encodes a derivation.
+    ///
+    /// # Errors
+    /// When the name is too long to take the ending of a derivation's path.
+    pub fn new(derivation: Derivation) -> Result<Self, ParseStorePathError> {
+        let encoding = derivation.encode();
+        let digest = Derivation::digest_of(&encoding);
+        let path = StorePath::from_derivation(digest, &derivation.name)?;
+        Ok(Self { derivation, encoding, digest, path })
+    }
+
+    /// Reads canonical bytes.
+    ///
+    /// # Errors
+    /// As [`Derivation::decode`] and [`Self::new`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DerivationError> {
+        let derivation = Derivation::decode(bytes)?;
+        let digest = Derivation::digest_of(bytes);
+        let path = StorePath::from_derivation(digest, &derivation.name)
+            .map_err(|error| field_error("name", &error.to_string()))?;
+        Ok(Self { derivation, encoding: bytes.to_vec(), digest, path })
+    }
+
+    /// The derivation.
+    #[must_use]
+    pub fn derivation(&self) -> &Derivation {
+        &self.derivation
+    }
+
+    /// The derivation alone.
+    #[must_use]
+    pub fn into_derivation(self) -> Derivation {
+        self.derivation
+    }
+
+    /// Its canonical bytes.
+    #[must_use]
+    pub fn encoding(&self) -> &[u8] {
+        &self.encoding
+    }
+
+    /// Its canonical bytes alone.
+    #[must_use]
+    pub fn into_encoding(self) -> Vec<u8> {
+        self.encoding
+    }
+
+    /// Its digest.
+    #[must_use]
+    pub fn digest(&self) -> DerivationDigest {
+        self.digest
+    }
+
+    /// Its store path.
+    #[must_use]
+    pub fn path(&self) -> &StorePath {
+        &self.path
+    }
+}
+
+impl PartialEq for EncodedDerivation {
+    fn eq(&self, other: &Self) -> bool {
+        self.encoding == other.encoding
+    }
+}
+
+impl Eq for EncodedDerivation {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

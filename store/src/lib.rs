@@ -23,7 +23,7 @@ pub mod store_path;
 pub mod tree;
 
 pub use action::Action;
-pub use derivation::{Derivation, FixedOutput, HashMode, Input, OutputName};
+pub use derivation::{Derivation, EncodedDerivation, FixedOutput, HashMode, Input, OutputName};
 pub use digest::{ActionDigest, BlobDigest, DerivationDigest, TreeDigest};
 pub use file_hash::{FileHash, HashAlgorithm};
 pub use listing::{ListingBuilder, TreeListing};

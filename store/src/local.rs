@@ -172,7 +172,11 @@ impl LocalStore {
         }
         let now = now();
         let insert = |transaction: &rusqlite::Transaction<'_>| {
-            records.iter().try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))
+            records
+                .iter()
+                .try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))?;
+            // One process appends to one segment, in order.
+            records.last().map_or(Ok(()), |(_, location)| index::insert_segment(transaction, location))
         };
         self.index.change(insert).map_err(|error| self.index_error(error))
     }

@@ -66,7 +66,7 @@ pub(crate) fn publish_build(
     runtime: BTreeSet<StorePath>,
 ) -> Result<Published, StoreError> {
     let derivation = derivation(number);
-    store.add_derivations(vec![derivation.clone()])?;
+    store.add_derivation(derivation.clone())?;
     let staging = store.stage()?;
     let place = staging.path().join("out");
     write_files(&place, files);

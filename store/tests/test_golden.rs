@@ -290,7 +290,7 @@ fn only_segment(root: &Path) -> PathBuf {
 fn records_as_a_store_writes_them() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
-    store.add_derivations(vec![program()]).expect("added");
+    store.add_derivation(program()).expect("added");
     store.publish_build(build(&store, &built_content(), true)).expect("published");
     let conflict = store.publish_build(build(&store, "nothing", false)).expect("published").remove(0).conflict;
     assert!(conflict.is_some());

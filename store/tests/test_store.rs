@@ -48,7 +48,7 @@ impl Fixture {
 
     fn build(&self, action: u8, content: &str, runtime: &[StorePath]) -> Published {
         let derivation = derivation(action);
-        self.store.add_derivations(vec![derivation.clone()]).expect("added");
+        self.store.add_derivation(derivation.clone()).expect("added");
         let staging = self.store.stage().expect("staged");
         let place = staging.path().join("out");
         std::fs::create_dir(&place).expect("created");

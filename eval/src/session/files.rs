@@ -9,7 +9,7 @@ use crate::paths;
 use crate::reads::Question;
 use crate::source::Span;
 use std::path::Path;
-use store::{Derivation, Input, StoreName, StorePath};
+use store::{EncodedDerivation, Input, StoreName, StorePath};
 
 /// How many symbolic links in a row are followed.
 const MAX_LINKS: usize = 40;
@@ -137,18 +137,16 @@ impl Evaluator<'_> {
     }
 
     /// Hands a derivation to the outside, once.
-    pub(crate) fn add_derivation(
-        &self,
-        derivation: &Derivation,
-        path: &StorePath,
-        encoding: &[u8],
-        span: Span,
-    ) -> Result<()> {
+    pub(crate) fn add_derivation(&self, derivation: EncodedDerivation, span: Span) -> Result<()> {
+        let path = derivation.path().clone();
         if !lock(&self.session.derivations).insert(path.clone()) {
             return Ok(());
         }
-        self.session.io.add_derivation(derivation, encoding).map_err(|error| {
-            Diagnostic::new(Code::Derivation, span, format!("derivation `{}` cannot be kept: {error}", derivation.name))
+        self.session.io.add_derivation(derivation).map_err(|error| {
+            // The next to make it hands it over again.
+            lock(&self.session.derivations).remove(&path);
+            let message = format!("derivation `{}` cannot be kept: {error}", path.name());
+            Diagnostic::new(Code::Derivation, span, message)
         })
     }
 
@@ -167,6 +165,7 @@ impl Evaluator<'_> {
             let message = format!("{} must be built to evaluate this, which is not allowed", inputs[0]);
             return Err(Diagnostic::new(Code::Realise, span, message));
         }
+        self.check_effect()?;
         let outputs = self.session.io.realise(&inputs).map_err(|error| {
             Diagnostic::new(Code::Realise, span, format!("what this path mentions could not be built: {error}"))
         })?;

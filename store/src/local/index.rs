@@ -5,15 +5,16 @@
 use super::fsutil::IoError;
 use super::record::{BuildCost, Record, realisation_key};
 use super::segment::Location;
-use crate::derivation::{Input, OutputName};
+use crate::derivation::{EncodedDerivation, Input, OutputName};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// What the header's `application_id` says once the index has been filled.
 const FILLED: i64 = 0x6c61_7264;
@@ -31,10 +32,8 @@ const SCHEMA: &str = "
     CREATE INDEX referrer ON reference (target);
     CREATE TABLE runtime (tree BLOB NOT NULL, target TEXT NOT NULL, PRIMARY KEY (tree, target)) WITHOUT ROWID;
     CREATE INDEX runtime_referrer ON runtime (target);
-    CREATE TABLE derivation (digest BLOB PRIMARY KEY, name TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE derivation (digest BLOB PRIMARY KEY, name TEXT NOT NULL, used INTEGER NOT NULL, inputs TEXT NOT NULL);
     CREATE INDEX derivation_name ON derivation (name);
-    CREATE TABLE derivation_input (derivation BLOB NOT NULL, target TEXT NOT NULL,
-                                   PRIMARY KEY (derivation, target)) WITHOUT ROWID;
     CREATE TABLE realisation (action BLOB NOT NULL, output TEXT NOT NULL, tree BLOB NOT NULL,
                               PRIMARY KEY (action, output)) WITHOUT ROWID;
     CREATE INDEX realisation_tree ON realisation (tree);
@@ -56,6 +55,12 @@ pub enum IndexError {
         /// Its schema.
         found: i64,
     },
+    /// It was written by an older larder.
+    #[error("the index has schema {found}, of an older larder")]
+    Older {
+        /// Its schema.
+        found: i64,
+    },
     /// SQLite said no.
     #[error("the index failed")]
     Sqlite(#[from] rusqlite::Error),
@@ -65,10 +70,11 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// Whether the file is damaged, so that only a rebuild helps.
+    /// Whether the file is damaged or of an older form, so that only a rebuild helps.
     pub(super) fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
+        matches!(self, Self::Older { .. })
+            || matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
     }
 }
 
@@ -114,10 +120,10 @@ impl Index {
             found = SCHEMA_VERSION;
         }
         let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        if found == SCHEMA_VERSION {
-            Ok((Self(Mutex::new(connection)), mark != FILLED))
-        } else {
-            Err(IndexError::Newer { found })
+        match found.cmp(&SCHEMA_VERSION) {
+            Ordering::Less => Err(IndexError::Older { found }),
+            Ordering::Equal => Ok((Self(Mutex::new(connection)), mark != FILLED)),
+            Ordering::Greater => Err(IndexError::Newer { found }),
         }
     }
 
@@ -269,13 +275,15 @@ impl Index {
                 visit(Edge::Runtime(TreeDigest::from_bytes(digest(row, 0)?), target));
             }
         }
-        let mut inputs = connection.prepare_cached("SELECT derivation, target FROM derivation_input")?;
+        let mut inputs = connection.prepare_cached("SELECT digest, inputs FROM derivation")?;
         let mut rows = inputs.query([])?;
         while let Some(row) = rows.next()? {
-            let target: String = row.get(1)?;
-            if let Ok(target) = target.parse() {
-                visit(Edge::Input(DerivationDigest::from_bytes(digest(row, 0)?), target));
-            }
+            let derivation = DerivationDigest::from_bytes(digest(row, 0)?);
+            let inputs = row.get_ref(1)?.as_str().unwrap_or_default();
+            inputs
+                .lines()
+                .filter_map(|input| input.parse().ok())
+                .for_each(|input| visit(Edge::Input(derivation, input)));
         }
         let mut derivers = connection.prepare_cached(
             "SELECT resolution.derivation, realisation.tree FROM resolution
@@ -358,23 +366,13 @@ pub(super) enum Edge {
 
 /// Empties the tables that are made from `store/` and `records/`, and marks the index as filled: the same transaction does so.
 pub(super) fn start_anew(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
-    let tables = [
-        "segment",
-        "record",
-        "path",
-        "reference",
-        "runtime",
-        "derivation",
-        "derivation_input",
-        "realisation",
-        "resolution",
-        "build",
-    ];
+    let tables =
+        ["segment", "record", "path", "reference", "runtime", "derivation", "realisation", "resolution", "build"];
     tables.iter().try_for_each(|table| transaction.execute(&format!("DELETE FROM {table}"), []).map(drop))?;
     transaction.pragma_update(None, "application_id", FILLED)
 }
 
-/// Writes the rows of one record.
+/// Writes the rows of one record, but not how far its segment has been indexed, see [`insert_segment`].
 pub(super) fn insert_record(
     transaction: &Transaction<'_>,
     record: &Record,
@@ -389,13 +387,8 @@ pub(super) fn insert_record(
         location.offset,
         location.length
     ])?;
-    transaction
-        .prepare_cached(
-            "INSERT INTO segment VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET indexed_to = max(indexed_to, ?2)",
-        )?
-        .execute(params![location.segment, location.offset + location.length])?;
     match record {
-        Record::Derivation(derivation) => insert_derivation(transaction, &key, derivation, now),
+        Record::Derivation(derivation) => insert_derivation(transaction, derivation, now),
         Record::Tree { listing, references } => {
             let tree = listing.digest();
             let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO reference VALUES (?, ?)")?;
@@ -447,17 +440,21 @@ pub(super) fn replace_realisation(
 
 fn insert_derivation(
     transaction: &Transaction<'_>,
-    key: &[u8],
-    derivation: &crate::Derivation,
+    encoded: &EncodedDerivation,
     now: u64,
 ) -> Result<(), rusqlite::Error> {
-    transaction.prepare_cached("INSERT OR REPLACE INTO derivation VALUES (?, ?, ?)")?.execute(params![
-        key,
-        format!("{}.drv", derivation.name),
-        now
-    ])?;
-    let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO derivation_input VALUES (?, ?)")?;
-    derivation.all_inputs().into_iter().try_for_each(|input| insert.execute(params![key, input.to_string()]).map(drop))
+    let inputs: Vec<_> = encoded.derivation().all_inputs().into_iter().map(Input::to_string).collect();
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO derivation VALUES (?, ?, ?, ?)")?
+        .execute(params![encoded.digest().as_bytes(), encoded.path().name().as_str(), now, inputs.join("\n")])
+        .map(drop)
+}
+
+/// Notes how far a segment has been indexed.
+pub(super) fn insert_segment(transaction: &Transaction<'_>, end: &Location) -> Result<(), rusqlite::Error> {
+    let statement =
+        "INSERT INTO segment VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET indexed_to = max(indexed_to, ?2)";
+    transaction.prepare_cached(statement)?.execute(params![end.segment, end.offset + end.length]).map(drop)
 }
 
 /// Writes the row of a valid path.
@@ -493,7 +490,6 @@ pub(super) fn delete_derivation(
 ) -> Result<(), rusqlite::Error> {
     for statement in [
         "DELETE FROM derivation WHERE digest = ?",
-        "DELETE FROM derivation_input WHERE derivation = ?",
         "DELETE FROM resolution WHERE derivation = ?",
         "DELETE FROM record WHERE kind = 1 AND key = ?",
         "DELETE FROM record WHERE kind = 4 AND key = ?",

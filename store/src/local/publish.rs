@@ -17,7 +17,7 @@ use super::layout::object_name;
 use super::materialise::{host_path, seal_directory};
 use super::record::{BuildCost, Record};
 use super::{LocalStore, StoreError, now};
-use crate::derivation::{Derivation, OutputName, output_path_name};
+use crate::derivation::{Derivation, EncodedDerivation, OutputName, output_path_name};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::listing::TreeListing;
 use crate::realisation::Realisation;
@@ -30,6 +30,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A directory below `tmp/`, removed when dropped.
 #[derive(Debug)]
@@ -341,20 +342,34 @@ impl LocalStore {
         self.add_records(vec![Record::Resolution { derivation, action }])
     }
 
-    /// Keeps derivations; those that are kept already cost nothing.
+    /// Keeps a derivation and gives its path.
+    ///
+    /// # Errors
+    /// As [`Self::add_derivations`].
+    pub fn add_derivation(&self, derivation: Derivation) -> Result<StorePath, StoreError> {
+        let encoded = Arc::new(EncodedDerivation::new(derivation)?);
+        self.add_derivations(std::slice::from_ref(&encoded))?;
+        Ok(encoded.path().clone())
+    }
+
+    /// Keeps derivations; those that are kept already cost little.
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn add_derivations(&self, derivations: Vec<Derivation>) -> Result<(), StoreError> {
-        let paths = derivations.iter().map(Derivation::store_path).collect::<Result<Vec<_>, _>>()?;
-        self.hold(&paths)?;
+    pub fn add_derivations(&self, derivations: &[Arc<EncodedDerivation>]) -> Result<(), StoreError> {
+        self.hold(derivations.iter().map(|derivation| derivation.path()))?;
+        let mut known = Vec::new();
         let mut records = Vec::new();
-        for (path, derivation) in paths.iter().zip(derivations) {
-            if !self.is_valid(path)? {
-                records.push(Record::Derivation(Box::new(derivation)));
+        for derivation in derivations {
+            if self.is_valid(derivation.path())? {
+                known.push(derivation.path().clone());
+            } else {
+                records.push(Record::Derivation(Arc::clone(derivation)));
             }
         }
-        self.touch(&paths)?;
+        if !known.is_empty() {
+            self.touch(&known)?;
+        }
         self.add_records(records)
     }
 

@@ -11,6 +11,7 @@ use crate::listing::TreeListing;
 use crate::store_path::{StoreName, StorePath};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The fewest characters of a digest that are looked up.
 pub(super) const MIN_PREFIX: usize = 8;
@@ -133,7 +134,9 @@ impl LocalStore {
     /// When it is not kept, or its record is damaged.
     pub fn derivation(&self, digest: &DerivationDigest) -> Result<Derivation, StoreError> {
         match self.record(1, digest.as_bytes())? {
-            Some(Record::Derivation(derivation)) if derivation.digest() == *digest => Ok(*derivation),
+            Some(Record::Derivation(derivation)) if derivation.digest() == *digest => {
+                Ok(Arc::unwrap_or_clone(derivation).into_derivation())
+            }
             _ => Err(StoreError::Record(format!("derivation {digest}"))),
         }
     }

@@ -87,6 +87,10 @@ impl LocalStore {
                 paths += 1;
             }
         }
+        for (name, end) in &frames.ends {
+            let end = Location { segment: name.clone(), offset: *end, length: 0 };
+            index::insert_segment(transaction, &end)?;
+        }
         let now = now();
         frames.records.sort_by_key(|(finished, ..)| *finished);
         for (_, record, location) in &frames.records {

@@ -20,8 +20,10 @@
 
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::listing::TreeListing;
-use crate::{Derivation, Realisation};
+use crate::{EncodedDerivation, Realisation};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const CONTEXT: &str = "larder record v1";
 
@@ -48,7 +50,7 @@ pub struct BuildCost {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Record {
     /// A derivation.
-    Derivation(Box<Derivation>),
+    Derivation(Arc<EncodedDerivation>),
     /// A tree's directories and references.
     Tree {
         /// Its directories.
@@ -102,9 +104,9 @@ impl Record {
         }
     }
 
-    fn payload(&self) -> Vec<u8> {
-        match self {
-            Self::Derivation(derivation) => derivation.encode(),
+    fn payload(&self) -> Cow<'_, [u8]> {
+        let bytes = match self {
+            Self::Derivation(derivation) => return derivation.encoding().into(),
             Self::Tree { listing, references } => {
                 let count = u32::try_from(references.len()).expect("fewer than 2^32 references");
                 let mut bytes = count.to_le_bytes().to_vec();
@@ -121,7 +123,8 @@ impl Record {
                 }
                 bytes
             }
-        }
+        };
+        bytes.into()
     }
 
     /// The whole frame.
@@ -138,7 +141,7 @@ impl Record {
     /// Reads a payload; `None` if it is not exactly what [`Self::frame`] writes for this kind.
     pub(super) fn from_payload(kind: u8, payload: &[u8]) -> Option<Self> {
         match kind {
-            1 => Some(Self::Derivation(Box::new(Derivation::decode(payload).ok()?))),
+            1 => Some(Self::Derivation(Arc::new(EncodedDerivation::decode(payload).ok()?))),
             2 => tree_record(payload),
             3 => Some(Self::Realisation(Realisation::decode(payload).ok()?)),
             4 => {
@@ -203,7 +206,7 @@ pub(super) fn read_frame(bytes: &[u8]) -> Option<(Record, usize)> {
 pub(super) mod tests {
     use super::*;
     use crate::store_path::StoreName;
-    use crate::{Directory, OutputName};
+    use crate::{Derivation, Directory, OutputName};
     use std::collections::BTreeMap;
 
     pub(in crate::local) fn samples() -> Vec<Record> {
@@ -231,7 +234,7 @@ pub(super) mod tests {
         };
         vec![
             Record::Resolution { derivation: derivation.digest(), action },
-            Record::Derivation(Box::new(derivation)),
+            Record::Derivation(Arc::new(EncodedDerivation::new(derivation).expect("a short name"))),
             Record::Tree {
                 listing: TreeListing::of_directory(Directory::default()),
                 references: BTreeSet::from([digest]),

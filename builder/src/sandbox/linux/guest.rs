@@ -51,6 +51,7 @@ fn connect(stdio: Stdio) -> Result<(), SetupError> {
 fn apply_limits(spec: &SandboxSpec) -> Result<(), SetupError> {
     let circumstances = &spec.circumstances;
     umask(Mode::from_bits_truncate(circumstances.umask()));
+    sys::allow_huge_pages().at(Step::Circumstances, "huge pages")?;
     limit(Resource::RLIMIT_CORE, 0, 0)?;
     limit(Resource::RLIMIT_NOFILE, spec.limits.open_files, spec.limits.open_files_hard)?;
     limit(Resource::RLIMIT_STACK, spec.limits.stack, libc::RLIM_INFINITY)?;

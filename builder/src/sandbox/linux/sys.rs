@@ -168,6 +168,13 @@ pub(crate) fn personality(flags: libc::c_ulong) -> io::Result<()> {
     check(unsafe { libc::personality(flags) }.into()).map(drop)
 }
 
+/// Lets this process and what it starts have huge pages as the machine gives them, whatever larder's own memory has: its
+/// allocator turns them off for larder, and that is inherited.
+pub(crate) fn allow_huge_pages() -> io::Result<()> {
+    // SAFETY: the call takes no memory.
+    check(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0) }.into()).map(drop)
+}
+
 /// Puts every signal back to its default action and blocks none.
 pub(crate) fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {

@@ -24,7 +24,10 @@ use crate::symbol::{Symbol, names};
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use store::derivation::placeholder;
-use store::{Derivation, FileHash, FixedOutput, HashAlgorithm, HashMode, Input, OutputName, StoreName, StorePath};
+use store::{
+    Derivation, EncodedDerivation, FileHash, FixedOutput, HashAlgorithm, HashMode, Input, OutputName, StoreName,
+    StorePath,
+};
 
 /// Attributes that are no environment variables.
 const NOT_IN_ENV: &[Symbol] = &[
@@ -127,7 +130,7 @@ impl Reader<'_, '_> {
         let context = std::mem::take(&mut self.context).finish();
         let derivation = Derivation { inputs: self.inputs(context)?, ..derivation };
         derivation.check().map_err(|error| self.error(names::NAME, error.to_string()))?;
-        self.add(&derivation)
+        self.add(derivation)
     }
 
     fn utf8(&self, name: Symbol, bytes: &[u8]) -> Result<String> {
@@ -303,13 +306,11 @@ impl Reader<'_, '_> {
     }
 
     /// Hands the derivation over and gives `drvPath` and the placeholder of each output.
-    fn add(&self, derivation: &Derivation) -> Result<Value> {
-        let evaluator = self.evaluator;
-        let encoding = derivation.encode();
-        let path = StorePath::from_derivation(Derivation::digest_of(&encoding), &derivation.name)
-            .map_err(|error| self.error(names::NAME, error.to_string()))?;
-        evaluator.add_derivation(derivation, &path, &encoding, self.span)?;
-        Ok(result(evaluator, path, &derivation.outputs))
+    fn add(&self, derivation: Derivation) -> Result<Value> {
+        let encoded = EncodedDerivation::new(derivation).map_err(|error| self.error(names::NAME, error.to_string()))?;
+        let value = result(self.evaluator, encoded.path().clone(), &encoded.derivation().outputs);
+        self.evaluator.add_derivation(encoded, self.span)?;
+        Ok(value)
     }
 }
 

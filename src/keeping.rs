@@ -1,0 +1,210 @@
+//! Derivations that evaluation has made, on their way to the store.
+//!
+//! Those that will be kept in any case go there in batches, on a thread of its own, while evaluation goes on. Those that
+//! are of interest only when one of them must be built wait in a file without a name, so that looking at many packages
+//! takes little memory. *Invariant:* what was taken in and is not in the store is still here, whatever failed.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use store::EncodedDerivation;
+use store::local::{LocalStore, StoreError};
+
+/// So many derivations are kept at once.
+const BATCH: usize = 512;
+/// So many bytes go to the file at once.
+const CHUNK: usize = 1 << 20;
+
+type Batch = Vec<Arc<EncodedDerivation>>;
+
+/// Derivations on their way to the store.
+#[derive(Debug)]
+pub(crate) enum Keeping {
+    /// All of them will be kept.
+    Surely(Batches),
+    /// They will be kept if somebody wants to build.
+    Perhaps(Mutex<Spool>),
+}
+
+impl Keeping {
+    /// On the way to a store; `surely` says whether they will be kept in any case.
+    pub(crate) fn new(store: &Arc<LocalStore>, surely: bool) -> Self {
+        if surely {
+            Self::Surely(Batches { store: Arc::clone(store), pending: Mutex::default(), writer: Mutex::default() })
+        } else {
+            Self::Perhaps(Mutex::new(Spool::new(store.layout().tmp())))
+        }
+    }
+
+    /// Takes a derivation in.
+    pub(crate) fn add(&self, derivation: EncodedDerivation) -> Result<(), StoreError> {
+        match self {
+            Self::Surely(batches) => batches.add(Arc::new(derivation)),
+            Self::Perhaps(spool) => {
+                lock(spool).push(derivation.encoding());
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts all that was taken in into the store.
+    pub(crate) fn flush(&self, store: &LocalStore) -> Result<(), StoreError> {
+        match self {
+            Self::Surely(batches) => batches.flush(),
+            Self::Perhaps(spool) => lock(spool).drain(|batch| store.add_derivations(batch)),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Batches, and the thread that writes them.
+#[derive(Debug)]
+pub(crate) struct Batches {
+    store: Arc<LocalStore>,
+    pending: Mutex<Batch>,
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    batches: SyncSender<Batch>,
+    /// Gives back what it could not keep.
+    thread: JoinHandle<Batch>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Batches {
+    fn add(&self, derivation: Arc<EncodedDerivation>) -> Result<(), StoreError> {
+        let mut pending = lock(&self.pending);
+        pending.push(derivation);
+        if pending.len() < BATCH {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut *pending);
+        drop(pending);
+        let mut writer = lock(&self.writer);
+        let started = writer.get_or_insert_with(|| start(&self.store));
+        let (batches, failed) = (started.batches.clone(), Arc::clone(&started.failed));
+        drop(writer);
+        if let Err(unsent) = batches.send(batch) {
+            // Only a panic ends the thread before its senders.
+            lock(&self.pending).extend(unsent.0);
+            return self.flush();
+        }
+        drop(batches);
+        // Trying again says what is wrong.
+        if failed.load(Ordering::Relaxed) { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        let mut failed = Vec::new();
+        if let Some(Writer { batches, thread, .. }) = lock(&self.writer).take() {
+            drop(batches);
+            failed = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        let mut pending = lock(&self.pending);
+        pending.append(&mut failed);
+        if !pending.is_empty() {
+            self.store.add_derivations(&pending)?;
+            pending.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Starts a thread that keeps batches; behind one that cannot be kept it keeps none.
+fn start(store: &Arc<LocalStore>) -> Writer {
+    // Evaluation waits when it is further ahead than that.
+    let (batches, received) = sync_channel::<Batch>(2);
+    let store = Arc::clone(store);
+    let failed = Arc::new(AtomicBool::new(false));
+    let has_failed = Arc::clone(&failed);
+    let thread = std::thread::spawn(move || {
+        let mut left = Batch::new();
+        for batch in received {
+            if !left.is_empty() || store.add_derivations(&batch).is_err() {
+                has_failed.store(true, Ordering::Relaxed);
+                left.extend(batch);
+            }
+        }
+        left
+    });
+    Writer { batches, thread, failed }
+}
+
+/// Encodings in a file without a name, and those that are not there yet.
+#[derive(Debug, Default)]
+pub(crate) struct Spool {
+    file: Option<File>,
+    buffer: Vec<u8>,
+    /// Bytes of each, in order.
+    lengths: Vec<u32>,
+}
+
+impl Spool {
+    fn new(directory: PathBuf) -> Self {
+        Self { file: unnamed_file(&directory).or_else(|| unnamed_file(&std::env::temp_dir())), ..Self::default() }
+    }
+
+    fn push(&mut self, encoding: &[u8]) {
+        self.lengths.push(u32::try_from(encoding.len()).expect("derivations below 4 GiB"));
+        self.buffer.extend_from_slice(encoding);
+        if self.buffer.len() < CHUNK {
+            return;
+        }
+        let Some(file) = &mut self.file else { return };
+        let Ok(end) = file.stream_position() else { return };
+        if file.write_all(&self.buffer).is_ok() {
+            self.buffer.clear();
+        } else {
+            // No room there: what is left stays in memory.
+            let _ = file.set_len(end);
+            self.read_back();
+        }
+    }
+
+    /// Takes everything out of the file, for good.
+    fn read_back(&mut self) {
+        let Some(mut file) = self.file.take() else { return };
+        let mut all = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut all)).expect("what was just written is there");
+        all.append(&mut self.buffer);
+        self.buffer = all;
+    }
+
+    /// Hands all over in batches; what is handed over without an error is forgotten.
+    fn drain(&mut self, keep: impl Fn(&[Arc<EncodedDerivation>]) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read_back();
+        let mut rest = self.buffer.as_slice();
+        let mut kept = 0;
+        let result = self.lengths.chunks(BATCH).try_for_each(|lengths| {
+            let mut batch = Vec::with_capacity(lengths.len());
+            let mut behind = rest;
+            for length in lengths {
+                let (encoding, after) = behind.split_at(*length as usize);
+                batch.push(Arc::new(EncodedDerivation::decode(encoding).expect("this program encoded it")));
+                behind = after;
+            }
+            keep(&batch)?;
+            (rest, kept) = (behind, kept + lengths.len());
+            Ok(())
+        });
+        let done = self.buffer.len() - rest.len();
+        self.buffer.drain(..done);
+        self.lengths.drain(..kept);
+        result
+    }
+}
+
+/// A file that is gone when it is closed.
+fn unnamed_file(directory: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    open(directory, OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+}
