@@ -215,7 +215,7 @@ pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
 /// The members of `builtins` that are not functions.
 fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Value)> {
     let text =
-        |text: &str| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(text.as_bytes()), context: None }));
+        |text: &str| Value::String(Text::plain(bump, bump.alloc_slice_copy(text.as_bytes())));
     let mut constants = vec![
         ("true", Value::Bool(true)),
         ("false", Value::Bool(false)),
@@ -224,19 +224,19 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
         ("nixVersion", text("2.34.8")),
         ("langVersion", Value::Int(6)),
         ("storeDir", text(store::STORE_DIR)),
-        ("nixPath", Value::List(&crate::value::EMPTY_LIST)),
+        ("nixPath", Value::List(crate::value::List::EMPTY)),
     ];
     if let Some(impure) = &settings.impure {
         constants.push(("currentTime", Value::Int(impure.current_time)));
         let list: &'static [Value] = bump.alloc_slice_fill_iter(impure.search_path.iter().map(|(prefix, path)| {
             let bytes =
-                |bytes: &[u8]| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(bytes), context: None }));
+                |bytes: &[u8]| Value::String(Text::plain(bump, bump.alloc_slice_copy(bytes)));
             let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
             let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
             Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect())))
         }));
         constants.retain(|(name, _)| *name != "nixPath");
-        constants.push(("nixPath", Value::List(bump.alloc(List { items: list }))));
+        constants.push(("nixPath", Value::List(List::new(bump, list))));
     }
     constants
 }

@@ -14,7 +14,7 @@ use crate::paths;
 use crate::source::{Origin, Pos, Source, Span, behind_blank};
 use crate::symbol::{Symbol, Symbols, names};
 use crate::syntax::ast::{self, AttrName, ExprKind, Operator, Part, Pattern};
-use crate::value::{EMPTY_LIST, Text, Value};
+use crate::value::{List, Text, Value};
 use rustc_hash::FxHashMap;
 
 /// The names of the base environment and their values.
@@ -128,8 +128,8 @@ impl Unit<'_> {
         self.compiler.bump.alloc_slice_fill_iter(values)
     }
 
-    fn text(&self, bytes: &[u8]) -> &'static Text {
-        self.keep(Text { bytes: self.compiler.bump.alloc_slice_copy(bytes), context: None })
+    fn text(&self, bytes: &[u8]) -> Text {
+        Text::plain(self.compiler.bump, self.compiler.bump.alloc_slice_copy(bytes))
     }
 
     fn all(&mut self, exprs: &[ast::Expr], scope: &Scope<'_>) -> &'static [Expr] {
@@ -178,7 +178,7 @@ impl Unit<'_> {
                 Expr::With(self.keep(code::With { set, body }))
             }
             ExprKind::Let(set, body) => self.let_in(set, body, scope),
-            ExprKind::List(items) if items.is_empty() => Expr::Const(Value::List(&EMPTY_LIST)),
+            ExprKind::List(items) if items.is_empty() => Expr::Const(Value::List(List::EMPTY)),
             ExprKind::List(items) => {
                 let items = self.all(items, scope);
                 Expr::List(self.keep(code::ListCode { items }))
@@ -269,7 +269,7 @@ impl Unit<'_> {
 
     fn string(&mut self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Expr {
         match parts {
-            [] => Expr::Const(Value::String(&crate::value::EMPTY_TEXT)),
+            [] => Expr::Const(Value::String(crate::value::Text::EMPTY)),
             [Part::Text(text)] => {
                 if self.compiler.source.byte(span.start).is_some_and(|byte| byte.is_ascii_alphabetic()) {
                     self.warnings.push(*url_literal(span));

@@ -96,8 +96,8 @@ impl PartialEq for Found {
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Int(a), Value::Int(b)) => a == b,
             (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
-            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => std::ptr::eq(a, b),
-            (Value::List(a), Value::List(b)) => std::ptr::eq(a, b),
+            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => a.is(b),
+            (Value::List(a), Value::List(b)) => a.is(b),
             (Value::Attrs(a), Value::Attrs(b)) => std::ptr::eq(a, b),
             (Value::Lambda(a), Value::Lambda(b)) => std::ptr::eq(a, b),
             (Value::Builtin(a), Value::Builtin(b)) => std::ptr::eq(a, b),
@@ -295,7 +295,7 @@ fn part_of(found: Found, arguments: &[Value]) -> Option<CallPart> {
     whole.map(CallPart::Argument).or_else(|| {
         arguments.iter().enumerate().find_map(|(index, argument)| {
             let Value::List(list) = argument.resolved() else { return None };
-            let element = list.items.iter().position(|item| found == Found(*item))?;
+            let element = list.items().iter().position(|item| found == Found(*item))?;
             Some(CallPart::Element(index, element))
         })
     })

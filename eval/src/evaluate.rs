@@ -27,7 +27,7 @@ use crate::session::Session;
 use crate::source::Span;
 use crate::symbol::Symbol;
 use crate::thunk::{Apply, Claim, Owner, Thunk};
-use crate::value::{Closure, EMPTY_LIST, EMPTY_TEXT, List, Text, Value};
+use crate::value::{Closure, List, Text, Value};
 use crew::Crew;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
@@ -350,17 +350,17 @@ impl<'a> Evaluator<'a> {
     /// A list value.
     pub(crate) fn list(&self, items: &[Value]) -> Value {
         if items.is_empty() {
-            return Value::List(&EMPTY_LIST);
+            return Value::List(List::EMPTY);
         }
-        Value::List(self.bump.alloc(List { items: self.bump.alloc_slice_copy(items) }))
+        Value::List(List::new(self.bump, self.bump.alloc_slice_copy(items)))
     }
 
     /// A list value of as many items as the iterator says.
     pub(crate) fn list_of(&self, items: impl ExactSizeIterator<Item = Value>) -> Value {
         if items.len() == 0 {
-            return Value::List(&EMPTY_LIST);
+            return Value::List(List::EMPTY);
         }
-        Value::List(self.bump.alloc(List { items: self.bump.alloc_slice_fill_iter(items) }))
+        Value::List(List::new(self.bump, self.bump.alloc_slice_fill_iter(items)))
     }
 
     /// A string value without context.
@@ -371,14 +371,14 @@ impl<'a> Evaluator<'a> {
     /// A string value.
     pub(crate) fn string_with(&self, bytes: &[u8], context: Option<&'static crate::context::Context>) -> Value {
         if bytes.is_empty() && context.is_none() {
-            return Value::String(&EMPTY_TEXT);
+            return Value::String(Text::EMPTY);
         }
-        Value::String(self.bump.alloc(Text { bytes: self.bump.alloc_slice_copy(bytes), context }))
+        Value::String(Text::with_context(self.bump, self.bump.alloc_slice_copy(bytes), context))
     }
 
     /// A path value; the bytes must be canonical and absolute.
     pub(crate) fn path(&self, bytes: &[u8]) -> Value {
-        Value::Path(self.bump.alloc(Text { bytes: self.bump.alloc_slice_copy(bytes), context: None }))
+        Value::Path(Text::plain(self.bump, self.bump.alloc_slice_copy(bytes)))
     }
 
     /// A set value of attributes in any order, without places.

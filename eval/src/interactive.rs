@@ -121,7 +121,7 @@ impl Session {
                 Value::Attrs(attrs) => {
                     attrs.all().iter().map(|attr| attr.pos).filter(|pos| *pos != crate::source::Pos::NONE).min()
                 }
-                Value::Path(path) => return Ok((crate::paths::from_bytes(path.bytes).to_owned(), 1)),
+                Value::Path(path) => return Ok((crate::paths::from_bytes(path.bytes()).to_owned(), 1)),
                 _ => None,
             };
             let place = pos.and_then(|pos| {

@@ -136,7 +136,7 @@ impl Session {
     /// # Errors
     /// When it is no string and turns into none, and what evaluation raises.
     pub fn print_raw(&self, value: Value) -> std::result::Result<Vec<u8>, Failure> {
-        self.run(|evaluator| Ok(evaluator.coerced(value, Coercion::STRING, Span::NONE)?.bytes.to_vec()))
+        self.run(|evaluator| Ok(evaluator.coerced(value, Coercion::STRING, Span::NONE)?.bytes().to_vec()))
     }
 
     /// The derivation that a value stands for; `None` when it is something else. Forces its `type`, `drvPath` and the
@@ -197,14 +197,14 @@ impl Evaluator<'_> {
     pub(crate) fn derivation_ref(&self, attrs: &'static Attrs) -> Result<DerivationRef> {
         let path = self.required(attrs, names::DRV_PATH, Span::NONE, "a derivation has one")?;
         let path = self.expect_string(path, Span::NONE, "as `drvPath`")?;
-        let derivation = path.context.and_then(|context| match context.elements() {
+        let derivation = path.context().and_then(|context| match context.elements() {
             [Element::Derivation(derivation) | Element::DerivationAlone(derivation)] => Some((*derivation).clone()),
             _ => None,
         });
         let Some(path) = derivation else {
             let message = format!(
                 "`drvPath` is {:?}, which names no derivation of this evaluation",
-                String::from_utf8_lossy(path.bytes)
+                String::from_utf8_lossy(path.bytes())
             );
             return Err(Diagnostic::new(Code::Derivation, Span::NONE, message));
         };
@@ -215,7 +215,7 @@ impl Evaluator<'_> {
         let outputs = match attrs.value(names::OUTPUTS) {
             Some(names) => {
                 let names = self.expect_list(names, Span::NONE, "as `outputs`")?;
-                names.items.iter().map(|name| self.output_name(*name)).collect::<Result<_>>()?
+                names.items().iter().map(|name| self.output_name(*name)).collect::<Result<_>>()?
             }
             None => vec![output.clone()],
         };
@@ -224,7 +224,7 @@ impl Evaluator<'_> {
 
     fn output_name(&self, value: Value) -> Result<OutputName> {
         let text = self.expect_string(value, Span::NONE, "as the name of an output")?;
-        String::from_utf8_lossy(text.bytes).parse().map_err(|error: store::derivation::ParseOutputNameError| {
+        String::from_utf8_lossy(text.bytes()).parse().map_err(|error: store::derivation::ParseOutputNameError| {
             Diagnostic::new(Code::Derivation, Span::NONE, error.to_string())
         })
     }

@@ -26,6 +26,7 @@ pub mod interactive;
 pub mod interface;
 pub mod io;
 pub mod lint;
+mod list;
 mod locate;
 mod members;
 mod near;
@@ -40,6 +41,8 @@ pub mod settings;
 pub mod source;
 pub mod symbol;
 pub mod syntax;
+mod short;
+mod text;
 mod thunk;
 pub mod value;
 

@@ -60,9 +60,9 @@ impl Printer<'_> {
         self.run(vec![Work::Value(value)]);
     }
 
-    fn whole_list(&mut self, list: &'static List) -> Vec<Work> {
+    fn whole_list(&mut self, list: List) -> Vec<Work> {
         self.out.extend_from_slice(b"[ ");
-        let items = list.items.iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]);
+        let items = list.items().iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]);
         std::iter::once(Work::Text(b"]")).chain(items).collect()
     }
 
@@ -85,18 +85,18 @@ impl Printer<'_> {
             Value::Bool(value) => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
             Value::Int(number) => self.out.extend_from_slice(number.to_string().as_bytes()),
             Value::Float(number) => self.out.extend_from_slice(float::general(number).as_bytes()),
-            Value::String(text) => print_string(text.bytes, &mut self.out),
-            Value::Path(path) => self.out.extend_from_slice(path.bytes),
+            Value::String(text) => print_string(text.bytes(), &mut self.out),
+            Value::Path(path) => self.out.extend_from_slice(path.bytes()),
             function @ (Value::Thunk(_) | Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_)) => {
                 self.function(function);
             }
             Value::List(list) => {
-                if !list.items.is_empty() && !self.seen.insert(list_identity(value, list)) {
+                if !list.items().is_empty() && !self.seen.insert(list_identity(value, list)) {
                     return self.out.extend_from_slice("«repeated»".as_bytes());
                 }
                 self.out.extend_from_slice(b"[ ");
                 work.push(Work::Text(b"]"));
-                work.extend(list.items.iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]));
+                work.extend(list.items().iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]));
             }
             Value::Attrs(attrs) => {
                 if !attrs.is_empty() && !self.seen.insert(std::ptr::from_ref(attrs).addr()) {
@@ -113,10 +113,10 @@ impl Printer<'_> {
 
 /// What tells whether a list was printed before. As in Nix, a list has no identity of its own: that of the delayed value
 /// it was computed in counts.
-fn list_identity(value: Value, list: &List) -> usize {
+fn list_identity(value: Value, list: List) -> usize {
     match value {
         Value::Thunk(thunk) => std::ptr::from_ref(thunk).addr(),
-        _ => list.items.as_ptr().addr(),
+        _ => list.items().as_ptr().addr(),
     }
 }
 
@@ -199,7 +199,7 @@ impl Evaluator<'_> {
     pub(crate) fn show_short(&self, value: Value) -> String {
         match value.resolved() {
             text @ Value::String(_) => format!("this is the string {}", self.preview(text, SHORT)),
-            Value::Path(path) => format!("this is the path {}", String::from_utf8_lossy(path.bytes)),
+            Value::Path(path) => format!("this is the path {}", String::from_utf8_lossy(path.bytes())),
             Value::Null => "this is null".to_owned(),
             value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {
                 format!("this is {}", String::from_utf8_lossy(&self.print(value)))

@@ -79,10 +79,10 @@ impl Evaluator<'_> {
                     error.frame(self.session.name_span(attr.pos), format!("while evaluating attribute `{name}`"))
                 })
             }
-            Value::List(list) => match name.parse::<usize>().ok().and_then(|index| list.items.get(index)) {
+            Value::List(list) => match name.parse::<usize>().ok().and_then(|index| list.items().get(index)) {
                 Some(item) => self.force(*item),
                 None => {
-                    let message = format!("a list of {} elements{place} has no element `{name}`", list.items.len());
+                    let message = format!("a list of {} elements{place} has no element `{name}`", list.items().len());
                     Err(Diagnostic::new(Code::Selection, Span::NONE, message))
                 }
             },

@@ -13,7 +13,7 @@ pub struct Symbol(u32);
 const FIRST_BUCKET_BITS: u32 = 10;
 const BUCKETS: usize = (32 - FIRST_BUCKET_BITS) as usize;
 
-type Bucket = OnceLock<Box<[OnceLock<&'static Text>]>>;
+type Bucket = OnceLock<Box<[OnceLock<Text>]>>;
 
 /// The table of all names of a session.
 #[derive(Debug)]
@@ -77,15 +77,12 @@ impl Symbols {
         if let Some(symbol) = self.find(text) {
             return symbol;
         }
-        self.add(Box::leak(text.into()), None)
+        self.add(Box::leak(text.into()))
     }
 
-    /// The symbol of a name that is kept as a string without context already, so that its bytes need no copy.
-    pub(crate) fn intern_text(&self, text: &'static Text) -> Symbol {
-        match self.find(text.bytes) {
-            Some(symbol) => symbol,
-            None => self.add(text.bytes, text.context.is_none().then_some(text)),
-        }
+    /// The symbol of a name that is kept already, so that its bytes need no copy.
+    pub(crate) fn intern_text(&self, text: Text) -> Symbol {
+        self.find(text.bytes()).unwrap_or_else(|| self.add(text.bytes()))
     }
 
     /// The symbol of a name, if it was ever interned.
@@ -94,15 +91,15 @@ impl Symbols {
     }
 
     /// The name as a string value without context.
-    pub(crate) fn text(&self, symbol: Symbol) -> &'static Text {
+    pub(crate) fn text(&self, symbol: Symbol) -> Text {
         let (bucket, index) = place(symbol.0);
         let text = self.buckets[bucket].get().and_then(|texts| texts[index].get());
-        text.expect("a symbol is handed out only after its text is set")
+        *text.expect("a symbol is handed out only after its text is set")
     }
 
     /// The bytes of a name.
     pub fn bytes(&self, symbol: Symbol) -> &'static [u8] {
-        self.text(symbol).bytes
+        self.text(symbol).bytes()
     }
 
     /// The name for people: bytes that are not UTF-8 are replaced.
@@ -110,7 +107,7 @@ impl Symbols {
         String::from_utf8_lossy(self.bytes(symbol)).into_owned()
     }
 
-    fn add(&self, bytes: &'static [u8], text: Option<&'static Text>) -> Symbol {
+    fn add(&self, bytes: &'static [u8]) -> Symbol {
         let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(&symbol) = numbers.get(bytes) {
             return symbol;
@@ -120,7 +117,7 @@ impl Symbols {
         let texts = self.buckets[bucket].get_or_init(|| {
             std::iter::repeat_with(OnceLock::new).take(1 << (bucket as u32 + FIRST_BUCKET_BITS)).collect()
         });
-        texts[index].get_or_init(|| text.unwrap_or_else(|| Box::leak(Box::new(Text { bytes, context: None }))));
+        texts[index].get_or_init(|| Text::leak(bytes));
         numbers.insert(bytes, Symbol(number));
         Symbol(number)
     }

@@ -1,13 +1,14 @@
 //! Values: 16 bytes, `Copy`, pointing into memory that is never freed while the process lives.
 //!
-//! Strings are bytes with an optional context. Lists and attribute sets are immutable slices whose elements may be
+//! Strings are bytes with an optional context (see [`Text`]). Lists and attribute sets are immutable slices whose elements may be
 //! thunks; nothing else in a value is delayed, except that a [`Value`] may itself be [`Value::Thunk`].
 
 use crate::attrs::Attrs;
 use crate::builtins::Builtin;
 use crate::code::Lambda;
-use crate::context::Context;
 use crate::env::Env;
+pub use crate::list::List;
+pub use crate::text::Text;
 use crate::thunk::Thunk;
 
 /// A value of the language, or a thunk that will become one.
@@ -25,11 +26,11 @@ pub enum Value {
     /// `3.14`
     Float(f64),
     /// `"text"`
-    String(&'static Text),
+    String(Text),
     /// `./file`; canonical and absolute
-    Path(&'static Text),
+    Path(Text),
     /// `[ 1 2 ]`
-    List(&'static List),
+    List(List),
     /// `{ a = 1; }`
     Attrs(&'static Attrs),
     /// `x: x`, perhaps with some arguments already
@@ -40,22 +41,6 @@ pub enum Value {
     Partial(&'static Partial),
     /// Not computed yet, or computed in place.
     Thunk(&'static Thunk),
-}
-
-/// A string: bytes, and the store objects it mentions.
-#[derive(Debug, Clone, Copy)]
-pub struct Text {
-    /// The bytes; by convention UTF-8, but nothing checks that.
-    pub bytes: &'static [u8],
-    /// What the string mentions; never empty.
-    pub context: Option<&'static Context>,
-}
-
-/// A list.
-#[derive(Debug, Clone, Copy)]
-pub struct List {
-    /// The elements.
-    pub items: &'static [Value],
 }
 
 /// A function with its environment.
@@ -77,11 +62,6 @@ pub struct Partial {
     /// The arguments it was given so far; fewer than it takes.
     pub applied: &'static [Value],
 }
-
-/// The empty list.
-pub static EMPTY_LIST: List = List { items: &[] };
-/// The empty string.
-pub static EMPTY_TEXT: Text = Text { bytes: b"", context: None };
 
 impl Value {
     /// The type as `builtins.typeOf` names it; a thunk must be forced first.

@@ -47,7 +47,7 @@ fn attr_names(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
     let attrs = evaluator.expect_attrs(args[0], span, "as the argument of `attrNames`")?;
     let symbols = evaluator.session.symbols();
     let mut names: Vec<_> = attrs.all().iter().map(|attr| symbols.text(attr.name)).collect();
-    names.sort_unstable_by_key(|name| name.bytes);
+    names.sort_unstable_by_key(|name| name.bytes());
     Ok(evaluator.list_of(names.into_iter().map(Value::String)))
 }
 
@@ -64,7 +64,7 @@ fn cat_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
     let name = name_argument(evaluator, args[0], span)?;
     let list = evaluator.expect_list(args[1], span, "as the second argument of `catAttrs`")?;
     let mut found = Vec::new();
-    for item in list.items {
+    for item in list.items() {
         let attrs = evaluator.expect_attrs(*item, span, "in the list given to `catAttrs`")?;
         found.extend(attrs.value(name));
     }
@@ -108,9 +108,9 @@ fn intersect_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Res
 
 fn list_to_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = evaluator.expect_list(args[0], span, "as the argument of `listToAttrs`")?;
-    let mut attrs = Vec::with_capacity(list.items.len());
+    let mut attrs = Vec::with_capacity(list.items().len());
     let mut seen = FxHashSet::default();
-    for item in list.items {
+    for item in list.items() {
         let pair = evaluator.expect_attrs(*item, span, "in the list given to `listToAttrs`")?;
         let name =
             evaluator.required(pair, names::NAME, span, "elements given to `listToAttrs` have `name` and `value`")?;
@@ -140,10 +140,10 @@ fn map_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
 fn remove_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let attrs = evaluator.expect_attrs(args[0], span, "as the first argument of `removeAttrs`")?;
     let list = evaluator.expect_list(args[1], span, "as the second argument of `removeAttrs`")?;
-    let mut removed = Vec::with_capacity(list.items.len());
-    for item in list.items {
+    let mut removed = Vec::with_capacity(list.items().len());
+    for item in list.items() {
         let text = evaluator.expect_plain_string(*item, span, "in the list given to `removeAttrs`")?;
-        removed.extend(evaluator.session.symbols().find(text.bytes));
+        removed.extend(evaluator.session.symbols().find(text.bytes()));
     }
     removed.sort_unstable();
     let kept: Vec<_> = attrs.all().iter().filter(|attr| removed.binary_search(&attr.name).is_err()).copied().collect();
@@ -161,7 +161,7 @@ fn zip_attrs_with(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
     let list = evaluator.expect_list(args[1], span, "as the second argument of `zipAttrsWith`")?;
     let mut values: FxHashMap<Symbol, Vec<Value>> = FxHashMap::default();
     let mut order = Vec::new();
-    for item in list.items {
+    for item in list.items() {
         for attr in evaluator.expect_attrs(*item, span, "in the list given to `zipAttrsWith`")?.all() {
             let of_name = values.entry(attr.name).or_default();
             if of_name.is_empty() {

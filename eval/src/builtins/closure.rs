@@ -21,12 +21,12 @@ fn generic_closure(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Res
     let argument = evaluator.expect_attrs(args[0], span, "as the argument of `genericClosure`")?;
     let start = evaluator.required(argument, names::START_SET, span, "`genericClosure` needs it")?;
     let start = evaluator.expect_list(start, span, "as `startSet`")?;
-    if start.items.is_empty() {
+    if start.items().is_empty() {
         return Ok(Value::List(start));
     }
     let operator = evaluator.required(argument, names::OPERATOR, span, "`genericClosure` needs it")?;
     let operator = evaluator.expect_function(operator, span, "as `operator`")?;
-    let mut queue: std::collections::VecDeque<Value> = start.items.iter().copied().collect();
+    let mut queue: std::collections::VecDeque<Value> = start.items().iter().copied().collect();
     let mut found = Vec::new();
     let mut keys = Keys::default();
     while let Some(item) = queue.pop_front() {
@@ -37,7 +37,7 @@ fn generic_closure(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Res
         }
         found.push(item);
         let next = evaluator.call(operator, &[item], span)?;
-        queue.extend(evaluator.expect_list(next, span, "as the result of `operator`")?.items);
+        queue.extend(evaluator.expect_list(next, span, "as the result of `operator`")?.items());
     }
     Ok(evaluator.list(&found))
 }
@@ -65,7 +65,7 @@ impl Keys {
                 return Ok(first != second);
             }
             (Self::One(Value::String(first)), Value::String(second)) => {
-                let (first, second) = (first.bytes, second.bytes);
+                let (first, second) = (first.bytes(), second.bytes());
                 *self = Self::Texts(FxHashSet::from_iter([first, second]));
                 return Ok(first != second);
             }
@@ -74,7 +74,7 @@ impl Keys {
                 return self.insert_sorted(evaluator, key, span);
             }
             (Self::Ints(known), Value::Int(key)) => return Ok(known.insert(key)),
-            (Self::Texts(known), Value::String(key)) => return Ok(known.insert(key.bytes)),
+            (Self::Texts(known), Value::String(key)) => return Ok(known.insert(key.bytes())),
             // A float among integers, or a mistake.
             (Self::Ints(known), _) => {
                 let mut sorted: Vec<i64> = known.drain().collect();

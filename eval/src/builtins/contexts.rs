@@ -25,11 +25,11 @@ pub(super) const TABLE: &[Builtin] = &[
 ];
 
 /// A string whose mentions of derivations are made anew.
-fn with_elements(evaluator: &Evaluator<'_>, text: &'static Text, change: impl Fn(Element) -> Element) -> Value {
+fn with_elements(evaluator: &Evaluator<'_>, text: Text, change: impl Fn(Element) -> Element) -> Value {
     let mut context = ContextBuilder::default();
-    let elements = text.context.map_or(&[][..], Context::elements);
+    let elements = text.context().map_or(&[][..], Context::elements);
     elements.iter().for_each(|element| context.add_element(change(*element)));
-    Value::String(evaluator.bump().alloc(Text { bytes: text.bytes, context: context.finish() }))
+    Value::String(Text::with_context(evaluator.bump(), text.bytes(), context.finish()))
 }
 
 fn discard_outputs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -42,8 +42,8 @@ fn discard_outputs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Res
 
 fn add_outputs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.coerced(args[0], crate::evaluate::Coercion::STRING, span)?;
-    let shown = String::from_utf8_lossy(text.bytes);
-    let problem = match text.context.map_or(&[][..], Context::elements) {
+    let shown = String::from_utf8_lossy(text.bytes());
+    let problem = match text.context().map_or(&[][..], Context::elements) {
         [Element::Derivation(_)] => return Ok(Value::String(text)),
         [Element::DerivationAlone(path)] => {
             return Ok(with_elements(evaluator, text, |_| Element::Derivation(path)));
@@ -59,15 +59,15 @@ fn add_outputs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
 
 fn has_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_string(args[0], span, "as the argument of `hasContext`")?;
-    Ok(Value::Bool(text.context.is_some()))
+    Ok(Value::Bool(text.context().is_some()))
 }
 
 fn discard_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.coerced(args[0], crate::evaluate::Coercion::STRING, span)?;
-    if text.context.is_none() {
+    if text.context().is_none() {
         return Ok(Value::String(text));
     }
-    Ok(Value::String(evaluator.bump().alloc(Text { bytes: text.bytes, context: None })))
+    Ok(Value::String(Text::plain(evaluator.bump(), text.bytes())))
 }
 
 /// What a string mentions of one store path.
@@ -81,7 +81,7 @@ struct Mention {
 fn get_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_string(args[0], span, "as the argument of `getContext`")?;
     let mut mentions: BTreeMap<&StorePath, Mention> = BTreeMap::new();
-    for element in text.context.map_or(&[][..], Context::elements) {
+    for element in text.context().map_or(&[][..], Context::elements) {
         match element {
             Element::Tree(path) | Element::DerivationAlone(path) => mentions.entry(path).or_default().path = true,
             Element::Derivation(path) => mentions.entry(path).or_default().all_outputs = true,
@@ -111,7 +111,7 @@ fn append_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
     let text = evaluator.expect_string(args[0], span, "as the first argument of `appendContext`")?;
     let more = evaluator.expect_attrs(args[1], span, "as the second argument of `appendContext`")?;
     let mut context = ContextBuilder::default();
-    context.add(text.context);
+    context.add(text.context());
     for attr in crate::print::by_name(more, evaluator.session.symbols()) {
         let name = evaluator.session.symbols().display(attr.name);
         let path: StorePath = name.parse().map_err(|error: store::store_path::ParseStorePathError| {
@@ -133,14 +133,14 @@ fn append_context(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
             context.add_element(Element::Derivation(derivation(path, span)?));
         }
         if let Some(outputs) = fields.value(names::OUTPUTS) {
-            for output in evaluator.expect_list(outputs, span, "as `outputs`")?.items {
+            for output in evaluator.expect_list(outputs, span, "as `outputs`")?.items() {
                 let output = super::derivations::output_name(evaluator, *output, span)?;
                 let output: &'static OutputName = Box::leak(Box::new(output));
                 context.add_element(Element::Output { derivation: derivation(path, span)?, output });
             }
         }
     }
-    Ok(Value::String(evaluator.bump().alloc(Text { bytes: text.bytes, context: context.finish() })))
+    Ok(Value::String(Text::with_context(evaluator.bump(), text.bytes(), context.finish())))
 }
 
 fn derivation(path: &'static StorePath, span: Span) -> Result<&'static StorePath> {

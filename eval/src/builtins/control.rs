@@ -38,7 +38,7 @@ fn second(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
 
 fn message(evaluator: &Evaluator<'_>, value: Value, span: Span) -> Result<String> {
     let text = evaluator.coerced(value, Coercion { copy_paths: true, all_types: false }, span)?;
-    Ok(String::from_utf8_lossy(text.bytes).into_owned())
+    Ok(String::from_utf8_lossy(text.bytes()).into_owned())
 }
 
 fn abort(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -69,7 +69,7 @@ fn deep_seq(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
 
 fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
     let text = match evaluator.force(args[0])? {
-        Value::String(text) => String::from_utf8_lossy(text.bytes).into_owned(),
+        Value::String(text) => String::from_utf8_lossy(text.bytes()).into_owned(),
         other => String::from_utf8_lossy(&evaluator.print_trace(other)).into_owned(),
     };
     evaluator.check_effect()?;
@@ -80,7 +80,7 @@ fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
 fn warn(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_string(args[0], span, "as the first argument of `warn`")?;
     evaluator.check_effect()?;
-    let message = String::from_utf8_lossy(text.bytes);
+    let message = String::from_utf8_lossy(text.bytes());
     evaluator.session.warn(&Diagnostic::warning(Code::Warned, span, message).label("this warns"));
     evaluator.force(args[1])
 }

@@ -50,11 +50,11 @@ fn output_values(evaluator: &Evaluator<'_>, attrs: &Attrs, span: Span) -> Result
         return Ok(vec![Value::String(evaluator.session.symbols().text(names::OUT))]);
     };
     let outputs = evaluator.expect_list(outputs, span, "as `outputs` of a derivation")?;
-    if outputs.items.is_empty() {
+    if outputs.items().is_empty() {
         return Err(Diagnostic::new(Code::Derivation, span, "a derivation needs at least one output"));
     }
     outputs
-        .items
+        .items()
         .iter()
         .map(|name| evaluator.expect_plain_string(*name, span, "in `outputs` of a derivation").map(Value::String))
         .collect()
@@ -62,7 +62,7 @@ fn output_values(evaluator: &Evaluator<'_>, attrs: &Attrs, span: Span) -> Result
 
 pub(super) fn output_name(evaluator: &Evaluator<'_>, value: Value, span: Span) -> Result<OutputName> {
     let text = evaluator.expect_plain_string(value, span, "as the name of an output")?;
-    let text = String::from_utf8_lossy(text.bytes);
+    let text = String::from_utf8_lossy(text.bytes());
     text.parse().map_err(|error: ParseOutputNameError| Diagnostic::new(Code::Derivation, span, error.to_string()))
 }
 

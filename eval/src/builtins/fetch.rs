@@ -64,7 +64,7 @@ fn build(evaluator: &Evaluator<'_>, name: Value, builder: &str, more: &[(&str, V
 /// The last part of a URL, as a name in the store.
 fn file_name(evaluator: &Evaluator<'_>, url: Value, span: Span) -> Result<Value> {
     let url = evaluator.expect_plain_string(url, span, "as `url`")?;
-    let last = paths::base_name(url.bytes.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default());
+    let last = paths::base_name(url.bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default());
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._=".contains(byte);
     let name: Vec<u8> = last.iter().map(|byte| if allowed(byte) { *byte } else { b'-' }).collect();
     Ok(evaluator.string(if name.is_empty() { b"source" } else { &name }))
@@ -97,10 +97,10 @@ fn read_hash(evaluator: &Evaluator<'_>, attrs: &Attrs, of: &str, span: Span) -> 
         (None, None) => return Err(no_hash(of, span)),
     };
     let text = evaluator.expect_plain_string(hash, span, "as the hash of what is fetched")?;
-    if text.bytes.is_empty() {
+    if text.bytes().is_empty() {
         return Err(no_hash(of, span));
     }
-    hashes::canonical(&String::from_utf8_lossy(text.bytes), given, span).map_err(|error| error.hint(FILE_HASHES))
+    hashes::canonical(&String::from_utf8_lossy(text.bytes()), given, span).map_err(|error| error.hint(FILE_HASHES))
 }
 
 #[cold]

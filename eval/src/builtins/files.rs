@@ -55,7 +55,7 @@ fn read_file_type(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
 
 fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let value = evaluator.force(args[0])?;
-    let slash = matches!(value, Value::String(text) if text.bytes.ends_with(b"/") || text.bytes.ends_with(b"/."));
+    let slash = matches!(value, Value::String(text) if text.bytes().ends_with(b"/") || text.bytes().ends_with(b"/."));
     let path = evaluator.coerce_path(value, span)?;
     let kind = evaluator.file_type(&path, span)?;
     Ok(Value::Bool(match kind {
@@ -66,11 +66,11 @@ fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
 
 fn to_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.coerced(args[0], Coercion::PLAIN, span)?;
-    if !text.bytes.starts_with(b"/") {
-        let message = format!("`{}` is not an absolute path", String::from_utf8_lossy(text.bytes));
+    if !text.bytes().starts_with(b"/") {
+        let message = format!("`{}` is not an absolute path", String::from_utf8_lossy(text.bytes()));
         return Err(Diagnostic::new(Code::Coercion, span, message));
     }
-    Ok(evaluator.string_with(&paths::canonical(text.bytes), text.context))
+    Ok(evaluator.string_with(&paths::canonical(text.bytes()), text.context()))
 }
 
 /// A store path as a string that mentions it.
@@ -84,20 +84,20 @@ fn mention(evaluator: &Evaluator<'_>, path: &'static StorePath) -> Value {
 fn to_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let name = evaluator.expect_plain_string(args[0], span, "as the name given to `toFile`")?;
     let text = evaluator.expect_string(args[1], span, "as the text given to `toFile`")?;
-    let elements = text.context.map_or(&[][..], |context| context.elements());
+    let elements = text.context().map_or(&[][..], |context| context.elements());
     if let Some(element) = elements.iter().find(|element| !matches!(element, Element::Tree(_))) {
         let message = format!("a file made by `toFile` cannot mention {element}, which is not built yet");
         return Err(Diagnostic::new(Code::Context, span, message).hint("write the file in a derivation instead"));
     }
-    let name = path_name(name.bytes, span)?;
-    let path = evaluator.session.io().add_text(&name, text.bytes).map_err(|error| file_error(&error, span))?;
+    let name = path_name(name.bytes(), span)?;
+    let path = evaluator.session.io().add_text(&name, text.bytes()).map_err(|error| file_error(&error, span))?;
     evaluator.note(|| Question::Kept(path.clone()));
     Ok(mention(evaluator, Box::leak(Box::new(path))))
 }
 
 fn store_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.coerced(args[0], Coercion::PLAIN, span)?;
-    let shown = String::from_utf8_lossy(text.bytes);
+    let shown = String::from_utf8_lossy(text.bytes());
     let base = shown.strip_prefix(store::STORE_DIR).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&shown);
     let (base, _) = base.split_once('/').unwrap_or((base, ""));
     let path = StorePath::parse_base_name(base)
@@ -149,7 +149,7 @@ fn path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
     let path = evaluator.required(argument, names::PATH, span, "`builtins.path` needs a `path`")?;
     let path = evaluator.coerce_path(path, span)?;
     let name = match argument.value(names::NAME) {
-        Some(name) => path_name(evaluator.expect_plain_string(name, span, "as `name`")?.bytes, span)?,
+        Some(name) => path_name(evaluator.expect_plain_string(name, span, "as `name`")?.bytes(), span)?,
         None => path_name(paths::base_name(&path), span)?,
     };
     let filter = argument.value(names::FILTER).map(|filter| evaluator.force(filter)).transpose()?;
@@ -185,10 +185,10 @@ fn check_hash(
     path: &[u8],
     filter: Option<Value>,
     recursive: bool,
-    hash: &Text,
+    hash: Text,
     span: Span,
 ) -> Result<()> {
-    let wanted = super::hashes::canonical(&String::from_utf8_lossy(hash.bytes), Some("sha256"), span)?;
+    let wanted = super::hashes::canonical(&String::from_utf8_lossy(hash.bytes()), Some("sha256"), span)?;
     let found = if recursive {
         let mut takes = |path: &[u8], kind: FileType| match filter {
             Some(filter) => passes(evaluator, filter, path, kind, span),
@@ -215,7 +215,7 @@ fn passes(evaluator: &Evaluator<'_>, filter: Value, path: &[u8], kind: FileType,
 fn get_env(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let name = evaluator.expect_plain_string(args[0], span, "as the argument of `getEnv`")?;
     let impure = evaluator.session.settings().impure.as_ref();
-    let value = impure.and_then(|impure| impure.environment.get(name.bytes));
+    let value = impure.and_then(|impure| impure.environment.get(name.bytes()));
     Ok(evaluator.string(value.map_or(b"", Vec::as_slice)))
 }
 
@@ -258,14 +258,14 @@ fn find_file_builtin(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> R
     let list = evaluator.expect_list(args[0], span, "as the search path given to `findFile`")?;
     let name = evaluator.expect_plain_string(args[1], span, "as the name given to `findFile`")?;
     let mut entries = Vec::new();
-    for item in list.items {
+    for item in list.items() {
         let entry = evaluator.expect_attrs(*item, span, "in the search path given to `findFile`")?;
         let prefix = match entry.value(names::PREFIX) {
-            Some(prefix) => evaluator.expect_plain_string(prefix, span, "as `prefix`")?.bytes,
+            Some(prefix) => evaluator.expect_plain_string(prefix, span, "as `prefix`")?.bytes(),
             None => b"",
         };
         let path = evaluator.required(entry, names::PATH, span, "an entry of a search path needs it")?;
         entries.push((prefix, evaluator.coerce_path(path, span)?));
     }
-    search(evaluator, entries.iter().map(|(prefix, path)| (*prefix, path.as_slice())), name.bytes, span)
+    search(evaluator, entries.iter().map(|(prefix, path)| (*prefix, path.as_slice())), name.bytes(), span)
 }

@@ -17,13 +17,13 @@ pub(super) const TABLE: &[Builtin] =
 
 fn from_json(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_plain_string(args[0], span, "as the argument of `fromJSON`")?;
-    let mut reader = Reader { evaluator, span, text: text.bytes, at: 0 };
-    let Ok(utf8) = std::str::from_utf8(text.bytes) else { return Err(reader.error("it is not UTF-8")) };
+    let mut reader = Reader { evaluator, span, text: text.bytes(), at: 0 };
+    let Ok(utf8) = std::str::from_utf8(text.bytes()) else { return Err(reader.error("it is not UTF-8")) };
     // A byte order mark is no part of the text.
     reader.at = if utf8.starts_with('\u{feff}') { 3 } else { 0 };
     let value = reader.value()?;
     reader.skip_blank();
-    if reader.at < text.bytes.len() { Err(reader.error("something follows the value")) } else { Ok(value) }
+    if reader.at < text.bytes().len() { Err(reader.error("something follows the value")) } else { Ok(value) }
 }
 
 struct Reader<'a, 'b> {

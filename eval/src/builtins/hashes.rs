@@ -66,13 +66,13 @@ fn hex(bytes: &[u8]) -> String {
 
 fn algorithm(evaluator: &Evaluator<'_>, value: Value, span: Span) -> Result<Algorithm> {
     let name = evaluator.expect_plain_string(value, span, "as the name of a hash algorithm")?;
-    Algorithm::parse(&String::from_utf8_lossy(name.bytes), span)
+    Algorithm::parse(&String::from_utf8_lossy(name.bytes()), span)
 }
 
 fn hash_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let algorithm = algorithm(evaluator, args[0], span)?;
     let text = evaluator.expect_string(args[1], span, "as the string given to `hashString`")?;
-    Ok(evaluator.string(hex(&algorithm.hash(text.bytes)).as_bytes()))
+    Ok(evaluator.string(hex(&algorithm.hash(text.bytes())).as_bytes()))
 }
 
 fn hash_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -87,7 +87,7 @@ fn convert_hash(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result
     let text = |name, what| -> Result<String> {
         let value = evaluator.required(argument, name, span, what)?;
         let text = evaluator.expect_plain_string(value, span, what)?;
-        Ok(String::from_utf8_lossy(text.bytes).into_owned())
+        Ok(String::from_utf8_lossy(text.bytes()).into_owned())
     };
     let hash = text(names::HASH, "`convertHash` needs a `hash`")?;
     let given = match argument.value(names::HASH_ALGO) {

@@ -5,7 +5,7 @@ use crate::diagnostic::{CallPart, Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::Span;
 use crate::symbol::names;
-use crate::value::{EMPTY_LIST, List, Value};
+use crate::value::{List, Value};
 use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
 
@@ -32,7 +32,7 @@ pub(super) const TABLE: &[Builtin] = &[
     row("tail", 1, "A list without its first element.", tail).forcing(1),
 ];
 
-fn list_argument(evaluator: &Evaluator<'_>, value: Value, span: Span, of: &str) -> Result<&'static List> {
+fn list_argument(evaluator: &Evaluator<'_>, value: Value, span: Span, of: &str) -> Result<List> {
     match value {
         Value::List(list) => Ok(list),
         other => evaluator.expect_list(other, span, &format!("as the list given to `{of}`")),
@@ -51,7 +51,7 @@ fn holds(evaluator: &Evaluator<'_>, predicate: Value, item: Value, span: Span, o
 
 fn all(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let predicate = evaluator.expect_function(args[0], span, "as the function given to `all`")?;
-    for item in list_argument(evaluator, args[1], span, "all")?.items {
+    for item in list_argument(evaluator, args[1], span, "all")?.items() {
         if !holds(evaluator, predicate, *item, span, "all")? {
             return Ok(Value::Bool(false));
         }
@@ -61,7 +61,7 @@ fn all(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
 
 fn any(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let predicate = evaluator.expect_function(args[0], span, "as the function given to `any`")?;
-    for item in list_argument(evaluator, args[1], span, "any")?.items {
+    for item in list_argument(evaluator, args[1], span, "any")?.items() {
         if holds(evaluator, predicate, *item, span, "any")? {
             return Ok(Value::Bool(true));
         }
@@ -69,14 +69,14 @@ fn any(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     Ok(Value::Bool(false))
 }
 
-fn concat(evaluator: &Evaluator<'_>, lists: &[&'static List]) -> Value {
-    let mut filled = lists.iter().filter(|list| !list.items.is_empty());
+fn concat(evaluator: &Evaluator<'_>, lists: &[List]) -> Value {
+    let mut filled = lists.iter().filter(|list| !list.items().is_empty());
     match (filled.next(), filled.next()) {
-        (None, _) => Value::List(&EMPTY_LIST),
-        (Some(only), None) => Value::List(only),
+        (None, _) => Value::List(List::EMPTY),
+        (Some(only), None) => Value::List(*only),
         _ => {
-            let mut all = Vec::with_capacity(lists.iter().map(|list| list.items.len()).sum());
-            lists.iter().for_each(|list| all.extend_from_slice(list.items));
+            let mut all = Vec::with_capacity(lists.iter().map(|list| list.items().len()).sum());
+            lists.iter().for_each(|list| all.extend_from_slice(list.items()));
             evaluator.list(&all)
         }
     }
@@ -84,14 +84,14 @@ fn concat(evaluator: &Evaluator<'_>, lists: &[&'static List]) -> Value {
 
 fn concat_lists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let lists = list_argument(evaluator, args[0], span, "concatLists")?;
-    let inner = lists.items.iter().map(|item| evaluator.expect_list(*item, span, "in the list given to `concatLists`"));
+    let inner = lists.items().iter().map(|item| evaluator.expect_list(*item, span, "in the list given to `concatLists`"));
     Ok(concat(evaluator, &inner.collect::<Result<Vec<_>>>()?))
 }
 
 fn concat_map(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let function = evaluator.expect_function(args[0], span, "as the function given to `concatMap`")?;
     let list = list_argument(evaluator, args[1], span, "concatMap")?;
-    let inner = list.items.iter().map(|item| {
+    let inner = list.items().iter().map(|item| {
         let result = evaluator.call(function, &[*item], span)?;
         evaluator.expect_list(result, span, "as the result of the function given to `concatMap`")
     });
@@ -100,7 +100,7 @@ fn concat_map(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
 
 fn elem(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = list_argument(evaluator, args[1], span, "elem")?;
-    for item in list.items {
+    for item in list.items() {
         if evaluator.equal_parts(args[0], *item, span)? {
             return Ok(Value::Bool(true));
         }
@@ -111,10 +111,10 @@ fn elem(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
 fn elem_at(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let index = evaluator.expect_int(args[1], span, "as the index given to `elemAt`")?;
     let list = list_argument(evaluator, args[0], span, "elemAt")?;
-    match usize::try_from(index).ok().and_then(|index| list.items.get(index)) {
+    match usize::try_from(index).ok().and_then(|index| list.items().get(index)) {
         Some(item) => evaluator.force(*item),
         None => {
-            let message = format!("index {index} is out of bounds of a list of {} elements", list.items.len());
+            let message = format!("index {index} is out of bounds of a list of {} elements", list.items().len());
             Err(Diagnostic::new(Code::BadArgument, span, message)
                 .label("the first element has index 0")
                 .part(CallPart::Argument(1)))
@@ -124,24 +124,24 @@ fn elem_at(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
 
 fn filter(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = list_argument(evaluator, args[1], span, "filter")?;
-    if list.items.is_empty() {
-        return Ok(Value::List(&EMPTY_LIST));
+    if list.items().is_empty() {
+        return Ok(Value::List(List::EMPTY));
     }
     let predicate = evaluator.expect_function(args[0], span, "as the function given to `filter`")?;
     let mut kept = Vec::new();
-    for item in list.items {
+    for item in list.items() {
         if holds(evaluator, predicate, *item, span, "filter")? {
             kept.push(*item);
         }
     }
-    Ok(if kept.len() == list.items.len() { Value::List(list) } else { evaluator.list(&kept) })
+    Ok(if kept.len() == list.items().len() { Value::List(list) } else { evaluator.list(&kept) })
 }
 
 fn foldl(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let function = evaluator.expect_function(args[0], span, "as the function given to `foldl'`")?;
     let list = list_argument(evaluator, args[2], span, "foldl'")?;
     let mut result = args[1];
-    for item in list.items {
+    for item in list.items() {
         result = evaluator.call(function, &[result, *item], span)?;
     }
     evaluator.force(result)
@@ -166,7 +166,7 @@ fn group_by(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
     let list = list_argument(evaluator, args[1], span, "groupBy")?;
     let mut groups: FxHashMap<_, Vec<Value>> = FxHashMap::default();
     let mut order = Vec::new();
-    for item in list.items {
+    for item in list.items() {
         let name = evaluator.call(function, &[*item], span)?;
         let name = evaluator.attribute_name(name, span)?;
         let group = groups.entry(name).or_default();
@@ -179,34 +179,34 @@ fn group_by(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
 }
 
 fn head(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    match list_argument(evaluator, args[0], span, "head")?.items.first() {
+    match list_argument(evaluator, args[0], span, "head")?.items().first() {
         Some(first) => evaluator.force(*first),
         None => Err(Diagnostic::new(Code::BadArgument, span, "`builtins.head` is called on an empty list")),
     }
 }
 
 fn tail(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    match list_argument(evaluator, args[0], span, "tail")?.items {
+    match list_argument(evaluator, args[0], span, "tail")?.items() {
         [] => Err(Diagnostic::new(Code::BadArgument, span, "`builtins.tail` is called on an empty list")),
-        [_] => Ok(Value::List(&EMPTY_LIST)),
-        [_, items @ ..] => Ok(Value::List(evaluator.bump().alloc(List { items }))),
+        [_] => Ok(Value::List(List::EMPTY)),
+        [_, items @ ..] => Ok(Value::List(List::new(evaluator.bump(), items))),
     }
 }
 
 fn length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    Ok(Value::Int(list_argument(evaluator, args[0], span, "length")?.items.len() as i64))
+    Ok(Value::Int(list_argument(evaluator, args[0], span, "length")?.items().len() as i64))
 }
 
 fn map(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = list_argument(evaluator, args[1], span, "map")?;
-    Ok(evaluator.delay_calls(args[0], list.items.iter().copied()))
+    Ok(evaluator.delay_calls(args[0], list.items().iter().copied()))
 }
 
 fn partition(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let predicate = evaluator.expect_function(args[0], span, "as the function given to `partition`")?;
     let list = list_argument(evaluator, args[1], span, "partition")?;
     let (mut right, mut wrong) = (Vec::new(), Vec::new());
-    for item in list.items {
+    for item in list.items() {
         if holds(evaluator, predicate, *item, span, "partition")? { right.push(*item) } else { wrong.push(*item) }
     }
     Ok(evaluator.set([(names::RIGHT, evaluator.list(&right)), (names::WRONG, evaluator.list(&wrong))]))
@@ -214,12 +214,12 @@ fn partition(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
 
 fn sort(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let list = list_argument(evaluator, args[1], span, "sort")?;
-    if list.items.is_empty() {
+    if list.items().is_empty() {
         return Ok(Value::List(list));
     }
     let function = evaluator.expect_function(args[0], span, "as the function given to `sort`")?;
     let natural = matches!(function, Value::Builtin(builtin) if builtin.name == "lessThan");
-    let mut items = list.items.to_vec();
+    let mut items = list.items().to_vec();
     if natural {
         for item in &mut items {
             *item = evaluator.force(*item)?;
@@ -240,6 +240,14 @@ fn sort(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> 
     Ok(evaluator.list(&merge_sort(items, &less)?))
 }
 
+/// What was computed for comparing need not be looked up again; but a function is equal only to what is in the same place.
+fn known(item: Value) -> Value {
+    match item.resolved() {
+        Value::Lambda(_) | Value::Builtin(_) | Value::Partial(_) => item,
+        value => value,
+    }
+}
+
 /// A stable merge sort from the bottom up. Unlike the standard library's it lets comparing fail, and it does not mind a
 /// function that is no order.
 fn merge_sort(mut items: Vec<Value>, less: &dyn Fn(Value, Value) -> Result<bool>) -> Result<Vec<Value>> {
@@ -253,7 +261,7 @@ fn merge_sort(mut items: Vec<Value>, less: &dyn Fn(Value, Value) -> Result<bool>
             let (mut left, mut right) = (start, middle);
             while left < middle && right < end {
                 let second = less(items[right], items[left])?;
-                merged.push(items[if second { right } else { left }]);
+                merged.push(known(items[if second { right } else { left }]));
                 if second { right += 1 } else { left += 1 }
             }
             merged.extend_from_slice(&items[left..middle]);

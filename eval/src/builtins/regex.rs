@@ -107,17 +107,17 @@ fn captures(regex: &Regex, text: &[u8], start: usize) -> Option<Groups> {
 }
 
 /// The compiled form of an expression, kept for the evaluator's life.
-fn compile(evaluator: &Evaluator<'_>, pattern: &Text, span: Span) -> Result<Arc<Pattern>> {
-    if let Some(known) = evaluator.regexes().get(pattern.bytes) {
+fn compile(evaluator: &Evaluator<'_>, pattern: Text, span: Span) -> Result<Arc<Pattern>> {
+    if let Some(known) = evaluator.regexes().get(pattern.bytes()) {
         return Ok(Arc::clone(known));
     }
-    let compiled = Pattern::new(pattern.bytes).map_err(|problem| {
-        let text = String::from_utf8_lossy(pattern.bytes);
+    let compiled = Pattern::new(pattern.bytes()).map_err(|problem| {
+        let text = String::from_utf8_lossy(pattern.bytes());
         Diagnostic::new(Code::BadArgument, span, format!("invalid regular expression `{text}`: {problem}"))
             .part(CallPart::Argument(0))
     })?;
     let compiled = Arc::new(compiled);
-    evaluator.regexes().insert(pattern.bytes.to_vec(), Arc::clone(&compiled));
+    evaluator.regexes().insert(pattern.bytes().to_vec(), Arc::clone(&compiled));
     Ok(compiled)
 }
 
@@ -129,17 +129,17 @@ fn too_complex(span: Span) -> impl Fn(TooComplex) -> Box<Diagnostic> {
 }
 
 /// The groups as a list: strings, and null for what took no part.
-fn group_list(evaluator: &Evaluator<'_>, text: &Text, groups: &Groups) -> Value {
+fn group_list(evaluator: &Evaluator<'_>, text: Text, groups: &Groups) -> Value {
     let groups = groups[1..].iter();
     evaluator
-        .list_of(groups.map(|group| group.map_or(Value::Null, |(from, to)| evaluator.string(&text.bytes[from..to]))))
+        .list_of(groups.map(|group| group.map_or(Value::Null, |(from, to)| evaluator.string(&text.bytes()[from..to]))))
 }
 
 fn whole_match(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let pattern = evaluator.expect_plain_string(args[0], span, "as the expression given to `match`")?;
     let pattern = compile(evaluator, pattern, span)?;
     let text = evaluator.expect_string(args[1], span, "as the string given to `match`")?;
-    let found = pattern.matching(text.bytes).map_err(too_complex(span))?;
+    let found = pattern.matching(text.bytes()).map_err(too_complex(span))?;
     Ok(found.map_or(Value::Null, |groups| group_list(evaluator, text, &groups)))
 }
 
@@ -147,10 +147,10 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
     let pattern = evaluator.expect_plain_string(args[0], span, "as the expression given to `split`")?;
     let pattern = compile(evaluator, pattern, span)?;
     let text = evaluator.expect_string(args[1], span, "as the string given to `split`")?;
-    let piece = |from: usize, to: usize| evaluator.string(&text.bytes[from..to]);
+    let piece = |from: usize, to: usize| evaluator.string(&text.bytes()[from..to]);
     let mut parts = Vec::new();
     let mut behind = 0;
-    for_each_match(&pattern, text.bytes, too_complex(span), |groups| {
+    for_each_match(&pattern, text.bytes(), too_complex(span), |groups| {
         // Many matches take long.
         evaluator.check_stack(span)?;
         let Some((start, end)) = groups[0] else { return Ok(()) };
@@ -159,7 +159,7 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
         behind = end;
         Ok(())
     })?;
-    parts.push(piece(behind, text.bytes.len()));
+    parts.push(piece(behind, text.bytes().len()));
     Ok(evaluator.list(&parts))
 }
 

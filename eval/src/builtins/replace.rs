@@ -16,22 +16,22 @@ pub(super) const TABLE: &[Builtin] = &[row(
 fn replace(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let from = evaluator.expect_list(args[0], span, "as the first argument of `replaceStrings`")?;
     let to = evaluator.expect_list(args[1], span, "as the second argument of `replaceStrings`")?;
-    if from.items.len() != to.items.len() {
+    if from.items().len() != to.items().len() {
         let message = format!(
             "the lists given to `replaceStrings` have different lengths: {} and {}",
-            from.items.len(),
-            to.items.len()
+            from.items().len(),
+            to.items().len()
         );
         return Err(Diagnostic::new(Code::BadArgument, span, message).part(CallPart::Argument(1)));
     }
-    let from = from.items.iter().map(|item| {
-        evaluator.expect_string(*item, span, "in the first list given to `replaceStrings`").map(|text| text.bytes)
+    let from = from.items().iter().map(|item| {
+        evaluator.expect_string(*item, span, "in the first list given to `replaceStrings`").map(|text| text.bytes())
     });
     let from = from.collect::<Result<Vec<_>>>()?;
     let text = evaluator.expect_string(args[2], span, "as the third argument of `replaceStrings`")?;
-    let mut replacer = Replacer { evaluator, span, from, to: to.items, joined: evaluator.joined() };
-    replacer.joined.add_context(text.context);
-    replacer.run(text.bytes)?;
+    let mut replacer = Replacer { evaluator, span, from, to: to.items(), joined: evaluator.joined() };
+    replacer.joined.add_context(text.context());
+    replacer.run(text.bytes())?;
     Ok(replacer.joined.finish(evaluator))
 }
 
@@ -61,8 +61,8 @@ impl Replacer<'_, '_> {
             self.evaluator.check_stack(self.span)?;
             let to = self.replacement(index)?;
             self.joined.push_bytes(&text[copied..at]);
-            self.joined.push_bytes(to.bytes);
-            self.joined.add_context(to.context);
+            self.joined.push_bytes(to.bytes());
+            self.joined.add_context(to.context());
             // What an empty pattern matches before is kept.
             copied = at + self.from[index].len();
             at = copied.max(at + 1);
@@ -71,7 +71,7 @@ impl Replacer<'_, '_> {
         Ok(())
     }
 
-    fn replacement(&self, index: usize) -> Result<&'static Text> {
+    fn replacement(&self, index: usize) -> Result<Text> {
         self.evaluator.expect_string(self.to[index], self.span, "in the second list given to `replaceStrings`")
     }
 }

@@ -30,8 +30,8 @@ fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> 
     let list = evaluator.expect_list(args[1], span, "as the list given to `concatStringsSep`")?;
     let mut joined = evaluator.joined();
     // What the separator mentions is mentioned even if it stands nowhere.
-    joined.add_context(separator.context);
-    for (index, item) in list.items.iter().enumerate() {
+    joined.add_context(separator.context());
+    for (index, item) in list.items().iter().enumerate() {
         if index > 0 {
             joined.push(separator);
         }
@@ -41,7 +41,7 @@ fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> 
 }
 
 fn string_length(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
-    Ok(Value::Int(evaluator.coerced(args[0], Coercion::STRING, span)?.bytes.len() as i64))
+    Ok(Value::Int(evaluator.coerced(args[0], Coercion::STRING, span)?.bytes().len() as i64))
 }
 
 fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -52,10 +52,10 @@ fn substring(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
     };
     let length = evaluator.expect_int(args[1], span, "as the length given to `substring`")?;
     let text = evaluator.coerced(args[2], Coercion::STRING, span)?;
-    let start = start.min(text.bytes.len());
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(text.bytes.len() - start);
-    let bytes = &text.bytes[start..start + length];
-    Ok(Value::String(evaluator.bump().alloc(Text { bytes, context: text.context })))
+    let start = start.min(text.bytes().len());
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(text.bytes().len() - start);
+    let bytes = &text.bytes()[start..start + length];
+    Ok(Value::String(Text::with_context(evaluator.bump(), bytes, text.context())))
 }
 
 fn to_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -64,17 +64,17 @@ fn to_string(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
 
 fn base_name_of(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.coerced(args[0], Coercion::PLAIN, span)?;
-    let bytes = paths::base_name(text.bytes);
-    Ok(Value::String(evaluator.bump().alloc(Text { bytes, context: text.context })))
+    let bytes = paths::base_name(text.bytes());
+    Ok(Value::String(Text::with_context(evaluator.bump(), bytes, text.context())))
 }
 
 fn dir_of(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let value = evaluator.force(args[0])?;
     if let Value::Path(path) = value {
-        return Ok(evaluator.path(paths::dir_name(path.bytes)));
+        return Ok(evaluator.path(paths::dir_name(path.bytes())));
     }
     let text = evaluator.coerced(value, Coercion::PLAIN, span)?;
-    Ok(evaluator.string_with(paths::dir_name(text.bytes), text.context))
+    Ok(evaluator.string_with(paths::dir_name(text.bytes()), text.context()))
 }
 
 fn to_json(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

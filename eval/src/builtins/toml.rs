@@ -13,7 +13,7 @@ fn from_toml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
     let bad = |problem: &str| {
         Diagnostic::new(Code::BadArgument, span, format!("this string is not TOML: {}", problem.trim_end()))
     };
-    let text = std::str::from_utf8(text.bytes).map_err(|_| bad("it is not UTF-8"))?;
+    let text = std::str::from_utf8(text.bytes()).map_err(|_| bad("it is not UTF-8"))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let (at, problem) = (error.span().map_or(0, |span| span.start), error.message().trim_end());
         evaluator.session.in_text(bad(problem), "(TOML)", text.as_bytes(), at, problem)

@@ -70,12 +70,12 @@ fn compare(a: &[u8], b: &[u8]) -> Ordering {
 fn compare_versions(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let a = evaluator.expect_plain_string(args[0], span, "as the first argument of `compareVersions`")?;
     let b = evaluator.expect_plain_string(args[1], span, "as the second argument of `compareVersions`")?;
-    Ok(Value::Int(compare(a.bytes, b.bytes) as i64))
+    Ok(Value::Int(compare(a.bytes(), b.bytes()) as i64))
 }
 
 fn split_version(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let version = evaluator.expect_plain_string(args[0], span, "as the argument of `splitVersion`")?;
-    let parts: Vec<_> = components(version.bytes).map(|part| evaluator.string(part)).collect();
+    let parts: Vec<_> = components(version.bytes()).map(|part| evaluator.string(part)).collect();
     Ok(evaluator.list(&parts))
 }
 
@@ -88,7 +88,7 @@ fn split_name(name: &[u8]) -> (&[u8], &[u8]) {
 
 fn parse_drv_name(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let name = evaluator.expect_plain_string(args[0], span, "as the argument of `parseDrvName`")?;
-    let (name, version) = split_name(name.bytes);
+    let (name, version) = split_name(name.bytes());
     Ok(evaluator.set([(names::NAME, evaluator.string(name)), (names::VERSION, evaluator.string(version))]))
 }
 

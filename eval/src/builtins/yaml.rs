@@ -19,7 +19,7 @@ pub(super) const TABLE: &[Builtin] =
 fn from_yaml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let text = evaluator.expect_plain_string(args[0], span, "as the argument of `fromYAML`")?;
     let bad = |problem: &str| Diagnostic::new(Code::BadArgument, span, format!("this string is not YAML: {problem}"));
-    let text = std::str::from_utf8(text.bytes).map_err(|_| bad("it is not UTF-8"))?;
+    let text = std::str::from_utf8(text.bytes()).map_err(|_| bad("it is not UTF-8"))?;
     let mut builder = Builder { evaluator, open: Vec::new(), anchors: FxHashMap::default(), done: None };
     for event in Parser::new_from_str(text) {
         let (event, _) = event.map_err(|error| bad(&error.to_string()))?;
@@ -139,7 +139,7 @@ impl Builder<'_, '_> {
 
     fn add_alias(&mut self, value: Value) -> std::result::Result<(), Problem> {
         match value {
-            Value::String(text) if self.wants_key() => self.key(&String::from_utf8_lossy(text.bytes)),
+            Value::String(text) if self.wants_key() => self.key(&String::from_utf8_lossy(text.bytes())),
             _ if self.wants_key() => Err("a key is not a string".to_owned()),
             _ => self.add(0, value),
         }

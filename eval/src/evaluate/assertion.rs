@@ -74,8 +74,8 @@ impl Evaluator<'_> {
         let (mut left, mut right) = (left.resolved(), right.resolved());
         for _ in 0..MAX_DEPTH {
             let (step, a, b) = match (left, right) {
-                (Value::List(a), Value::List(b)) if a.items.len() == b.items.len() => {
-                    let pairs = a.items.iter().zip(b.items).enumerate();
+                (Value::List(a), Value::List(b)) if a.items().len() == b.items().len() => {
+                    let pairs = a.items().iter().zip(b.items()).enumerate();
                     let (index, (a, b)) =
                         pairs.into_iter().find(|(_, (a, b))| self.seem_different(**a, **b, MAX_DEPTH))?;
                     (format!("element {index}"), *a, *b)
@@ -104,8 +104,8 @@ impl Evaluator<'_> {
         match (left.resolved(), right.resolved()) {
             (Value::Thunk(_), _) | (_, Value::Thunk(_)) => false,
             (Value::List(a), Value::List(b)) => {
-                a.items.len() != b.items.len()
-                    || a.items.iter().zip(b.items).any(|(a, b)| self.seem_different(*a, *b, depth - 1))
+                a.items().len() != b.items().len()
+                    || a.items().iter().zip(b.items()).any(|(a, b)| self.seem_different(*a, *b, depth - 1))
             }
             (Value::Attrs(a), Value::Attrs(b)) => {
                 let differs =

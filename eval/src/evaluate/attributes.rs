@@ -74,9 +74,9 @@ impl Evaluator<'_> {
     /// The symbol that a string value names.
     pub(crate) fn attribute_name(&self, value: Value, span: Span) -> Result<Symbol> {
         match value {
-            Value::String(text) if text.context.is_none() => Ok(self.session.symbols().intern_text(text)),
+            Value::String(text) if text.context().is_none() => Ok(self.session.symbols().intern_text(text)),
             Value::String(text) => {
-                let message = format!("the name `{}` mentions store objects", String::from_utf8_lossy(text.bytes));
+                let message = format!("the name `{}` mentions store objects", String::from_utf8_lossy(text.bytes()));
                 Err(Diagnostic::new(Code::Context, span, message)
                     .hint("builtins.unsafeDiscardStringContext makes it a plain string"))
             }

@@ -39,7 +39,7 @@ pub struct Joined {
     room: usize,
     context: ContextBuilder,
     /// The first text, while it is all there is, so that it need not be copied.
-    only: Option<&'static Text>,
+    only: Option<Text>,
     /// Whether a context was added for which there need not be text.
     mentions: bool,
 }
@@ -47,14 +47,14 @@ pub struct Joined {
 impl Joined {
     /// Adds a string.
     #[inline]
-    pub fn push(&mut self, text: &'static Text) {
-        if self.bytes.is_empty() && self.only.is_none() && text.context.is_none() && !self.mentions {
+    pub fn push(&mut self, text: Text) {
+        if self.bytes.is_empty() && self.only.is_none() && text.context().is_none() && !self.mentions {
             self.only = Some(text);
             return;
         }
         self.settle();
-        self.append(text.bytes);
-        self.context.add(text.context);
+        self.append(text.bytes());
+        self.context.add(text.context());
     }
 
     /// Adds bytes without context.
@@ -65,7 +65,7 @@ impl Joined {
 
     fn settle(&mut self) {
         if let Some(text) = self.only.take() {
-            self.append(text.bytes);
+            self.append(text.bytes());
         }
     }
 
@@ -130,7 +130,7 @@ impl Evaluator<'_> {
         match self.force(value)? {
             Value::String(text) => joined.push(text),
             Value::Path(path) if how.copy_paths => {
-                let path = self.add_path(path.bytes, span)?;
+                let path = self.add_path(path.bytes(), span)?;
                 joined.push_bytes(path.to_string().as_bytes());
                 joined.add_element(Element::Tree(path));
             }
@@ -146,15 +146,15 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn coerce_list(&self, list: &List, how: Coercion, joined: &mut Joined, span: Span) -> Result<()> {
+    fn coerce_list(&self, list: List, how: Coercion, joined: &mut Joined, span: Span) -> Result<()> {
         self.check_stack(span)?;
-        for (index, item) in list.items.iter().enumerate() {
+        for (index, item) in list.items().iter().enumerate() {
             let item = self.force(*item)?;
             self.coerce(item, how, joined, span).map_err(|error| {
                 error.frame(Span::NONE, format!("while turning element {index} of a list into a string"))
             })?;
-            let empty_list = matches!(item, Value::List(list) if list.items.is_empty());
-            if index + 1 < list.items.len() && !empty_list {
+            let empty_list = matches!(item, Value::List(list) if list.items().is_empty());
+            if index + 1 < list.items().len() && !empty_list {
                 joined.push_bytes(b" ");
             }
         }
@@ -200,12 +200,12 @@ impl Evaluator<'_> {
     }
 
     /// The string that a value is turned into, as a value.
-    pub(crate) fn coerced(&self, value: Value, how: Coercion, span: Span) -> Result<&'static Text> {
+    pub(crate) fn coerced(&self, value: Value, how: Coercion, span: Span) -> Result<Text> {
         let mut joined = self.joined();
         self.coerce(value, how, &mut joined, span)?;
         match joined.finish(self) {
             Value::String(text) => Ok(text),
-            _ => Ok(&crate::value::EMPTY_TEXT),
+            _ => Ok(crate::value::Text::EMPTY),
         }
     }
 

@@ -20,18 +20,18 @@ impl Evaluator<'_> {
             (Value::Int(a), Value::Int(b)) => a == b,
             (Value::Float(a), Value::Float(b)) => a == b,
             (Value::Int(a), Value::Float(b)) | (Value::Float(b), Value::Int(a)) => a as f64 == b,
-            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => a.bytes == b.bytes,
+            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => a.bytes() == b.bytes(),
             (Value::List(a), Value::List(b)) => return self.equal_lists(a, b, span),
             (Value::Attrs(a), Value::Attrs(b)) => return self.equal_attrs(a, b, span),
             _ => false,
         })
     }
 
-    fn equal_lists(&self, left: &List, right: &List, span: Span) -> Result<bool> {
-        if left.items.len() != right.items.len() {
+    fn equal_lists(&self, left: List, right: List, span: Span) -> Result<bool> {
+        if left.items().len() != right.items().len() {
             return Ok(false);
         }
-        for (a, b) in left.items.iter().zip(right.items) {
+        for (a, b) in left.items().iter().zip(right.items()) {
             if !self.equal_parts(*a, *b, span)? {
                 return Ok(false);
             }
@@ -75,6 +75,6 @@ impl Evaluator<'_> {
     /// Whether a set has the attribute `type = "derivation"`.
     pub(crate) fn is_derivation(&self, attrs: &Attrs) -> Result<bool> {
         let Some(kind) = attrs.value(names::TYPE) else { return Ok(false) };
-        Ok(matches!(self.force(kind)?, Value::String(text) if text.bytes == b"derivation"))
+        Ok(matches!(self.force(kind)?, Value::String(text) if text.bytes() == b"derivation"))
     }
 }

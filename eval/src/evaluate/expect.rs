@@ -29,7 +29,7 @@ impl Evaluator<'_> {
     }
 
     /// A list.
-    pub(crate) fn expect_list(&self, value: Value, span: Span, role: &str) -> Result<&'static List> {
+    pub(crate) fn expect_list(&self, value: Value, span: Span, role: &str) -> Result<List> {
         match self.force(value)? {
             Value::List(list) => Ok(list),
             other => Err(self.wrong_type("a list", other, span, role)),
@@ -71,7 +71,7 @@ impl Evaluator<'_> {
     }
 
     /// A string.
-    pub(crate) fn expect_string(&self, value: Value, span: Span, role: &str) -> Result<&'static Text> {
+    pub(crate) fn expect_string(&self, value: Value, span: Span, role: &str) -> Result<Text> {
         match self.force(value)? {
             Value::String(text) => Ok(text),
             other => Err(self.wrong_type("a string", other, span, role)),
@@ -79,9 +79,9 @@ impl Evaluator<'_> {
     }
 
     /// A string without context.
-    pub(crate) fn expect_plain_string(&self, value: Value, span: Span, role: &str) -> Result<&'static Text> {
+    pub(crate) fn expect_plain_string(&self, value: Value, span: Span, role: &str) -> Result<Text> {
         let text = self.expect_string(value, span, role)?;
-        if text.context.is_none() {
+        if text.context().is_none() {
             return Ok(text);
         }
         let message = format!(

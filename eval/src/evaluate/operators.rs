@@ -85,19 +85,19 @@ impl Evaluator<'_> {
         Ok(Value::Attrs(base.update(self.bump, over)))
     }
 
-    fn concat(&self, left: &'static List, right: &'static List) -> Value {
-        if left.items.is_empty() {
+    fn concat(&self, left: List, right: List) -> Value {
+        if left.items().is_empty() {
             return Value::List(right);
         }
-        if right.items.is_empty() {
+        if right.items().is_empty() {
             return Value::List(left);
         }
-        let length = left.items.len() + right.items.len();
-        let items = self.bump.alloc_slice_fill_with(length, |index| match left.items.get(index) {
+        let length = left.items().len() + right.items().len();
+        let items = self.bump.alloc_slice_fill_with(length, |index| match left.items().get(index) {
             Some(item) => *item,
-            None => right.items[index - left.items.len()],
+            None => right.items()[index - left.items().len()],
         });
-        Value::List(self.bump.alloc(List { items }))
+        Value::List(List::new(self.bump, items))
     }
 
     fn floats(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
@@ -158,7 +158,7 @@ impl Evaluator<'_> {
         let how = if code.path { Coercion::PLAIN } else { Coercion::STRING };
         for (part, span) in code.parts {
             match part {
-                Expr::Const(Value::String(text)) => joined.push(text),
+                Expr::Const(Value::String(text)) => joined.push(*text),
                 _ => {
                     let value = self.eval(part, env).map_err(|error| error.at(*span))?;
                     self.coerce(value, how, &mut joined, *span)?;
@@ -175,22 +175,22 @@ impl Evaluator<'_> {
             (Value::Float(a), Value::Float(b)) => less_or_not(a, b),
             (Value::Int(a), Value::Float(b)) => less_or_not(a as f64, b),
             (Value::Float(a), Value::Int(b)) => less_or_not(a, b as f64),
-            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => a.bytes.cmp(b.bytes),
+            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => a.bytes().cmp(b.bytes()),
             (Value::List(a), Value::List(b)) => return self.compare_lists(a, b, span),
             _ => return Err(self.not_comparable(left, right, span)),
         };
         Ok(order)
     }
 
-    fn compare_lists(&self, left: &List, right: &List, span: Span) -> Result<Ordering> {
+    fn compare_lists(&self, left: List, right: List, span: Span) -> Result<Ordering> {
         self.check_stack(span)?;
-        for (a, b) in left.items.iter().zip(right.items) {
+        for (a, b) in left.items().iter().zip(right.items()) {
             let (a, b) = (self.force(*a)?, self.force(*b)?);
             if !self.equal(a, b, span)? {
                 return self.compare(a, b, span);
             }
         }
-        Ok(left.items.len().cmp(&right.items.len()))
+        Ok(left.items().len().cmp(&right.items().len()))
     }
 
     #[cold]

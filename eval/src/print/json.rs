@@ -33,7 +33,7 @@ impl<'a, 'b> JsonWriter<'a, 'b> {
             Value::Float(number) => self.out.extend_from_slice(float::json(number).as_bytes()),
             Value::String(text) => self.text(text)?,
             path @ Value::Path(_) => self.coerced(path)?,
-            Value::List(list) => self.list(list.items)?,
+            Value::List(list) => self.list(list.items())?,
             set @ Value::Attrs(attrs) => {
                 if attrs.get(names::TO_STRING).is_some() {
                     return self.coerced(set);
@@ -56,9 +56,9 @@ impl<'a, 'b> JsonWriter<'a, 'b> {
         self.text(text)
     }
 
-    fn text(&mut self, text: &Text) -> Result<()> {
-        self.context.add(text.context);
-        self.string(text.bytes)
+    fn text(&mut self, text: Text) -> Result<()> {
+        self.context.add(text.context());
+        self.string(text.bytes())
     }
 
     fn string(&mut self, bytes: &[u8]) -> Result<()> {

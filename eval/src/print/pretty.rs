@@ -31,7 +31,7 @@ const RESET: &[u8] = b"\x1b[0m";
 /// A set or list that is being written.
 enum Container {
     Attrs(&'static Attrs),
-    List(&'static List),
+    List(List),
 }
 
 /// What is left to do.
@@ -63,7 +63,7 @@ impl Evaluator<'_> {
     pub(crate) fn show_laid_out(&self, value: Value, layout: Layout) -> Result<Vec<u8>> {
         let mut painter = Painter { evaluator: self, layout, out: Vec::new(), seen: FxHashSet::default() };
         match self.force(value)? {
-            Value::String(text) if layout.deep => painter.out.extend_from_slice(text.bytes),
+            Value::String(text) if layout.deep => painter.out.extend_from_slice(text.bytes()),
             value => painter.run(value)?,
         }
         Ok(painter.out)
@@ -106,8 +106,8 @@ impl Painter<'_> {
 
     fn value(&mut self, value: Value, depth: usize, work: &mut Vec<Work>) -> Result<()> {
         match value {
-            Value::String(text) => self.paint(TEXT, |out| print_string(text.bytes, out)),
-            Value::Path(path) => self.paint(PATH, |out| out.extend_from_slice(path.bytes)),
+            Value::String(text) => self.paint(TEXT, |out| print_string(text.bytes(), out)),
+            Value::Path(path) => self.paint(PATH, |out| out.extend_from_slice(path.bytes())),
             Value::List(list) => self.container(&Container::List(list), depth, work)?,
             Value::Attrs(attrs) if self.evaluator.is_derivation(attrs)? => self.derivation(attrs)?,
             Value::Attrs(attrs) => self.container(&Container::Attrs(attrs), depth, work)?,
@@ -158,7 +158,7 @@ impl Painter<'_> {
         let path = match attrs.value(names::DRV_PATH) {
             Some(path) => {
                 let path = self.evaluator.expect_string(path, Span::NONE, "as `drvPath`")?;
-                format!("«derivation {}»", String::from_utf8_lossy(path.bytes))
+                format!("«derivation {}»", String::from_utf8_lossy(path.bytes()))
             }
             None => "«derivation»".to_owned(),
         };
@@ -169,7 +169,7 @@ impl Painter<'_> {
     fn container(&mut self, container: &Container, depth: usize, work: &mut Vec<Work>) -> Result<()> {
         let (opening, closing, address, length) = match container {
             Container::Attrs(attrs) => (b"{", b"}", std::ptr::from_ref(*attrs).addr(), attrs.len()),
-            Container::List(list) => (b"[", b"]", list.items.as_ptr().addr(), list.items.len()),
+            Container::List(list) => (b"[", b"]", list.items().as_ptr().addr(), list.items().len()),
         };
         if length == 0 {
             self.out.extend_from_slice(&[opening[0], b' ', closing[0]]);
@@ -192,7 +192,7 @@ impl Painter<'_> {
     fn members(&self, container: &Container, closing: &'static [u8], depth: usize, work: &mut Vec<Work>) {
         let line = match container {
             Container::Attrs(attrs) => attrs.len() > 1 || self.is_nested(attrs.all()[0].value),
-            Container::List(list) => list.items.len() > 1 || self.is_nested(list.items[0]),
+            Container::List(list) => list.items().len() > 1 || self.is_nested(list.items()[0]),
         };
         work.push(Work::Text(closing));
         work.push(Work::Separator { depth, line });
@@ -205,7 +205,7 @@ impl Painter<'_> {
                 }
             }
             Container::List(list) => {
-                for item in list.items.iter().rev() {
+                for item in list.items().iter().rev() {
                     work.push(Work::Value(*item, depth + 1));
                     before(work);
                 }

@@ -36,8 +36,8 @@ impl Preview<'_> {
             Value::Bool(value) => self.out.push_str(if value { "true" } else { "false" }),
             Value::Int(number) => self.out.push_str(&number.to_string()),
             Value::Float(number) => self.out.push_str(&float::general(number)),
-            Value::String(text) => self.string(text.bytes),
-            Value::Path(path) => self.out.push_str(&String::from_utf8_lossy(path.bytes)),
+            Value::String(text) => self.string(text.bytes()),
+            Value::Path(path) => self.out.push_str(&String::from_utf8_lossy(path.bytes())),
             Value::Thunk(_) => self.out.push('…'),
             Value::Lambda(closure) => match closure.lambda.name {
                 Some(name) => self.out.push_str(&format!("«function {}»", self.symbols.display(name))),
@@ -45,9 +45,9 @@ impl Preview<'_> {
             },
             Value::Builtin(builtin) => self.out.push_str(&format!("«function builtins.{}»", builtin.name)),
             Value::Partial(partial) => self.out.push_str(&format!("«function builtins.{} …»", partial.builtin.name)),
-            Value::List(list) if list.items.is_empty() => self.out.push_str("[ ]"),
+            Value::List(list) if list.items().is_empty() => self.out.push_str("[ ]"),
             Value::List(_) if depth >= MAX_DEPTH => self.out.push_str("[ … ]"),
-            Value::List(list) => self.list(list.items, depth),
+            Value::List(list) => self.list(list.items(), depth),
             Value::Attrs(attrs) if attrs.is_empty() => self.out.push_str("{ }"),
             Value::Attrs(attrs) if depth >= MAX_DEPTH || attrs.len() > MAX_ATTRS => self.out.push_str("{ … }"),
             Value::Attrs(attrs) => self.set(attrs, depth),
@@ -83,7 +83,7 @@ impl Preview<'_> {
 
     fn set(&mut self, attrs: &crate::attrs::Attrs, depth: usize) {
         let text = |name| match attrs.value(name).map(Value::resolved) {
-            Some(Value::String(text)) => Some(text.bytes),
+            Some(Value::String(text)) => Some(text.bytes()),
             _ => None,
         };
         if text(names::TYPE) == Some(b"derivation") {

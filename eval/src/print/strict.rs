@@ -23,7 +23,7 @@ impl Evaluator<'_> {
                 Err(error) => return Err(self.way_to_part(error, value, part).at(span)),
             };
             match forced {
-                Value::List(list) if is_new(forced, &mut seen) => work.extend(list.items.iter().rev()),
+                Value::List(list) if is_new(forced, &mut seen) => work.extend(list.items().iter().rev()),
                 Value::Attrs(attrs) if is_new(forced, &mut seen) => {
                     work.extend(by_name(attrs, self.session.symbols()).into_iter().rev().map(|attr| attr.value));
                 }
@@ -37,7 +37,7 @@ impl Evaluator<'_> {
     fn parts(&self, value: Value) -> Vec<(Step, Value)> {
         match value.resolved() {
             Value::List(list) => {
-                list.items.iter().enumerate().map(|(index, item)| (Step::Element(index), *item)).collect()
+                list.items().iter().enumerate().map(|(index, item)| (Step::Element(index), *item)).collect()
             }
             Value::Attrs(attrs) => {
                 let sorted = by_name(attrs, self.session.symbols()).into_iter();
@@ -85,7 +85,7 @@ enum Step {
 
 fn is_new(value: Value, seen: &mut FxHashSet<usize>) -> bool {
     match value {
-        Value::List(list) => !list.items.is_empty() && seen.insert(list.items.as_ptr().addr()),
+        Value::List(list) => !list.items().is_empty() && seen.insert(list.items().as_ptr().addr()),
         Value::Attrs(attrs) => seen.insert(std::ptr::from_ref(attrs).addr()),
         _ => false,
     }

@@ -88,12 +88,12 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             Value::Int(number) => self.scalar("int", number),
             Value::Float(number) => self.scalar("float", float::general(number)),
             Value::String(text) => {
-                self.context.add(text.context);
-                self.scalar("string", String::from_utf8_lossy(text.bytes));
+                self.context.add(text.context());
+                self.scalar("string", String::from_utf8_lossy(text.bytes()));
             }
-            Value::Path(path) => self.scalar("path", String::from_utf8_lossy(path.bytes)),
+            Value::Path(path) => self.scalar("path", String::from_utf8_lossy(path.bytes())),
             Value::List(list) => {
-                return self.element("list", &[], |writer| list.items.iter().try_for_each(|item| writer.value(*item)));
+                return self.element("list", &[], |writer| list.items().iter().try_for_each(|item| writer.value(*item)));
             }
             Value::Attrs(attrs) if self.evaluator.is_derivation(attrs)? => return self.derivation(attrs),
             Value::Attrs(attrs) => return self.element("attrs", &[], |writer| writer.attrs(attrs)),
@@ -141,9 +141,9 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             let Some(value) = attrs.value(name) else { continue };
             let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
             if let Value::String(text) = value {
-                attributes.push((key, String::from_utf8_lossy(text.bytes).into_owned()));
+                attributes.push((key, String::from_utf8_lossy(text.bytes()).into_owned()));
                 if name == names::DRV_PATH {
-                    path = Some(text.bytes);
+                    path = Some(text.bytes());
                 }
             }
         }

@@ -99,7 +99,7 @@ impl Reader<'_, '_> {
             self.place(names::NAME),
             "as the name of a derivation",
         )?;
-        let name = StoreName::parse(&String::from_utf8_lossy(text.bytes))
+        let name = StoreName::parse(&String::from_utf8_lossy(text.bytes()))
             .map_err(|error| self.error(names::NAME, error.to_string()))?;
         if name.is_derivation() {
             return Err(self.error(names::NAME, format!("the name `{name}` of a derivation must not end in `.drv`")));
@@ -111,7 +111,7 @@ impl Reader<'_, '_> {
         let system = self.required(names::SYSTEM)?;
         let system =
             self.evaluator.expect_plain_string(system, self.place(names::SYSTEM), "as the system of a derivation")?;
-        let system = self.utf8(names::SYSTEM, system.bytes)?;
+        let system = self.utf8(names::SYSTEM, system.bytes())?;
         let builder = self.required(names::BUILDER)?;
         let builder = self.text(names::BUILDER, builder)?;
         let derivation = Derivation {
@@ -146,14 +146,14 @@ impl Reader<'_, '_> {
             let (place, shown) = (self.place(name), self.evaluator.session.symbols().display(name));
             error.at(place).frame(place, format!("while evaluating attribute `{shown}` of derivation `{}`", self.name))
         })?;
-        self.context.add(text.context);
-        self.utf8(name, text.bytes)
+        self.context.add(text.context());
+        self.utf8(name, text.bytes())
     }
 
     fn args(&mut self) -> Result<Vec<String>> {
         let Some(args) = self.attrs.value(names::ARGS) else { return Ok(Vec::new()) };
         let args = self.evaluator.expect_list(args, self.place(names::ARGS), "as `args` of a derivation")?;
-        args.items.iter().map(|arg| self.text(names::ARGS, *arg)).collect()
+        args.items().iter().map(|arg| self.text(names::ARGS, *arg)).collect()
     }
 
     fn flag(&self, name: Symbol) -> Result<bool> {
@@ -216,7 +216,7 @@ impl Reader<'_, '_> {
             return Ok(None);
         }
         let text = self.evaluator.expect_plain_string(value, self.place(name), "")?;
-        self.utf8(name, text.bytes).map(Some).map(|text| text.filter(|text| !text.is_empty()))
+        self.utf8(name, text.bytes()).map(Some).map(|text| text.filter(|text| !text.is_empty()))
     }
 
     fn fixed(&self) -> Result<Option<FixedOutput>> {
@@ -259,8 +259,8 @@ impl Reader<'_, '_> {
         let Some(list) = self.attrs.value(name) else { return Ok(Vec::new()) };
         let shown = self.evaluator.session.symbols().display(name);
         let list = self.evaluator.expect_list(list, self.place(name), &format!("as `{shown}` of a derivation"))?;
-        let mut inputs = Vec::with_capacity(list.items.len());
-        for (index, item) in list.items.iter().enumerate() {
+        let mut inputs = Vec::with_capacity(list.items().len());
+        for (index, item) in list.items().iter().enumerate() {
             let text = self.evaluator.coerced(*item, Coercion::STRING, self.place(name)).map_err(|error| {
                 error.frame(
                     self.place(name),
@@ -272,21 +272,21 @@ impl Reader<'_, '_> {
         Ok(inputs)
     }
 
-    fn single_input(&self, name: Symbol, index: usize, text: &Text) -> Result<Input> {
+    fn single_input(&self, name: Symbol, index: usize, text: Text) -> Result<Input> {
         let shown = self.evaluator.session.symbols().display(name);
         let bad = |problem: String| {
             self.error(name, format!("element {index} of `{shown}` of derivation `{}` {problem}", self.name))
                 .hint("each element is a package, an output of one, or a path: exactly one store object")
         };
-        let written = String::from_utf8_lossy(text.bytes);
-        let input = match text.context.map_or(&[][..], Context::elements) {
+        let written = String::from_utf8_lossy(text.bytes());
+        let input = match text.context().map_or(&[][..], Context::elements) {
             [element] => {
                 element.input().ok_or_else(|| bad(format!("is the derivation {written} itself, not what it builds")))?
             }
             [] => return Err(bad(format!("is {written:?}, which mentions no store object"))),
             many => return Err(bad(format!("mentions {} store objects in {written:?}", many.len()))),
         };
-        if input.mention().as_bytes() == text.bytes {
+        if input.mention().as_bytes() == text.bytes() {
             return Ok(input);
         }
         Err(bad(format!("is {written:?}, which is not exactly the store path it mentions")))
