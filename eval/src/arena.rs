@@ -87,6 +87,13 @@ impl Budget {
         self.limit
     }
 
+    /// Counts bytes that come from elsewhere.
+    pub(crate) fn charge(&self, bytes: usize) {
+        if !self.take(bytes) {
+            no_memory();
+        }
+    }
+
     /// Takes bytes; false when so many are not to be had at all. Small pieces may exceed the limit for a while: the next
     /// call ends evaluation in good order.
     fn take(&self, bytes: usize) -> bool {
@@ -135,6 +142,11 @@ impl Arena {
     pub(crate) fn leak(budget: Arc<Budget>) -> &'static Self {
         let null = Cell::new(std::ptr::null_mut());
         Box::leak(Box::new(Self { next: null.clone(), end: null, chunk: Cell::new(FIRST), budget }))
+    }
+
+    /// What it may take, together with others.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Room for a layout whose alignment is at most 8.

@@ -3,10 +3,12 @@
 //! `a // b` with a small `b` puts a layer on `a` instead of copying it, up to [`MAX_LAYERS`]; look-up goes through the
 //! layers from the top. The merged slice of a layered set is made when somebody wants to walk it, and kept.
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Budget};
+use crate::short::{Meant, Word};
 use crate::source::Pos;
 use crate::symbol::Symbol;
 use crate::value::Value;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// How many layers a set may have before it is merged.
@@ -25,82 +27,130 @@ pub struct Attr {
     pub value: Value,
 }
 
-/// An attribute set.
+/// An attribute set: a short slice of attributes, sorted by symbol, names unique; or something else.
+#[derive(Clone, Copy)]
+pub struct Attrs(Word<Attr, Far>);
+
+/// A set that is no short slice.
 #[derive(Debug)]
-pub struct Attrs {
-    /// The top layer, sorted by symbol, names unique.
-    top: &'static [Attr],
-    below: Option<&'static Below>,
+enum Far {
+    /// As a short slice, but long.
+    Long(&'static [Attr]),
+    /// One on top of another.
+    Layered(Layered),
 }
 
-/// What is below the top layer of a set.
 #[derive(Debug)]
-struct Below {
-    base: &'static Attrs,
-    /// Distinct names in all layers, the top one too.
+struct Layered {
+    top: &'static [Attr],
+    base: Attrs,
+    /// Distinct names in all layers.
     len: u32,
     /// How many layers there are on the lowest one.
     layers: u8,
     /// All layers in one, once somebody wanted that.
     merged: OnceLock<&'static [Attr]>,
+    /// What that is counted in.
+    budget: &'static Budget,
 }
 
-/// The set without attributes.
-pub static EMPTY: Attrs = Attrs { top: &[], below: None };
-
 impl Attrs {
+    /// The set without attributes.
+    pub const EMPTY: Self = Self(Word::EMPTY);
+
     /// A set of attributes that are sorted by symbol and have unique names.
     #[inline]
-    pub fn from_sorted(attrs: &'static [Attr]) -> Self {
+    #[must_use]
+    pub fn from_sorted(arena: &'static Arena, attrs: &'static [Attr]) -> Self {
         debug_assert!(attrs.is_sorted_by(|a, b| a.name < b.name), "attributes are sorted and unique");
-        Self { top: attrs, below: None }
+        if Word::<Attr, Far>::is_short(attrs.len()) {
+            return Self(Word::new(Meant::Near(attrs)));
+        }
+        Self::far(arena, Far::Long(attrs))
     }
 
     /// A set of attributes in any order. Of attributes with the same name the first one counts.
-    pub fn from_unsorted(bump: &'static Arena, mut attrs: Vec<Attr>) -> Self {
+    #[must_use]
+    pub fn from_unsorted(arena: &'static Arena, mut attrs: Vec<Attr>) -> Self {
         attrs.sort_by_key(|attr| attr.name);
         attrs.dedup_by_key(|attr| attr.name);
-        Self::from_sorted(bump.alloc_slice_copy(&attrs))
+        Self::from_sorted(arena, arena.alloc_slice_copy(&attrs))
+    }
+
+    /// Outside the arena, because a lock is dropped.
+    fn far(arena: &'static Arena, far: Far) -> Self {
+        arena.budget().charge(size_of::<Far>());
+        Self(Word::new(Meant::Far(Box::leak(Box::new(far)))))
+    }
+
+    /// The set if it is layered, or else its attributes.
+    #[inline]
+    fn layered(self) -> Result<&'static Layered, &'static [Attr]> {
+        match self.0.meant() {
+            Meant::Near(attrs) => Err(attrs),
+            Meant::Far(Far::Long(attrs)) => Err(attrs),
+            Meant::Far(Far::Layered(layered)) => Ok(layered),
+        }
     }
 
     /// The number of attributes.
     #[inline]
-    pub fn len(&self) -> usize {
-        self.below.map_or(self.top.len(), |below| below.len as usize)
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.layered().map_or_else(<[Attr]>::len, |layered| layered.len as usize)
     }
 
     /// Whether there are none.
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether it is the same set in the same place.
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.0.is(other.0)
+    }
+
+    /// What tells it from other sets that are not empty.
+    pub(crate) fn identity(self) -> usize {
+        self.0.identity()
     }
 
     /// The attribute of a name.
     #[inline]
-    pub fn get(&self, name: Symbol) -> Option<&'static Attr> {
-        let mut layer = self;
+    #[must_use]
+    pub fn get(self, name: Symbol) -> Option<&'static Attr> {
+        let mut set = self;
         loop {
-            if let Some(attr) = find(layer.top, name) {
+            let layered = match set.layered() {
+                Err(attrs) => return find(attrs, name),
+                Ok(layered) => layered,
+            };
+            if let Some(attr) = find(layered.top, name) {
                 return Some(attr);
             }
-            layer = layer.below?.base;
+            set = layered.base;
         }
     }
 
     /// The value of a name.
     #[inline]
-    pub fn value(&self, name: Symbol) -> Option<Value> {
+    #[must_use]
+    pub fn value(self, name: Symbol) -> Option<Value> {
         self.get(name).map(|attr| attr.value)
     }
 
     /// All attributes, sorted by symbol.
     #[inline]
-    pub fn all(&self) -> &'static [Attr] {
-        match self.below {
-            None => self.top,
-            Some(below) => below.merged.get_or_init(|| {
+    #[must_use]
+    pub fn all(self) -> &'static [Attr] {
+        match self.layered() {
+            Err(attrs) => attrs,
+            Ok(layered) => layered.merged.get_or_init(|| {
                 let mut upper = Vec::new();
                 let base = self.gather(&mut upper);
+                layered.budget.charge(size_of::<Attr>() * layered.len as usize);
                 Box::leak(Merge { left: base, right: &upper }.collect())
             }),
         }
@@ -108,27 +158,31 @@ impl Attrs {
 
     /// The attributes of all layers and of one more on top. The layers are small beside the lowest one, so they are
     /// merged with each other first and the lowest one is copied once.
-    fn flatten(&self, arena: &'static Arena, top: &[Attr]) -> &'static [Attr] {
+    fn flatten(self, arena: &'static Arena, top: &[Attr]) -> &'static [Attr] {
         let mut upper = top.to_vec();
         let base = self.gather(&mut upper);
         arena.alloc_slice_up_to(base.len() + upper.len(), Merge { left: base, right: &upper })
     }
 
     /// Puts the layers below `upper`, all but the lowest one, which is given back.
-    fn gather(&self, upper: &mut Vec<Attr>) -> &'static [Attr] {
-        let mut layer = self;
-        while let Some(below) = layer.below {
-            if let Some(merged) = below.merged.get() {
+    fn gather(self, upper: &mut Vec<Attr>) -> &'static [Attr] {
+        let mut set = self;
+        loop {
+            let layered = match set.layered() {
+                Err(attrs) => return attrs,
+                Ok(layered) => layered,
+            };
+            if let Some(merged) = layered.merged.get() {
                 return merged;
             }
-            *upper = Merge { left: layer.top, right: upper }.collect();
-            layer = below.base;
+            *upper = Merge { left: layered.top, right: upper }.collect();
+            set = layered.base;
         }
-        layer.top
     }
 
     /// This set with the attributes of `other`, which win.
-    pub fn update(&'static self, bump: &'static Arena, other: &'static Self) -> &'static Self {
+    #[must_use]
+    pub fn update(self, arena: &'static Arena, other: Self) -> Self {
         if other.is_empty() {
             return self;
         }
@@ -137,17 +191,23 @@ impl Attrs {
         }
         let worth = self.len() >= SMALL && other.len() * 4 <= self.len() && self.layers() < MAX_LAYERS;
         if !worth {
-            return bump.alloc(Self::from_sorted(self.flatten(bump, other.all())));
+            return Self::from_sorted(arena, self.flatten(arena, other.all()));
         }
         let top = other.all();
         let new = top.iter().filter(|attr| self.get(attr.name).is_none()).count();
         let (len, layers) = ((self.len() + new) as u32, self.layers() + 1);
-        let below = Below { base: self, len, layers, merged: OnceLock::new() };
-        bump.alloc(Self { top, below: Some(Box::leak(Box::new(below))) })
+        let layered = Layered { top, base: self, len, layers, merged: OnceLock::new(), budget: arena.budget() };
+        Self::far(arena, Far::Layered(layered))
     }
 
-    fn layers(&self) -> u8 {
-        self.below.map_or(0, |below| below.layers)
+    fn layers(self) -> u8 {
+        self.layered().map_or(0, |layered| layered.layers)
+    }
+}
+
+impl fmt::Debug for Attrs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all()).finish()
     }
 }
 
@@ -198,25 +258,25 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn set(bump: &'static Arena, symbols: &Symbols, pairs: &BTreeMap<u8, i64>) -> &'static Attrs {
+    fn set(arena: &'static Arena, symbols: &Symbols, pairs: &BTreeMap<u8, i64>) -> Attrs {
         let attr = |(name, value): (&u8, &i64)| Attr {
             name: symbols.intern(&[b'n', *name]),
             pos: Pos::NONE,
             value: Value::Int(*value),
         };
-        bump.alloc(Attrs::from_unsorted(bump, pairs.iter().map(attr).collect()))
+        Attrs::from_unsorted(arena, pairs.iter().map(attr).collect())
     }
 
     proptest! {
         #[test]
         fn updates_are_those_of_a_map(parts in prop::collection::vec(prop::collection::btree_map(0u8..60, any::<i64>(), 0..30), 1..14)) {
-            let bump = Arena::leak(crate::arena::Budget::new(usize::MAX));
+            let arena = Arena::leak(crate::arena::Budget::new(usize::MAX));
             let symbols = Symbols::default();
             let mut model = BTreeMap::new();
-            let mut attrs: &'static Attrs = &EMPTY;
+            let mut attrs = Attrs::EMPTY;
             for part in &parts {
                 model.extend(part.clone());
-                attrs = attrs.update(bump, set(bump, &symbols, part));
+                attrs = attrs.update(arena, set(arena, &symbols, part));
                 prop_assert_eq!(attrs.len(), model.len());
             }
             prop_assert_eq!(attrs.all().len(), model.len());

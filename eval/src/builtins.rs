@@ -205,7 +205,7 @@ pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
     let own: &'static Thunk = bump.alloc(Thunk::call(Value::Null, Value::Null));
     members.push(("builtins", Value::Thunk(own)));
     let attr = |(name, value): (&str, Value)| Attr { name: symbols.intern(name.as_bytes()), pos: Pos::NONE, value };
-    let builtins = Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, members.into_iter().map(attr).collect())));
+    let builtins = Value::Attrs(Attrs::from_unsorted(bump, members.into_iter().map(attr).collect()));
     own.claim(0, true);
     own.fulfil(builtins, crate::reads::Read::NONE, true);
     globals.insert(names::BUILTINS, builtins);
@@ -214,8 +214,7 @@ pub(crate) fn globals(symbols: &Symbols, settings: &Settings) -> Globals {
 
 /// The members of `builtins` that are not functions.
 fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Value)> {
-    let text =
-        |text: &str| Value::String(Text::plain(bump, bump.alloc_slice_copy(text.as_bytes())));
+    let text = |text: &str| Value::String(Text::plain(bump, bump.alloc_slice_copy(text.as_bytes())));
     let mut constants = vec![
         ("true", Value::Bool(true)),
         ("false", Value::Bool(false)),
@@ -229,11 +228,10 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
     if let Some(impure) = &settings.impure {
         constants.push(("currentTime", Value::Int(impure.current_time)));
         let list: &'static [Value] = bump.alloc_slice_fill_iter(impure.search_path.iter().map(|(prefix, path)| {
-            let bytes =
-                |bytes: &[u8]| Value::String(Text::plain(bump, bump.alloc_slice_copy(bytes)));
+            let bytes = |bytes: &[u8]| Value::String(Text::plain(bump, bump.alloc_slice_copy(bytes)));
             let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
             let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
-            Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect())))
+            Value::Attrs(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect()))
         }));
         constants.retain(|(name, _)| *name != "nixPath");
         constants.push(("nixPath", Value::List(List::new(bump, list))));

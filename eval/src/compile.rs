@@ -369,7 +369,7 @@ impl Unit<'_> {
             attr(names::LINE, Value::Int(i64::from(place.line))),
             attr(names::COLUMN, Value::Int(i64::from(place.column))),
         ];
-        Expr::Const(Value::Attrs(self.keep(crate::attrs::Attrs::from_unsorted(self.compiler.bump, attrs))))
+        Expr::Const(Value::Attrs(crate::attrs::Attrs::from_unsorted(self.compiler.bump, attrs)))
     }
 
     fn attr_path(&mut self, path: &[AttrName], scope: &Scope<'_>) -> &'static [(Name, Span)] {

@@ -98,7 +98,7 @@ impl PartialEq for Found {
             (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
             (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => a.is(b),
             (Value::List(a), Value::List(b)) => a.is(b),
-            (Value::Attrs(a), Value::Attrs(b)) => std::ptr::eq(a, b),
+            (Value::Attrs(a), Value::Attrs(b)) => a.is(b),
             (Value::Lambda(a), Value::Lambda(b)) => std::ptr::eq(a, b),
             (Value::Builtin(a), Value::Builtin(b)) => std::ptr::eq(a, b),
             (Value::Partial(a), Value::Partial(b)) => std::ptr::eq(a, b),

@@ -385,7 +385,7 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn set(&self, attrs: impl IntoIterator<Item = (Symbol, Value)>) -> Value {
         let attr = |(name, value)| crate::attrs::Attr { name, pos: crate::source::Pos::NONE, value };
         let attrs = attrs.into_iter().map(attr).collect();
-        Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs)))
+        Value::Attrs(Attrs::from_unsorted(self.bump, attrs))
     }
 
     /// The list of delayed applications of a function to each of some values. The thunks lie side by side in memory, so

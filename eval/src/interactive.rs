@@ -36,7 +36,7 @@ impl Variables {
         self.values.is_empty()
     }
 
-    fn take(&mut self, attrs: &Attrs) {
+    fn take(&mut self, attrs: Attrs) {
         self.values.extend(attrs.all().iter().map(|attr| (attr.name, attr.value)));
     }
 }

@@ -194,7 +194,7 @@ impl Evaluator<'_> {
         self.call(value, &[set], Span::NONE)
     }
 
-    pub(crate) fn derivation_ref(&self, attrs: &'static Attrs) -> Result<DerivationRef> {
+    pub(crate) fn derivation_ref(&self, attrs: Attrs) -> Result<DerivationRef> {
         let path = self.required(attrs, names::DRV_PATH, Span::NONE, "a derivation has one")?;
         let path = self.expect_string(path, Span::NONE, "as `drvPath`")?;
         let derivation = path.context().and_then(|context| match context.elements() {

@@ -94,7 +94,7 @@ impl Evaluator<'_> {
         Ok(Member::Set(names.filter(|name| is_plain(name)).collect()))
     }
 
-    pub(crate) fn is_open(&self, attrs: &Attrs) -> Result<bool> {
+    pub(crate) fn is_open(&self, attrs: Attrs) -> Result<bool> {
         match attrs.value(names::RECURSE) {
             Some(value) => self.expect_bool(value, Span::NONE, "as `recurseForDerivations`"),
             None => Ok(false),

@@ -19,7 +19,7 @@ use rustc_hash::FxHashSet;
 const SHORT: usize = 40;
 
 /// The attributes of a set, sorted by name.
-pub(crate) fn by_name(attrs: &Attrs, symbols: &Symbols) -> Vec<&'static Attr> {
+pub(crate) fn by_name(attrs: Attrs, symbols: &Symbols) -> Vec<&'static Attr> {
     let mut sorted: Vec<_> = attrs.all().iter().map(|attr| (symbols.bytes(attr.name), attr)).collect();
     sorted.sort_unstable_by_key(|(name, _)| *name);
     sorted.into_iter().map(|(_, attr)| attr).collect()
@@ -99,7 +99,7 @@ impl Printer<'_> {
                 work.extend(list.items().iter().rev().flat_map(|item| [Work::Text(b" "), Work::Value(*item)]));
             }
             Value::Attrs(attrs) => {
-                if !attrs.is_empty() && !self.seen.insert(std::ptr::from_ref(attrs).addr()) {
+                if !attrs.is_empty() && !self.seen.insert(attrs.identity()) {
                     return self.out.extend_from_slice("«repeated»".as_bytes());
                 }
                 self.out.extend_from_slice(b"{ ");
@@ -221,7 +221,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn show_set(&self, attrs: &Attrs) -> String {
+    fn show_set(&self, attrs: Attrs) -> String {
         let names: Vec<_> = by_name(attrs, self.session.symbols())
             .into_iter()
             .take(4)

@@ -51,8 +51,8 @@ struct State {
     made: FxHashMap<usize, usize>,
 }
 
-fn address<T>(reference: &'static T) -> usize {
-    std::ptr::from_ref(reference).addr()
+fn address(thunk: &Thunk) -> usize {
+    std::ptr::from_ref(thunk).addr()
 }
 
 impl Session {
@@ -65,16 +65,16 @@ impl Session {
 
 impl Evaluator<'_> {
     /// Notes that a thunk gives the path of the derivation of a set.
-    pub(crate) fn made_for(&self, path: Value, attrs: &'static Attrs) {
+    pub(crate) fn made_for(&self, path: Value, attrs: Attrs) {
         let (true, Value::Thunk(thunk)) = (self.session.settings().record_reads, path) else { return };
         let mut state = self.session.memory().0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.of.is_some() {
-            state.made.insert(address(thunk), address(attrs));
+            state.made.insert(address(thunk), attrs.identity());
         }
     }
 
     /// The derivation that a set of attributes of this name is known to make.
-    pub(crate) fn remembered(&self, attrs: &'static Attrs, name: &StoreName) -> Option<Known> {
+    pub(crate) fn remembered(&self, attrs: Attrs, name: &StoreName) -> Option<Known> {
         let (value, memory) = {
             let state = self.session.memory().0.lock().unwrap_or_else(PoisonError::into_inner);
             let (value, memory) = state.of.as_ref()?;
@@ -102,8 +102,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn is_for(&self, path: &'static Thunk, attrs: &'static Attrs) -> bool {
+    fn is_for(&self, path: &'static Thunk, attrs: Attrs) -> bool {
         let state = self.session.memory().0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.made.get(&address(path)) == Some(&address(attrs))
+        state.made.get(&address(path)) == Some(&attrs.identity())
     }
 }

@@ -93,7 +93,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn missing_selection(&self, attrs: &'static crate::attrs::Attrs, name: &str, place: &str) -> Box<Diagnostic> {
+    fn missing_selection(&self, attrs: crate::attrs::Attrs, name: &str, place: &str) -> Box<Diagnostic> {
         let symbol = self.session.symbols().intern(name.as_bytes());
         let missing = self.missing_attribute(attrs, symbol, Span::NONE);
         let error = Diagnostic::new(Code::Selection, Span::NONE, format!("there is no attribute `{name}`{place}"));

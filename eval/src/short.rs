@@ -80,6 +80,11 @@ impl<T, F> Word<T, F> {
         Meant::Near(unsafe { std::slice::from_raw_parts(place, length) })
     }
 
+    /// What tells it from others that are not empty.
+    pub(crate) fn identity(self) -> usize {
+        self.tagged.addr().get()
+    }
+
     /// Whether it is the same in the same place.
     pub(crate) fn is(self, other: Self) -> bool {
         self.tagged == other.tagged

@@ -32,7 +32,7 @@ pub enum Value {
     /// `[ 1 2 ]`
     List(List),
     /// `{ a = 1; }`
-    Attrs(&'static Attrs),
+    Attrs(Attrs),
     /// `x: x`, perhaps with some arguments already
     Lambda(&'static Closure),
     /// `builtins.map`

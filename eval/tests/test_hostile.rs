@@ -49,6 +49,8 @@ fn what_outgrows_memory_is_an_error() {
         "let f = n: if n == 0 then [ 1 ] else let r = f (n - 1); in [ r r ]; in builtins.toJSON (f 60)",
         "let f = n: if n == 0 then [ 1 ] else let r = f (n - 1); in [ r r ]; in toString (f 60)",
         "let f = x: f { a = x; b = x; }; in f 1",
+        "let base = builtins.listToAttrs (builtins.genList (i: { name = \"n${toString i}\"; value = i; }) 5000); in
+         builtins.all (i: base // { y = i; } != base // { z = i; }) (builtins.genList (x: x) 2000)",
         "let f = x: [ (f (x + 1)) x ]; in builtins.deepSeq (f 0) 1",
         "let f = xs: f (xs ++ [ 1 ]); in f [ ]",
         "builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }",

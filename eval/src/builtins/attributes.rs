@@ -1,7 +1,7 @@
 //! Attribute sets.
 
 use super::{Builtin, row};
-use crate::attrs::{Attr, Attrs, EMPTY};
+use crate::attrs::{Attr, Attrs};
 use crate::diagnostic::{CallPart, Result};
 use crate::evaluate::Evaluator;
 use crate::print::by_name;
@@ -89,10 +89,10 @@ fn has_attr(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Val
 /// A set of attributes that are sorted already.
 fn sorted(evaluator: &Evaluator<'_>, attrs: &[Attr]) -> Value {
     if attrs.is_empty() {
-        return Value::Attrs(&EMPTY);
+        return Value::Attrs(Attrs::EMPTY);
     }
     let bump = evaluator.bump();
-    Value::Attrs(bump.alloc(Attrs::from_sorted(bump.alloc_slice_copy(attrs))))
+    Value::Attrs(Attrs::from_sorted(bump, bump.alloc_slice_copy(attrs)))
 }
 
 fn intersect_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -123,7 +123,7 @@ fn list_to_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
             None => return Err(evaluator.missing_attribute(pair, names::VALUE, span)),
         }
     }
-    Ok(Value::Attrs(evaluator.bump().alloc(Attrs::from_unsorted(evaluator.bump(), attrs))))
+    Ok(Value::Attrs(Attrs::from_unsorted(evaluator.bump(), attrs)))
 }
 
 fn map_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -134,7 +134,7 @@ fn map_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
         value: evaluator.delay_named_call(args[0], attr),
     });
     let bump = evaluator.bump();
-    Ok(Value::Attrs(bump.alloc(Attrs::from_sorted(bump.alloc_slice_fill_iter(mapped)))))
+    Ok(Value::Attrs(Attrs::from_sorted(bump, bump.alloc_slice_fill_iter(mapped))))
 }
 
 fn remove_attrs(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -176,5 +176,5 @@ fn zip_attrs_with(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resu
         Attr { name, pos: Pos::NONE, value: evaluator.delay_call(function, &[text, list]) }
     });
     let zipped = zipped.collect();
-    Ok(Value::Attrs(evaluator.bump().alloc(Attrs::from_unsorted(evaluator.bump(), zipped))))
+    Ok(Value::Attrs(Attrs::from_unsorted(evaluator.bump(), zipped)))
 }

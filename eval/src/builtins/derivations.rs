@@ -45,7 +45,7 @@ static STRICT: Builtin = row(
 );
 
 /// The names in the attribute `outputs`, which defaults to `out` alone.
-fn output_values(evaluator: &Evaluator<'_>, attrs: &Attrs, span: Span) -> Result<Vec<Value>> {
+fn output_values(evaluator: &Evaluator<'_>, attrs: Attrs, span: Span) -> Result<Vec<Value>> {
     let Some(outputs) = attrs.value(names::OUTPUTS) else {
         return Ok(vec![Value::String(evaluator.session.symbols().text(names::OUT))]);
     };
@@ -90,7 +90,7 @@ fn derivation(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<V
 /// The set of one output, with what those of all outputs share.
 fn of_output(
     evaluator: &Evaluator<'_>,
-    given: &'static Attrs,
+    given: Attrs,
     strict: Value,
     output: Value,
     shared: &[(Symbol, Value)],
@@ -107,7 +107,7 @@ fn of_output(
     let pos = |name| given.get(name).map_or(Pos::NONE, |attr| attr.pos);
     let attr = |&(name, value): &(Symbol, Value)| Attr { name, pos: pos(name), value };
     let more = own.iter().chain(shared).map(attr).collect();
-    let more = evaluator.bump().alloc(Attrs::from_unsorted(evaluator.bump(), more));
+    let more = Attrs::from_unsorted(evaluator.bump(), more);
     Value::Attrs(given.update(evaluator.bump(), more))
 }
 

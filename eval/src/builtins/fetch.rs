@@ -90,7 +90,7 @@ fn read_arguments(evaluator: &Evaluator<'_>, argument: Value, of: &str, span: Sp
     Ok(Fetch { url, name, hash: read_hash(evaluator, attrs, of, span)? })
 }
 
-fn read_hash(evaluator: &Evaluator<'_>, attrs: &Attrs, of: &str, span: Span) -> Result<String> {
+fn read_hash(evaluator: &Evaluator<'_>, attrs: Attrs, of: &str, span: Span) -> Result<String> {
     let (hash, given) = match (attrs.value(names::SHA256), attrs.value(names::HASH)) {
         (Some(hash), _) => (hash, Some("sha256")),
         (None, Some(hash)) => (hash, None),

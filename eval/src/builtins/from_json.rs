@@ -167,7 +167,7 @@ impl Reader<'_, '_> {
         // The first of a name counts in a set, the last in JSON.
         attrs.reverse();
         let bump = self.evaluator.bump();
-        Ok(Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs))))
+        Ok(Value::Attrs(Attrs::from_unsorted(bump, attrs)))
     }
 
     /// Reads a string; without escapes it is a piece of the text.

@@ -84,7 +84,8 @@ fn concat(evaluator: &Evaluator<'_>, lists: &[List]) -> Value {
 
 fn concat_lists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let lists = list_argument(evaluator, args[0], span, "concatLists")?;
-    let inner = lists.items().iter().map(|item| evaluator.expect_list(*item, span, "in the list given to `concatLists`"));
+    let inner =
+        lists.items().iter().map(|item| evaluator.expect_list(*item, span, "in the list given to `concatLists`"));
     Ok(concat(evaluator, &inner.collect::<Result<Vec<_>>>()?))
 }
 

@@ -59,7 +59,7 @@ fn function_args(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
                     value: Value::Bool(formal.default.is_some()),
                 });
                 // Formals are sorted by symbol, as attributes are.
-                Value::Attrs(evaluator.bump().alloc(Attrs::from_sorted(evaluator.bump().alloc_slice_fill_iter(attrs))))
+                Value::Attrs(Attrs::from_sorted(evaluator.bump(), evaluator.bump().alloc_slice_fill_iter(attrs)))
             }
         }),
         Value::Builtin(builtin) if builtin.name == "derivation" => {

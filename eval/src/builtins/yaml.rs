@@ -81,9 +81,7 @@ impl Builder<'_, '_> {
         let bump = self.evaluator.bump();
         let (anchor, value) = match self.open.pop() {
             Some(Open::Sequence(anchor, items)) => (anchor, self.evaluator.list(&items)),
-            Some(Open::Mapping { anchor, attrs, .. }) => {
-                (anchor, Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs))))
-            }
+            Some(Open::Mapping { anchor, attrs, .. }) => (anchor, Value::Attrs(Attrs::from_unsorted(bump, attrs))),
             None => return Ok(()),
         };
         self.add(anchor, value)

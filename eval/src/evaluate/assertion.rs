@@ -110,7 +110,7 @@ impl Evaluator<'_> {
             (Value::Attrs(a), Value::Attrs(b)) => {
                 let differs =
                     |attr: &Attr| b.value(attr.name).is_none_or(|b| self.seem_different(attr.value, b, depth - 1));
-                !std::ptr::eq(a, b) && (a.len() != b.len() || a.all().iter().any(differs))
+                !a.is(b) && (a.len() != b.len() || a.all().iter().any(differs))
             }
             (left, right) => !self.equal(left, right, Span::NONE).unwrap_or(true),
         }

@@ -94,7 +94,7 @@ impl Evaluator<'_> {
                 value: self.delay_element(&item.value, env),
             });
             let attrs = self.bump.alloc_slice_fill_iter(attrs);
-            return Ok(Value::Attrs(self.bump.alloc(Attrs::from_sorted(attrs))));
+            return Ok(Value::Attrs(Attrs::from_sorted(self.bump, attrs)));
         }
         let (inner, mut attrs) =
             if code.recursive { self.recursive_attrs(code, env)? } else { self.sourced_attrs(code, env) };
@@ -104,7 +104,7 @@ impl Evaluator<'_> {
         if code.overrides.is_none() && (code.recursive || !bindings.sources.is_empty()) {
             self.recycle(inner, 1);
         }
-        Ok(Value::Attrs(self.bump.alloc(Attrs::from_unsorted(self.bump, attrs))))
+        Ok(Value::Attrs(Attrs::from_unsorted(self.bump, attrs)))
     }
 
     fn sourced_attrs(&self, code: &'static AttrsCode, env: Env) -> (Env, Vec<Attr>) {
@@ -143,7 +143,7 @@ impl Evaluator<'_> {
         Ok((overridden, attrs))
     }
 
-    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: &'static Attrs) -> Env {
+    fn bind_overridden(&self, code: &'static AttrsCode, env: Env, overrides: Attrs) -> Env {
         let bindings = &code.bindings;
         let mut builder = self.envs.builder(env, bindings.sources.len() + bindings.items.len());
         let inner = builder.env();
@@ -210,7 +210,7 @@ impl Evaluator<'_> {
 
     /// An attribute that is not there.
     #[cold]
-    pub(crate) fn missing_attribute(&self, attrs: &'static Attrs, name: Symbol, span: Span) -> Box<Diagnostic> {
+    pub(crate) fn missing_attribute(&self, attrs: Attrs, name: Symbol, span: Span) -> Box<Diagnostic> {
         let symbols = self.session.symbols();
         // Only the set of builtin functions has one called `derivationStrict`.
         let builtins = symbols.find(b"derivationStrict").is_some_and(|name| attrs.get(name).is_some());
@@ -237,7 +237,7 @@ impl Evaluator<'_> {
     }
 
     /// Where a set is written: the place of the attribute that is nearest to a name, or else of the first one.
-    fn written_at(&self, attrs: &Attrs, name: &[u8]) -> Span {
+    fn written_at(&self, attrs: Attrs, name: &[u8]) -> Span {
         let symbols = self.session.symbols();
         let placed = || attrs.all().iter().filter(|attr| attr.pos != Pos::NONE);
         let near = near_names(name, placed().map(|attr| symbols.bytes(attr.name)));
@@ -291,7 +291,7 @@ impl Evaluator<'_> {
     }
 
     /// The value of a required attribute of an argument of a builtin function.
-    pub(crate) fn required(&self, attrs: &'static Attrs, name: Symbol, span: Span, whose: &str) -> Result<Value> {
+    pub(crate) fn required(&self, attrs: Attrs, name: Symbol, span: Span, whose: &str) -> Result<Value> {
         match attrs.value(name) {
             Some(value) => self.force(value),
             None => {

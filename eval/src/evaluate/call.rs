@@ -128,7 +128,7 @@ impl Evaluator<'_> {
     }
 
     #[cold]
-    fn missing_argument(&self, closure: &Closure, formal: &Formal, given: &Attrs, span: Span) -> Box<Diagnostic> {
+    fn missing_argument(&self, closure: &Closure, formal: &Formal, given: Attrs, span: Span) -> Box<Diagnostic> {
         let (symbols, name) = (self.session.symbols(), formal.name);
         let message =
             format!("{} is called without required argument `{}`", self.function_name(closure), symbols.display(name));
@@ -141,7 +141,7 @@ impl Evaluator<'_> {
     }
 
     #[cold]
-    fn unexpected_argument(&self, closure: &Closure, formals: &Formals, given: &Attrs, span: Span) -> Box<Diagnostic> {
+    fn unexpected_argument(&self, closure: &Closure, formals: &Formals, given: Attrs, span: Span) -> Box<Diagnostic> {
         let symbols = self.session.symbols();
         let known = |name| formals.formals.iter().any(|formal| formal.name == name);
         let mut unknown: Vec<_> = given.all().iter().filter(|attr| !known(attr.name)).collect();

@@ -190,7 +190,7 @@ impl Evaluator<'_> {
                 }
                 Value::Attrs(attrs) => {
                     let parts = attrs.all().iter().map(|attr| attr.value).filter(|value| has_parts(*value));
-                    crew.want_parts(std::ptr::from_ref(attrs).addr(), parts.map(Wanted::Deep));
+                    crew.want_parts(attrs.identity(), parts.map(Wanted::Deep));
                 }
                 _ => {}
             },
@@ -202,7 +202,7 @@ impl Evaluator<'_> {
                     }
                 } else if self.is_open(attrs)? {
                     let parts = attrs.all().iter().map(|attr| attr.value).filter(|value| has_parts(*value));
-                    crew.want_parts(std::ptr::from_ref(attrs).addr(), parts.map(Wanted::Derivations));
+                    crew.want_parts(attrs.identity(), parts.map(Wanted::Derivations));
                 }
             }
         }

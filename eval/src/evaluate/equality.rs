@@ -39,7 +39,7 @@ impl Evaluator<'_> {
         Ok(true)
     }
 
-    fn equal_attrs(&self, left: &'static Attrs, right: &'static Attrs, span: Span) -> Result<bool> {
+    fn equal_attrs(&self, left: Attrs, right: Attrs, span: Span) -> Result<bool> {
         if self.is_derivation(left)?
             && self.is_derivation(right)?
             && let (Some(a), Some(b)) = (left.value(names::OUT_PATH), right.value(names::OUT_PATH))
@@ -73,7 +73,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether a set has the attribute `type = "derivation"`.
-    pub(crate) fn is_derivation(&self, attrs: &Attrs) -> Result<bool> {
+    pub(crate) fn is_derivation(&self, attrs: Attrs) -> Result<bool> {
         let Some(kind) = attrs.value(names::TYPE) else { return Ok(false) };
         Ok(matches!(self.force(kind)?, Value::String(text) if text.bytes() == b"derivation"))
     }

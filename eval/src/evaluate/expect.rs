@@ -21,7 +21,7 @@ impl Evaluator<'_> {
     }
 
     /// A set.
-    pub(crate) fn expect_attrs(&self, value: Value, span: Span, role: &str) -> Result<&'static Attrs> {
+    pub(crate) fn expect_attrs(&self, value: Value, span: Span, role: &str) -> Result<Attrs> {
         match self.force(value)? {
             Value::Attrs(attrs) => Ok(attrs),
             other => Err(self.wrong_type("a set", other, span, role)),

@@ -30,7 +30,7 @@ const RESET: &[u8] = b"\x1b[0m";
 
 /// A set or list that is being written.
 enum Container {
-    Attrs(&'static Attrs),
+    Attrs(Attrs),
     List(List),
 }
 
@@ -154,7 +154,7 @@ impl Painter<'_> {
         }
     }
 
-    fn derivation(&mut self, attrs: &Attrs) -> Result<()> {
+    fn derivation(&mut self, attrs: Attrs) -> Result<()> {
         let path = match attrs.value(names::DRV_PATH) {
             Some(path) => {
                 let path = self.evaluator.expect_string(path, Span::NONE, "as `drvPath`")?;
@@ -168,7 +168,7 @@ impl Painter<'_> {
 
     fn container(&mut self, container: &Container, depth: usize, work: &mut Vec<Work>) -> Result<()> {
         let (opening, closing, address, length) = match container {
-            Container::Attrs(attrs) => (b"{", b"}", std::ptr::from_ref(*attrs).addr(), attrs.len()),
+            Container::Attrs(attrs) => (b"{", b"}", attrs.identity(), attrs.len()),
             Container::List(list) => (b"[", b"]", list.items().as_ptr().addr(), list.items().len()),
         };
         if length == 0 {
@@ -199,7 +199,7 @@ impl Painter<'_> {
         let before = |work: &mut Vec<Work>| work.push(Work::Separator { depth: depth + 1, line });
         match container {
             Container::Attrs(attrs) => {
-                for attr in by_name(attrs, self.evaluator.session.symbols()).into_iter().rev() {
+                for attr in by_name(*attrs, self.evaluator.session.symbols()).into_iter().rev() {
                     work.extend([Work::Text(b";"), Work::Value(attr.value, depth + 1), Work::Name(attr.name)]);
                     before(work);
                 }

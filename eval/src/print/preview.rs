@@ -81,7 +81,7 @@ impl Preview<'_> {
         self.out.push(']');
     }
 
-    fn set(&mut self, attrs: &crate::attrs::Attrs, depth: usize) {
+    fn set(&mut self, attrs: crate::attrs::Attrs, depth: usize) {
         let text = |name| match attrs.value(name).map(Value::resolved) {
             Some(Value::String(text)) => Some(text.bytes()),
             _ => None,

@@ -86,7 +86,7 @@ enum Step {
 fn is_new(value: Value, seen: &mut FxHashSet<usize>) -> bool {
     match value {
         Value::List(list) => !list.items().is_empty() && seen.insert(list.items().as_ptr().addr()),
-        Value::Attrs(attrs) => seen.insert(std::ptr::from_ref(attrs).addr()),
+        Value::Attrs(attrs) => seen.insert(attrs.identity()),
         _ => false,
     }
 }

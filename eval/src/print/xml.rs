@@ -93,7 +93,8 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
             }
             Value::Path(path) => self.scalar("path", String::from_utf8_lossy(path.bytes())),
             Value::List(list) => {
-                return self.element("list", &[], |writer| list.items().iter().try_for_each(|item| writer.value(*item)));
+                return self
+                    .element("list", &[], |writer| list.items().iter().try_for_each(|item| writer.value(*item)));
             }
             Value::Attrs(attrs) if self.evaluator.is_derivation(attrs)? => return self.derivation(attrs),
             Value::Attrs(attrs) => return self.element("attrs", &[], |writer| writer.attrs(attrs)),
@@ -125,7 +126,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         })
     }
 
-    fn attrs(&mut self, attrs: &Attrs) -> Result<()> {
+    fn attrs(&mut self, attrs: Attrs) -> Result<()> {
         for attr in by_name(attrs, self.evaluator.session.symbols()) {
             let mut attributes = vec![("name", self.evaluator.session.symbols().display(attr.name))];
             attributes.extend(self.place(attr.pos));
@@ -134,7 +135,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         Ok(())
     }
 
-    fn derivation(&mut self, attrs: &Attrs) -> Result<()> {
+    fn derivation(&mut self, attrs: Attrs) -> Result<()> {
         let mut attributes = Vec::new();
         let mut path = None;
         for (key, name) in [("drvPath", names::DRV_PATH), ("outPath", names::OUT_PATH)] {

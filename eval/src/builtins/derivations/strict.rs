@@ -64,7 +64,7 @@ pub(in crate::builtins) fn derivation_strict(evaluator: &Evaluator<'_>, args: &[
 
 struct Reader<'a, 'b> {
     evaluator: &'a Evaluator<'b>,
-    attrs: &'static Attrs,
+    attrs: Attrs,
     span: Span,
     /// What builder, arguments and environment mention.
     context: ContextBuilder,
