@@ -7,6 +7,7 @@ use builder::{Builder, RunOptions};
 use eval::io::Filter;
 use eval::{EvalIo, FileType, IoError};
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -101,6 +102,15 @@ fn kind(kind: std::fs::FileType) -> FileType {
     }
 }
 
+/// A file that is gone when it is closed.
+pub(crate) fn scratch_file(store: &LocalStore) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    let open = |directory: &Path| {
+        open(directory, OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+    };
+    open(&store.layout().tmp()).or_else(|| open(&std::env::temp_dir()))
+}
+
 /// Names and types in a directory.
 pub(crate) fn list(path: &Path) -> std::io::Result<Vec<(Vec<u8>, FileType)>> {
     let one = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -159,6 +169,10 @@ impl EvalIo for HostIo {
     fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError> {
         let problem = |error: StoreError| crate::error::with_causes(&error);
         self.keeping.add(derivation).map_err(|error| IoError::Derivation { problem: problem(error) })
+    }
+
+    fn scratch_file(&self) -> Option<File> {
+        scratch_file(&self.store)
     }
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {

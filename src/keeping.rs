@@ -4,9 +4,9 @@
 //! are of interest only when one of them must be built wait in a file without a name, so that looking at many packages
 //! takes little memory. *Invariant:* what was taken in and is not in the store is still here, whatever failed.
 
+use crate::host_io::scratch_file;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +36,7 @@ impl Keeping {
         if surely {
             Self::Surely(Batches { store: Arc::clone(store), pending: Mutex::default(), writer: Mutex::default() })
         } else {
-            Self::Perhaps(Mutex::new(Spool::new(store.layout().tmp())))
+            Self::Perhaps(Mutex::new(Spool { file: scratch_file(store), ..Spool::default() }))
         }
     }
 
@@ -149,10 +149,6 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    fn new(directory: PathBuf) -> Self {
-        Self { file: unnamed_file(&directory).or_else(|| unnamed_file(&std::env::temp_dir())), ..Self::default() }
-    }
-
     fn push(&mut self, encoding: &[u8]) {
         self.lengths.push(u32::try_from(encoding.len()).expect("derivations below 4 GiB"));
         self.buffer.extend_from_slice(encoding);
@@ -201,10 +197,4 @@ impl Spool {
         self.lengths.drain(..kept);
         result
     }
-}
-
-/// A file that is gone when it is closed.
-fn unnamed_file(directory: &Path) -> Option<File> {
-    use rustix::fs::{Mode, OFlags, open};
-    open(directory, OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok().map(File::from)
 }

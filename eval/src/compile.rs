@@ -359,7 +359,7 @@ impl Unit<'_> {
     }
 
     fn current_position(&mut self, span: Span) -> Expr {
-        if let Origin::Text(_) = self.compiler.source.origin {
+        if let Origin::Text(_) = *self.compiler.source.origin {
             return Expr::Const(Value::Null);
         }
         let place = self.compiler.source.line_column(span.start);

@@ -129,6 +129,11 @@ pub trait EvalIo: Send + Sync {
     /// When it cannot be kept.
     fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError>;
 
+    /// A file that nobody else sees and that is gone when it is closed, for what is seldom wanted and would take memory.
+    fn scratch_file(&self) -> Option<std::fs::File> {
+        None
+    }
+
     /// Makes inputs valid, by building where necessary, and says which trees they became.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ fn lambda_place(evaluator: &Evaluator<'_>, closure: &Closure) -> String {
     let pos = xml::parameter(evaluator, closure).map_or(closure.lambda.start, |(pos, _)| pos);
     let place = evaluator.session.sources().find(pos).map(|source| {
         let at = source.line_column(pos);
-        let file = if matches!(source.origin, Origin::File(_)) { source.name() } else { "«string»".to_owned() };
+        let file = if matches!(*source.origin, Origin::File(_)) { source.name() } else { "«string»".to_owned() };
         format!(" @ {file}:{}:{}", at.line, at.column)
     });
     format!("«lambda{}{}»", name.unwrap_or_default(), place.unwrap_or_default())

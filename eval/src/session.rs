@@ -99,9 +99,9 @@ impl Session {
         Self {
             settings,
             budget,
-            io,
             symbols,
-            sources: Sources::default(),
+            sources: Sources::with_archive(io.scratch_file()),
+            io,
             globals,
             imports: Mutex::default(),
             files_read: Mutex::default(),

@@ -2,9 +2,14 @@
 //!
 //! All sources of a session share one space of 32-bit positions: position 0 is nowhere, and each source has a range of
 //! its own, so a place needs four bytes and knows its file.
+//!
+//! Texts are seldom wanted once they are compiled. When there are many, they go to a file without a name, if the outside
+//! has one to give, and come back when somebody asks for them: the same bytes, whatever becomes of the files they came from.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// A place in some source; `Pos::NONE` is nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -66,12 +71,12 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct Source {
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
     /// Its bytes.
     pub text: Arc<[u8]>,
     base: u32,
-    /// Offsets at which lines start.
-    lines: Vec<u32>,
+    /// Offsets at which lines start, once somebody wanted them.
+    lines: OnceLock<Vec<u32>>,
 }
 
 /// Line and column of a place, both from 1; the column counts bytes, as Nix does.
@@ -87,7 +92,7 @@ impl Source {
     /// The name it is shown under.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.origin {
+        match &*self.origin {
             Origin::File(path) => path.display().to_string(),
             Origin::Text(name) => name.clone(),
         }
@@ -96,10 +101,21 @@ impl Source {
     /// The file, if it is one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        match &self.origin {
+        match &*self.origin {
             Origin::File(path) => Some(path),
             Origin::Text(_) => None,
         }
+    }
+
+    fn new(origin: Arc<Origin>, base: u32, text: Arc<[u8]>) -> Self {
+        Self { origin, text, base, lines: OnceLock::new() }
+    }
+
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let starts = self.text.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at as u32 + 1);
+            std::iter::once(0).chain(starts).collect()
+        })
     }
 
     pub(crate) fn pos(&self, offset: usize) -> Pos {
@@ -123,45 +139,132 @@ impl Source {
     #[must_use]
     pub fn line_column(&self, pos: Pos) -> LineColumn {
         let offset = self.offset(pos) as u32;
-        let line = self.lines.partition_point(|&start| start <= offset);
-        LineColumn { line: line as u32, column: offset - self.lines[line - 1] + 1 }
+        let line = self.lines().partition_point(|&start| start <= offset);
+        LineColumn { line: line as u32, column: offset - self.lines()[line - 1] + 1 }
     }
 
     /// The bytes of a line, counted from 1, without its end.
     #[must_use]
     pub fn line(&self, line: u32) -> &[u8] {
-        let start = self.lines[line as usize - 1] as usize;
+        let start = self.lines()[line as usize - 1] as usize;
         let rest = &self.text[start..];
         let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
         rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end])
     }
 }
 
+/// Texts of so many bytes are kept at hand.
+const AT_HAND: usize = 1 << 20;
+
 /// All source texts of a session.
 #[derive(Debug, Default)]
-pub struct Sources {
-    all: RwLock<Vec<Arc<Source>>>,
+pub struct Sources(RwLock<Shelf>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    all: Vec<Kept>,
+    archive: Option<Archive>,
+    /// The indices of those at hand, and how many bytes they have.
+    at_hand: (Vec<usize>, usize),
+}
+
+/// Where texts go that are not wanted at hand.
+#[derive(Debug)]
+struct Archive {
+    file: File,
+    end: u64,
+    /// It takes no more.
+    full: bool,
+}
+
+/// A source, at hand or in the archive.
+#[derive(Debug)]
+struct Kept {
+    origin: Arc<Origin>,
+    base: u32,
+    length: u32,
+    at_hand: Option<Arc<Source>>,
+    archived: Option<u64>,
 }
 
 impl Sources {
+    /// No sources yet; many will go to this file.
+    pub(crate) fn with_archive(file: Option<File>) -> Self {
+        Self(RwLock::new(Shelf { archive: file.map(|file| Archive { file, end: 0, full: false }), ..Shelf::default() }))
+    }
+
     /// Adds a text. `None` when all sources together would exceed 4 GiB.
     pub(crate) fn add(&self, origin: Origin, text: Arc<[u8]>) -> Option<Arc<Source>> {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        let base = all.last().map_or(1, |last| u64::from(last.base) + last.text.len() as u64 + 1);
+        let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let base = shelf.all.last().map_or(1, |last| u64::from(last.base) + u64::from(last.length) + 1);
         u32::try_from(base + text.len() as u64 + 1).ok()?;
-        let starts = text.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at as u32 + 1);
-        let lines = std::iter::once(0).chain(starts).collect();
-        let source = Arc::new(Source { origin, base: base as u32, lines, text });
-        all.push(Arc::clone(&source));
+        let source = Arc::new(Source::new(Arc::new(origin), base as u32, text));
+        let (origin, length) = (Arc::clone(&source.origin), source.text.len() as u32);
+        shelf.all.push(Kept { origin, base: base as u32, length, at_hand: None, archived: None });
+        let index = shelf.all.len() - 1;
+        shelf.put_at_hand(index, &source);
         Some(source)
     }
 
     /// The source of a place.
     #[must_use]
     pub fn find(&self, pos: Pos) -> Option<Arc<Source>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let index = all.partition_point(|source| source.base <= pos.0).checked_sub(1)?;
-        Some(Arc::clone(&all[index]))
+        let shelf = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let index = shelf.all.partition_point(|source| source.base <= pos.0).checked_sub(1)?;
+        if let Some(source) = &shelf.all[index].at_hand {
+            return Some(Arc::clone(source));
+        }
+        drop(shelf);
+        let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = &shelf.all[index].at_hand {
+            return Some(Arc::clone(source));
+        }
+        let source = Arc::new(shelf.read(index)?);
+        shelf.put_at_hand(index, &source);
+        Some(source)
+    }
+}
+
+impl Shelf {
+    /// Keeps a source at hand; when there is too much of that, all others go to the archive.
+    fn put_at_hand(&mut self, index: usize, source: &Arc<Source>) {
+        if self.at_hand.1 > AT_HAND {
+            self.put_away();
+        }
+        self.all[index].at_hand = Some(Arc::clone(source));
+        self.at_hand.0.push(index);
+        self.at_hand.1 += source.text.len();
+    }
+
+    /// Puts all that is at hand into the archive; when that has no room, they stay.
+    fn put_away(&mut self) {
+        let Some(archive) = self.archive.as_mut().filter(|archive| !archive.full) else { return };
+        let mut bytes = Vec::with_capacity(self.at_hand.1);
+        let mut places = Vec::new();
+        for &index in &self.at_hand.0 {
+            let kept = &self.all[index];
+            if let (None, Some(source)) = (kept.archived, &kept.at_hand) {
+                places.push((index, archive.end + bytes.len() as u64));
+                bytes.extend_from_slice(&source.text);
+            }
+        }
+        if archive.file.write_all_at(&bytes, archive.end).is_err() {
+            archive.full = true;
+            return;
+        }
+        archive.end += bytes.len() as u64;
+        places.into_iter().for_each(|(index, place)| self.all[index].archived = Some(place));
+        for index in std::mem::take(&mut self.at_hand).0 {
+            self.all[index].at_hand = None;
+        }
+    }
+
+    /// A source from the archive.
+    fn read(&self, index: usize) -> Option<Source> {
+        let kept = &self.all[index];
+        let mut text = vec![0; kept.length as usize];
+        self.archive.as_ref()?.file.read_exact_at(&mut text, kept.archived?).ok()?;
+        Some(Source::new(Arc::clone(&kept.origin), kept.base, text.into()))
     }
 }
 
@@ -195,5 +298,27 @@ mod tests {
         assert_eq!(second.line_column(place), LineColumn { line: 3, column: 2 });
         assert_eq!(second.line(3), b"23");
         assert!(sources.find(Pos::NONE).is_none());
+    }
+
+    #[test]
+    fn many_texts_come_back_from_the_archive() {
+        let file = tempfile::tempfile().expect("a file");
+        for sources in [Sources::with_archive(Some(file)), Sources::default()] {
+            let text = |n: usize| format!("{n}\n").repeat(20_000 + n).into_bytes();
+            let places: Vec<_> = (0..40)
+                .map(|n| sources.add(Origin::Text(n.to_string()), text(n).into()).expect("small").pos(n + 50))
+                .collect();
+            let away = sources.0.read().expect("no panic").all.iter().filter(|kept| kept.at_hand.is_none()).count();
+            assert_eq!(away > 20, sources.0.read().expect("no panic").archive.is_some());
+            for _ in 0..2 {
+                for (n, place) in places.iter().enumerate() {
+                    let source = sources.find(*place).expect("known");
+                    assert_eq!((source.name(), &*source.text), (n.to_string(), text(n).as_slice()));
+                    assert_eq!(source.offset(*place), n + 50);
+                }
+            }
+            let last = *places.last().expect("there are some");
+            assert!(Arc::ptr_eq(&sources.find(last).expect("known"), &sources.find(last).expect("known")));
+        }
     }
 }

@@ -201,6 +201,10 @@ impl EvalIo for Recorder {
         self.io.add_derivation(derivation)
     }
 
+    fn scratch_file(&self) -> Option<std::fs::File> {
+        self.io.scratch_file()
+    }
+
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {
         self.io.realise(inputs)
     }

@@ -304,7 +304,9 @@ impl Evaluator<'_> {
     /// The place of an attribute as Nix gives it: a set of file, line and column, or null.
     pub(crate) fn position(&self, pos: Pos) -> Value {
         let source = self.session.sources().find(pos);
-        let Some(source) = source.filter(|source| matches!(source.origin, Origin::File(_))) else { return Value::Null };
+        let Some(source) = source.filter(|source| matches!(*source.origin, Origin::File(_))) else {
+            return Value::Null;
+        };
         let place = source.line_column(pos);
         self.set([
             (names::FILE, self.string(source.name().as_bytes())),

@@ -119,7 +119,7 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
         source.map_or(Vec::new(), |source| {
             let at = source.line_column(pos);
             let mut place = vec![("line", at.line.to_string()), ("column", at.column.to_string())];
-            if let Origin::File(_) = source.origin {
+            if let Origin::File(_) = *source.origin {
                 place.push(("path", source.name()));
             }
             place

@@ -56,7 +56,7 @@ impl Owners<'_> {
         }
         let Some(source) = self.session.sources().find(span.start) else { return false };
         let session = self.session;
-        *self.known.entry(source.pos(0)).or_insert_with(|| match &source.origin {
+        *self.known.entry(source.pos(0)).or_insert_with(|| match &*source.origin {
             Origin::Text(_) => false,
             Origin::File(path) => lock(&session.roots).is_library(path),
         })
