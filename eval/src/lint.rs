@@ -9,6 +9,7 @@ mod bindings;
 mod deprecated;
 mod edit;
 mod names;
+mod parts;
 mod redundant;
 mod rule;
 
@@ -96,6 +97,7 @@ impl Finding {
 struct Linter<'t> {
     tree: &'t Tree,
     resolution: &'t Resolution,
+    parts: parts::Parts,
     findings: Vec<Finding>,
 }
 
@@ -126,7 +128,8 @@ pub fn lint(parsed: &Parsed, resolution: &Resolution) -> Vec<Finding> {
     if !parsed.diagnostics().is_empty() {
         return Vec::new();
     }
-    let mut linter = Linter { tree: parsed.tree(), resolution, findings: Vec::new() };
+    let parts = parts::Parts::of(parsed.tree());
+    let mut linter = Linter { tree: parsed.tree(), resolution, parts, findings: Vec::new() };
     names::check(&mut linter);
     for element in parsed.tree().root().descendants() {
         bindings::check(&mut linter, element);

@@ -16,7 +16,7 @@ pub mod tree;
 pub mod typed;
 
 pub use kind::Kind;
-pub(crate) use lexer::{Keyword, Token, is_identifier, is_keyword, lex};
+pub(crate) use lexer::{Keyword, Token, is_identifier, is_keyword, is_name_byte, is_path_byte, lex};
 pub use parsed::{Parsed, parse_named, parse_tree};
 pub use parser::{ParseOptions, parse};
 

@@ -1,6 +1,6 @@
-//! Names as they are written: plain, or as strings without escapes and interpolations.
+//! Names as they are written: plain, as strings without escapes and interpolations, or as `${"such strings"}`.
 
-use crate::syntax::typed::{AttrPath, Binding};
+use crate::syntax::typed::{AttrPath, Binding, Enclosed};
 use crate::syntax::{Kind, is_identifier, is_keyword, tree::Element};
 
 /// The name that an attribute name, a variable or a formal's name spells; `None` when it is computed, or has escapes.
@@ -8,16 +8,37 @@ use crate::syntax::{Kind, is_identifier, is_keyword, tree::Element};
 pub fn static_name<'t>(element: Element<'t>) -> Option<&'t str> {
     let text = match element.kind() {
         Kind::Name | Kind::Variable => element.text(),
-        Kind::String => {
-            let inside = element.text().strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-            if inside.contains(&b'\\') || inside.contains(&b'$') {
-                return None;
-            }
-            inside
-        }
+        Kind::String => plain_string(element.text())?,
+        Kind::Interpolation => literal_name(element)?,
         _ => return None,
     };
     std::str::from_utf8(text).ok()
+}
+
+/// The name that `${"name"}` spells; parentheses change nothing.
+fn literal_name(interpolation: Element<'_>) -> Option<&[u8]> {
+    let mut literal = interpolation;
+    while let Some(outer) = Enclosed::cast(literal) {
+        literal = outer.inner()?;
+    }
+    match literal.kind() {
+        Kind::String => plain_string(literal.text()),
+        Kind::IndentedString => plain_indented(literal.text()),
+        _ => None,
+    }
+}
+
+/// What is in a string, if it means what is written.
+fn plain_string(text: &[u8]) -> Option<&[u8]> {
+    let inside = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    (!inside.contains(&b'\\') && !inside.contains(&b'$')).then_some(inside)
+}
+
+/// What is in an indented string, if it means what is written: nothing of it is indentation.
+fn plain_indented(text: &[u8]) -> Option<&[u8]> {
+    let inside = text.strip_prefix(b"''")?.strip_suffix(b"''")?;
+    let means_itself = |&byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'\'' | b'$');
+    inside.iter().all(means_itself).then_some(inside)
 }
 
 /// The names of an attribute path; `None` for those that are computed.

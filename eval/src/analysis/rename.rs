@@ -6,6 +6,7 @@
 use super::names::is_variable_name;
 use super::{Definition, Resolution, Target, Use};
 use crate::lint::{Edit, apply};
+use crate::symbol::is_operator;
 use crate::syntax::Kind;
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::typed::Inherit;
@@ -47,9 +48,6 @@ pub enum RenameError {
     },
 }
 
-/// Names that operators and search paths stand for: `-`, `*`, `/`, the comparisons, `<x>`.
-pub(crate) const OPERATOR_NAMES: [&str; 6] = ["__sub", "__mul", "__div", "__lessThan", "__findFile", "__nixPath"];
-
 /// The edits that rename a definition.
 ///
 /// # Errors
@@ -62,7 +60,7 @@ pub fn rename(tree: &Tree, resolution: &Resolution, definition: usize, new: &str
     if old.name == new {
         return Ok(Vec::new());
     }
-    if let Some(name) = [old.name.as_str(), new].into_iter().find(|name| OPERATOR_NAMES.contains(name)) {
+    if let Some(name) = [old.name.as_str(), new].into_iter().find(|name| is_operator(name)) {
         return Err(RenameError::Operator(name.to_owned()));
     }
     check(tree, resolution, definition, new)?;
