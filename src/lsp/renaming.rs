@@ -2,7 +2,7 @@
 
 use super::documents::Documents;
 use super::navigation::definition_of;
-use eval::analysis::{File, rename};
+use eval::analysis::{File, renamable, rename};
 use eval::lint::Edit;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// The range of the name at an offset, and the name; nothing when it cannot be renamed.
 pub(super) fn prepare(documents: &Documents, file: &Arc<File>, offset: usize) -> Value {
     let Some((definition, range)) = definition_of(documents, file, offset) else { return Value::Null };
+    if renamable(file.parsed.tree(), &file.resolution, definition).is_err() {
+        return Value::Null;
+    }
     let name = &file.resolution.definitions()[definition].name;
     json!({ "range": documents.lines(file).range_of(&range), "placeholder": name })
 }
