@@ -184,6 +184,27 @@ fn fixes_keep_bytes_that_are_no_text() {
 }
 
 #[test]
+fn long_texts_are_linted() {
+    const PARTS: usize = 20_000;
+    let repeated = |before: &str, part: &dyn Fn(usize) -> String, after: &str| {
+        [before, &(0..PARTS).map(part).collect::<String>(), after].concat()
+    };
+    let names = repeated("let ", &|number| format!("name{number} = {number}; "), "in [ ");
+    for (text, least) in [
+        (repeated(&names, &|number| format!("nome{number} "), "]"), PARTS),
+        (repeated("{ ", &|number| format!("x{number} = rec {{ }}; "), "}"), PARTS),
+        (repeated("{ ", &|number| format!("a.b{number} = (1); "), "}"), PARTS),
+        (repeated("{ ", &|number| format!("x{number} = y: y: y; "), "}"), PARTS),
+        (repeated("", &|_| "# larder-lint: allow(L0002)\n".to_owned(), &names) + "(x: 1) ]", PARTS),
+    ] {
+        let started = std::time::Instant::now();
+        assert!(findings(&text).len() >= least, "{}", &text[..60]);
+        // What costs the square of its length takes far longer.
+        assert!(started.elapsed().as_secs() < 30, "{}: {:?}", &text[..60], started.elapsed());
+    }
+}
+
+#[test]
 fn texts_with_errors_stay_as_they_are() {
     for text in ["{ a = ", "((1)", "let in", ""] {
         assert_eq!(fixed(text), text);

@@ -2,6 +2,7 @@
 
 use super::documents::Documents;
 use super::navigation::definition_of;
+use super::position::Lines;
 use eval::analysis::{File, renamable, rename};
 use eval::lint::Edit;
 use serde_json::{Value, json};
@@ -25,12 +26,11 @@ pub(super) fn edits(documents: &Documents, uri: &str, offset: usize, new: &str) 
         return Err("only variables and arguments can be renamed".to_owned());
     };
     let edits = rename(file.parsed.tree(), &file.resolution, definition, new).map_err(|error| error.to_string())?;
-    Ok(workspace_edit(documents, uri, file, &edits))
+    Ok(workspace_edit(&documents.lines(file), uri, &edits))
 }
 
 /// Edits of one text.
-pub(super) fn workspace_edit(documents: &Documents, uri: &str, file: &File, edits: &[Edit]) -> Value {
-    let lines = documents.lines(file);
+pub(super) fn workspace_edit(lines: &Lines<'_>, uri: &str, edits: &[Edit]) -> Value {
     let edits: Vec<_> =
         edits.iter().map(|edit| json!({ "range": lines.range_of(&edit.range), "newText": edit.text })).collect();
     json!({ "changes": { uri: edits } })
