@@ -18,6 +18,7 @@ pub mod typed;
 pub use kind::Kind;
 pub(crate) use lexer::{Keyword, Token, is_identifier, is_keyword, is_name_byte, is_path_byte, lex};
 pub use parsed::{Parsed, parse_named, parse_tree};
+pub(crate) use parser::Openings;
 pub use parser::{ParseOptions, parse};
 
 /// The words that cannot be variables; `or` is none of them.
