@@ -1,4 +1,5 @@
-//! Fixes of lint change no value and no trace: of the cases of the language, of random programs, of random texts.
+//! Fixes of lint, and formatting, change no value and no trace: of the cases of the language, of random programs, of
+//! random texts.
 
 use crate::host_io::HostIo;
 use crate::programs::Programs;
@@ -50,24 +51,39 @@ fn fixes_change_no_value() {
     }
 }
 
+/// Random programs as they may stand in files.
+fn rough_programs() -> impl Iterator<Item = String> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let (count, seed) = (number("LARDER_PROGRAMS").unwrap_or(600_usize), number("LARDER_SEED").unwrap_or(1));
+    let (mut programs, mut rough) = (Programs::new(seed as u64, true), Rough::new(seed as u64));
+    (0..count).map(move |_| rough.roughen(&programs.program()))
+}
+
+#[test]
+fn formatting_changes_no_value_of_rough_programs() {
+    for text in rough_programs() {
+        let formatted = eval::format::format("program", text.as_bytes()).expect("no errors");
+        let shown = String::from_utf8_lossy(&formatted);
+        let outcomes = [text.as_bytes(), &formatted].map(|text| outcome(text, Path::new("/"), false, true));
+        assert_eq!(outcomes[0], outcomes[1], "\n{text}\nbecomes\n{shown}");
+    }
+}
+
 #[test]
 fn fixes_change_no_value_of_rough_programs() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let (count, seed) = (number("LARDER_PROGRAMS").unwrap_or(600_u64), number("LARDER_SEED").unwrap_or(1));
-    let (mut programs, mut rough) = (Programs::new(seed, true), Rough::new(seed));
-    let (mut fixes, mut failed, mut traced) = (0, 0, 0);
-    for _ in 0..count {
-        let text = rough.roughen(&programs.program());
-        let (fixed, count) = fix(text.as_bytes(), options(false));
+    let (mut fixes, mut failed, mut traced, mut count) = (0, 0, 0, 0);
+    for text in rough_programs() {
+        count += 1;
+        let (fixed, fixed_count) = fix(text.as_bytes(), options(false));
         let directory = Path::new("/");
         let before = outcome(text.as_bytes(), directory, false, true);
         let shown = String::from_utf8_lossy(&fixed);
         assert_eq!(outcome(&fixed, directory, false, true), before, "\n{text}\nbecomes\n{shown}");
-        (fixes, failed) = (fixes + count, failed + usize::from(before.0.is_err()));
+        (fixes, failed) = (fixes + fixed_count, failed + usize::from(before.0.is_err()));
         traced += usize::from(!before.1.is_empty());
     }
-    assert!(fixes > count as usize && traced > count as usize / 8, "{fixes} fixes, {traced} programs with traces");
-    assert!(failed < count as usize / 3, "{failed} of {count} programs fail");
+    assert!(fixes > count && traced > count / 8, "{fixes} fixes, {traced} programs with traces");
+    assert!(failed < count / 3, "{failed} of {count} programs fail");
 }
 
 proptest! {
