@@ -57,7 +57,7 @@ fn long_inputs_are_read_once() {
     let lines = format!("{list}let\n{bindings}in x7\n:t [\n{list}]\n");
     assert_eq!(answers(&scratch, &["repl"], &lines).ok().stdout, "10000\n7\na list\n");
     // Parsing all of it again for each line takes minutes.
-    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -22,14 +22,14 @@ fn manual_inherit(linter: &mut Linter<'_>, element: Element<'_>) {
     let Some(binding) = Binding::cast(element) else { return };
     let (Some((_, name)), Some(value)) = (single_name(binding), binding.value()) else { return };
     // `__curPos` is no variable: it means the place where it stands.
-    if !is_variable_name(name) || name == "__curPos" {
+    if !is_variable_name(&name) || name == "__curPos" {
         return;
     }
     let inherit = match value.kind() {
-        Kind::Variable if static_name(value) == Some(name) && !is_recursive(linter, element) => {
+        Kind::Variable if static_name(value).as_deref() == Some(&*name) && !is_recursive(linter, element) => {
             format!("inherit {name};")
         }
-        Kind::Select => match selected(value, name) {
+        Kind::Select => match selected(value, &name) {
             Some(subject) => format!("inherit ({}) {name};", String::from_utf8_lossy(subject.text())),
             None => return,
         },
@@ -45,7 +45,7 @@ fn manual_inherit(linter: &mut Linter<'_>, element: Element<'_>) {
 fn selected<'t>(value: Element<'t>, name: &str) -> Option<Element<'t>> {
     let select = Select::cast(value)?;
     let (subject, mut names) = (select.subject()?, select.path()?.names());
-    let own = names.next().and_then(static_name) == Some(name) && names.next().is_none();
+    let own = names.next().and_then(static_name).as_deref() == Some(name) && names.next().is_none();
     (own && select.default().is_none() && subject.kind() == Kind::Variable).then_some(subject)
 }
 
@@ -88,7 +88,7 @@ fn names(linter: &mut Linter<'_>, path: Element<'_>) {
 
 fn quoted_name(linter: &mut Linter<'_>, name: Element<'_>) {
     let Some(text) = static_name(name).filter(|text| is_variable_name(text)) else { return };
-    let fix = Fix::safe(format!("Write `{text}`"), vec![put(name, text)]);
+    let fix = Fix::safe(format!("Write `{text}`"), vec![put(name, &text)]);
     let message = format!("the name `{text}` needs no quotes");
     linter.report(Finding::new(Rule::QuotedName, name.range(), message).fix(Some(fix)));
 }
@@ -96,7 +96,8 @@ fn quoted_name(linter: &mut Linter<'_>, name: Element<'_>) {
 fn literal_interpolation(linter: &mut Linter<'_>, name: Element<'_>) {
     let inner = Enclosed::cast(name).and_then(Enclosed::inner).filter(|inner| inner.kind() == Kind::String);
     let Some((inner, text)) = inner.and_then(|inner| Some((inner, static_name(inner)?))) else { return };
-    let new = if is_variable_name(text) { text.to_owned() } else { String::from_utf8_lossy(inner.text()).into_owned() };
+    let new =
+        if is_variable_name(&text) { text.into_owned() } else { String::from_utf8_lossy(inner.text()).into_owned() };
     let fix = (!has_comment(name, &name.range())).then(|| Fix::safe(format!("Write `{new}`"), vec![put(name, &new)]));
     let message = format!("`{new}` needs no interpolation");
     linter.report(Finding::new(Rule::LiteralInterpolation, name.range(), message).fix(fix));

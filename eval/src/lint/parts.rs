@@ -5,6 +5,7 @@ use crate::syntax::Kind;
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::typed::{Binding, Enclosed};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
 
 /// Sets to which bindings outside of them may add.
 #[derive(Debug)]
@@ -32,13 +33,13 @@ impl Parts {
 
     /// Notes which of the sets that are values in a set, or `let`, may grow.
     fn look_into(&mut self, around: Element<'_>) {
-        let mut counts: FxHashMap<&str, usize> = FxHashMap::default();
+        let mut counts: FxHashMap<Cow<'_, str>, usize> = FxHashMap::default();
         for name in around.elements().filter_map(first_name) {
             *counts.entry(name).or_default() += 1;
         }
         let grows = self.may_grow(around);
         for binding in around.elements().filter_map(Binding::cast) {
-            let again = first_name(binding.0).is_some_and(|name| counts.get(name).is_some_and(|&count| count > 1));
+            let again = first_name(binding.0).is_some_and(|name| counts.get(&name).is_some_and(|&count| count > 1));
             if let Some(set) = binding.value().and_then(set_in).filter(|_| grows || again) {
                 self.sets.insert(set.number());
             }
@@ -47,7 +48,7 @@ impl Parts {
 }
 
 /// The first name of a binding.
-fn first_name<'t>(binding: Element<'t>) -> Option<&'t str> {
+fn first_name<'t>(binding: Element<'t>) -> Option<Cow<'t, str>> {
     static_name(Binding::cast(binding)?.path()?.names().next()?)
 }
 
