@@ -54,7 +54,7 @@ fn fixes_change_no_value() {
 /// Random programs as they may stand in files.
 fn rough_programs() -> impl Iterator<Item = String> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let (count, seed) = (number("LARDER_PROGRAMS").unwrap_or(600_usize), number("LARDER_SEED").unwrap_or(1));
+    let (count, seed) = (number("LARDER_PROGRAMS").unwrap_or(300_usize), number("LARDER_SEED").unwrap_or(1));
     let (mut programs, mut rough) = (Programs::new(seed as u64, true), Rough::new(seed as u64));
     (0..count).map(move |_| rough.roughen(&programs.program()))
 }
