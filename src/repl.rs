@@ -11,6 +11,7 @@ use crate::error::CliError;
 use crate::installable::EvalArgs;
 use crate::output;
 use dialogue::{Dialogue, Next};
+use eval::interactive::Growing;
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
@@ -34,18 +35,18 @@ pub(crate) fn run(context: &Context, args: &EvalArgs, load: Option<Load>) -> Com
 /// Takes lines from standard input. An input that is not complete goes on in the next line. The first failure ends the
 /// dialogue: what follows may need what failed.
 fn read_lines(mut dialogue: Dialogue<'_>) -> CommandResult {
-    let mut input = String::new();
+    let (mut input, mut growing) = (String::new(), Growing::default());
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
         input.push_str(&line);
-        if dialogue.wants_more(&input) {
+        if dialogue.wants_more(&mut growing, &input) {
             input.push('\n');
             continue;
         }
         if dialogue.answer(&input)? == Next::Quit {
             return Ok(ExitCode::SUCCESS);
         }
-        input.clear();
+        (input, growing) = (String::new(), Growing::default());
     }
     dialogue.answer(input.trim_end())?;
     Ok(ExitCode::SUCCESS)

@@ -88,11 +88,32 @@ fn only_what_read_a_change_is_evaluated() {
     assert_eq!(scratch.instantiate("."), ["a", "b", "c", "d", "e"]);
 }
 
-/// Each kind of question, with changes that give another answer, and some that do not.
+/// A question, a change, and whether that gives another answer.
+type Case<'c> = (&'c str, fn(&Scratch), bool);
+
+/// Evaluates before and after each change.
+fn check_answers(cases: &[Case<'_>]) {
+    for &(expression, change, matters) in cases {
+        let scratch = Scratch::new("{ }");
+        for (file, content) in [("file", "file"), ("other", "other"), ("value.nix", "1"), ("other.nix", "2")] {
+            scratch.write(file, content);
+        }
+        std::fs::create_dir_all(scratch.path("directory/inner")).unwrap();
+        for (file, content) in [("one", "one"), ("default.nix", "1"), ("inner/file", "text")] {
+            scratch.write(&format!("directory/{file}"), content);
+        }
+        symlink("file", scratch.path("link")).unwrap();
+        symlink("value.nix", scratch.path("chain")).unwrap();
+        scratch.source(&format!("{{ x = say \"x\" (builtins.toJSON ({expression})); }}"));
+        assert_eq!(scratch.instantiate(".#x"), ["x"], "{expression}");
+        change(&scratch);
+        assert_eq!(!scratch.instantiate(".#x").is_empty(), matters, "{expression}");
+    }
+}
+
 #[test]
-fn every_kind_of_answer_counts() {
-    type Change = fn(&Scratch);
-    let cases: [(&str, Change, bool); 20] = [
+fn contents_of_files_count() {
+    check_answers(&[
         ("builtins.readFile ./file", |s| s.write("file", "changed"), true),
         ("builtins.readFile ./file", |s| s.write("file", "file"), false),
         ("builtins.readFile ./file", |s| s.write("other", "changed"), false),
@@ -100,6 +121,12 @@ fn every_kind_of_answer_counts() {
         ("builtins.hashFile \"sha256\" ./file", |s| s.write("file", "changed"), true),
         ("import ./value.nix", |s| s.write("value.nix", "2"), true),
         ("import ./directory", |s| s.write("directory/default.nix", "2"), true),
+    ]);
+}
+
+#[test]
+fn entries_and_types_count() {
+    check_answers(&[
         ("builtins.toJSON (builtins.readDir ./directory)", |s| s.write("directory/new", ""), true),
         ("builtins.toJSON (builtins.readDir ./directory)", |s| s.write("directory/one", "changed"), false),
         (
@@ -125,6 +152,12 @@ fn every_kind_of_answer_counts() {
             },
             true,
         ),
+    ]);
+}
+
+#[test]
+fn what_is_added_to_the_store_counts() {
+    check_answers(&[
         ("\"${./directory}\"", |s| s.write("directory/one", "changed"), true),
         ("\"${./directory}\"", |s| s.write("directory/inner/new", "changed"), true),
         (
@@ -149,33 +182,11 @@ fn every_kind_of_answer_counts() {
             |s| s.write("directory/inner/file", ""),
             true,
         ),
-    ];
-    for (expression, change, matters) in cases {
-        let scratch = Scratch::new("{ }");
-        for (file, content) in [("file", "file"), ("other", "other"), ("value.nix", "1"), ("other.nix", "2")] {
-            scratch.write(file, content);
-        }
-        std::fs::create_dir_all(scratch.path("directory/inner")).unwrap();
-        for (file, content) in [("one", "one"), ("default.nix", "1"), ("inner/file", "text")] {
-            scratch.write(&format!("directory/{file}"), content);
-        }
-        symlink("file", scratch.path("link")).unwrap();
-        symlink("value.nix", scratch.path("chain")).unwrap();
-        scratch.source(&format!("{{ x = say \"x\" (builtins.toJSON ({expression})); }}"));
-        assert_eq!(scratch.instantiate(".#x"), ["x"], "{expression}");
-        change(&scratch);
-        assert_eq!(!scratch.instantiate(".#x").is_empty(), matters, "{expression}");
-    }
+    ]);
 }
 
 /// Ways on which the content of a file comes to an attribute when another one has made it come into being.
-#[test]
-fn what_is_shared_is_not_forgotten() {
-    let scratch = Scratch::new("{ }");
-    scratch.write("data", "1");
-    scratch.write("data.nix", "builtins.readFile ./data");
-    scratch.source(
-        r#"let
+const SHARED: &str = r#"let
   data = builtins.readFile ./data;
   strict = builtins.foldl' (a: b: a + b) "" [ data data ];
   set = { inherit data; nested.data = data; };
@@ -236,8 +247,14 @@ in {
   b0 = say "b0" other;
   b1 = say "b1" "constant";
   b2 = say "b2" (builtins.length [ data data ]);
-}"#,
-    );
+}"#;
+
+#[test]
+fn what_is_shared_is_not_forgotten() {
+    let scratch = Scratch::new("{ }");
+    scratch.write("data", "1");
+    scratch.write("data.nix", "builtins.readFile ./data");
+    scratch.source(SHARED);
     scratch.write("other", "other");
     let all = scratch.instantiate(".");
     assert_eq!(all.len(), 36);

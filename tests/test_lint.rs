@@ -1,7 +1,9 @@
 //! Lint on the command line: what it tells and how, what it writes.
 
-use crate::harness::Scratch;
+use crate::harness::{Ran, Scratch};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 const BAD: &str = "let\n  unused = 1;\n  é = 2;\nin rec { \"a\" = https://example.org/x; }\n";
 
@@ -28,6 +30,25 @@ fn findings_are_told_of() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "0 findings in 2 files\n"));
     scratch.larder("lint files --allow L9999").fails(2, &["`L9999`", "lint-rules"]);
     scratch.larder("lint missing").fails(1, &["missing", "No such file"]);
+}
+
+#[test]
+fn standard_input_is_linted() {
+    let scratch = scratch();
+    let lint = |arguments: &[&str], text: &str| {
+        let mut command = scratch.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Who refuses its arguments reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+        Ran::from(child.wait_with_output().unwrap())
+    };
+    let ran = lint(&["lint", "-"], "rec { a = 1; }").fails(1, &["1 finding in 1 file; --fix puts 1 of them right"]);
+    assert!(ran.stdout.starts_with("warning[L0020]: ") && ran.stdout.contains(" --> <stdin>:1:1\n"), "{}", ran.stdout);
+    assert_eq!(lint(&["lint", "-"], "{ a = 1; }").ok().stdout, "");
+    lint(&["lint", "-"], "{ a = ").fails(1, &["1 finding in 1 file\n"]);
+    assert_eq!(lint(&["lint", "--json", "-"], "{ \"a\" = 1; }").json("lint")["findings"][0]["file"], "<stdin>");
+    lint(&["lint", "--fix", "-"], "").fails(2, &["`--fix` writes files"]);
+    lint(&["lint", "-", "files"], "").fails(2, &["`-` stands alone"]);
 }
 
 #[test]

@@ -291,7 +291,10 @@ fn uses_are_found_and_renamed() {
     assert_eq!(ranges(&client.about(marked, "documentHighlight")), ["1:2-1:3", "2:5-2:6", "2:17-2:18"]);
     let prepared = client.about(marked, "prepareRename");
     assert_eq!((range(&prepared["range"]).as_str(), &prepared["placeholder"]), ("2:17-2:18", &"x".into()));
-    assert_eq!(client.about("ma@p", "prepareRename"), Value::Null);
+    // What others name keeps its name.
+    for marked in ["ma@p", "{ @x, ... }@args: x + args.x", "rec { x = 1; y = @x; }", "let { @body = 1; }"] {
+        assert_eq!(client.about(marked, "prepareRename"), Value::Null, "{marked}");
+    }
     let uri = "file:///nowhere/a.nix";
     let mut rename = |marked: &str, new: &str| client.at_cursor(uri, marked, "rename", json!({ "newName": new }));
     let edits = rename(marked, "y")["result"]["changes"][uri].clone();
@@ -302,7 +305,8 @@ fn uses_are_found_and_renamed() {
         .map(|edit| (range(&edit["range"]), edit["newText"].as_str().unwrap()))
         .collect();
     assert_eq!(edits, [("1:2-1:3".into(), "y"), ("2:5-2:6".into(), "y"), ("2:9-2:19".into(), "x = y;")]);
-    for (marked, new) in [(marked, "a b"), ("y: let @x = 1; in y", "y"), ("{ a.@b = 1; }", "c"), ("m@ap", "c")] {
+    let captured = ("y: let @x = 1; in y", "y");
+    for (marked, new) in [(marked, "a b"), captured, ("{ a.@b = 1; }", "c"), ("m@ap", "c"), ("{ @x }: x", "y")] {
         let answer = rename(marked, new);
         assert_eq!(answer["error"]["code"], -32803, "{marked}");
     }

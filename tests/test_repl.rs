@@ -21,10 +21,10 @@ fn answers(scratch: &Scratch, arguments: &[&str], lines: &str) -> Ran {
 #[test]
 fn standard_input_is_answered() {
     let scratch = Scratch::new(SET);
-    let lines =
-        "# nothing\n\nx = lib.twice (\n  4)\nx + 1\n[ x\n  { a = 1; } ]\n:t x\n:p { a.b = \"c\"; }\n:a { y = 3; }\ny\n";
+    let lines = "# nothing\n\nx = lib.twice (\n  4)\nx + 1\n[ x\n  { a = 1; } ]\n:t x\n:p { a.b = \"c\"; }\n:a { y = 3; }\ny\n\
+         s = {\n  a.b = {\n    c = 4;\n  };\n}\ns.a.b.c\n";
     let ran = answers(&scratch, &["repl", "."], lines).ok();
-    assert_eq!(ran.stdout, "9\n[\n  8\n  { ... }\n]\nan integer\n{\n  a = { b = \"c\"; };\n}\n3\n");
+    assert_eq!(ran.stdout, "9\n[\n  8\n  { ... }\n]\nan integer\n{\n  a = { b = \"c\"; };\n}\n3\n4\n");
     assert_eq!(ran.stderr, "added 3 variables: bad, hi, lib\nadded 1 variable: y\n");
     assert_eq!(
         answers(&scratch, &["-q", "repl", "--expr", "{ a ? 1 }: { inherit a; }", "--arg", "a", "5"], "a").ok().line(),
@@ -46,6 +46,18 @@ fn the_first_failure_ends_it_without_a_terminal() {
     answers(&scratch, &["repl"], ":t\n").fails(2, &["`:t` needs an argument"]);
     answers(&scratch, &["repl", "missing.nix"], "").fails(3, &["missing.nix"]);
     answers(&scratch, &["repl", "--expr", "1"], "").fails(3, &["a set"]);
+}
+
+#[test]
+fn long_inputs_are_read_once() {
+    let scratch = Scratch::new(SET);
+    let started = Instant::now();
+    let list = format!("builtins.length [\n{}]\n", "  (1)\n".repeat(10_000));
+    let bindings: String = (0..10_000).map(|number| format!("  x{number} = {number};\n")).collect();
+    let lines = format!("{list}let\n{bindings}in x7\n:t [\n{list}]\n");
+    assert_eq!(answers(&scratch, &["repl"], &lines).ok().stdout, "10000\n7\na list\n");
+    // Parsing all of it again for each line takes minutes.
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -10,6 +10,6 @@ mod resolution;
 mod values;
 
 pub use file::{File, Files};
-pub use rename::{RenameError, rename};
+pub use rename::{RenameError, renamable, rename};
 pub use resolution::{Definition, DefinitionKind, Resolution, Scope, ScopeKind, Target, Use};
 pub use values::{Attribute, Place, Value, Values};

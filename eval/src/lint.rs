@@ -9,6 +9,7 @@ mod bindings;
 mod deprecated;
 mod edit;
 mod names;
+mod parts;
 mod redundant;
 mod rule;
 
@@ -96,6 +97,7 @@ impl Finding {
 struct Linter<'t> {
     tree: &'t Tree,
     resolution: &'t Resolution,
+    parts: parts::Parts,
     findings: Vec<Finding>,
 }
 
@@ -126,7 +128,8 @@ pub fn lint(parsed: &Parsed, resolution: &Resolution) -> Vec<Finding> {
     if !parsed.diagnostics().is_empty() {
         return Vec::new();
     }
-    let mut linter = Linter { tree: parsed.tree(), resolution, findings: Vec::new() };
+    let parts = parts::Parts::of(parsed.tree());
+    let mut linter = Linter { tree: parsed.tree(), resolution, parts, findings: Vec::new() };
     names::check(&mut linter);
     for element in parsed.tree().root().descendants() {
         bindings::check(&mut linter, element);
@@ -135,10 +138,13 @@ pub fn lint(parsed: &Parsed, resolution: &Resolution) -> Vec<Finding> {
     }
     let mut findings = undefined(resolution);
     findings.append(&mut linter.findings);
-    findings.retain(allow::Allowed::of(parsed.tree()).filter(parsed.tree()));
+    findings.retain(allow::Allowed::of(parsed.tree()).filter());
     findings.sort_by_key(|finding| (finding.range.start, finding.range.end));
     findings
 }
+
+/// How many missing names are compared with those that are known.
+const MAX_HINTS: usize = 100;
 
 /// Variables that nothing defines: evaluating the text fails, wherever they stand.
 #[must_use]
@@ -148,7 +154,8 @@ pub fn undefined(resolution: &Resolution) -> Vec<Finding> {
     let mut findings = Vec::new();
     for found in resolution.uses().iter().filter(|found| found.target == Target::Undefined) {
         let (name, scope) = (found.name.as_str(), found.scope);
-        let hint = hints.entry((name, scope)).or_insert_with(|| near(resolution, name, scope)).clone();
+        let (few, known) = (hints.len() < MAX_HINTS, hints.entry((name, scope)));
+        let hint = known.or_insert_with(|| few.then(|| near(resolution, name, scope)).flatten()).clone();
         let (code, severity) = (Code::UndefinedVariable, Severity::Error);
         let message = format!("undefined variable `{name}`");
         let finding = Finding::new(Rule::UnusedBinding, found.range.clone(), message).label("not defined here");

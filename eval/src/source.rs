@@ -147,9 +147,9 @@ impl Source {
     #[must_use]
     pub fn line(&self, line: u32) -> &[u8] {
         let start = self.lines()[line as usize - 1] as usize;
-        let rest = &self.text[start..];
-        let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
-        rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end])
+        let end = self.lines().get(line as usize).map_or(self.text.len(), |&next| next as usize - 1);
+        let line = &self.text[start..end];
+        line.strip_suffix(b"\r").unwrap_or(line)
     }
 }
 
@@ -297,6 +297,8 @@ mod tests {
         assert_eq!(sources.find(place).expect("known").name(), "b");
         assert_eq!(second.line_column(place), LineColumn { line: 3, column: 2 });
         assert_eq!(second.line(3), b"23");
+        let third = sources.add(Origin::Text("c".to_owned()), b"a\r\n\r\nb\n".as_slice().into()).expect("small");
+        assert_eq!((1..=4).map(|line| third.line(line)).collect::<Vec<_>>(), [&b"a"[..], b"", b"b", b""]);
         assert!(sources.find(Pos::NONE).is_none());
     }
 

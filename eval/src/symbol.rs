@@ -54,6 +54,11 @@ well_known! {
     NIX_PATH = "__nixPath",
 }
 
+/// Whether an operator or a search path stands for a name: `-`, `*`, `/`, the comparisons, `<x>`.
+pub(crate) fn is_operator(name: &str) -> bool {
+    names::WELL_KNOWN[names::SUB.0 as usize..=names::NIX_PATH.0 as usize].contains(&name)
+}
+
 impl Symbol {
     /// Whether an operator or a search path stands for this name.
     pub(crate) fn is_operator(self) -> bool {
@@ -140,6 +145,10 @@ mod tests {
         assert_eq!(symbols.find(b"outPath"), Some(names::OUT_PATH));
         assert_eq!(symbols.find(b"recurseForDerivations"), Some(names::RECURSE));
         assert_eq!(symbols.bytes(names::DRV_PATH), b"drvPath");
+        for name in ["__sub", "__mul", "__div", "__lessThan", "__findFile", "__nixPath"] {
+            assert!(is_operator(name) && symbols.find(name.as_bytes()).is_some_and(Symbol::is_operator), "{name}");
+        }
+        assert!(!is_operator("url") && !names::URL.is_operator());
     }
 
     #[test]

@@ -164,8 +164,13 @@ impl Programs {
 
     fn selected(&mut self, kind: Kind, depth: usize) -> String {
         let (value, other) = (self.expr(kind, depth), self.expr(kind, depth));
-        match self.number(6) {
+        match self.number(8) {
             0 => format!("{{ a = {value}; }}.a"),
+            // Sets in parts: the name is that of the set, not the one around it.
+            6 => format!("(let own = {other}; in {{ s = rec {{ own = {value}; }}; s.b = own; }}).s.b"),
+            7 => format!(
+                "(let own = {other}; in {{ s.t = {{ u = rec {{ own = {value}; }}; }}; s.t.u.b = own; }}).s.t.u.b"
+            ),
             1 => format!("({{ a.b = {value}; }}.a.b)"),
             2 => format!("({{ a.b = {value}; a.c = 1; }}.a.d or {other})"),
             3 => format!("({{ \"a b\" = {value}; }}.${{\"a b\"}} or {other})"),

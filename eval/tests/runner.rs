@@ -10,6 +10,7 @@
 
 mod host_io;
 mod programs;
+mod rough;
 mod test_analysis;
 mod test_builtins;
 mod test_deep;
@@ -17,6 +18,7 @@ mod test_derivation;
 mod test_dialogue;
 mod test_differential;
 mod test_errors;
+mod test_fixes;
 mod test_format;
 mod test_hostile;
 mod test_interface;

@@ -2,7 +2,7 @@
 
 use crate::host_io::HostIo;
 use crate::test_language::{cases, remark};
-use eval::analysis::{DefinitionKind, File, Files, Place, RenameError, Resolution, Target, Value, Values, rename};
+use eval::analysis::{File, Files, Place, RenameError, Resolution, Target, Value, Values, rename};
 use eval::lint::apply;
 use eval::syntax::{ParseOptions, parse_tree};
 use eval::{Session, Settings};
@@ -54,6 +54,11 @@ fn names_mean_the_innermost_definition() {
         ("a: [ (with a; 1) @b ]", "nothing"),
         ("let { a = 1; body = @a; }", "6"),
         ("let \"a\" = 1; in @a", "4"),
+        ("let ${(\"a\")} = 1; in @a", "4"),
+        ("let \"\\a\" = 1; in @a", "4"),
+        ("rec { \"$\" = 1; \"\\x\" = @x; }", "15"),
+        ("let ${''a''} = 1; in @a", "4"),
+        ("let a = 1; ${''${\"a\"}''} = 1; in @a", "4"),
         ("@map", "map"),
         ("@__head", "head"),
         ("with { }; @map", "map"),
@@ -107,6 +112,7 @@ fn static_sets_are_known() {
         ("{ a = 1; b.c = 2; }", "a b"),
         ("{ b.c.d = 2; b.e = 1; }.b", "c e"),
         ("{ b.c.d = 2; }.b.c", "d"),
+        ("{ \"$\" = 1; \"\\b\\t\" = 2; }", "$ b\t"),
         ("let s = { a = 1; }; in s // { b = 1; }", "b a"),
         ("let s.a = 1; in s", "a"),
         ("rec { s = { a = 1; }; t = s; }.t", "a"),
@@ -157,7 +163,11 @@ fn definitions_are_renamed() {
         ("let inherit (1 + 1) §x z; in x", "let inherit (1 + 1) z; y = (1 + 1).x; in y"),
         ("a: let inherit (a) §x; in x", "a: let y = a.x; in y"),
         ("let §x.a = 1; x.b = x; in x.x", "let y.a = 1; y.b = y; in y.x"),
-        ("{ §x ? 1, z ? x } @ w: x", "{ y ? 1, z ? y } @ w: y"),
+        ("{ §x ? 1, z ? x } @ w: x", "error: `x` is known outside of this text, where it would keep its name"),
+        ("rec { §x = 1; z = x; }", "error: `x` is known outside of this text, where it would keep its name"),
+        ("let { §body = x; x = 1; }", "error: `body` is known outside of this text, where it would keep its name"),
+        ("let { body = x; §x = 1; }", "let { body = y; y = 1; }"),
+        ("let §body = 1; in body", "let y = 1; in y"),
         ("{ a } @ §x: x", "{ a } @ y: y"),
         ("let §x = 1; y = 2; in x", "error: `y` is defined there already"),
         ("let §x = 1; in y: x", "error: another `y` is nearer to a use: it would be meant instead"),
@@ -180,6 +190,15 @@ fn definitions_are_renamed() {
     assert!(renamed("let §x = 1; in map", "map").starts_with("error: `map` is used"));
 }
 
+#[test]
+fn bytes_that_are_no_text_are_not_moved() {
+    let text = b"let inherit ({ x = \"\xff\"; }) x; in x";
+    let parsed = parse_tree(text, ParseOptions::default());
+    let resolution = Resolution::of(parsed.tree());
+    let refused = rename(parsed.tree(), &resolution, 0, "y");
+    assert_eq!(refused, Err(RenameError::NotText { name: "x".to_owned(), place: 13..25 }));
+}
+
 fn printed(text: &[u8], directory: &Path) -> Result<String, Vec<&'static str>> {
     let session = Session::new(Settings::new("x86_64-linux"), Arc::new(HostIo::default()));
     let printed = session.eval_expr(text, directory).and_then(|value| session.print(value, true));
@@ -195,23 +214,21 @@ fn shows_names(text: &[u8]) -> bool {
     ["Pos", "toXML", "trace"].iter().any(|word| String::from_utf8_lossy(text).contains(word))
 }
 
-/// Renames what only the text itself names, to a name that is new, and compares the values.
+/// Renames what can be renamed to a name that is new, and compares the values.
 fn check_renaming(text: &[u8], directory: &Path) {
     let parsed = parse_tree(text, ParseOptions::default());
     if !parsed.diagnostics().is_empty() || shows_names(text) {
         return;
     }
     let resolution = Resolution::of(parsed.tree());
-    let own = [DefinitionKind::Let, DefinitionKind::Argument, DefinitionKind::Whole];
     let before = printed(text, directory);
-    let all = resolution.definitions().iter().enumerate();
-    let renamable = all.filter(|(_, found)| own.contains(&found.kind) && found.name != "body");
+    let numbers = 0..resolution.definitions().len();
+    let all_edits = numbers.filter_map(|number| match rename(parsed.tree(), &resolution, number, "fresh_name") {
+        Err(RenameError::Operator(_) | RenameError::Interface(_)) => None,
+        edits => Some(edits.expect("the name is new")),
+    });
     // Evaluating a case for each of very many would take long.
-    for (number, _) in renamable.take(MOST_RENAMED) {
-        let edits = match rename(parsed.tree(), &resolution, number, "fresh_name") {
-            Err(RenameError::Operator(_)) => continue,
-            edits => edits.expect("the name is new"),
-        };
+    for edits in all_edits.take(MOST_RENAMED) {
         let renamed = apply(text, &edits);
         assert_eq!(printed(&renamed, directory), before, "{}", String::from_utf8_lossy(&renamed));
     }

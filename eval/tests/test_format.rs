@@ -59,3 +59,30 @@ fn files_are_formatted_as_nixfmt_formats_them() {
     assert!(compared > 100, "only {compared} files were compared");
     assert!(wrong.is_empty(), "formatted otherwise: {wrong:?}");
 }
+
+#[test]
+fn long_texts_are_formatted() {
+    const PARTS: usize = 20_000;
+    let repeated = |before: &str, part: &str, after: &str| [before, &part.repeat(PARTS), after].concat();
+    // As many arguments as fit stay on the line of the function.
+    let call = repeated("f x", " x", "");
+    let on_line = (100 - "f".len()) / " x".len();
+    let expected = ["f", &" x".repeat(on_line), &"\n  x".repeat(PARTS + 1 - on_line), "\n"].concat();
+    assert_eq!(formatted(Path::new("call"), call.as_bytes()).as_ref(), Some(&expected));
+    let names: String = (0..PARTS).map(|number| format!("x{number}, ")).collect();
+    for text in [
+        repeated("f", " [ 1 ]", " 1"),
+        repeated("f", " { a = 1; }", ""),
+        repeated("assert f", " x", "; 1"),
+        repeated("\"", "a${b}", "\""),
+        repeated("./a", "/${b}", ""),
+        repeated("", "/* a */ ", "1"),
+        format!("{{ {names}... }}: 1"),
+    ] {
+        let started = std::time::Instant::now();
+        let once = formatted(Path::new("long"), text.as_bytes()).expect("no errors");
+        assert_eq!(formatted(Path::new("long"), once.as_bytes()), Some(once), "{}", &text[..60]);
+        // What costs the square of its length takes far longer.
+        assert!(started.elapsed().as_secs() < 60, "{}: {:?}", &text[..60], started.elapsed());
+    }
+}

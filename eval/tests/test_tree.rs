@@ -60,9 +60,12 @@ fn trees_of_beginnings_of_files_are_lossless() {
     }
 }
 
+fn shape(text: &str) -> String {
+    parse_tree(text.as_bytes(), ParseOptions::default()).tree().to_string()
+}
+
 #[test]
-fn a_tree_has_the_shape_of_the_grammar() {
-    let shape = |text: &str| parse_tree(text.as_bytes(), ParseOptions::default()).tree().to_string();
+fn calls_and_strings_have_the_shape_of_the_grammar() {
     assert_eq!(
         shape("f /* x */ \"a${b}\""),
         r##"Root@0..17
@@ -83,6 +86,10 @@ fn a_tree_has_the_shape_of_the_grammar() {
       Quote@16..17 "\""
 "##
     );
+}
+
+#[test]
+fn functions_and_selections_have_the_shape_of_the_grammar() {
     assert_eq!(
         shape("{ a ? 1, ... }@b: -a.b or c # end"),
         r##"Root@0..33

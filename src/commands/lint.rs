@@ -10,6 +10,7 @@ use eval::lint::{Finding, fix, lint};
 use eval::syntax::{ParseOptions, Parsed, parse_named};
 use eval::{Diagnostic, RenderOptions, Severity, Span, render};
 use serde_json::{Value, json};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,8 +20,8 @@ use std::process::ExitCode;
 /// `# larder-lint: allow-file(L0001)` in the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, and directories with them
-    #[arg(value_name = "PATH", default_value = ".")]
+    /// Files, directories with them, or `-`: standard input
+    #[arg(value_name = "PATH|-", default_value = ".")]
     paths: Vec<PathBuf>,
     /// Put right what can be put right without changing a value
     #[arg(long)]
@@ -45,17 +46,35 @@ struct Report {
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     known(&args.allow)?;
-    let files = rewrite::nix_files(&args.paths)?;
     let mut report = Report::default();
-    for file in &files {
-        report.file(file, args)?;
-    }
+    let files = if args.paths.iter().any(|path| path.as_os_str() == "-") {
+        report.text("<stdin>", &standard_input(args)?, args)?;
+        1
+    } else {
+        let files = rewrite::nix_files(&args.paths)?;
+        files.iter().try_for_each(|file| report.file(file, args))?;
+        files.len()
+    };
     if args.json {
         output::json("lint", json!({ "findings": report.json, "fixed": report.fixed }))?;
     } else if !context.quiet {
-        output::error(&report.summary(files.len()));
+        output::error(&report.summary(files));
     }
     Ok(if report.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn standard_input(args: &Args) -> Result<Vec<u8>, CliError> {
+    if args.paths.len() > 1 {
+        return Err(CliError::usage("`-` stands alone"));
+    }
+    if args.fix {
+        return Err(CliError::usage("`--fix` writes files, and `-` is none").hint("name the file"));
+    }
+    let mut text = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
+    Ok(text)
 }
 
 fn known(codes: &[String]) -> Result<(), CliError> {
@@ -80,8 +99,12 @@ impl Report {
             }
         }
         let name = path.display().to_string();
-        let name = name.strip_prefix("./").unwrap_or(&name);
-        let parsed = parse_named(name, &text, ParseOptions::default());
+        self.text(name.strip_prefix("./").unwrap_or(&name), &text, args)
+    }
+
+    /// Tells what is found in a text that is shown under a name.
+    fn text(&mut self, name: &str, text: &[u8], args: &Args) -> Result<(), CliError> {
+        let parsed = parse_named(name, text, ParseOptions::default());
         for diagnostic in parsed.diagnostics() {
             self.tell(name, &parsed, diagnostic, false, args)?;
         }

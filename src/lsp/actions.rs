@@ -15,6 +15,7 @@ pub(super) fn actions(documents: &Documents, uri: &str, range: &Range<usize>, ki
     let Some(document) = documents.get(uri) else { return Value::Null };
     let file = &document.file;
     let wished = |kind: &str| kinds.is_empty() || kinds.iter().any(|wished| kind.starts_with(wished));
+    let lines = documents.lines(file);
     let mut actions = Vec::new();
     if wished("quickfix") {
         let findings = lint(&file.parsed, &file.resolution);
@@ -25,7 +26,7 @@ pub(super) fn actions(documents: &Documents, uri: &str, range: &Range<usize>, ki
                 "title": fix.title,
                 "kind": "quickfix",
                 "isPreferred": fix.safe,
-                "edit": workspace_edit(documents, uri, file, &fix.edits),
+                "edit": workspace_edit(&lines, uri, &fix.edits),
             }))
         }));
     }
@@ -37,7 +38,7 @@ pub(super) fn actions(documents: &Documents, uri: &str, range: &Range<usize>, ki
             actions.push(json!({
                 "title": "Put right all that changes no value",
                 "kind": FIX_ALL,
-                "edit": workspace_edit(documents, uri, file, &[edit]),
+                "edit": workspace_edit(&lines, uri, &[edit]),
             }));
         }
     }

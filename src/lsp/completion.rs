@@ -131,7 +131,7 @@ fn in_path(documents: &Documents, file: &Arc<File>, path: AttrPath<'_>, name: El
     let before: Option<Vec<_>> = path
         .names()
         .take_while(|element| *element != name)
-        .map(|element| Some(static_name(element)?.to_owned()))
+        .map(|element| Some(static_name(element)?.into_owned()))
         .collect();
     let Some(before) = before else { return };
     let subject = Select::cast(owner).and_then(Select::subject).or_else(|| HasAttr::cast(owner)?.subject());
@@ -204,7 +204,7 @@ fn arguments(documents: &Documents, file: &Arc<File>, binding: Element<'_>, item
     for formal in pattern.formals() {
         let default = if formal.default().is_some() { "optional argument" } else { "argument" };
         if let Some(name) = formal.name().and_then(static_name) {
-            items.add(name, kind::FIELD, default);
+            items.add(&name, kind::FIELD, default);
         }
     }
 }

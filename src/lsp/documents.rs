@@ -77,9 +77,10 @@ impl Documents {
         Lines::new(file.text(), self.encoding)
     }
 
-    /// A place in a file, for the editor.
-    pub(super) fn location(&self, file: &File, range: &Range<usize>) -> Value {
-        json!({ "uri": self.uri_of(file), "range": self.lines(file).range_of(range) })
+    /// Places in a file, for the editor.
+    pub(super) fn locations<'r>(&self, file: &File, ranges: impl IntoIterator<Item = &'r Range<usize>>) -> Vec<Value> {
+        let (uri, lines) = (self.uri_of(file), self.lines(file));
+        ranges.into_iter().map(|range| json!({ "uri": uri, "range": lines.range_of(range) })).collect()
     }
 
     /// How the editor calls a file.

@@ -54,7 +54,7 @@ fn name(documents: &Documents, file: &Arc<File>, name: Element<'_>) -> Option<Fo
         return match inherit.source() {
             Some(source) => {
                 let values = Values::new(documents).of(&place(file, source));
-                Some(Found::Attribute(values, vec![static_name(name)?.to_owned()]))
+                Some(Found::Attribute(values, vec![static_name(name)?.into_owned()]))
             }
             None => use_of(file, name),
         };
@@ -75,7 +75,7 @@ fn in_path(documents: &Documents, file: &Arc<File>, path: AttrPath<'_>, name: El
     let subject = Select::cast(owner).and_then(Select::subject).or_else(|| HasAttr::cast(owner)?.subject())?;
     let mut names = Vec::new();
     for before in path.names() {
-        names.push(static_name(before)?.to_owned());
+        names.push(static_name(before)?.into_owned());
         if before == name {
             break;
         }

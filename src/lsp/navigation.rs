@@ -11,7 +11,8 @@ use std::sync::Arc;
 pub(super) fn definition(documents: &Documents, file: &Arc<File>, offset: usize) -> Value {
     let Some((found, _)) = find(documents, file, offset) else { return Value::Null };
     let places = places(documents, file, &found);
-    places.iter().map(|(file, range)| documents.location(file, range)).collect()
+    let by_file = places.chunk_by(|(file, _), (next, _)| Arc::ptr_eq(file, next));
+    by_file.flat_map(|places| documents.locations(&places[0].0, places.iter().map(|(_, range)| range))).collect()
 }
 
 /// The definition that a name at an offset means: by its number.
@@ -42,8 +43,7 @@ fn occurrences(file: &File, definition: usize, with_definition: bool) -> Vec<Ran
 
 pub(super) fn references(documents: &Documents, file: &Arc<File>, offset: usize, with_definition: bool) -> Value {
     let Some((definition, _)) = definition_of(documents, file, offset) else { return Value::Null };
-    let all = occurrences(file, definition, with_definition);
-    all.iter().map(|range| documents.location(file, range)).collect()
+    documents.locations(file, &occurrences(file, definition, with_definition)).into()
 }
 
 pub(super) fn highlights(documents: &Documents, file: &Arc<File>, offset: usize) -> Value {

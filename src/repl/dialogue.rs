@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
-use eval::interactive::{Completion, Input, are_bindings, classify};
+use eval::interactive::{Completion, Growing, Input, are_bindings, classify};
 use eval::{Failure, Layout, Origin, Value, Variables};
 use std::path::PathBuf;
 use std::process::Command as Process;
@@ -60,8 +60,8 @@ impl<'c> Dialogue<'c> {
         })
     }
 
-    /// Whether an input goes on in the next line.
-    pub(super) fn wants_more(&self, input: &str) -> bool {
+    /// Whether an input goes on in the next line. What it grew from is known already.
+    pub(super) fn wants_more(&self, growing: &mut Growing, input: &str) -> bool {
         let text = match input.trim_start().strip_prefix(':') {
             None => input,
             Some(line) => match command::parse(line) {
@@ -69,7 +69,7 @@ impl<'c> Dialogue<'c> {
                 _ => return false,
             },
         };
-        classify(&self.evaluation.session, text.as_bytes()) == Input::Incomplete
+        growing.wants_more(&self.evaluation.session, text.as_bytes())
     }
 
     /// Does what an input says. Ctrl-C ends it, not the dialogue.

@@ -95,7 +95,7 @@ impl Collector {
         let Some(text) = static_name(name) else { return };
         let inherited = element.kind() == Kind::Inherit;
         let (number, places) = (self.definitions.len(), vec![name.range()]);
-        let name = text.to_owned();
+        let name = text.into_owned();
         self.definitions.push(Definition { name, kind, places, element: element.number(), inherited, scope });
         self.scopes[scope].definitions.push(number);
     }
@@ -111,10 +111,10 @@ impl Collector {
             }
             let first = Binding::cast(entry).and_then(Binding::path).and_then(|path| path.names().next());
             let Some((name, text)) = first.and_then(|name| Some((name, static_name(name)?))) else { continue };
-            match known.get(text) {
+            match known.get(&*text) {
                 Some(&definition) => self.definitions[definition].places.push(name.range()),
                 None => {
-                    known.insert(text.to_owned(), self.definitions.len());
+                    known.insert(text.into_owned(), self.definitions.len());
                     self.define(scope, name, entry, kind);
                 }
             }
@@ -140,7 +140,7 @@ impl Collector {
 
     fn add_use(&mut self, element: Element<'_>, scope: u32, inherited: bool) {
         let Some(name) = static_name(element) else { return };
-        let (name, range, element) = (name.to_owned(), element.range(), element.number());
+        let (name, range, element) = (name.into_owned(), element.range(), element.number());
         let scope = scope as usize;
         self.uses.push(Use { name, range, element, inherited, scope, target: Target::Undefined });
     }

@@ -4,8 +4,9 @@
 //! becomes `x = y;`.
 
 use super::names::is_variable_name;
-use super::{Definition, Resolution, Target, Use};
+use super::{Definition, DefinitionKind, Resolution, Target, Use};
 use crate::lint::{Edit, apply};
+use crate::symbol::is_operator;
 use crate::syntax::Kind;
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::typed::Inherit;
@@ -21,6 +22,17 @@ pub enum RenameError {
     /// An operator stands for the old or the new name.
     #[error("`{0}` is what an operator means where it is defined")]
     Operator(String),
+    /// Others may use the name: callers name the arguments of a pattern, selections the attributes of a set.
+    #[error("`{0}` is known outside of this text, where it would keep its name")]
+    Interface(String),
+    /// Bytes that are not UTF-8 would have to be written elsewhere.
+    #[error("what `{name}` is inherited from is not UTF-8")]
+    NotText {
+        /// The old name.
+        name: String,
+        /// What it is inherited from.
+        place: Range<usize>,
+    },
     /// The new name is defined beside the old one.
     #[error("`{name}` is defined there already")]
     Exists {
@@ -47,13 +59,29 @@ pub enum RenameError {
     },
 }
 
-/// Names that operators and search paths stand for: `-`, `*`, `/`, the comparisons, `<x>`.
-pub(crate) const OPERATOR_NAMES: [&str; 6] = ["__sub", "__mul", "__div", "__lessThan", "__findFile", "__nixPath"];
+/// Whether a definition can be renamed, to a name that is free.
+///
+/// # Errors
+/// When an operator means it, or not all of its uses are known.
+pub fn renamable(tree: &Tree, resolution: &Resolution, definition: usize) -> Result<(), RenameError> {
+    let found = &resolution.definitions()[definition];
+    if is_operator(&found.name) {
+        return Err(RenameError::Operator(found.name.clone()));
+    }
+    // In the old form of `let`, `body` is what it gives.
+    let opener = tree.nth(resolution.scopes()[found.scope].element).kind();
+    let is_known = match found.kind {
+        DefinitionKind::Let => opener != Kind::LetBody || found.name != "body",
+        DefinitionKind::Argument | DefinitionKind::Whole => true,
+        DefinitionKind::Formal | DefinitionKind::Attribute => false,
+    };
+    if is_known { Ok(()) } else { Err(RenameError::Interface(found.name.clone())) }
+}
 
 /// The edits that rename a definition.
 ///
 /// # Errors
-/// When the new name is none, or some name would mean something else afterwards.
+/// When the new name is none, not all uses of the old one are known, or some name would mean something else afterwards.
 pub fn rename(tree: &Tree, resolution: &Resolution, definition: usize, new: &str) -> Result<Vec<Edit>, RenameError> {
     let old = &resolution.definitions()[definition];
     if !is_variable_name(new) {
@@ -62,8 +90,9 @@ pub fn rename(tree: &Tree, resolution: &Resolution, definition: usize, new: &str
     if old.name == new {
         return Ok(Vec::new());
     }
-    if let Some(name) = [old.name.as_str(), new].into_iter().find(|name| OPERATOR_NAMES.contains(name)) {
-        return Err(RenameError::Operator(name.to_owned()));
+    renamable(tree, resolution, definition)?;
+    if is_operator(new) {
+        return Err(RenameError::Operator(new.to_owned()));
     }
     check(tree, resolution, definition, new)?;
     let mut inherits = Inherits::default();
@@ -79,7 +108,7 @@ pub fn rename(tree: &Tree, resolution: &Resolution, definition: usize, new: &str
     let own = tree.nth(old.element);
     if own.kind() == Kind::Inherit {
         // `inherit x;` in a `let` becomes `y = x;`, `inherit (e) x;` becomes `y = e.x;`.
-        inherits.take(own, old.places[0].clone(), new, &value_of(own, &old.name, &edits));
+        inherits.take(own, old.places[0].clone(), new, &value_of(own, &old.name, &edits)?);
         let own = inherits.edits(tree);
         // An `e` that goes away needs no edits.
         edits.retain(|edit| {
@@ -127,14 +156,15 @@ fn check(tree: &Tree, resolution: &Resolution, definition: usize, new: &str) -> 
 }
 
 /// The value that an `inherit` gives a name, when these edits of the text are made.
-fn value_of(inherit: Element<'_>, name: &str, edits: &[Edit]) -> String {
-    let Some(source) = Inherit::cast(inherit).and_then(Inherit::source) else { return name.to_owned() };
+fn value_of(inherit: Element<'_>, name: &str, edits: &[Edit]) -> Result<String, RenameError> {
+    let Some(source) = Inherit::cast(inherit).and_then(Inherit::source) else { return Ok(name.to_owned()) };
     let range = source.range();
     let within = edits.iter().filter(|edit| range.start <= edit.range.start && edit.range.end <= range.end);
     let moved = |edit: &Edit| replace(edit.range.start - range.start..edit.range.end - range.start, &edit.text);
     let edited = apply(source.text(), &within.map(moved).collect::<Vec<_>>());
-    let text = String::from_utf8_lossy(&edited);
-    if source.kind() == Kind::Variable { format!("{text}.{name}") } else { format!("({text}).{name}") }
+    let text =
+        String::from_utf8(edited).map_err(|_| RenameError::NotText { name: name.to_owned(), place: range.clone() })?;
+    Ok(if source.kind() == Kind::Variable { format!("{text}.{name}") } else { format!("({text}).{name}") })
 }
 
 /// Names that leave their `inherit`s, with the bindings that come in their place.

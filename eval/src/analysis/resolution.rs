@@ -114,6 +114,8 @@ pub struct Resolution {
     scope_of: Vec<u32>,
     /// The definitions of every name, by scope.
     by_name: FxHashMap<String, Vec<usize>>,
+    /// For every definition, the innermost one of the same name around it.
+    around: Vec<Option<usize>>,
 }
 
 impl Resolution {
@@ -121,9 +123,13 @@ impl Resolution {
     #[must_use]
     pub fn of(tree: &Tree) -> Self {
         let Collector { scopes, definitions, uses, scope_of, .. } = Collector::collect(tree);
-        let mut resolution = Self { scopes, definitions, uses: Vec::new(), scope_of, by_name: FxHashMap::default() };
+        let (by_name, around) = (FxHashMap::default(), Vec::new());
+        let mut resolution = Self { scopes, definitions, uses: Vec::new(), scope_of, by_name, around };
         for (number, definition) in resolution.definitions.iter().enumerate() {
-            resolution.by_name.entry(definition.name.clone()).or_default().push(number);
+            let known = resolution.by_name.entry(definition.name.clone()).or_default();
+            let before = known.last().copied();
+            known.push(number);
+            resolution.around.push(resolution.innermost(before, definition.scope));
         }
         resolution.uses = uses
             .into_iter()
@@ -152,7 +158,14 @@ impl Resolution {
         let known = self.by_name.get(name)?;
         // Scopes around this one have lower numbers, inner ones higher than outer ones.
         let before = known.partition_point(|&definition| self.definitions[definition].scope <= scope);
-        known[..before].iter().rev().copied().find(|&found| self.contains(self.definitions[found].scope, scope))
+        self.innermost(known[..before].last().copied(), scope)
+    }
+
+    /// The innermost definition around a scope, of a name whose last definition before it is known: what contains the
+    /// scope contains that, too, or is it.
+    fn innermost(&self, last: Option<usize>, scope: usize) -> Option<usize> {
+        let mut outwards = std::iter::successors(last, |&definition| self.around[definition]);
+        outwards.find(|&definition| self.contains(self.definitions[definition].scope, scope))
     }
 
     /// Whether a scope is, or lies within, another one.

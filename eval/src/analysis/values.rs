@@ -202,7 +202,7 @@ impl<'a> Values<'a> {
         let mut values = self.of(&place.at(subject));
         for name in path.names() {
             let Some(name) = static_name(name) else { return Vec::new() };
-            values = values.iter().flat_map(|value| self.select(value, name)).collect();
+            values = values.iter().flat_map(|value| self.select(value, &name)).collect();
         }
         if let Some(default) = select.default() {
             values.extend(self.of(&place.at(default)));
@@ -315,12 +315,12 @@ impl<'a> Values<'a> {
 fn attribute_of(set: &Place, binding: Binding<'_>, prefix: &[String]) -> Option<Attribute> {
     let mut names = binding.path()?.names();
     for expected in prefix {
-        if static_name(names.next()?) != Some(expected) {
+        if static_name(names.next()?).as_deref() != Some(expected) {
             return None;
         }
     }
     let element = names.next()?;
-    let name = static_name(element)?.to_owned();
+    let name = static_name(element)?.into_owned();
     let bound = if names.next().is_some() {
         let path = prefix.iter().cloned().chain([name.clone()]).collect();
         Bound::Nested(set.clone(), path)
@@ -339,6 +339,6 @@ fn inherited(set: &Place, inherit: Inherit<'_>, attributes: &mut Vec<Attribute>)
             None => Bound::Inherited(set.at(name)),
         };
         let (file, element) = (Arc::clone(&set.file), inherit.0.number());
-        attributes.push(Attribute { name: text.to_owned(), file, range: name.range(), element, bound });
+        attributes.push(Attribute { name: text.into_owned(), file, range: name.range(), element, bound });
     }
 }

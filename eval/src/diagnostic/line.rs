@@ -7,10 +7,14 @@ use unicode_width::UnicodeWidthChar;
 const MAX_WIDTH: usize = 140;
 /// How many columns are kept before what matters in a line that is cut.
 const MARGIN: usize = 40;
-/// How many bytes around what matters are looked at.
-const MAX_BYTES: usize = 1 << 14;
-const TAB: &str = "    ";
-const CUT: &str = "…";
+/// How many bytes around what matters are looked at: more than are shown, unless most of them take no column.
+const MAX_BYTES: usize = 1 << 10;
+/// How many columns a tab takes.
+const TAB: usize = 4;
+const CUT: char = '…';
+
+/// A character that is shown, and its column.
+type Cell = (usize, char);
 
 /// A line, ready to be shown.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ impl ShownLine {
         if width > MAX_WIDTH || first > 0 || last < line.len() {
             shown.cut(&mut cells, width, from, to, last < line.len());
         }
-        shown.text = cells.into_iter().map(|(_, text)| text).collect();
+        shown.text = cells.into_iter().map(|(_, character)| character).collect();
         shown.text.truncate(shown.text.trim_end().len());
         shown
     }
@@ -46,19 +50,22 @@ impl ShownLine {
     }
 
     /// Fills in the columns and gives what is shown with the column where it starts.
-    fn cells(&mut self, bytes: &[u8]) -> Vec<(usize, String)> {
-        let mut cells = Vec::new();
+    fn cells(&mut self, bytes: &[u8]) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(bytes.len());
         let mut column = 0;
         for chunk in bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
-                let (text, width) = cell(character);
+                let (shown, width) = cell(character);
                 self.columns.extend(std::iter::repeat_n(column, character.len_utf8()));
-                cells.push((column, text));
+                match character {
+                    '\t' => cells.extend((column..column + width).map(|column| (column, shown))),
+                    _ => cells.push((column, shown)),
+                }
                 column += width;
             }
             if !chunk.invalid().is_empty() {
                 self.columns.extend(std::iter::repeat_n(column, chunk.invalid().len()));
-                cells.push((column, char::REPLACEMENT_CHARACTER.to_string()));
+                cells.push((column, char::REPLACEMENT_CHARACTER));
                 column += 1;
             }
         }
@@ -67,17 +74,17 @@ impl ShownLine {
     }
 
     /// Keeps the columns around what matters.
-    fn cut(&mut self, cells: &mut Vec<(usize, String)>, width: usize, from: usize, to: usize, more: bool) {
+    fn cut(&mut self, cells: &mut Vec<Cell>, width: usize, from: usize, to: usize, more: bool) {
         let (from, to) = (self.column(from), self.column(to));
         let start = if to < MAX_WIDTH && self.first == 0 { 0 } else { from.saturating_sub(MARGIN) };
         let end = start + MAX_WIDTH;
         cells.retain(|(column, _)| (start..end).contains(column));
         let skipped = if start > 0 || self.first > 0 { 1 } else { 0 };
         if skipped > 0 {
-            cells.insert(0, (start, CUT.to_owned()));
+            cells.insert(0, (start, CUT));
         }
         if width > end || more {
-            cells.push((end, CUT.to_owned()));
+            cells.push((end, CUT));
         }
         for column in &mut self.columns {
             *column = (*column).clamp(start, end) - start + skipped;
@@ -91,14 +98,11 @@ pub(super) fn is_deceptive(character: char) -> bool {
 }
 
 /// What stands for a character, and how wide it is.
-fn cell(character: char) -> (String, usize) {
+fn cell(character: char) -> (char, usize) {
     match character {
-        '\t' => (TAB.to_owned(), TAB.len()),
-        character if is_deceptive(character) => (char::REPLACEMENT_CHARACTER.to_string(), 1),
-        character => match character.width() {
-            Some(width) => (character.to_string(), width),
-            None => (char::REPLACEMENT_CHARACTER.to_string(), 1),
-        },
+        '\t' => (' ', TAB),
+        character if is_deceptive(character) => (char::REPLACEMENT_CHARACTER, 1),
+        character => character.width().map_or((char::REPLACEMENT_CHARACTER, 1), |width| (character, width)),
     }
 }
 

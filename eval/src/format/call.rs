@@ -1,7 +1,7 @@
 //! Calls: on one line if they fit; with the last argument broken where that is enough; else an argument on each line.
 
 use super::comments::{Trivium, print_leading};
-use super::doc::{BREAK, Doc, HARD, LINE, SPACE, first_group, group, transparent, unbroken};
+use super::doc::{BREAK, Doc, HARD, LINE, SPACE, chain, first_group, group, transparent, unbroken};
 use super::expression::{brackets, first_token, is_term};
 use super::{Docs, Formatter};
 use crate::syntax::Kind;
@@ -57,26 +57,20 @@ impl<'t> Formatter<'t> {
     fn apply(&mut self, pre: Docs, function: Docs, arguments: &[Element<'t>], simple: bool, in_paren: bool) -> Doc {
         let Some((&last, inner)) = arguments.split_last() else { return group(function) };
         let lists = inner.last().is_some_and(|before| before.kind() == Kind::List) && last.kind() == Kind::List;
-        let mut chain = transparent(function);
-        let mut rest = inner;
-        while let [argument, after @ ..] = rest {
-            let is_list = |argument: &Element<'t>| argument.kind() == Kind::List;
-            let lists_behind = rest.iter().take_while(|argument| is_list(argument)).count();
-            let pairs = if lists && lists_behind == rest.len() { lists_behind - 1 } else { lists_behind };
-            if pairs > 0 && pairs % 2 == 0 {
-                let pair = self.nested(|formatter| formatter.list_pair(*argument, after[0]));
-                chain = transparent(vec![chain, pair]);
-                rest = &after[1..];
-                continue;
-            }
-            let two_lists = lists && after.is_empty();
-            let argument = self.nested(|formatter| formatter.inner_argument(*argument, two_lists));
-            chain = transparent(vec![chain, SPACE, argument]);
-            rest = after;
+        let mut links = vec![transparent(function)];
+        let runs = runs_of_lists(inner);
+        let mut at = 0;
+        while at < inner.len() {
+            let pairs = if lists && at + runs[at] == inner.len() { runs[at] - 1 } else { runs[at] };
+            let taken = if pairs > 0 && pairs % 2 == 0 { 2 } else { 1 };
+            let last_of_lists = lists && at + 1 == inner.len();
+            let link = self.nested(|formatter| formatter.link(&inner[at..at + taken], last_of_lists));
+            links.push(transparent(link));
+            at += taken;
         }
         let last = self.nested(|formatter| formatter.last_argument(last, lists));
         let mut docs = pre;
-        docs.push(chain);
+        docs.push(chain(links));
         if simple && let Some(mut flat) = unbroken(&super::doc::normalise(docs.clone()), None) {
             flat.extend([HARD, last]);
             return group(flat);
@@ -86,6 +80,15 @@ impl<'t> Formatter<'t> {
             docs.push(BREAK);
         }
         group(docs)
+    }
+
+    /// An argument with the space before it, or two lists, which are broken together.
+    fn link(&mut self, arguments: &[Element<'t>], two_lists: bool) -> Docs {
+        match *arguments {
+            [first, second] => vec![self.list_pair(first, second)],
+            [argument] => vec![SPACE, self.inner_argument(argument, two_lists)],
+            _ => Docs::new(),
+        }
     }
 
     /// Whether a list has few and simple items, so that it may stay on one line before other arguments.
@@ -198,4 +201,15 @@ impl<'t> Formatter<'t> {
     fn is_uncommented(&self, expr: Element<'t>) -> bool {
         expr.tokens().filter(|token| !token.kind().is_trivia()).all(|token| self.comments.is_alone(token))
     }
+}
+
+/// For each argument, of how many lists it is the first.
+fn runs_of_lists(arguments: &[Element<'_>]) -> Vec<usize> {
+    let mut runs = vec![0; arguments.len()];
+    let mut run = 0;
+    for (at, argument) in arguments.iter().enumerate().rev() {
+        run = if argument.kind() == Kind::List { run + 1 } else { 0 };
+        runs[at] = run;
+    }
+    runs
 }

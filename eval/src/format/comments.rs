@@ -226,7 +226,7 @@ fn trivium(comment: Element<'_>) -> Option<Trivium> {
     let text = comment.text();
     let is_doc = text.starts_with(b"/**") && text != b"/**/";
     let (open, inner) = if is_doc { ("/**", &text[3..text.len() - 2]) } else { ("/*", &text[2..text.len() - 2]) };
-    let lines = even_lines(inner, column(comment));
+    let lines = even_lines(inner, || column(comment));
     match lines.as_slice() {
         [] => None,
         [line] if !is_doc => Some(Trivium::Line([b"# ", line.as_slice()].concat())),
@@ -235,11 +235,13 @@ fn trivium(comment: Element<'_>) -> Option<Trivium> {
 }
 
 /// The lines of a block comment, with what indents all of them taken away.
-fn even_lines(inner: &[u8], column: usize) -> Vec<Vec<u8>> {
+fn even_lines(inner: &[u8], column: impl FnOnce() -> usize) -> Vec<Vec<u8>> {
     let mut lines: Vec<Vec<u8>> =
         inner.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end().to_vec()).collect();
     lines[0] = lines[0].trim_ascii_start().to_vec();
-    drop_stars(&mut lines, column);
+    if lines.len() > 1 {
+        drop_stars(&mut lines, column());
+    }
     let indentation = |line: &Vec<u8>| line.iter().take_while(|&&byte| byte == b' ').count();
     let common = lines.iter().skip(1).filter(|line| !line.is_empty()).map(indentation).min().unwrap_or(0);
     for line in lines.iter_mut().skip(1) {

@@ -83,6 +83,9 @@ pub(super) enum Group {
     First,
     /// As if its content stood in the group around, in the search for [`Group::First`].
     Transparent,
+    /// Groups of which as many as fit stay on the line, and each of the others begins as it does in a broken group. In the
+    /// search for [`Group::First`] as [`Group::Transparent`].
+    Chain,
 }
 
 /// A group.
@@ -98,6 +101,11 @@ pub(super) fn first_group(docs: Vec<Doc>) -> Doc {
 /// A group that does not hide the groups in it.
 pub(super) fn transparent(docs: Vec<Doc>) -> Doc {
     Doc::Group(Group::Transparent, docs)
+}
+
+/// A group of links, of which those that do not fit on the line are broken.
+pub(super) fn chain(links: Vec<Doc>) -> Doc {
+    Doc::Group(Group::Chain, links)
 }
 
 /// A space that breaks with its group.

@@ -202,15 +202,15 @@ impl<'t> Formatter<'t> {
 
     /// Gives the comments of commas to the arguments beside them.
     fn lift_commas(&mut self, pattern: Pattern<'t>, entries: &[Element<'t>]) {
+        let (_, close) = brackets(pattern.0);
         for comma in pattern.0.elements().filter(|part| part.is(",")) {
-            let before = entries.iter().rev().find(|entry| entry.range().end <= comma.range().start);
-            let next = entries.iter().find(|entry| entry.range().start >= comma.range().end);
-            let (_, close) = brackets(pattern.0);
-            let next = next.map_or(close, |next| first_token(*next));
+            let (before, behind) =
+                entries.split_at(entries.partition_point(|entry| entry.range().end <= comma.range().start));
+            let next = behind.first().map_or(close, |next| first_token(*next));
             let leading = self.comments.take_leading(comma);
             self.comments.lead(next, leading);
             let Some(text) = self.comments.take_trailing(comma) else { continue };
-            let name = before.map(|before| last_token(*before));
+            let name = before.last().map(|before| last_token(*before));
             match name.filter(|name| !self.comments.has_trailing(*name)) {
                 Some(name) => self.comments.trail(name, text),
                 None => self.comments.lead(next, vec![super::comments::Trivium::Line(text)]),

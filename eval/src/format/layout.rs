@@ -137,11 +137,34 @@ impl State {
     }
 
     fn group(&mut self, kind: Group, docs: &[Doc], rest: &Rest<'_>) {
-        if self.on_one_line(docs, rest) || kind != Group::Transparent && self.with_one_part_broken(docs, rest) {
+        if self.on_one_line(docs, rest) {
             return;
+        }
+        match kind {
+            Group::Chain => return self.chain(docs, rest),
+            Group::Plain | Group::First if self.with_one_part_broken(docs, rest) => return,
+            _ => {}
         }
         let docs = self.without_leading_space(docs);
         self.broken(docs, Some(rest));
+    }
+
+    /// Prints as many links as fit on the line, and all spacings broken that stand directly in the others.
+    fn chain(&mut self, links: &[Doc], rest: &Rest<'_>) {
+        let fitting = fitting(WIDTH - self.column as isize, links);
+        self.compact(&links[..fitting]);
+        for (index, link) in links.iter().enumerate().skip(fitting) {
+            // The next link breaks where its own first spacing stands.
+            let after = Rest { docs: links.get(index + 2..).unwrap_or_default(), outer: Some(rest) };
+            let next = match links.get(index + 1) {
+                Some(Doc::Group(_, inner)) => Rest { docs: inner, outer: Some(&after) },
+                _ => Rest { docs: &links[index + 1..], outer: Some(rest) },
+            };
+            match link {
+                Doc::Group(_, inner) => self.broken(inner, Some(&next)),
+                other => self.broken(std::slice::from_ref(other), Some(&next)),
+            }
+        }
     }
 
     /// At the start of a line a soft space has done its work.
@@ -181,15 +204,13 @@ impl State {
     fn with_one_part_broken(&mut self, docs: &[Doc], rest: &Rest<'_>) -> bool {
         let mut flat = Vec::new();
         flatten(docs, &mut flat);
-        let parts: Vec<_> =
-            (0..flat.len()).filter(|&index| matches!(flat[index], Doc::Group(Group::First, _))).collect();
+        let parts: Vec<_> = parts_to_break(&flat, WIDTH - self.column as isize);
         let mark = self.mark();
         for &part in parts.iter().rev() {
-            let before: Vec<Doc> = flat[..part].iter().map(|doc| (*doc).clone()).collect();
-            let behind: Vec<Doc> = flat[part + 1..].iter().map(|doc| (*doc).clone()).collect();
-            let Some(behind) = unbroken(&behind, None) else { continue };
+            let cloned = |docs: &[&Doc]| docs.iter().map(|&doc| doc.clone()).collect::<Vec<Doc>>();
+            let Some(behind) = unbroken(&cloned(&flat[part + 1..]), None) else { continue };
             let Doc::Group(_, inner) = flat[part] else { continue };
-            if self.try_part(&before, inner, &behind, rest) {
+            if self.try_part(&cloned(&flat[..part]), inner, &behind, rest) {
                 return true;
             }
             self.back_to(&mark);
@@ -216,10 +237,40 @@ impl State {
 fn flatten<'a>(docs: &'a [Doc], out: &mut Vec<&'a Doc>) {
     for doc in docs {
         match doc {
-            Doc::Group(Group::Transparent, inner) => flatten(inner, out),
+            Doc::Group(Group::Transparent | Group::Chain, inner) => flatten(inner, out),
             _ => out.push(doc),
         }
     }
+}
+
+/// The parts that may be broken first: those for which what stands before them has room, and what stands behind them
+/// would have it on a line of its own.
+fn parts_to_break(flat: &[&Doc], room: isize) -> Vec<usize> {
+    let take = |room: &mut isize, doc: &Doc| {
+        // Spaces beside each other are one when they are printed.
+        let used = if matches!(doc, Doc::Space(spacing) if !spacing.is_line()) {
+            Some(0)
+        } else {
+            width(*room, std::slice::from_ref(doc))
+        };
+        *room -= used?;
+        Some(())
+    };
+    let (mut before, mut behind) = (room, WIDTH);
+    let fit_before = flat.iter().map_while(|doc| take(&mut before, doc)).count();
+    let fit_behind = flat.iter().rev().map_while(|doc| take(&mut behind, doc)).count();
+    let possible = flat.len().saturating_sub(fit_behind + 1)..flat.len().min(fit_before + 1);
+    possible.filter(|&index| matches!(flat[index], Doc::Group(Group::First, _))).collect()
+}
+
+/// How many links of a chain fit on one line of a width.
+fn fitting(mut room: isize, links: &[Doc]) -> usize {
+    let widths = links.iter().map_while(|link| {
+        room -= width(room, std::slice::from_ref(link))?;
+        Some(matches!(link, Doc::Group(..)))
+    });
+    // What stands between links belongs to the one behind it.
+    widths.enumerate().filter(|(_, is_link)| *is_link).last().map_or(0, |(last, _)| last + 1)
 }
 
 /// Whether a document fits on one line of a width.
@@ -255,7 +306,8 @@ fn width(room: isize, docs: &[Doc]) -> Option<isize> {
     Some(used)
 }
 
-/// The width up to the first place where a line may be broken.
+/// The width up to the first place where a line may be broken, as far as it may matter: nothing fits beside more than a
+/// line.
 fn first_line_width(rest: &Rest<'_>) -> isize {
     let mut total = 0;
     let mut rest = Some(rest);
@@ -268,9 +320,12 @@ fn first_line_width(rest: &Rest<'_>) -> isize {
     total
 }
 
-/// Adds widths up to a break; true when there was one.
+/// Adds widths up to a break; true when there was one, or there is no room left on any line.
 fn add_first_line_width(docs: &[Doc], total: &mut isize) -> bool {
     for doc in docs {
+        if *total > WIDTH {
+            return true;
+        }
         match doc {
             Doc::Text(text) if matches!(text.kind, TextKind::Comment | TextKind::TrailingComment) => {}
             Doc::Text(text) => *total += text.width() as isize,

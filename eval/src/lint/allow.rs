@@ -9,67 +9,60 @@
 
 use super::Finding;
 use crate::syntax::tree::{Element, Tree};
+use rustc_hash::FxHashSet;
 
 /// What a text allows.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
-    /// Codes, with the offset where the line begins on which they are allowed; `None` for all lines.
-    codes: Vec<(String, Option<usize>)>,
+    /// Codes, with the number of the line on which they are allowed; `None` for all lines.
+    codes: FxHashSet<(String, Option<usize>)>,
+    /// The offsets of line ends.
+    ends: Vec<usize>,
 }
 
 impl Allowed {
     pub(super) fn of(tree: &Tree) -> Self {
-        let mut allowed = Self::default();
-        for comment in tree.tokens().filter(|token| token.kind().is_comment()) {
-            allowed.read(comment);
+        let ends = tree.text().iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
+        let mut allowed = Self { ends, ..Self::default() };
+        // Comments on lines of their own are meant for the next line that has anything else.
+        let mut next = allowed.ends.len() + 1;
+        for token in tree.tokens().rev() {
+            let line = allowed.line(token.range().start);
+            if token.kind().is_comment() {
+                let start = line.checked_sub(1).map_or(0, |before| allowed.ends[before] + 1);
+                let is_alone = tree.text()[start..token.range().start].trim_ascii().is_empty();
+                allowed.read(token, if is_alone { next } else { line });
+            } else if !token.kind().is_trivia() {
+                next = line;
+            }
         }
         allowed
     }
 
-    fn read(&mut self, comment: Element<'_>) {
+    /// The number of the line that an offset is in.
+    fn line(&self, offset: usize) -> usize {
+        self.ends.partition_point(|&end| end < offset)
+    }
+
+    fn read(&mut self, comment: Element<'_>, line: usize) {
         let text = String::from_utf8_lossy(comment.text());
         let Some((_, rest)) = text.split_once("larder-lint:") else { return };
         let rest = rest.trim_start();
         let (codes, line) = match (rest.strip_prefix("allow("), rest.strip_prefix("allow-file(")) {
-            (Some(codes), _) => (codes, Some(line_of(comment))),
+            (Some(codes), _) => (codes, Some(line)),
             (_, Some(codes)) => (codes, None),
             _ => return,
         };
         let Some((codes, _)) = codes.split_once(')') else { return };
-        self.codes.extend(codes.split(',').map(|code| (code.trim().to_owned(), line)));
+        self.codes.extend(codes.split(',').map(|code| (code.trim().to_ascii_uppercase(), line)));
     }
 
     /// Whether a finding of the text is to be told.
-    pub(super) fn filter(self, tree: &Tree) -> impl FnMut(&Finding) -> bool {
-        let text = tree.text();
+    pub(super) fn filter(self) -> impl FnMut(&Finding) -> bool {
         move |finding| {
-            if self.codes.is_empty() {
-                return true;
-            }
-            let line = line_start(text, finding.range.start);
-            !self.codes.iter().any(|(code, allowed)| {
-                (code == "all" || code.eq_ignore_ascii_case(finding.code.number()))
-                    && allowed.is_none_or(|allowed| allowed == line)
-            })
+            let line = Some(self.line(finding.range.start));
+            let allows = |code: &str| [line, None].iter().any(|&line| self.codes.contains(&(code.to_owned(), line)));
+            self.codes.is_empty() || !(allows(finding.code.number()) || allows("ALL"))
         }
     }
-}
-
-/// Where the line begins for which a comment is meant.
-fn line_of(comment: Element<'_>) -> usize {
-    let text = comment.tree().text();
-    let start = line_start(text, comment.range().start);
-    if !text[start..comment.range().start].trim_ascii().is_empty() {
-        return start;
-    }
-    // The next line that is no comment itself.
-    let mut next = comment.token_after();
-    while let Some(token) = next.filter(|token| token.kind().is_trivia()) {
-        next = token.token_after();
-    }
-    next.map_or(text.len(), |token| line_start(text, token.range().start))
-}
-
-fn line_start(text: &[u8], offset: usize) -> usize {
-    text[..offset].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1)
 }

@@ -1,6 +1,6 @@
 //! Bindings that can be said shorter.
 
-use super::edit::{has_comment, replace, with_space};
+use super::edit::{has_comment, put, replace, with_space};
 use super::{Finding, Fix, Linter, Rule};
 use crate::analysis::names::{is_variable_name, single_name, static_name};
 use crate::syntax::Kind;
@@ -22,19 +22,21 @@ fn manual_inherit(linter: &mut Linter<'_>, element: Element<'_>) {
     let Some(binding) = Binding::cast(element) else { return };
     let (Some((_, name)), Some(value)) = (single_name(binding), binding.value()) else { return };
     // `__curPos` is no variable: it means the place where it stands.
-    if !is_variable_name(name) || name == "__curPos" {
+    if !is_variable_name(&name) || name == "__curPos" {
         return;
     }
     let inherit = match value.kind() {
-        Kind::Variable if static_name(value) == Some(name) && !is_recursive(element) => format!("inherit {name};"),
-        Kind::Select => match selected(value, name) {
+        Kind::Variable if static_name(value).as_deref() == Some(&*name) && !is_recursive(linter, element) => {
+            format!("inherit {name};")
+        }
+        Kind::Select => match selected(value, &name) {
             Some(subject) => format!("inherit ({}) {name};", String::from_utf8_lossy(subject.text())),
             None => return,
         },
         _ => return,
     };
     let fix = (!has_comment(element, &element.range()))
-        .then(|| Fix::safe(format!("Write `{inherit}`"), vec![replace(element.range(), inherit.clone())]));
+        .then(|| Fix::safe(format!("Write `{inherit}`"), vec![put(element, &inherit)]));
     let message = format!("`{inherit}` says this shorter");
     linter.report(Finding::new(Rule::ManualInherit, element.range(), message).fix(fix));
 }
@@ -43,14 +45,14 @@ fn manual_inherit(linter: &mut Linter<'_>, element: Element<'_>) {
 fn selected<'t>(value: Element<'t>, name: &str) -> Option<Element<'t>> {
     let select = Select::cast(value)?;
     let (subject, mut names) = (select.subject()?, select.path()?.names());
-    let own = names.next().and_then(static_name) == Some(name) && names.next().is_none();
+    let own = names.next().and_then(static_name).as_deref() == Some(name) && names.next().is_none();
     (own && select.default().is_none() && subject.kind() == Kind::Variable).then_some(subject)
 }
 
-/// Whether the bindings beside a binding see each other.
-fn is_recursive(binding: Element<'_>) -> bool {
+/// Whether a binding may see those beside it; what is added to a set sees what that sees.
+fn is_recursive(linter: &Linter<'_>, binding: Element<'_>) -> bool {
     let Some(around) = binding.parent() else { return true };
-    AttrSet::cast(around).is_none_or(AttrSet::is_recursive)
+    AttrSet::cast(around).is_none_or(AttrSet::is_recursive) || linter.parts.may_grow(around)
 }
 
 fn empty_inherit(linter: &mut Linter<'_>, element: Element<'_>) {
@@ -78,22 +80,15 @@ fn names(linter: &mut Linter<'_>, path: Element<'_>) {
     for name in path.children() {
         match name.kind() {
             Kind::String => quoted_name(linter, name),
-            // In bindings that see each other an interpolated name is not a variable, a plain one is.
-            Kind::Interpolation if path.parent().is_none_or(|around| !defines_variable(around)) => {
-                literal_interpolation(linter, name);
-            }
+            Kind::Interpolation => literal_interpolation(linter, name),
             _ => {}
         }
     }
 }
 
-fn defines_variable(around: Element<'_>) -> bool {
-    around.kind() == Kind::Binding && is_recursive(around)
-}
-
 fn quoted_name(linter: &mut Linter<'_>, name: Element<'_>) {
     let Some(text) = static_name(name).filter(|text| is_variable_name(text)) else { return };
-    let fix = Fix::safe(format!("Write `{text}`"), vec![replace(name.range(), text)]);
+    let fix = Fix::safe(format!("Write `{text}`"), vec![put(name, &text)]);
     let message = format!("the name `{text}` needs no quotes");
     linter.report(Finding::new(Rule::QuotedName, name.range(), message).fix(Some(fix)));
 }
@@ -101,9 +96,9 @@ fn quoted_name(linter: &mut Linter<'_>, name: Element<'_>) {
 fn literal_interpolation(linter: &mut Linter<'_>, name: Element<'_>) {
     let inner = Enclosed::cast(name).and_then(Enclosed::inner).filter(|inner| inner.kind() == Kind::String);
     let Some((inner, text)) = inner.and_then(|inner| Some((inner, static_name(inner)?))) else { return };
-    let new = if is_variable_name(text) { text.to_owned() } else { String::from_utf8_lossy(inner.text()).into_owned() };
-    let fix = (!has_comment(name, &name.range()))
-        .then(|| Fix::safe(format!("Write `{new}`"), vec![replace(name.range(), new.clone())]));
+    let new =
+        if is_variable_name(&text) { text.into_owned() } else { String::from_utf8_lossy(inner.text()).into_owned() };
+    let fix = (!has_comment(name, &name.range())).then(|| Fix::safe(format!("Write `{new}`"), vec![put(name, &new)]));
     let message = format!("`{new}` needs no interpolation");
     linter.report(Finding::new(Rule::LiteralInterpolation, name.range(), message).fix(fix));
 }

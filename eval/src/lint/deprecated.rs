@@ -1,6 +1,6 @@
 //! Forms and functions that have better successors.
 
-use super::edit::replace;
+use super::edit::{gap_behind, is_before_or, replace};
 use super::{Finding, Fix, Linter, Rule};
 use crate::syntax::Kind;
 use crate::syntax::tree::Element;
@@ -28,11 +28,12 @@ fn url(linter: &mut Linter<'_>, element: Element<'_>) {
 
 fn let_body(linter: &mut Linter<'_>, element: Element<'_>) {
     let Some(word) = element.token("let") else { return };
-    let edits = vec![replace(word.range(), "(rec"), replace(element.range().end..element.range().end, ").body")];
+    let end = element.range().end;
+    let edits = vec![replace(word.range(), "(rec"), replace(end..end, format!(").body{}", gap_behind(element)))];
     linter.report(
         Finding::new(Rule::LetBody, word.range(), "the form `let { body = …; }` is deprecated")
             .label("write `let … in …`")
-            .fix(Some(Fix::safe("Write `(rec { … }).body`", edits))),
+            .fix((!is_before_or(element)).then(|| Fix::safe("Write `(rec { … }).body`", edits))),
     );
 }
 
@@ -45,7 +46,8 @@ fn builtin_variable(linter: &mut Linter<'_>, element: Element<'_>) {
     let scope = linter.resolution.scope_of(element);
     let free = linter.resolution.resolve("builtins", scope) == crate::analysis::Target::Builtin("builtins");
     // A constant such as `__nixPath` may be what a `<x>` looks for; such names stay.
-    let fix = free.then(|| {
+    // Behind a selection `or` begins a default; behind a variable it is an argument.
+    let fix = (free && !is_before_or(element)).then(|| {
         let new = if name == "builtins" { "builtins".to_owned() } else { format!("builtins.{name}") };
         Fix::safe(format!("Write `{new}`"), vec![replace(element.range(), new)])
     });

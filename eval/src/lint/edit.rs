@@ -3,7 +3,7 @@
 use super::{Finding, lint};
 use crate::analysis::Resolution;
 use crate::syntax::tree::Element;
-use crate::syntax::{ParseOptions, parse_tree};
+use crate::syntax::{ParseOptions, is_name_byte, is_path_byte, parse_tree};
 use std::ops::Range;
 
 /// Text that takes the place of a range.
@@ -41,6 +41,35 @@ impl Fix {
 /// A replacement.
 pub(super) fn replace(range: Range<usize>, text: impl Into<String>) -> Edit {
     Edit { range, text: text.into() }
+}
+
+/// Text in the place of an element, apart from what stands beside it: what begins or ends as a name does is one token
+/// with more of a name, and what ends so begins a path or URI: `a."b"-1`, `a."b"/c`, `let"a"=1;`.
+pub(super) fn put(element: Element<'_>, text: &str) -> Edit {
+    let before = element.tree().text()[..element.range().start].last();
+    let begins = text.bytes().next().is_some_and(is_name_byte);
+    let left = if begins && before.is_some_and(|&byte| is_name_byte(byte)) { " " } else { "" };
+    let right = if text.bytes().last().is_some_and(is_name_byte) { gap_behind(element) } else { "" };
+    replace(element.range(), format!("{left}{text}{right}"))
+}
+
+/// What keeps a name at the end of an element apart from what follows.
+pub(super) fn gap_behind(element: Element<'_>) -> &'static str {
+    let selects = || element.token_after().is_some_and(|token| token.is("."));
+    match element.tree().text().get(element.range().end) {
+        Some(b'.') if selects() => "",
+        Some(&byte) if is_name_byte(byte) || is_path_byte(byte) || byte == b'/' => " ",
+        _ => "",
+    }
+}
+
+/// `(f) or` is a call in which `or` is a name; `f or` is an old form of it that is best left alone.
+pub(super) fn is_before_or(element: Element<'_>) -> bool {
+    let mut next = element.token_after();
+    while let Some(token) = next.filter(|token| token.kind().is_trivia()) {
+        next = token.token_after();
+    }
+    next.is_some_and(|token| token.text() == b"or")
 }
 
 /// Whether there is a comment in a range of the text of an element's tree.

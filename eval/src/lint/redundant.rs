@@ -1,11 +1,12 @@
 //! What can be left out.
 
-use super::edit::{has_comment, replace};
+use super::edit::{has_comment, is_before_or, replace};
 use super::{Edit, Finding, Fix, Linter, Rule};
 use crate::analysis::{ScopeKind, Target};
+use crate::symbol::is_operator;
 use crate::syntax::Kind;
 use crate::syntax::tree::Element;
-use crate::syntax::typed::{Binary, Binding, Call, Enclosed, If, With};
+use crate::syntax::typed::{Binary, Call, Enclosed, If, Select, With};
 
 pub(super) fn check(linter: &mut Linter<'_>, element: Element<'_>) {
     match element.kind() {
@@ -54,11 +55,8 @@ fn unused_rec(linter: &mut Linter<'_>, element: Element<'_>, scope: usize) {
     let resolution = linter.resolution;
     let names =
         resolution.scopes()[scope].definitions.iter().map(|&number| resolution.definitions()[number].name.as_str());
-    // It has a meaning in recursive sets only.
-    if names.into_iter().any(|name| name == "__overrides") {
-        return;
-    }
-    if is_extended(element) {
+    // `__overrides` has a meaning in recursive sets only; operators use names that are not written.
+    if names.into_iter().any(|name| name == "__overrides" || is_operator(name)) || linter.parts.may_grow(element) {
         return;
     }
     let Some(word) = element.token("rec") else { return };
@@ -68,20 +66,6 @@ fn unused_rec(linter: &mut Linter<'_>, element: Element<'_>, scope: usize) {
         Finding::new(Rule::UnusedRec, word.range(), "this `rec` has no effect: no attribute refers to another one")
             .fix(Some(Fix::safe("Remove `rec`", vec![replace(range, "")]))),
     );
-}
-
-/// Whether another binding adds to this set: in `a = rec { b = 1; }; a.c = b;` the second `b` is that of the set.
-fn is_extended(set: Element<'_>) -> bool {
-    let first_name = |binding: Element<'_>| {
-        Binding::cast(binding)
-            .and_then(Binding::path)
-            .and_then(|path| path.names().next())
-            .map(|name| name.text().to_vec())
-    };
-    let Some(binding) = set.parent().filter(|parent| parent.kind() == Kind::Binding) else { return false };
-    let Some(around) = binding.parent() else { return false };
-    let own = first_name(binding);
-    around.elements().any(|other| other.number() != binding.number() && own.is_some() && first_name(other) == own)
 }
 
 fn unused_with(linter: &mut Linter<'_>, element: Element<'_>) {
@@ -108,7 +92,7 @@ fn parentheses(linter: &mut Linter<'_>, element: Element<'_>) {
         return;
     }
     let (Some(open), Some(close)) = (element.token("("), element.token(")")) else { return };
-    let edits = vec![without(open, inner, element, true), without(close, inner, element, false)];
+    let edits = vec![without(open, element, true), without(close, element, false)];
     let fix = Fix::safe("Remove the parentheses", edits);
     linter.report(
         Finding::new(Rule::RedundantParentheses, element.range(), "these parentheses are not needed").fix(Some(fix)),
@@ -119,15 +103,6 @@ fn parentheses(linter: &mut Linter<'_>, element: Element<'_>) {
 fn is_atom(inner: Element<'_>) -> bool {
     let kinds = [Kind::Variable, Kind::String, Kind::IndentedString, Kind::List, Kind::AttrSet, Kind::Paren];
     kinds.contains(&inner.kind()) && !inner.is("or") && inner.text() != b"or"
-}
-
-/// `(f) or` is a call in which `or` is a name; `f or` is an old form of it that is best left alone.
-fn is_before_or(element: Element<'_>) -> bool {
-    let mut next = element.token_after();
-    while let Some(token) = next.filter(|token| token.kind().is_trivia()) {
-        next = token.token_after();
-    }
-    next.is_some_and(|token| token.text() == b"or")
 }
 
 /// Whether every expression may stand in the place of an element without parentheses.
@@ -141,8 +116,8 @@ fn takes_any(around: Element<'_>, element: Element<'_>) -> bool {
 }
 
 /// Removes a parenthesis; where that would join two tokens, a blank takes its place.
-fn without(parenthesis: Element<'_>, inner: Element<'_>, around: Element<'_>, opening: bool) -> Edit {
-    let text = around.tree().text();
+fn without(parenthesis: Element<'_>, both: Element<'_>, opening: bool) -> Edit {
+    let text = both.tree().text();
     let beside = if opening {
         parenthesis.range().start.checked_sub(1).and_then(|before| text.get(before))
     } else {
@@ -153,8 +128,8 @@ fn without(parenthesis: Element<'_>, inner: Element<'_>, around: Element<'_>, op
         Some(byte) if byte.is_ascii_whitespace() => true,
         Some(b'(' | b'[' | b'{' | b'!') => opening,
         Some(b')' | b']' | b'}' | b';' | b',') => !opening,
-        // A name, string, list or set can be selected from; nothing else gets this far with a dot.
-        Some(b'.') => !opening && is_atom(inner),
+        // Other dots begin a path.
+        Some(b'.') => !opening && both.parent().and_then(Select::cast).and_then(Select::subject) == Some(both),
         _ => false,
     };
     // What is inside may begin or end with a space already, which then is enough.
@@ -167,18 +142,18 @@ fn boolean_if(linter: &mut Linter<'_>, element: Element<'_>) {
         return;
     };
     let is = |element: Element<'_>, name: &str| element.text() == name.as_bytes() && linter.is_builtin(element, name);
-    let text = String::from_utf8_lossy(condition.text());
-    let (new, safe) = if is(yes, "true") && is(no, "false") {
-        (text.into_owned(), is_boolean(linter, condition))
+    let (before, after, safe) = if is(yes, "true") && is(no, "false") {
+        ("", "", is_boolean(linter, condition))
     } else if is(yes, "false") && is(no, "true") {
         let simple = matches!(condition.kind(), Kind::Variable | Kind::Paren | Kind::Select | Kind::Call);
-        (if simple { format!("!{text}") } else { format!("!({text})") }, true)
+        (if simple { "!" } else { "!(" }, if simple { "" } else { ")" }, true)
     } else {
         return;
     };
-    let comments = has_comment(element, &(element.range().start..condition.range().start))
-        || has_comment(element, &(condition.range().end..element.range().end));
-    let edits = vec![replace(element.range(), new)];
+    let (whole, kept) = (element.range(), condition.range());
+    let (left, right) = (whole.start..kept.start, kept.end..whole.end);
+    let comments = has_comment(element, &left) || has_comment(element, &right);
+    let edits = vec![replace(left, before), replace(right, after)];
     let title = "Use the condition itself";
     let fix = if safe { Fix::safe(title, edits) } else { Fix::chosen(title, edits) };
     let message = "this `if` gives its own condition";
@@ -194,10 +169,20 @@ fn is_boolean(linter: &Linter<'_>, element: Element<'_>) -> bool {
         Kind::Paren => element.expressions().next().is_some_and(|inner| is_boolean(linter, inner)),
         Kind::Binary => {
             let operator = Binary::cast(element).and_then(Binary::operator).map(Element::text).unwrap_or_default();
-            [&b"=="[..], b"!=", b"<", b"<=", b">", b">=", b"&&", b"||", b"->"].contains(&operator)
+            match operator {
+                b"==" | b"!=" | b"&&" | b"||" | b"->" => true,
+                b"<" | b"<=" | b">" | b">=" => compares(linter, element),
+                _ => false,
+            }
         }
         _ => false,
     }
+}
+
+/// Whether `<` means here what it means everywhere.
+fn compares(linter: &Linter<'_>, element: Element<'_>) -> bool {
+    let resolution = linter.resolution;
+    resolution.resolve("__lessThan", resolution.scope_of(element)) == Target::Builtin("__lessThan")
 }
 
 fn boolean_comparison(linter: &mut Linter<'_>, element: Element<'_>) {

@@ -10,7 +10,28 @@ use rustc_hash::FxHashMap;
 #[derive(Debug, Default)]
 pub(super) struct AttrSetBuilder {
     set: AttrSet,
-    index: FxHashMap<Symbol, usize>,
+    index: Index,
+}
+
+/// Where the names of a set stand among its bindings.
+#[derive(Debug, Default)]
+struct Index(FxHashMap<Symbol, Indexed>);
+
+#[derive(Debug)]
+struct Indexed {
+    place: usize,
+    /// The names of the set that is its value, once something was added to that: they are not looked through each time.
+    inner: Option<Index>,
+}
+
+impl Index {
+    fn of(set: &AttrSet) -> Self {
+        let mut index = Self::default();
+        for (place, binding) in set.bindings.iter().enumerate() {
+            index.0.insert(binding.name, Indexed { place, inner: None });
+        }
+        index
+    }
 }
 
 impl AttrSetBuilder {
@@ -37,7 +58,8 @@ impl AttrSetBuilder {
         match first {
             AttrName::Dynamic(name) => self.set.dynamic.push((name, value)),
             AttrName::Static(name, span) => {
-                self.add(symbols, Binding { name, span, place, value: Bound::Expr(value) })?
+                let binding = Binding { name, span, place, value: Bound::Expr(value) };
+                add(symbols, &mut self.set, &mut self.index, binding)?;
             }
         }
         Ok(())
@@ -46,7 +68,7 @@ impl AttrSetBuilder {
     /// Adds `inherit name;` or, with the number of a source, `inherit (source) name;`.
     pub(super) fn inherit(&mut self, symbols: &Symbols, name: Symbol, span: Span, source: Option<usize>) -> Result<()> {
         let value = source.map_or(Bound::Inherited, Bound::InheritedFrom);
-        self.add(symbols, Binding { name, span, place: span.start, value })
+        add(symbols, &mut self.set, &mut self.index, Binding { name, span, place: span.start, value })
     }
 
     /// Adds the `e` of `inherit (e) …` and gives its number.
@@ -54,21 +76,21 @@ impl AttrSetBuilder {
         self.set.sources.push(source);
         self.set.sources.len() - 1
     }
+}
 
-    fn add(&mut self, symbols: &Symbols, binding: Binding) -> Result<()> {
-        match self.index.get(&binding.name) {
-            Some(&index) => join(symbols, &mut self.set.bindings[index], binding),
-            None => {
-                self.index.insert(binding.name, self.set.bindings.len());
-                self.set.bindings.push(binding);
-                Ok(())
-            }
+fn add(symbols: &Symbols, set: &mut AttrSet, index: &mut Index, binding: Binding) -> Result<()> {
+    match index.0.get_mut(&binding.name) {
+        Some(known) => join(symbols, &mut set.bindings[known.place], &mut known.inner, binding),
+        None => {
+            index.0.insert(binding.name, Indexed { place: set.bindings.len(), inner: None });
+            set.bindings.push(binding);
+            Ok(())
         }
     }
 }
 
 /// Joins a second definition of a name to the first, which is allowed only if both are sets.
-fn join(symbols: &Symbols, first: &mut Binding, second: Binding) -> Result<()> {
+fn join(symbols: &Symbols, first: &mut Binding, index: &mut Option<Index>, second: Binding) -> Result<()> {
     let duplicate = |first: &Binding, second: &Binding| {
         let message = format!("attribute `{}` is defined twice", symbols.display(second.name));
         Diagnostic::new(Code::DuplicateName, second.span, message)
@@ -86,22 +108,20 @@ fn join(symbols: &Symbols, first: &mut Binding, second: Binding) -> Result<()> {
         return Err(duplicate(first, &second));
     };
     let Bound::Expr(Expr { kind: ExprKind::Attrs(more), .. }) = second.value else { return Ok(()) };
-    merge(symbols, target, *more)
+    let index = index.get_or_insert_with(|| Index::of(target));
+    merge(symbols, target, index, *more)
 }
 
-fn merge(symbols: &Symbols, target: &mut AttrSet, more: AttrSet) -> Result<()> {
+fn merge(symbols: &Symbols, target: &mut AttrSet, index: &mut Index, more: AttrSet) -> Result<()> {
     let offset = target.sources.len();
-    let index = target.bindings.iter().enumerate().map(|(index, binding)| (binding.name, index)).collect();
-    let mut builder = AttrSetBuilder { set: std::mem::take(target), index };
-    builder.set.sources.extend(more.sources);
-    builder.set.dynamic.extend(more.dynamic);
+    target.sources.extend(more.sources);
+    target.dynamic.extend(more.dynamic);
     for mut binding in more.bindings {
         if let Bound::InheritedFrom(source) = &mut binding.value {
             *source += offset;
         }
-        builder.add(symbols, binding)?;
+        add(symbols, target, index, binding)?;
     }
-    *target = builder.finish();
     Ok(())
 }
 

@@ -250,7 +250,7 @@ fn character_length(rest: &[u8]) -> usize {
     first.and_then(|chunk| chunk.valid().chars().next()).map_or(1, char::len_utf8)
 }
 
-const fn is_name_byte(byte: u8) -> bool {
+pub(crate) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'\'' | b'-')
 }
 

@@ -23,6 +23,8 @@ mod simple;
 mod text;
 mod wording;
 
+pub(crate) use balance::Openings;
+
 use super::ast::{Expr, ExprKind, Lambda, Operator, Pattern};
 use super::kind::Kind;
 use super::lexer::{Keyword, Lexeme, Token, first_byte, lex};

@@ -66,6 +66,12 @@ pub(super) fn quoted(source: &[u8], mut at: usize) -> Stretch {
     }
 }
 
+/// What a string means that is written in quotes, with these; `None` when something in it is computed.
+pub(crate) fn literal_string(written: &[u8]) -> Option<Vec<u8>> {
+    let stretch = quoted(written, 1);
+    (stretch.stop == Some(Stop::Close) && stretch.next == written.len()).then_some(stretch.text)
+}
+
 fn unescape(byte: u8) -> u8 {
     match byte {
         b'n' => b'\n',

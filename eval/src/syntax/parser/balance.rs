@@ -127,6 +127,59 @@ fn stands_at_line_end(text: &[u8], end: usize) -> bool {
     matches!(before.last(), Some(b'=' | b'(' | b'[' | b'+')) && matches!(after, None | Some(b'\n'))
 }
 
+/// What is open at the end of a text that grows by lines: each is looked at once.
+#[derive(Debug, Default)]
+pub(crate) struct Openings {
+    open: Vec<Open>,
+    at: usize,
+    /// How many `let` wait for their `in`, and how many `if` for their `else`.
+    lets: usize,
+    ifs: usize,
+    last: Option<Token>,
+}
+
+impl Openings {
+    /// Whether nothing that can be told by brackets and words keeps a text from being complete. The text is the one of
+    /// the last time, with more lines.
+    pub(crate) fn may_end(&mut self, text: &[u8]) -> bool {
+        let mut scan = Scan { text, open: std::mem::take(&mut self.open), at: self.at, suspect: None };
+        loop {
+            let in_string = matches!(scan.open.last(), Some(open) if matches!(open.close, "\"" | "''"));
+            let next = lex(text, scan.at);
+            if !in_string {
+                self.note(next.token);
+            }
+            if !scan.step() {
+                self.at = if next.token == Token::OpenComment && !in_string { next.start } else { text.len() };
+                break;
+            }
+        }
+        self.open = scan.open;
+        let ends = match self.last {
+            Some(Token::Symbol(symbol)) => matches!(symbol, ")" | "]" | "}" | ";"),
+            Some(Token::Keyword(word)) => word == Keyword::Or,
+            _ => true,
+        };
+        ends && self.open.is_empty() && self.lets == 0 && self.ifs == 0
+    }
+
+    fn note(&mut self, token: Token) {
+        match token {
+            Token::End | Token::OpenComment => return,
+            Token::Keyword(Keyword::Let) => self.lets += 1,
+            Token::Keyword(Keyword::In) => self.lets = self.lets.saturating_sub(1),
+            Token::Keyword(Keyword::If) => self.ifs += 1,
+            Token::Keyword(Keyword::Else) => self.ifs = self.ifs.saturating_sub(1),
+            // The old form of `let` has no `in`.
+            Token::Symbol("{") if self.last == Some(Token::Keyword(Keyword::Let)) => {
+                self.lets = self.lets.saturating_sub(1);
+            }
+            _ => {}
+        }
+        self.last = Some(token);
+    }
+}
+
 impl Scan<'_> {
     /// Takes a token, or the text of a string up to an interpolation or its end; false at the end.
     fn step(&mut self) -> bool {
