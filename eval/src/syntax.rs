@@ -19,6 +19,7 @@ pub use kind::Kind;
 pub(crate) use lexer::{Keyword, Token, is_identifier, is_keyword, lex};
 pub use parsed::{Parsed, parse_named, parse_tree};
 pub use parser::{ParseOptions, parse};
+pub(crate) use strings::escaped_newlines;
 
 /// The words that cannot be variables; `or` is none of them.
 pub const KEYWORDS: &[&str] = &["assert", "else", "if", "in", "inherit", "let", "rec", "then", "with"];
