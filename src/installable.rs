@@ -32,7 +32,7 @@ pub(crate) struct EvalArgs {
     #[arg(long)]
     pub(crate) no_eval_cache: bool,
     /// How many threads evaluate; results are the same for any number [default: one for each processor, at most 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::text::parse_count)]
     threads: Option<NonZeroUsize>,
     /// End evaluation when its values take more memory than this, as 500M or 4G [default: three quarters of what there is]
     #[arg(long, value_name = "SIZE", value_parser = crate::text::parse_bytes)]
