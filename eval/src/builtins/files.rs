@@ -57,11 +57,9 @@ fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
     let value = evaluator.force(args[0])?;
     let slash = matches!(value, Value::String(text) if text.bytes.ends_with(b"/") || text.bytes.ends_with(b"/."));
     let path = evaluator.coerce_path(value, span)?;
-    let kind = evaluator.file_type(&path, span)?;
-    Ok(Value::Bool(match kind {
-        None => false,
-        Some(kind) => !slash || kind == FileType::Directory,
-    }))
+    // Behind a slash is what a link leads to.
+    let kind = if slash { evaluator.followed(&path, span)?.1 } else { evaluator.file_type(&path, span)? };
+    Ok(Value::Bool(if slash { kind == Some(FileType::Directory) } else { kind.is_some() }))
 }
 
 fn to_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

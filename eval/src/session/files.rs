@@ -25,6 +25,16 @@ impl Evaluator<'_> {
 
     /// The file that importing a path reads: links followed, and `default.nix` of a directory.
     pub(crate) fn resolve_import(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        let (mut path, mut kind) = self.followed(path, span)?;
+        while kind == Some(FileType::Directory) {
+            path.extend_from_slice(b"/default.nix");
+            (path, kind) = self.followed(&path, span)?;
+        }
+        Ok(path)
+    }
+
+    /// Where the links lead that a path may be, and the type of what is there.
+    pub(crate) fn followed(&self, path: &[u8], span: Span) -> Result<(Vec<u8>, Option<FileType>)> {
         let mut path = paths::canonical(path);
         for _ in 0..MAX_LINKS {
             match self.file_type(&path, span)? {
@@ -32,8 +42,7 @@ impl Evaluator<'_> {
                     let target = self.read_link(paths::from_bytes(&path), span)?;
                     path = paths::absolute(&target, paths::dir_name(&path));
                 }
-                Some(FileType::Directory) => path.extend_from_slice(b"/default.nix"),
-                _ => return Ok(path),
+                kind => return Ok((path, kind)),
             }
         }
         let message = format!("{}: too many symbolic links", String::from_utf8_lossy(&path));

@@ -11,6 +11,7 @@
 //! | `__ignoreNulls = true` | attributes that are null are left out |
 //! | any other | an environment variable |
 
+use super::super::hashes;
 use super::{output_name, output_values};
 use crate::attrs::Attr;
 use crate::attrs::Attrs;
@@ -238,8 +239,9 @@ impl Reader<'_, '_> {
                 )
             })
         });
-        let hash = FileHash::parse(&hash, algorithm.transpose()?)
-            .map_err(|error| self.error(names::OUTPUT_HASH, error.to_string()))?;
+        let algorithm = algorithm.transpose()?.map(HashAlgorithm::name);
+        let hash = hashes::canonical(&hash, algorithm, self.place(names::OUTPUT_HASH))?;
+        let hash = FileHash::parse(&hash, None).map_err(|error| self.error(names::OUTPUT_HASH, error.to_string()))?;
         let mode = match self.plain(names::OUTPUT_HASH_MODE)?.as_deref() {
             None | Some("flat") => HashMode::File,
             Some("tree") => HashMode::Tree,
