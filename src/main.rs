@@ -15,6 +15,7 @@ mod realising;
 mod repl;
 mod rewrite;
 mod sandbox;
+mod sources;
 mod text;
 
 use clap::{CommandFactory, Parser};

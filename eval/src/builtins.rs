@@ -224,21 +224,28 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
         ("nixVersion", text("2.34.8")),
         ("langVersion", Value::Int(6)),
         ("storeDir", text(store::STORE_DIR)),
-        ("nixPath", Value::List(&crate::value::EMPTY_LIST)),
+        ("nixPath", search_path(settings, bump)),
     ];
     if let Some(impure) = &settings.impure {
         constants.push(("currentTime", Value::Int(impure.current_time)));
-        let list: &'static [Value] = bump.alloc_slice_fill_iter(impure.search_path.iter().map(|(prefix, path)| {
-            let bytes =
-                |bytes: &[u8]| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(bytes), context: None }));
-            let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
-            let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
-            Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect())))
-        }));
-        constants.retain(|(name, _)| *name != "nixPath");
-        constants.push(("nixPath", Value::List(bump.alloc(List { items: list }))));
     }
     constants
+}
+
+/// The search path as `builtins.findFile` takes it.
+fn search_path(settings: &Settings, bump: &'static Arena) -> Value {
+    if settings.search_path.is_empty() {
+        return Value::List(&crate::value::EMPTY_LIST);
+    }
+    let entry = |(prefix, path): &(Vec<u8>, Vec<u8>)| {
+        let bytes =
+            |bytes: &[u8]| Value::String(bump.alloc(Text { bytes: bump.alloc_slice_copy(bytes), context: None }));
+        let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
+        let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
+        Value::Attrs(bump.alloc(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect())))
+    };
+    let items: &'static [Value] = bump.alloc_slice_fill_iter(settings.search_path.iter().map(entry));
+    Value::List(bump.alloc(List { items }))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub mod value;
 pub use diagnostic::{Activity, Code, Diagnostic, Explanation, Frame, RenderOptions, Severity, render, to_json};
 pub use evaluate::Evaluator;
 pub use interactive::Variables;
-pub use interface::{Argument, DerivationRef};
+pub use interface::{Argument, Arguments, DerivationRef};
 pub use io::{EvalIo, FileType, FilterError, IoError, MemoryIo};
 pub use members::Member;
 pub use print::pretty::Layout;

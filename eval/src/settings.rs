@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// `builtins.currentSystem`, as `x86_64-linux`.
     pub system: String,
+    /// The search path, for `<x>`: prefixes and paths.
+    pub search_path: Vec<(Vec<u8>, Vec<u8>)>,
     /// What impure evaluation may see; `None` for pure evaluation.
     pub impure: Option<Impure>,
     /// How deeply function calls may nest; 10,000 as in Nix.
@@ -35,8 +37,6 @@ pub struct Impure {
     pub environment: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Seconds since 1970, for `builtins.currentTime`.
     pub current_time: i64,
-    /// The search path, for `<x>`: prefixes and absolute paths.
-    pub search_path: Vec<(Vec<u8>, Vec<u8>)>,
     /// The home directory, for `~/x`.
     pub home: Option<Vec<u8>>,
 }
@@ -47,6 +47,7 @@ impl Settings {
     pub fn new(system: impl Into<String>) -> Self {
         Self {
             system: system.into(),
+            search_path: Vec::new(),
             impure: None,
             max_call_depth: 10_000,
             pipe_operators: false,

@@ -220,15 +220,13 @@ fn get_env(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
 /// `<name>`: the first entry of the search path that has it.
 pub(crate) fn find_file(evaluator: &Evaluator<'_>, name: &[u8], span: Span) -> Result<Value> {
     let shown = String::from_utf8_lossy(name);
-    let Some(impure) = &evaluator.session.settings().impure else {
-        return Err(Diagnostic::new(
-            Code::Impure,
-            span,
-            format!("there is no search path for <{shown}> in pure evaluation"),
-        )
-        .hint("write the path, or evaluate with --impure"));
-    };
-    let entries = impure.search_path.iter().map(|(prefix, path)| (prefix.as_slice(), path.as_slice()));
+    let settings = evaluator.session.settings();
+    if settings.search_path.is_empty() && settings.impure.is_none() {
+        let message = format!("there is no search path for <{shown}> in pure evaluation");
+        return Err(Diagnostic::new(Code::Impure, span, message)
+            .hint("write the path, give it with -I, or evaluate with --impure for NIX_PATH"));
+    }
+    let entries = settings.search_path.iter().map(|(prefix, path)| (prefix.as_slice(), path.as_slice()));
     search(evaluator, entries, name, span)
 }
 
