@@ -1,10 +1,11 @@
 //! What the evaluator asks of this machine: files of the user and of the store, and a place for what it makes.
 
 use crate::output;
+use crate::reading;
 use crate::realising::describe;
 use builder::{Builder, RunOptions};
 use eval::io::Filter;
-use eval::{EvalIo, FileType, IoError};
+use eval::{EvalIo, FileType, GoesOn, IoError};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -119,8 +120,12 @@ fn kind(kind: std::fs::FileType) -> FileType {
 }
 
 impl EvalIo for HostIo {
-    fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError> {
-        std::fs::read(self.host(path)).map_err(|error| failed(path, error))
+    fn read_file(&self, path: &Path, goes_on: &GoesOn<'_>) -> Result<Vec<u8>, IoError> {
+        match reading::read(&self.host(path), goes_on) {
+            Ok(Some(content)) => Ok(content),
+            Ok(None) => Err(IoError::Ended { path: path.to_owned() }),
+            Err(error) => Err(failed(path, error)),
+        }
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>, IoError> {

@@ -11,6 +11,7 @@ mod interrupt;
 mod lsp;
 mod output;
 mod progress;
+mod reading;
 mod realising;
 mod repl;
 mod rewrite;

@@ -151,27 +151,31 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
     let mut parts = Vec::new();
     let mut behind = 0;
     for_each_match(&pattern, text.bytes, |groups| {
-        let Some((start, end)) = groups[0] else { return };
+        let Some((start, end)) = groups[0] else { return false };
         parts.push(piece(behind, start));
         parts.push(group_list(evaluator, text, groups));
         behind = end;
+        !evaluator.is_stopped()
     })
     .map_err(too_complex(span))?;
+    evaluator.check_stopped(span)?;
     parts.push(piece(behind, text.bytes.len()));
     Ok(evaluator.list(&parts))
 }
 
 /// All matches in a text, as the iterator of the C++ library gives them: behind an empty match one that is not empty is
-/// looked for at the same place, and only then one further on.
+/// looked for at the same place, and only then one further on. `found` says whether to go on.
 fn for_each_match(
     pattern: &Pattern,
     text: &[u8],
-    mut found: impl FnMut(&Groups),
+    mut found: impl FnMut(&Groups) -> bool,
 ) -> std::result::Result<(), TooComplex> {
     let mut next = pattern.find(text, 0, true)?;
     let mut at_begin = true;
     while let Some(groups) = next {
-        found(&groups);
+        if !found(&groups) {
+            return Ok(());
+        }
         let Some((from, mut start)) = groups[0] else { return Ok(()) };
         if from == start {
             if start == text.len() {

@@ -44,6 +44,9 @@ fn replace(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
     Ok(evaluator.string_with(&replacer.out, context))
 }
 
+/// After so many bytes it is looked whether to go on.
+const CHECK_EVERY: usize = 1 << 16;
+
 struct Replacer<'a, 'b> {
     evaluator: &'a Evaluator<'b>,
     span: Span,
@@ -60,8 +63,13 @@ impl Replacer<'_, '_> {
         let mut begins = [false; 256];
         self.from.iter().filter_map(|from| from.first()).for_each(|&byte| begins[usize::from(byte)] = true);
         let any_empty = self.from.iter().any(|from| from.is_empty());
-        let mut at = 0;
+        let (mut at, mut checked) = (0, 0);
         while at <= text.len() {
+            if at - checked >= CHECK_EVERY {
+                self.evaluator.check_stopped(self.span)?;
+                self.evaluator.check_room(self.out.len(), self.span)?;
+                checked = at;
+            }
             let candidate = any_empty || text.get(at).is_some_and(|&byte| begins[usize::from(byte)]);
             let found = if candidate { self.from.iter().position(|from| text[at..].starts_with(from)) } else { None };
             let Some(index) = found else {

@@ -54,7 +54,11 @@ impl Evaluator<'_> {
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Content(path.to_owned()));
-        self.session.io.read_file(path).map_err(|error| self.unreadable_file(&error, span))
+        let goes_on = |read: usize| !self.is_stopped() && self.check_room(read, span).is_ok();
+        self.session.io.read_file(path, &goes_on).map_err(|error| match error {
+            IoError::Ended { .. } => self.check_stopped(span).err().unwrap_or_else(|| self.session.memory_limit(span)),
+            _ => self.unreadable_file(&error, span),
+        })
     }
 
     /// The entries of a directory, sorted by name.
