@@ -18,6 +18,7 @@ pub mod builtins;
 mod code;
 mod compile;
 pub mod context;
+mod core_files;
 pub mod diagnostic;
 mod env;
 pub mod evaluate;

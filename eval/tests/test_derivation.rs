@@ -124,7 +124,7 @@ fn what_makes_no_sense_is_refused() {
         ("outputHashMode = \"flat\";", "without `outputHash`"),
         ("outputHash = builtins.hashString \"sha256\" \"\"; outputHashAlgo = \"md5\";", "unknown hash algorithm"),
         (
-            "outputHash = builtins.hashString \"sha256\" \"\"; outputHashAlgo = \"sha256\"; outputHashMode = \"nar\";",
+            "outputHash = builtins.hashString \"sha256\" \"\"; outputHashAlgo = \"sha256\"; outputHashMode = \"text\";",
             "unknown `outputHashMode`",
         ),
         ("root = [ \"/usr\" ];", "mentions no store object"),

@@ -2,6 +2,7 @@
 
 use super::{Builtin, row};
 use crate::context::Element;
+use crate::core_files;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::{Coercion, Evaluator};
 use crate::io::{FileType, FilterError};
@@ -221,7 +222,7 @@ fn get_env(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
 pub(crate) fn find_file(evaluator: &Evaluator<'_>, name: &[u8], span: Span) -> Result<Value> {
     let shown = String::from_utf8_lossy(name);
     let settings = evaluator.session.settings();
-    if settings.search_path.is_empty() && settings.impure.is_none() {
+    if settings.search_path.is_empty() && settings.impure.is_none() && core_files::path(name).is_none() {
         let message = format!("there is no search path for <{shown}> in pure evaluation");
         return Err(Diagnostic::new(Code::Impure, span, message)
             .hint("write the path, give it with -I, or evaluate with --impure for NIX_PATH"));
@@ -245,6 +246,9 @@ fn search<'a>(
         if evaluator.file_type(&candidate, span)?.is_some() {
             return Ok(evaluator.path(&candidate));
         }
+    }
+    if let Some(path) = core_files::path(name) {
+        return Ok(evaluator.path(&path));
     }
     let message = format!("file `{}` was not found in the search path", String::from_utf8_lossy(name));
     Err(Diagnostic::new(Code::Thrown, span, message))

@@ -2,6 +2,7 @@
 
 use super::lock;
 use crate::context::{Context, Element};
+use crate::core_files;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::io::{FileType, Filter, IoError};
@@ -51,6 +52,9 @@ impl Evaluator<'_> {
 
     /// The content of a file, which is noted as read.
     pub(crate) fn read_file(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        if let Some(content) = core_files::content(path) {
+            return Ok(content.to_vec());
+        }
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Content(path.to_owned()));
@@ -73,6 +77,9 @@ impl Evaluator<'_> {
 
     /// The type of a path, links not followed.
     pub(crate) fn file_type(&self, path: &[u8], span: Span) -> Result<Option<FileType>> {
+        if core_files::content(path).is_some() {
+            return Ok(Some(FileType::Regular));
+        }
         let path = paths::from_bytes(path);
         self.note(|| Question::Kind(path.to_owned()));
         self.session.io.file_type(path).map_err(|error| file_error(&error, span))

@@ -5,7 +5,7 @@
 //! | `name`, `system`, `builder` | fields, and environment variables |
 //! | `args` | the arguments |
 //! | `outputs` | the names of the outputs |
-//! | `outputHash`, `outputHashAlgo`, `outputHashMode` (`flat` or `tree`) | the fixed output |
+//! | `outputHash`, `outputHashAlgo`, `outputHashMode` (`flat`, `tree`, `nar`) | the fixed output |
 //! | `root`, `override`, `runtime` | lists of inputs: each element is exactly one store object |
 //! | `__structuredAttrs = true` | all variables as JSON in one variable, `__json` |
 //! | `__ignoreNulls = true` | attributes that are null are left out |
@@ -245,8 +245,10 @@ impl Reader<'_, '_> {
         let mode = match self.plain(names::OUTPUT_HASH_MODE)?.as_deref() {
             None | Some("flat") => HashMode::File,
             Some("tree") => HashMode::Tree,
+            Some("nar" | "recursive") => HashMode::Archive,
             Some(other) => {
-                let message = format!("unknown `outputHashMode` `{other}`: `flat` (a file) and `tree` are known");
+                let known = "`flat` (a file), `tree`, and `nar` (or `recursive`) are known";
+                let message = format!("unknown `outputHashMode` `{other}`: {known}");
                 return Err(self.error(names::OUTPUT_HASH_MODE, message));
             }
         };
