@@ -38,6 +38,9 @@ pub(crate) struct EvalArgs {
     /// Evaluate, even what nothing has changed of since it was evaluated last
     #[arg(long)]
     pub(crate) no_eval_cache: bool,
+    /// Show what `builtins.traceVerbose` is given
+    #[arg(long)]
+    trace_verbose: bool,
     /// How many threads evaluate; results are the same for any number [default: one for each processor, at most 8]
     #[arg(long, value_name = "N", value_parser = crate::text::parse_count)]
     threads: Option<NonZeroUsize>,
@@ -101,6 +104,7 @@ impl EvalArgs {
         let max_memory = self.max_memory.or_else(|| memory().map(|bytes| bytes / 4 * 3));
         settings.max_memory = max_memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         settings.ahead = !self.shows_delayed;
+        settings.trace_verbose = self.trace_verbose;
         settings
     }
 

@@ -283,6 +283,28 @@ fn definitions_are_found() {
 }
 
 #[test]
+fn selections_of_attributes_are_found() {
+    let scratch = Scratch::new("{ }");
+    let mut client = Client::initialized(&scratch);
+    let of = |lib: &str, body: &str| format!("let\n  lib = {{ {lib} }};\nin [ {body} {{ fn = 2; }}.fn ]");
+    let (lib, body) = ("a.b = 1; fn = x: x;", "(lib.fn 1) lib.a.b lib.fn");
+    for marked in [of("a.b = 1; f@n = x: x;", body), of(lib, "(lib.@fn 1) lib.a.b lib.fn")] {
+        let found = ranges(&client.about(&marked, "references"));
+        assert_eq!(found, ["1:19-1:21", "2:10-2:12", "2:28-2:30"], "{marked}");
+    }
+    let marked = of(lib, "(lib.fn 1) lib.a.@b lib.fn");
+    assert_eq!(ranges(&client.about(&marked, "references")), ["1:12-1:13", "2:22-2:23"]);
+    // What is defined within reach of its own name is found by that name, too.
+    let marked = "let r = rec { a@a = 1; b = aa; }; in r.aa";
+    assert_eq!(ranges(&client.about(marked, "references")), ["0:14-0:16", "0:26-0:28", "0:38-0:40"]);
+    scratch.write("lib.nix", "{ here = 1; }");
+    let uri = format!("file://{}", scratch.path("default.nix").display());
+    let answer = client.at_cursor(&uri, "(import ./lib.nix).@here", "references", json!({}))["result"].clone();
+    assert_eq!(ranges(&answer), ["0:2-0:6", "0:19-0:23"]);
+    assert_eq!(client.end(), Some(0));
+}
+
+#[test]
 fn uses_are_found_and_renamed() {
     let scratch = Scratch::new("{ }");
     let mut client = Client::initialized(&scratch);

@@ -26,6 +26,8 @@ pub struct Settings {
     pub threads: usize,
     /// Whether it is recorded what values rest on: [`crate::Session::take_reads`].
     pub record_reads: bool,
+    /// Whether `builtins.traceVerbose` shows its argument.
+    pub trace_verbose: bool,
     /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
     pub stack_bytes: usize,
 }
@@ -56,6 +58,7 @@ impl Settings {
             record_reads: false,
             max_memory: None,
             threads: 1,
+            trace_verbose: false,
             stack_bytes: 1 << 30,
         }
     }

@@ -100,7 +100,7 @@ const DIFFERENCES: &str = "
 - Pure evaluation is the default: `getEnv` gives the empty string, `<x>` is looked for where `-I` says
   only, and `~/x` is an error, unless `--impure` is given.
 - `hashString` and `hashFile` know `blake3` too.
-- `break` gives its argument: there is no debugger. `traceVerbose` shows nothing.
+- `break` gives its argument: there is no debugger. `traceVerbose` shows its argument with `--trace-verbose`.
 ";
 
 #[test]

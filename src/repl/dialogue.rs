@@ -101,7 +101,8 @@ impl<'c> Dialogue<'c> {
                 let value = self.evaluate(argument)?;
                 self.add(value)?;
             }
-            Verb::Build => self.build(argument)?,
+            Verb::Build => self.build(argument, false)?,
+            Verb::BuildLink => self.build(argument, true)?,
             Verb::Doc => self.document(argument)?,
             Verb::Edit => self.edit(argument)?,
             Verb::Help => output::write(command::help().as_bytes())?,
@@ -183,7 +184,8 @@ impl<'c> Dialogue<'c> {
         result
     }
 
-    fn build(&mut self, text: &str) -> Result<(), CliError> {
+    /// Builds a derivation and prints its outputs. With `link`, links in the current directory keep them.
+    fn build(&mut self, text: &str, link: bool) -> Result<(), CliError> {
         let value = self.evaluate(text)?;
         let derivation = self.evaluation.derivation(value, text)?;
         self.evaluation.flush()?;
@@ -191,7 +193,12 @@ impl<'c> Dialogue<'c> {
         let builder = BuildArgs::default().builder(self.context)?;
         let result = realise(self.context, &builder, std::slice::from_ref(&target), RunOptions::default())?;
         for (output, path) in outputs_of(&target, &result.outputs) {
-            output::line(format!("{}: {path}", output.map_or_else(String::new, |output| output.to_string())))?;
+            let output = output.map_or_else(String::new, |output| output.to_string());
+            if link {
+                let link = self.directory.join(format!("repl-result-{output}"));
+                self.context.store()?.add_root_link(&link, &path)?;
+            }
+            output::line(format!("{output}: {path}"))?;
         }
         Ok(())
     }
