@@ -224,13 +224,26 @@ fn names_are_explained() {
     assert!(hover("builtins.m@ap").contains("builtins.map"));
     assert!(hover("let inherit (builtins) map; in m@ap").contains("builtins.map"));
     assert!(
-        hover("let\n  /** Twice. */\n  f = x: 2 * x;\nin @f 1").contains("f = x: 2 * x;\n```\n\nvariable\n\nTwice.")
+        hover("let\n  /** Twice. */\n  f = x: 2 * x;\nin @f 1")
+            .contains("f = x: 2 * x;\n```\n\nvariable: a function of `x`\n\nTwice.")
     );
     assert!(hover("let f = /** Twice. */ x: 2 * x; in f@ 1").contains("Twice."));
     assert!(hover("let s = {\n /** Of a. */ a = 1; }; in \"😀\" + s.@a").contains("Of a."));
     assert!(hover("{ pkgs ? 1 }: p@kgs").contains("argument"));
     assert!(hover("x: @x").contains("argument"));
     assert!(hover("with { /** Of a. */ a = 1; }; @a").contains("Of a."));
+    for (marked, shape) in [
+        ("let s = { b.c = 1; a = 2; }; in @s", "variable: a set with `a`, `b`"),
+        ("let s = { b.c = 1; a = 2; }; in s.@b", "attribute: a set with `c`"),
+        ("{ f = { x, y ? 1, ... }:\n x; g@g = [ ]; }", "attribute: a list"),
+        ("let f = { x, y ? 1, ... }:\n x; in @f", "variable: a function of `{ x, y ? 1, ... }`"),
+        ("let a = if x then 1 else \"s\"; x = true; in @a", "variable: a number, or a string"),
+        ("let m = map; in @m", "variable: the builtin `map`"),
+        ("let a = b c; b = c: c; c = 1; in @a", "variable"),
+    ] {
+        let shown = hover(marked);
+        assert!(shown.ends_with(shape), "{marked}: {shown}");
+    }
     assert_eq!(hover("1 @+ 1"), "");
     assert_eq!(hover("@undefined"), "");
     assert_eq!(hover("@"), "");
