@@ -59,6 +59,11 @@ impl CliError {
         self
     }
 
+    /// What failed, without hints.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn print(&self) {
         if self.rendered {
             output::error(&self.message);

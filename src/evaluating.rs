@@ -6,7 +6,6 @@ use crate::evaluations::{Evaluations, Key, Outcome, Shared, Source, Wanted};
 use crate::installable::{EvalArgs, Evaluation};
 use eval::{DerivationRef, Failure, Member, Read, Value};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What several things of several sources come to, in one session of the evaluator that begins when it is first needed.
@@ -34,7 +33,7 @@ impl<'a> Evaluating<'a> {
         if let Some(Outcome::Derivation(derivation)) = self.look_up_one(source, &wanted)? {
             return Ok(derivation);
         }
-        let (value, above) = self.value(source, &[attribute])?;
+        let (value, above) = self.value(source, attribute, true)?;
         let evaluation = self.evaluation()?;
         let derivation = evaluation.derivation(value, named)?;
         let read = evaluation.reads_with(above);
@@ -53,7 +52,7 @@ impl<'a> Evaluating<'a> {
         let top = match self.look_up_one(source, &wanted)? {
             Some(outcome) => outcome,
             None => {
-                let (value, above) = self.value(source, &[attribute])?;
+                let (value, above) = self.value(source, attribute, true)?;
                 let evaluation = self.evaluation()?;
                 let member = evaluation.session.member(value).map_err(|failure| evaluation.failure(failure))?;
                 let read = evaluation.reads_with(above);
@@ -120,7 +119,7 @@ impl<'a> Evaluating<'a> {
     ) -> Result<Evaluated, CliError> {
         let (value, above) = match set.value {
             Some(known) => known,
-            None => *set.value.insert(self.value(set.source, &[set.attribute])?),
+            None => *set.value.insert(self.value(set.source, set.attribute, true)?),
         };
         let evaluation = self.evaluation()?;
         let mut evaluated = Vec::with_capacity(names.len());
@@ -132,22 +131,22 @@ impl<'a> Evaluating<'a> {
         Ok(Evaluated { outcomes: evaluated, failure: result.err().map(failed) })
     }
 
-    /// An attribute of an attribute of a source, printed in a way.
+    /// An attribute of a source, printed in a way.
     pub(crate) fn printed(
         &mut self,
         source: &Source,
-        attributes: [&str; 2],
+        attribute: &str,
         way: &str,
         print: impl FnOnce(&Evaluation, Value) -> Result<Vec<u8>, CliError>,
     ) -> Result<Vec<u8>, CliError> {
-        let wanted = Wanted::Printed { attributes: attributes.map(str::to_owned), way: way.to_owned() };
+        let wanted = Wanted::Printed { attribute: attribute.to_owned(), way: way.to_owned() };
         // Nothing is built from what is printed: nothing in it need be kept.
         if let Some(Outcome::Printed(text, _)) =
             self.look_up(source, std::slice::from_ref(&wanted), false)?.pop().flatten()
         {
             return Ok(text);
         }
-        let (value, above) = self.value(source, &attributes)?;
+        let (value, above) = self.value(source, attribute, false)?;
         let evaluation = self.evaluation()?;
         let text = print(evaluation, value)?;
         let read = evaluation.reads_with(above);
@@ -179,8 +178,9 @@ impl<'a> Evaluating<'a> {
         Ok(self.evaluation.as_ref().expect("made above"))
     }
 
-    /// The value of a source's attribute's attribute, and what having it rests on.
-    fn value(&mut self, source: &Source, attributes: &[&str]) -> Result<(Value, Read), CliError> {
+    /// The value of a source's attribute, and what having it rests on. A function is called where that is wanted, as
+    /// is one that an attribute is selected from, or where there are arguments for it.
+    fn value(&mut self, source: &Source, attribute: &str, called: bool) -> Result<(Value, Read), CliError> {
         let remembered = self.remembered(source)?;
         let evaluation = self.evaluation()?;
         let _ = evaluation.session.take_reads();
@@ -189,9 +189,14 @@ impl<'a> Evaluating<'a> {
             Source::File(path) => evaluation.file(path)?,
             Source::Text(text) => evaluation.expression(text)?,
         };
+        let called = called || evaluation.has_arguments();
+        if called || !attribute.is_empty() {
+            value = evaluation.call(value)?;
+        }
         evaluation.session.remember(remembered.map(|remembered| (value, remembered as Arc<dyn eval::Remembered>)));
-        for attribute in attributes {
+        if !attribute.is_empty() {
             value = evaluation.select(value, attribute)?;
+            value = if called { evaluation.call(value)? } else { value };
         }
         Ok((value, evaluation.session.take_reads()))
     }
@@ -247,11 +252,4 @@ fn outcome(member: Member) -> Outcome {
         Member::Derivation(derivation) => Outcome::Derivation(derivation),
         Member::Set(names) => Outcome::Names(names),
     }
-}
-
-/// The source that a path on the command line names.
-pub(crate) fn source_of(path: &Path) -> Result<Source, CliError> {
-    let absolute: PathBuf = std::path::absolute(path)
-        .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
-    Ok(Source::File(absolute))
 }

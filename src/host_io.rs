@@ -2,10 +2,11 @@
 
 use crate::keeping::Keeping;
 use crate::output;
+use crate::reading;
 use crate::realising::describe;
 use builder::{Builder, RunOptions};
 use eval::io::Filter;
-use eval::{EvalIo, FileType, IoError};
+use eval::{EvalIo, FileType, GoesOn, IoError};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -121,8 +122,12 @@ pub(crate) fn list(path: &Path) -> std::io::Result<Vec<(Vec<u8>, FileType)>> {
 }
 
 impl EvalIo for HostIo {
-    fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError> {
-        std::fs::read(self.host(path)).map_err(|error| failed(path, error))
+    fn read_file(&self, path: &Path, goes_on: &GoesOn<'_>) -> Result<Vec<u8>, IoError> {
+        match reading::read(&self.host(path), goes_on) {
+            Ok(Some(content)) => Ok(content),
+            Ok(None) => Err(IoError::Ended { path: path.to_owned() }),
+            Err(error) => Err(failed(path, error)),
+        }
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>, IoError> {

@@ -2,15 +2,19 @@
 
 use crate::context::{Context, memory, system};
 use crate::error::CliError;
-use crate::evaluating::{Evaluating, source_of};
+use crate::evaluating::Evaluating;
 use crate::evaluations::{Recorder, Source};
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
-use eval::{Argument, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
+use crate::sources::{Named, installable};
+use eval::{
+    Argument, Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json,
+};
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Input, OutputName, STORE_DIR, StorePath};
 
 /// More threads are used only when asked for.
@@ -22,6 +26,9 @@ pub(crate) struct EvalArgs {
     /// Let the environment, the clock and NIX_PATH be seen
     #[arg(long)]
     pub(crate) impure: bool,
+    /// Look for <NAME/…> in PATH, for any <…> below it if there is no NAME
+    #[arg(short = 'I', long, value_name = "[NAME=]PATH")]
+    include: Vec<OsString>,
     /// Pass NAME the value of an expression, where a function asks for it
     #[arg(long = "arg", num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
     arguments: Vec<String>,
@@ -31,8 +38,11 @@ pub(crate) struct EvalArgs {
     /// Evaluate, even what nothing has changed of since it was evaluated last
     #[arg(long)]
     pub(crate) no_eval_cache: bool,
+    /// Show what `builtins.traceVerbose` is given
+    #[arg(long)]
+    trace_verbose: bool,
     /// How many threads evaluate; results are the same for any number [default: one for each processor, at most 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::text::parse_count)]
     threads: Option<NonZeroUsize>,
     /// End evaluation when its values take more memory than this, as 500M or 4G [default: three quarters of what there is]
     #[arg(long, value_name = "SIZE", value_parser = crate::text::parse_bytes)]
@@ -81,7 +91,11 @@ impl EvalArgs {
 
     pub(crate) fn settings(&self) -> eval::Settings {
         let mut settings = eval::Settings::new(system());
-        settings.impure = self.impure.then(impure);
+        settings.search_path = self.include.iter().map(|entry| search_entry(entry.as_bytes())).collect();
+        if self.impure {
+            settings.search_path.extend(nix_path());
+            settings.impure = Some(impure());
+        }
         settings.threads =
             self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         if self.threads.is_none() {
@@ -90,6 +104,7 @@ impl EvalArgs {
         let max_memory = self.max_memory.or_else(|| memory().map(|bytes| bytes / 4 * 3));
         settings.max_memory = max_memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         settings.ahead = !self.shows_delayed;
+        settings.trace_verbose = self.trace_verbose;
         settings
     }
 
@@ -108,7 +123,9 @@ pub(crate) struct Evaluation {
     io: Arc<HostIo>,
     /// Keeps the answers of the outside, when what comes of them is to be remembered.
     recorder: Option<Arc<Recorder>>,
-    arguments: Vec<(String, Argument)>,
+    /// What `--arg` and `--argstr` give, by name.
+    given: Vec<(String, Argument)>,
+    arguments: OnceLock<Arguments>,
     /// How errors are shown.
     pub(crate) errors: ErrorArgs,
 }
@@ -138,7 +155,7 @@ impl Evaluation {
             None => Arc::clone(&io) as _,
         };
         let session = Arc::new(Session::new(settings, outside));
-        Ok(Self { session, io, recorder, arguments: args.all(), errors: args.errors })
+        Ok(Self { session, io, recorder, given: args.all(), arguments: OnceLock::new(), errors: args.errors })
     }
 
     /// What was read, and the answers.
@@ -166,7 +183,7 @@ impl Evaluation {
         rendered(&self.session, &failure, self.errors)
     }
 
-    /// The value of a file (or of the `default.nix` in a directory), called if it is a function that can be.
+    /// The value of a file, or of the `default.nix` in a directory.
     pub(crate) fn file(&self, path: &Path) -> Result<Value, CliError> {
         let absolute = std::path::absolute(path)
             .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
@@ -176,24 +193,36 @@ impl Evaluation {
                 error.hint("an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file")
             );
         }
-        let value = self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))?;
-        self.call(value)
+        self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))
     }
 
     /// The value of an expression.
     pub(crate) fn expression(&self, text: &str) -> Result<Value, CliError> {
-        let value =
-            self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))?;
-        self.call(value)
+        self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))
     }
 
-    fn call(&self, value: Value) -> Result<Value, CliError> {
-        let directory = current_directory()?;
-        self.session.auto_call(value, &self.arguments, &directory).map_err(|failure| self.failure(failure))
+    /// What a function gives for the arguments of the command line, if it can be called with them; else the value.
+    pub(crate) fn call(&self, value: Value) -> Result<Value, CliError> {
+        self.session.auto_call(value, self.arguments()?).map_err(|failure| self.failure(failure))
     }
 
+    /// What an attribute path leads to.
     pub(crate) fn select(&self, value: Value, path: &str) -> Result<Value, CliError> {
-        self.session.select(value, path).map_err(|failure| self.failure(failure))
+        self.session.select(value, path, self.arguments()?).map_err(|failure| self.failure(failure))
+    }
+
+    /// Whether functions are called in any case.
+    pub(crate) fn has_arguments(&self) -> bool {
+        !self.given.is_empty()
+    }
+
+    fn arguments(&self) -> Result<&Arguments, CliError> {
+        if let Some(arguments) = self.arguments.get() {
+            return Ok(arguments);
+        }
+        let arguments = self.session.arguments(&self.given, &current_directory()?);
+        let arguments = arguments.map_err(|failure| self.failure(failure))?;
+        Ok(self.arguments.get_or_init(|| arguments))
     }
 
     /// The derivation that a value is; the error says what it is instead.
@@ -229,22 +258,27 @@ pub(crate) fn current_directory() -> Result<PathBuf, CliError> {
     std::env::current_dir().map_err(|error| CliError::failed(format!("cannot find the current directory: {error}")))
 }
 
+/// The entries of the search path that the environment gives.
+fn nix_path() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let path = std::env::var_os("NIX_PATH").unwrap_or_default();
+    path.as_bytes().split(|&byte| byte == b':').filter(|entry| !entry.is_empty()).map(search_entry).collect()
+}
+
+/// `name=path`, or a path. What is relative is so to the current directory.
+fn search_entry(entry: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (name, path) =
+        entry.iter().position(|&byte| byte == b'=').map_or((&b""[..], entry), |at| (&entry[..at], &entry[at + 1..]));
+    let path = Path::new(OsStr::from_bytes(path));
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    (name.to_vec(), absolute.into_os_string().into_encoded_bytes())
+}
+
 fn impure() -> Impure {
     let environment: std::collections::BTreeMap<_, _> =
         std::env::vars_os().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
     let variable = |name: &[u8]| environment.get(name).cloned();
-    let search_path = variable(b"NIX_PATH").unwrap_or_default();
-    let entry = |entry: &[u8]| match entry.iter().position(|&byte| byte == b'=') {
-        Some(at) => (entry[..at].to_vec(), entry[at + 1..].to_vec()),
-        None => (Vec::new(), entry.to_vec()),
-    };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    Impure {
-        current_time: i64::try_from(now).unwrap_or(0),
-        search_path: search_path.split(|&byte| byte == b':').filter(|part| !part.is_empty()).map(entry).collect(),
-        home: variable(b"HOME"),
-        environment,
-    }
+    Impure { current_time: i64::try_from(now).unwrap_or(0), home: variable(b"HOME"), environment }
 }
 
 /// What an installable names.
@@ -278,30 +312,26 @@ pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArg
             targets.push(target);
             continue;
         }
-        let (source, attribute) = source_and_attribute(text)?;
-        let DerivationRef { path, output, .. } = evaluating.derivation(&source, attribute, text)?;
+        let Named { source, attribute, text } = installable(text)?;
+        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text)?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
     evaluating.finish()?;
     Ok(targets)
 }
 
-/// The same, where a set of derivations names all of them.
-pub(crate) fn resolve_sets(
-    context: &Context,
-    installables: &[String],
-    args: &EvalArgs,
-) -> Result<Vec<Target>, CliError> {
+/// Finds out what is named, where a set of derivations names all of them.
+pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
     let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     let mut failed = None;
-    for text in installables {
-        if let Some(target) = in_store(context, text)? {
+    for Named { source, attribute, text } in named {
+        let target = if matches!(source, Source::File(_)) { in_store(context, text)? } else { None };
+        if let Some(target) = target {
             targets.push(target);
             continue;
         }
-        let (source, attribute) = source_and_attribute(text)?;
-        match evaluating.derivations(&source, attribute, text) {
+        match evaluating.derivations(source, attribute, text) {
             Ok(derivations) => targets.extend(
                 derivations
                     .into_iter()
@@ -316,11 +346,6 @@ pub(crate) fn resolve_sets(
     // What was evaluated before something failed is worth remembering.
     evaluating.finish()?;
     failed.map_or(Ok(targets), Err)
-}
-
-fn source_and_attribute(text: &str) -> Result<(Source, &str), CliError> {
-    let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
-    Ok((source_of(Path::new(if path.is_empty() { "." } else { path }))?, attribute))
 }
 
 /// What a text names in the store, if it has the form of something there; `None` if it is to be evaluated.

@@ -14,6 +14,7 @@ mod position;
 mod renaming;
 mod reports;
 mod server;
+mod shape;
 mod symbols;
 mod transport;
 

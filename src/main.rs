@@ -12,10 +12,12 @@ mod keeping;
 mod lsp;
 mod output;
 mod progress;
+mod reading;
 mod realising;
 mod repl;
 mod rewrite;
 mod sandbox;
+mod sources;
 mod text;
 
 use clap::{CommandFactory, Parser};

@@ -10,25 +10,24 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::EvalArgs;
 use crate::output;
+use crate::sources::Named;
 use dialogue::{Dialogue, Next};
 use eval::interactive::Growing;
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
-pub(crate) use dialogue::Load;
-
-pub(crate) fn run(context: &Context, args: &EvalArgs, load: Option<Load>) -> CommandResult {
+pub(crate) fn run(context: &Context, args: &EvalArgs, loads: Vec<Named>) -> CommandResult {
     let mut dialogue = Dialogue::new(context, args)?;
     if std::io::stdin().is_terminal() {
         if !context.quiet {
             output::error(&format!("larder {}; `:?` lists the commands\n", env!("CARGO_PKG_VERSION")));
         }
-        if let Some(error) = load.and_then(|load| dialogue.load(load).err()) {
-            error.print();
+        for load in loads {
+            dialogue.load(load).unwrap_or_else(|error| error.print());
         }
         return terminal::run(dialogue);
     }
-    load.map_or(Ok(()), |load| dialogue.load(load))?;
+    loads.into_iter().try_for_each(|load| dialogue.load(load))?;
     read_lines(dialogue)
 }
 

@@ -4,35 +4,42 @@ use crate::error::CliError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The files that paths name: of a directory, all `*.nix` below it, sorted. Links and hidden directories are not
-/// followed.
+/// The files that paths name, sorted, each once: of a directory, all `*.nix` below it. Below directories, links and
+/// hidden files are left out.
 pub(crate) fn nix_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths {
         let data = path.metadata().map_err(|error| failed("find", path, &error))?;
         if data.is_dir() { add_below(path, &mut files)? } else { files.push(path.clone()) }
     }
+    files.sort_unstable();
+    files.dedup();
     Ok(files)
 }
 
 fn add_below(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let mut pending = vec![directory.to_owned()];
-    let first = files.len();
     while let Some(directory) = pending.pop() {
         let entries = std::fs::read_dir(&directory).map_err(|error| failed("read", &directory, &error))?;
         for entry in entries {
             let entry = entry.map_err(|error| failed("read", &directory, &error))?;
             let (path, kind) = (entry.path(), entry.file_type().map_err(|error| failed("read", &directory, &error))?);
-            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            if kind.is_dir() && !hidden {
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if kind.is_dir() {
                 pending.push(path);
             } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "nix") {
                 files.push(path);
             }
         }
     }
-    files[first..].sort_unstable();
     Ok(())
+}
+
+/// The content of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|error| failed("read", path, &error))
 }
 
 /// Replaces the content of a file at once; its permissions stay.

@@ -1,5 +1,6 @@
-//! Sizes and times as people read them.
+//! Counts, sizes and times as people read them.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// A number of bytes: `512 B`, `1.5 KiB`, `20 MiB`.
@@ -32,6 +33,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(number.saturating_mul(factor)))
 }
 
+/// Reads how many there are of something that there must be.
+pub(crate) fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse::<usize>().map_err(|_| format!("`{text}` is not a whole number"))?;
+    NonZeroUsize::new(count).ok_or_else(|| "must be at least 1".to_owned())
+}
+
 /// Reads `10`, `10K`, `5M`, `2G`, `1T`, with or without `iB`; a bare number is bytes.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let text = text.strip_suffix("iB").or_else(|| text.strip_suffix('B')).unwrap_or(text);
@@ -56,6 +63,13 @@ fn split_unit(text: &str, units: &[(&str, u64)]) -> Result<(u64, u64), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(parse_count("3").map(NonZeroUsize::get), Ok(3));
+        assert_eq!(parse_count("0"), Err("must be at least 1".to_owned()));
+        assert_eq!(parse_count("-1"), Err("`-1` is not a whole number".to_owned()));
+    }
 
     #[test]
     fn sizes_and_times_are_short() {

@@ -12,6 +12,7 @@
 mod harness;
 mod test_bad_input;
 mod test_build;
+mod test_command_lines;
 mod test_compare;
 mod test_documents;
 mod test_early_cutoff;

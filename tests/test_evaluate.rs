@@ -32,6 +32,16 @@ fn values_are_printed_as_nix_prints_them() {
 }
 
 #[test]
+fn verbose_traces_are_shown_when_they_are_asked_for() {
+    let scratch = Scratch::new(SET);
+    let words = ["eval", "-E", "builtins.traceVerbose \"seen\" 1", "--trace-verbose"];
+    for (words, expected) in [(&words[..3], ""), (&words[..], "trace: seen\n")] {
+        let ran = scratch.larder_with(&[words, &["--no-eval-cache"]].concat()).ok();
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("1\n", expected));
+    }
+}
+
+#[test]
 fn impurity_must_be_asked_for() {
     let scratch = Scratch::new(SET);
     let mut command = scratch.command(["eval", "--impure", "--raw", "--expr", "builtins.getEnv \"COLOUR\""]);

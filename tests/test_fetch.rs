@@ -3,6 +3,7 @@
 use crate::harness::Scratch;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -94,4 +95,66 @@ fn mirrors_are_configured_by_name_and_by_content() {
     std::fs::write(scratch.path("by-hash/sha256").join(SUM), "fetched").unwrap();
     let mirror = format!("hash=file://{}/{{algorithm}}/{{hash}}", scratch.path("by-hash").display());
     crate::harness::Ran::of(scratch.command(["build", ".#file"]).env("LARDER_MIRRORS", mirror)).ok();
+}
+
+/// An archive of a directory with a file, a program and a link.
+fn archive() -> &'static [u8] {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source-1.0");
+    std::fs::create_dir_all(source.join("sub")).unwrap();
+    for (name, content, mode) in [("a", "hello\n", 0o644), ("run", "#!/bin/sh\n", 0o755)] {
+        std::fs::write(source.join(name), content).unwrap();
+        std::fs::set_permissions(source.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    std::os::unix::fs::symlink("../a", source.join("sub/link")).unwrap();
+    let mut tar = std::process::Command::new("tar");
+    let packed = tar.arg("-C").arg(directory.path()).args(["-czf", "-", "source-1.0"]).output().unwrap();
+    assert!(packed.status.success());
+    Vec::leak(packed.stdout)
+}
+
+/// What `nix-hash --type sha256 --base32` prints for that directory.
+const TREE: &str = "13q3gp2gnmxac5gqy4g3b88sf33f8nd0r48zhl0jdqc4q8rdc7lx";
+
+#[test]
+fn the_hash_of_a_tarball_is_that_of_the_tree_in_it() {
+    let (address, asked) = serve(archive());
+    let fetch =
+        |hash: &str| format!("builtins.fetchTarball {{ url = \"http://{address}/file\"; sha256 = \"{hash}\"; }}");
+    let scratch = Scratch::new("{ }");
+    let read = format!("let t = {}; in [ (builtins.readFile \"${{t}}/sub/link\") (builtins.readDir t) ]", fetch(TREE));
+    let ran = scratch.larder_with(&["eval", "--strict", "-E", &read]).ok();
+    assert_eq!(ran.stdout, "[ \"hello\\n\" { a = \"regular\"; run = \"regular\"; sub = \"directory\"; } ]\n");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    // Nothing is fetched that nobody reads.
+    let name = format!("builtins.substring 0 14 ({})", fetch(TREE));
+    assert_eq!(scratch.larder_with(&["eval", "-E", &name]).ok().stdout, "\"/larder/store/\"\n");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let wrong = fetch(&TREE.replace('0', "1"));
+    let expression = format!("builtins.readDir ({wrong})");
+    scratch.larder_with(&["eval", "-E", &expression]).fails(3, &["the output has not the expected hash"]);
+}
+
+#[test]
+fn fetchurl_of_nix_fetches() {
+    let (address, _) = serve(b"fetched");
+    let scratch = Scratch::new("{ }");
+    // By `printf fetched | sha256sum`, and `nix-hash --type sha256 --base32` of an executable file with that.
+    for (more, expected) in [
+        (format!("sha256 = \"{SUM}\";"), "[ \"fetched\" \"regular\" ]\n"),
+        (
+            "sha256 = \"02pbxk6nzw1mbcykvhkyaz7f41q4m3yv3n60qnhig9gdk7ydqgx2\"; executable = true;".to_owned(),
+            "[ \"fetched\" \"regular\" ]\n",
+        ),
+    ] {
+        let expression = format!(
+            "let f = import <nix/fetchurl.nix> {{ url = \"http://{address}/file\"; {more} }}; in [ (builtins.readFile f) (builtins.readFileType f) ]"
+        );
+        assert_eq!(scratch.larder_with(&["eval", "--strict", "-E", &expression]).ok().stdout, expected);
+    }
+    let (address, _) = serve(archive());
+    let expression = format!(
+        "builtins.readFile (import <nix/fetchurl.nix> {{ url = \"http://{address}/file\"; unpack = true; sha256 = \"{TREE}\"; }} + \"/a\")"
+    );
+    assert_eq!(scratch.larder_with(&["eval", "-E", &expression]).ok().stdout, "\"hello\\n\"\n");
 }

@@ -1,6 +1,7 @@
 //! Ending larder in the middle of a build, and several larders at once.
 
 use crate::harness::{Ran, Scratch, processes_with, wait_until};
+use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,51 @@ fn a_signal_ends_the_build_and_all_its_processes() {
         assert!(!ran.stderr.contains("failed"), "an interruption is no failure:\n{}", ran.stderr);
         assert_eq!(processes_with(&endless.marker), 0, "nothing is left when larder is gone");
         endless.assert_clean();
+    }
+}
+
+/// Expressions that take long in one builtin, or never end. FIFO is a pipe that nobody writes to.
+const LONG: &[&str] = &[
+    "builtins.stringLength (builtins.readFile /dev/zero)",
+    "builtins.readFile FIFO",
+    "import FIFO",
+    "builtins.hashFile \"sha256\" /dev/zero",
+    "let l = builtins.genList (x: x) 3000000; f = n: builtins.length (builtins.sort builtins.lessThan l) + f (n + 1); in f 0",
+    "let f = n: builtins.length (builtins.sort (a: b: a > b) (builtins.genList (x: x) 100000)) + f (n + 1); in f 0",
+    "let s = builtins.concatStringsSep \"\" (builtins.genList (x: \"aaaaaaaaaa\") 1000000); in builtins.length (builtins.split \"(a)\" (s + s))",
+    "let s = builtins.concatStringsSep \",\" (builtins.genList (x: \"[1]\") 3000000); in builtins.fromJSON \"[${s},${s},${s}]\"",
+    "let s = builtins.concatStringsSep \"\" (builtins.genList (x: \"ab\") 1000000); f = n: builtins.stringLength (builtins.replaceStrings [ \"x\" \"b\" ] [ \"y\" \"c\" ] s) + f (n + 1); in f 0",
+];
+
+#[test]
+fn a_long_builtin_is_interrupted() {
+    let scratch = Scratch::new("{ }");
+    let fifo = scratch.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for expression in LONG {
+        let mut command = std::process::Command::new("env");
+        let larder = scratch.command(["repl", "--max-memory", "4G"]);
+        command.arg("--default-signal=INT").arg(larder.get_program()).args(larder.get_args());
+        command.env("LARDER_HOME", scratch.home()).current_dir(scratch.path("."));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let input = format!("{}\n", expression.replace("FIFO", fifo.to_str().unwrap()));
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(child.try_wait().unwrap().is_none(), "{expression} takes long");
+        let asked = Instant::now();
+        Endless::signal(&child, "-INT");
+        Ran::from(child.wait_with_output().unwrap()).fails(3, &["error[E0902]: evaluation was interrupted"]);
+        // A second on a machine that has nothing else to do.
+        assert!(asked.elapsed() < Duration::from_secs(8), "{expression} took {:?}", asked.elapsed());
+    }
+}
+
+#[test]
+fn a_file_without_end_ends_at_the_limit_of_memory() {
+    let scratch = Scratch::new("{ }");
+    for expression in ["builtins.readFile /dev/zero", "import /dev/zero", "builtins.hashFile \"sha256\" /dev/zero"] {
+        let ran = scratch.larder_with(&["eval", "--max-memory", "64M", "-E", expression]);
+        ran.fails(3, &["error[E0117]: evaluation takes more than 64 MiB of memory"]);
     }
 }
 

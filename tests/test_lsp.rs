@@ -224,13 +224,26 @@ fn names_are_explained() {
     assert!(hover("builtins.m@ap").contains("builtins.map"));
     assert!(hover("let inherit (builtins) map; in m@ap").contains("builtins.map"));
     assert!(
-        hover("let\n  /** Twice. */\n  f = x: 2 * x;\nin @f 1").contains("f = x: 2 * x;\n```\n\nvariable\n\nTwice.")
+        hover("let\n  /** Twice. */\n  f = x: 2 * x;\nin @f 1")
+            .contains("f = x: 2 * x;\n```\n\nvariable: a function of `x`\n\nTwice.")
     );
     assert!(hover("let f = /** Twice. */ x: 2 * x; in f@ 1").contains("Twice."));
     assert!(hover("let s = {\n /** Of a. */ a = 1; }; in \"😀\" + s.@a").contains("Of a."));
     assert!(hover("{ pkgs ? 1 }: p@kgs").contains("argument"));
     assert!(hover("x: @x").contains("argument"));
     assert!(hover("with { /** Of a. */ a = 1; }; @a").contains("Of a."));
+    for (marked, shape) in [
+        ("let s = { b.c = 1; a = 2; }; in @s", "variable: a set with `a`, `b`"),
+        ("let s = { b.c = 1; a = 2; }; in s.@b", "attribute: a set with `c`"),
+        ("{ f = { x, y ? 1, ... }:\n x; g@g = [ ]; }", "attribute: a list"),
+        ("let f = { x, y ? 1, ... }:\n x; in @f", "variable: a function of `{ x, y ? 1, ... }`"),
+        ("let a = if x then 1 else \"s\"; x = true; in @a", "variable: a number, or a string"),
+        ("let m = map; in @m", "variable: the builtin `map`"),
+        ("let a = b c; b = c: c; c = 1; in @a", "variable"),
+    ] {
+        let shown = hover(marked);
+        assert!(shown.ends_with(shape), "{marked}: {shown}");
+    }
     assert_eq!(hover("1 @+ 1"), "");
     assert_eq!(hover("@undefined"), "");
     assert_eq!(hover("@"), "");
@@ -279,6 +292,28 @@ fn definitions_are_found() {
     let marked = "(import ./lib { x = 1; }).deep.@er";
     let answer = client.at_cursor(&uri, marked, "definition", json!({}))["result"].clone();
     assert_eq!(ranges(&answer), ["1:7-1:9"]);
+    assert_eq!(client.end(), Some(0));
+}
+
+#[test]
+fn selections_of_attributes_are_found() {
+    let scratch = Scratch::new("{ }");
+    let mut client = Client::initialized(&scratch);
+    let of = |lib: &str, body: &str| format!("let\n  lib = {{ {lib} }};\nin [ {body} {{ fn = 2; }}.fn ]");
+    let (lib, body) = ("a.b = 1; fn = x: x;", "(lib.fn 1) lib.a.b lib.fn");
+    for marked in [of("a.b = 1; f@n = x: x;", body), of(lib, "(lib.@fn 1) lib.a.b lib.fn")] {
+        let found = ranges(&client.about(&marked, "references"));
+        assert_eq!(found, ["1:19-1:21", "2:10-2:12", "2:28-2:30"], "{marked}");
+    }
+    let marked = of(lib, "(lib.fn 1) lib.a.@b lib.fn");
+    assert_eq!(ranges(&client.about(&marked, "references")), ["1:12-1:13", "2:22-2:23"]);
+    // What is defined within reach of its own name is found by that name, too.
+    let marked = "let r = rec { a@a = 1; b = aa; }; in r.aa";
+    assert_eq!(ranges(&client.about(marked, "references")), ["0:14-0:16", "0:26-0:28", "0:38-0:40"]);
+    scratch.write("lib.nix", "{ here = 1; }");
+    let uri = format!("file://{}", scratch.path("default.nix").display());
+    let answer = client.at_cursor(&uri, "(import ./lib.nix).@here", "references", json!({}))["result"].clone();
+    assert_eq!(ranges(&answer), ["0:2-0:6", "0:19-0:23"]);
     assert_eq!(client.end(), Some(0));
 }
 

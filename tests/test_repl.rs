@@ -67,6 +67,10 @@ fn derivations_are_built() {
     let lines = ran.lines();
     assert!(lines[0].starts_with("«derivation /larder/store/") && lines[0].ends_with("-hi.drv»"), "{lines:?}");
     assert_eq!(lines[1], format!("out: {}", scratch.line("build --no-link .#hi")));
+    assert!(!scratch.path("repl-result-out").exists());
+    assert_eq!(answers(&scratch, &["repl", "."], ":bl hi\n").ok().lines(), &lines[1..2]);
+    assert_eq!(std::fs::read(scratch.path("repl-result-out")).unwrap(), b"hi\n");
+    assert!(scratch.larder("roots").ok().stdout.contains("repl-result-out"));
 }
 
 #[test]

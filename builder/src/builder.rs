@@ -1,6 +1,7 @@
 //! Realising one derivation: resolve, look whether it is done, else do it, check what came out, publish it.
 
 use crate::action_lock::ActionLock;
+use crate::archive;
 use crate::builtin;
 use crate::compose;
 use crate::environment::{self, Variation};
@@ -449,22 +450,11 @@ fn check_fixed(fixed: &FixedOutput, sealed: &Sealed) -> Result<(), BuildError> {
             let digest = blake3::Hash::from_bytes(*sealed.digest().as_bytes());
             FileHash::parse(digest.to_hex().as_str(), Some(HashAlgorithm::Blake3)).expect("64 hexadecimal digits")
         }
-        (HashMode::File, Node::File { executable: false, .. }) => hash_file(fixed.hash.algorithm(), sealed.path())?,
+        (HashMode::Archive, _) => archive::hash(fixed.hash.algorithm(), sealed.path())?,
+        (HashMode::File, Node::File { executable: false, .. }) => {
+            archive::hash_file(fixed.hash.algorithm(), sealed.path())?
+        }
         (HashMode::File, _) => return Err(BuildError::FixedNotAFile),
     };
     if got == fixed.hash { Ok(()) } else { Err(BuildError::FixedHash { expected: fixed.hash.clone(), got }) }
-}
-
-fn hash_file(algorithm: HashAlgorithm, path: &Path) -> Result<FileHash, BuildError> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path).at("open", path)?;
-    let mut hasher = algorithm.hasher();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let length = file.read(&mut buffer).at("read", path)?;
-        if length == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.update(&buffer[..length]);
-    }
 }

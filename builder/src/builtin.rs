@@ -10,10 +10,11 @@ use crate::resolve::Resolved;
 use crate::unpack::{PathPattern, UnpackOptions, unpack};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
-use store::derivation::OutputName;
+use store::derivation::{HashMode, OutputName};
 use store::local::{At, Sealed};
 use store::{StorePath, TreePath};
 
@@ -61,16 +62,39 @@ impl Request<'_> {
         let Some(fixed) = &self.resolved.action.resolved().fixed else {
             return Err(self.error("the attribute `outputHash` is missing: only what is known by its hash is fetched"));
         };
-        let request = FetchRequest { urls, hash: fixed.hash.clone(), limits: FetchLimits::default() };
+        // The hash of an archive of Nix is that of the output, which is looked at when it is complete.
+        let hash = (fixed.mode != HashMode::Archive).then(|| fixed.hash.clone());
+        let unpacks = self.flag("unpack")?;
+        if unpacks && hash.is_some() {
+            return Err(self.error("`unpack` needs `outputHashMode = \"nar\"`: the hash of what is unpacked"));
+        }
+        let request = FetchRequest { urls, hash, limits: FetchLimits::default() };
         let store = self.builder.store();
         let staging = store.stage()?;
-        let place = staging.path().join("out");
+        let place = staging.path().join(if unpacks { "archive" } else { "out" });
         let derivation = &self.resolved.derivation;
         self.builder.fetcher()?.fetch(&request, &place, &mut |progress| {
             let (bytes, total) = (progress.bytes, progress.total);
             sink(Event::Fetched { derivation: derivation.clone(), bytes, total });
         })?;
-        Ok(store.seal(staging, &place)?)
+        let out = staging.path().join("out");
+        if unpacks {
+            std::fs::create_dir(&out).at("create directory", &out)?;
+            unpack(&place, &out, &UnpackOptions { strip_components: 1, ..UnpackOptions::default() })?;
+            std::fs::remove_file(&place).at("remove", &place)?;
+        } else if self.flag("executable")? {
+            std::fs::set_permissions(&out, Permissions::from_mode(0o755)).at("change the mode of", &out)?;
+        }
+        Ok(store.seal(staging, &out)?)
+    }
+
+    /// A variable that is `1`, or empty or not there.
+    fn flag(&self, name: &str) -> Result<bool, BuildError> {
+        match self.variable(name) {
+            None | Some("") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => Err(self.error(format!("`{name}` is `{other}`, neither `1` nor empty"))),
+        }
     }
 
     fn unpack(&self) -> Result<Sealed, BuildError> {

@@ -33,8 +33,8 @@ use transfer::Transfer;
 pub struct FetchRequest {
     /// Where it may be, tried in this order: `http://…`, `https://…` or `mirror://NAME/path`.
     pub urls: Vec<String>,
-    /// What the content must hash to.
-    pub hash: FileHash,
+    /// What the content must hash to; `None` if that is looked at afterwards, of what is unpacked from it.
+    pub hash: Option<FileHash>,
     /// When to give up.
     pub limits: FetchLimits,
 }
@@ -172,7 +172,7 @@ impl Fetcher {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fetched, FetchError> {
         let at_destination = |source| FetchError::Destination { path: destination.to_owned(), source };
-        let mut file = PartialFile::create(destination, &request.hash).map_err(at_destination)?;
+        let mut file = PartialFile::create(destination, request.hash.as_ref()).map_err(at_destination)?;
         let mut failures = Vec::new();
         for candidate in self.settings.mirrors.candidates(request) {
             let mut transfer = Transfer { connections: &self.connections, settings: &self.settings, request, progress };

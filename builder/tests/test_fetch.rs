@@ -40,7 +40,7 @@ impl Place {
     }
 
     fn fetch_hash(&self, urls: &[String], hash: FileHash) -> Result<Fetched, FetchError> {
-        let request = FetchRequest { urls: urls.to_vec(), hash, limits: self.limits };
+        let request = FetchRequest { urls: urls.to_vec(), hash: Some(hash), limits: self.limits };
         Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut |_| {})
     }
 
@@ -79,7 +79,7 @@ fn progress_is_reported_up_to_the_total() {
     let place = Place::new();
     let request = FetchRequest {
         urls: vec![server.url_as("user:secret", "/a")],
-        hash: FileHash::of(HashAlgorithm::Sha256, CONTENT),
+        hash: Some(FileHash::of(HashAlgorithm::Sha256, CONTENT)),
         limits: place.limits,
     };
     let mut seen = Vec::new();

@@ -46,7 +46,7 @@ fn evaluate(session: &Session, arguments: &[String]) -> Result<Vec<u8>, Failure>
     } else {
         session.eval_file(&directory.join(subject))?
     };
-    let value = session.auto_call(value, &[], &directory)?;
+    let value = session.auto_call(value, &eval::Arguments::default())?;
     if has("--json") {
         return session.print_json(value);
     }

@@ -223,20 +223,27 @@ fn constants(bump: &'static Arena, settings: &Settings) -> Vec<(&'static str, Va
         ("nixVersion", text("2.34.8")),
         ("langVersion", Value::Int(6)),
         ("storeDir", text(store::STORE_DIR)),
-        ("nixPath", Value::List(crate::value::List::EMPTY)),
+        ("nixPath", search_path(settings, bump)),
     ];
     if let Some(impure) = &settings.impure {
         constants.push(("currentTime", Value::Int(impure.current_time)));
-        let list: &'static [Value] = bump.alloc_slice_fill_iter(impure.search_path.iter().map(|(prefix, path)| {
-            let bytes = |bytes: &[u8]| Value::String(Text::plain(bump, bump.alloc_slice_copy(bytes)));
-            let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
-            let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
-            Value::Attrs(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect()))
-        }));
-        constants.retain(|(name, _)| *name != "nixPath");
-        constants.push(("nixPath", Value::List(List::new(bump, list))));
     }
     constants
+}
+
+/// The search path as `builtins.findFile` takes it.
+fn search_path(settings: &Settings, bump: &'static Arena) -> Value {
+    if settings.search_path.is_empty() {
+        return Value::List(crate::value::List::EMPTY);
+    }
+    let entry = |(prefix, path): &(Vec<u8>, Vec<u8>)| {
+        let bytes = |bytes: &[u8]| Value::String(Text::plain(bump, bump.alloc_slice_copy(bytes)));
+        let attrs = [(names::PREFIX, bytes(prefix)), (names::PATH, bytes(path))];
+        let attr = |(name, value)| Attr { name, pos: Pos::NONE, value };
+        Value::Attrs(Attrs::from_unsorted(bump, attrs.into_iter().map(attr).collect()))
+    };
+    let items: &'static [Value] = bump.alloc_slice_fill_iter(settings.search_path.iter().map(entry));
+    Value::List(List::new(bump, items))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::evaluate::{Coercion, Evaluator};
 use crate::print::{by_name, json::JsonWriter, xml::XmlWriter};
 use crate::session::{Failure, Session};
 use crate::source::{Origin, Span};
-use crate::symbol::names;
+use crate::symbol::{Symbol, names};
 use crate::value::Value;
 use std::path::Path;
 use store::{OutputName, StorePath};
@@ -17,11 +17,15 @@ use store::{OutputName, StorePath};
 /// An argument from the command line, for a function that takes a set.
 #[derive(Debug, Clone)]
 pub enum Argument {
-    /// An expression, evaluated relative to the given directory.
+    /// An expression; its paths are relative to the given directory.
     Expr(String),
     /// A string.
     String(String),
 }
+
+/// Arguments for functions that take a set, by name.
+#[derive(Debug, Default)]
+pub struct Arguments(Vec<(Symbol, Value)>);
 
 /// A derivation that a value stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,41 +59,46 @@ impl Session {
         self.run(|evaluator| self.eval_text(evaluator, Origin::Text("(expression)".to_owned()), text, directory))
     }
 
+    /// Arguments for [`Self::auto_call`] and [`Self::select`]; expressions are evaluated when they are needed.
+    ///
+    /// # Errors
+    /// What is wrong with the text of an expression.
+    pub fn arguments(
+        &self,
+        arguments: &[(String, Argument)],
+        directory: &Path,
+    ) -> std::result::Result<Arguments, Failure> {
+        self.run(|evaluator| {
+            let value = |(name, argument): &(String, Argument)| {
+                let value = match argument {
+                    Argument::String(text) => evaluator.string(text.as_bytes()),
+                    Argument::Expr(text) => {
+                        let origin = Origin::Text(format!("(argument {name})"));
+                        self.delay_text(evaluator, origin, text.as_bytes(), directory)?
+                    }
+                };
+                Ok((self.symbols().intern(name.as_bytes()), value))
+            };
+            arguments.iter().map(value).collect::<Result<_>>().map(Arguments)
+        })
+    }
+
     /// Calls a function that takes a set with those of the arguments that it names (with all, if it takes any), as
     /// `nix-instantiate` does with `--arg`. Without arguments, a function whose arguments all have defaults is called
     /// with `{ }`. Any other value is given back.
     ///
     /// # Errors
     /// When an argument is missing, and what evaluation raises.
-    pub fn auto_call(
-        &self,
-        value: Value,
-        arguments: &[(String, Argument)],
-        directory: &Path,
-    ) -> std::result::Result<Value, Failure> {
-        self.run(|evaluator| {
-            let mut values = Vec::new();
-            for (name, argument) in arguments {
-                let symbol = self.symbols().intern(name.as_bytes());
-                let value = match argument {
-                    Argument::String(text) => evaluator.string(text.as_bytes()),
-                    Argument::Expr(text) => {
-                        let origin = Origin::Text(format!("(argument {name})"));
-                        self.eval_text(evaluator, origin, text.as_bytes(), directory)?
-                    }
-                };
-                values.push((symbol, value));
-            }
-            evaluator.auto_call(value, &values)
-        })
+    pub fn auto_call(&self, value: Value, arguments: &Arguments) -> std::result::Result<Value, Failure> {
+        self.run(|evaluator| evaluator.auto_call(value, arguments))
     }
 
-    /// Follows an attribute path such as `a.b."c d"`; functions on the way that need no arguments are called.
+    /// Follows an attribute path such as `a.b."c d"`; functions on the way are called with the arguments.
     ///
     /// # Errors
     /// When the path is malformed or leads nowhere, with names near to the missing one; and what evaluation raises.
-    pub fn select(&self, value: Value, path: &str) -> std::result::Result<Value, Failure> {
-        self.run(|evaluator| evaluator.select_path(value, &crate::selection::parse_path(path)?))
+    pub fn select(&self, value: Value, path: &str, arguments: &Arguments) -> std::result::Result<Value, Failure> {
+        self.run(|evaluator| evaluator.select_path(value, &crate::selection::parse_path(path)?, arguments))
     }
 
     /// The value as `nix-instantiate --eval` prints it, without a line end. Strict: all of it is evaluated first.
@@ -165,12 +174,8 @@ impl Session {
 }
 
 impl Evaluator<'_> {
-    /// Calls a function that can do without arguments, or a functor of that kind; gives anything else back.
-    pub(crate) fn call_without_arguments(&self, value: Value) -> Result<Value> {
-        self.auto_call(value, &[])
-    }
-
-    fn auto_call(&self, value: Value, arguments: &[(crate::symbol::Symbol, Value)]) -> Result<Value> {
+    /// What [`Session::auto_call`] does.
+    pub(crate) fn auto_call(&self, value: Value, Arguments(arguments): &Arguments) -> Result<Value> {
         let mut value = self.force(value)?;
         if let Value::Attrs(attrs) = value
             && let Some(functor) = attrs.value(names::FUNCTOR)

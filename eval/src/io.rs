@@ -60,6 +60,12 @@ pub enum IoError {
         /// What went wrong.
         problem: String,
     },
+    /// Whoever wanted a file's content would not go on.
+    #[error("{}: reading it was ended", path.display())]
+    Ended {
+        /// The file.
+        path: PathBuf,
+    },
     /// The filter failed.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -71,16 +77,19 @@ pub enum IoError {
     },
 }
 
+/// Asked again and again while a file is read, with the number of bytes so far (or to come): whether to go on.
+pub type GoesOn<'a> = dyn Fn(usize) -> bool + 'a;
+
 /// All that the evaluator asks of the outside.
 ///
 /// Answers must not change while a session lives: the evaluator keeps what it was told.
 /// Whatever the evaluator asks here it notes, too, so that it is known what values rest on (see [`crate::reads`]).
 pub trait EvalIo: Send + Sync {
-    /// The content of a file; links are followed.
+    /// The content of a file; links are followed. What has no end, or lets one wait, is given up when that is asked for.
     ///
     /// # Errors
-    /// When it does not exist or cannot be read.
-    fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError>;
+    /// When it does not exist or cannot be read, or not to its end.
+    fn read_file(&self, path: &Path, goes_on: &GoesOn<'_>) -> Result<Vec<u8>, IoError>;
 
     /// Names and types of a directory's entries, in any order; links are not followed.
     ///
@@ -219,12 +228,13 @@ fn store_path(bytes: &[u8], name: &StoreName) -> Result<StorePath, IoError> {
 }
 
 impl EvalIo for MemoryIo {
-    fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError> {
+    fn read_file(&self, path: &Path, goes_on: &GoesOn<'_>) -> Result<Vec<u8>, IoError> {
         match self.find(path)? {
+            MemoryFile::Regular(content) if !goes_on(content.len()) => Err(IoError::Ended { path: path.to_owned() }),
             MemoryFile::Regular(content) => Ok(content.clone()),
             MemoryFile::Symlink(target) => {
                 let directory = crate::paths::dir_name(crate::paths::to_bytes(path)).to_vec();
-                self.read_file(crate::paths::from_bytes(&crate::paths::absolute(target, &directory)))
+                self.read_file(crate::paths::from_bytes(&crate::paths::absolute(target, &directory)), goes_on)
             }
             MemoryFile::Directory => {
                 Err(IoError::Failed { path: path.to_owned(), problem: "is a directory".to_owned() })

@@ -9,6 +9,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
+use crate::interface::Arguments;
 use crate::source::Span;
 use crate::value::Value;
 
@@ -56,15 +57,14 @@ fn bad_path(path: &str, problem: &str) -> Box<Diagnostic> {
 }
 
 impl Evaluator<'_> {
-    /// Follows an attribute path. Functions on the way that can do without arguments are called.
+    /// Follows an attribute path. Functions on the way are called with the arguments.
     ///
     /// # Errors
     /// When a name is missing, with names near to it, and whatever evaluation raises.
-    pub fn select_path(&self, value: Value, path: &[String]) -> Result<Value> {
-        let mut value = self.call_without_arguments(value)?;
+    pub fn select_path(&self, mut value: Value, path: &[String], arguments: &Arguments) -> Result<Value> {
         for (index, name) in path.iter().enumerate() {
+            value = self.auto_call(value, arguments)?;
             value = self.select_name(value, name, &path[..index])?;
-            value = self.call_without_arguments(value)?;
         }
         Ok(value)
     }

@@ -373,10 +373,22 @@ impl Session {
         text: &[u8],
         directory: &Path,
     ) -> Result<Value> {
+        let delayed = self.delay_text(evaluator, origin, text, directory)?;
+        evaluator.force(delayed)
+    }
+
+    /// The value of a text, when it is needed.
+    pub(crate) fn delay_text(
+        &self,
+        evaluator: &Evaluator<'_>,
+        origin: Origin,
+        text: &[u8],
+        directory: &Path,
+    ) -> Result<Value> {
         self.begin_in(directory);
         let scope = Scope::of_names(None, Vec::new());
         let code = self.compile(evaluator, origin, text.into(), crate::paths::to_bytes(directory), &scope)?;
-        evaluator.eval(code, evaluator.empty_env())
+        Ok(Value::Thunk(evaluator.bump().alloc(Thunk::code(code, evaluator.empty_env()))))
     }
 
     /// The value of a file or of the `default.nix` of a directory.

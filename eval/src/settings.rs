@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// `builtins.currentSystem`, as `x86_64-linux`.
     pub system: String,
+    /// The search path, for `<x>`: prefixes and paths.
+    pub search_path: Vec<(Vec<u8>, Vec<u8>)>,
     /// What impure evaluation may see; `None` for pure evaluation.
     pub impure: Option<Impure>,
     /// How deeply function calls may nest; 10,000 as in Nix.
@@ -24,6 +26,8 @@ pub struct Settings {
     pub threads: usize,
     /// Whether it is recorded what values rest on: [`crate::Session::take_reads`].
     pub record_reads: bool,
+    /// Whether `builtins.traceVerbose` shows its argument.
+    pub trace_verbose: bool,
     /// Bytes of stack to reserve for evaluation. Only what is used takes memory.
     pub stack_bytes: usize,
 }
@@ -35,8 +39,6 @@ pub struct Impure {
     pub environment: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Seconds since 1970, for `builtins.currentTime`.
     pub current_time: i64,
-    /// The search path, for `<x>`: prefixes and absolute paths.
-    pub search_path: Vec<(Vec<u8>, Vec<u8>)>,
     /// The home directory, for `~/x`.
     pub home: Option<Vec<u8>>,
 }
@@ -47,6 +49,7 @@ impl Settings {
     pub fn new(system: impl Into<String>) -> Self {
         Self {
             system: system.into(),
+            search_path: Vec::new(),
             impure: None,
             max_call_depth: 10_000,
             pipe_operators: false,
@@ -55,6 +58,7 @@ impl Settings {
             record_reads: false,
             max_memory: None,
             threads: 1,
+            trace_verbose: false,
             stack_bytes: 1 << 30,
         }
     }

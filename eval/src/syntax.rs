@@ -20,7 +20,7 @@ pub(crate) use lexer::{Keyword, Token, is_identifier, is_keyword, is_name_byte, 
 pub use parsed::{Parsed, parse_named, parse_tree};
 pub(crate) use parser::Openings;
 pub use parser::{ParseOptions, parse};
-pub(crate) use strings::literal_string;
+pub(crate) use strings::{escaped_newlines, literal_string};
 
 /// The words that cannot be variables; `or` is none of them.
 pub const KEYWORDS: &[&str] = &["assert", "else", "if", "in", "inherit", "let", "rec", "then", "with"];

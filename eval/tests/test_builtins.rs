@@ -16,7 +16,7 @@ const CONSTANTS: &[(&str, &str)] = &[
     ("currentTime", "Seconds since 1970; only with `--impure`."),
     ("false", "The boolean."),
     ("langVersion", "6, as in Nix 2.34."),
-    ("nixPath", "The search path; empty without `--impure`."),
+    ("nixPath", "The search path: that of `-I`, and with `--impure` that of `NIX_PATH`."),
     ("nixVersion", "The version of Nix whose language this is."),
     ("null", "The value that stands for nothing."),
     ("storeDir", "`/larder/store`"),
@@ -95,11 +95,12 @@ const DIFFERENCES: &str = "
 
 - Store paths are `/larder/store/…` with a digest of the content; `outPath` of a derivation is a placeholder until it is
   built, and `placeholder` gives the path where a build creates an output.
-- `fetchurl` and `fetchTarball` need a hash, of the file as it is fetched (also of an archive, which is unpacked afterwards).
-  They give an output of a derivation: it is fetched when something reads it.
-- Pure evaluation is the default: `getEnv` gives the empty string, `<x>` and `~/x` are errors, unless `--impure` is given.
+- `fetchurl` and `fetchTarball` need a hash: of the file, or of what is unpacked, as in Nix. They give an output of a
+  derivation: it is fetched when something reads it. So does what `<nix/fetchurl.nix>` gives.
+- Pure evaluation is the default: `getEnv` gives the empty string, `<x>` is looked for where `-I` says
+  only, and `~/x` is an error, unless `--impure` is given.
 - `hashString` and `hashFile` know `blake3` too.
-- `break` gives its argument: there is no debugger. `traceVerbose` shows nothing.
+- `break` gives its argument: there is no debugger. `traceVerbose` shows its argument with `--trace-verbose`.
 ";
 
 #[test]

@@ -80,6 +80,10 @@ fn fixed_outputs() {
     );
     let fixed = setup().derivation(&text).fixed.expect("fixed");
     assert_eq!((fixed.mode, fixed.hash.to_string()), (store::HashMode::File, format!("sha256:{hash}")));
+    // That of nothing, in the base32 of Nix.
+    let nix32 = text.replace(&hash, "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73");
+    let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(setup().derivation(&nix32).fixed.expect("fixed").hash.to_string(), empty);
     let tree = format!(
         "derivation {{ name = \"f\"; system = \"s\"; builder = \"/b\"; outputHash = \"{hash}\"; outputHashAlgo = \"blake3\"; outputHashMode = \"tree\"; }}"
     );
@@ -115,12 +119,12 @@ fn what_makes_no_sense_is_refused() {
         ("outputs = [ ];", "at least one output"),
         ("outputs = [ \"out\" \"out\" ];", "twice"),
         ("outputs = [ \"a/b\" ];", "is not an output name"),
-        ("outputHash = \"xyz\";", "names no usable hash algorithm"),
-        ("outputHash = \"sha256:00\";", "is not a sha256 hash"),
+        ("outputHash = \"xyz\";", "its algorithm is not named"),
+        ("outputHash = \"sha256:00\";", "its digits do not fit its algorithm"),
         ("outputHashMode = \"flat\";", "without `outputHash`"),
         ("outputHash = builtins.hashString \"sha256\" \"\"; outputHashAlgo = \"md5\";", "unknown hash algorithm"),
         (
-            "outputHash = builtins.hashString \"sha256\" \"\"; outputHashAlgo = \"sha256\"; outputHashMode = \"nar\";",
+            "outputHash = builtins.hashString \"sha256\" \"\"; outputHashAlgo = \"sha256\"; outputHashMode = \"text\";",
             "unknown `outputHashMode`",
         ),
         ("root = [ \"/usr\" ];", "mentions no store object"),

@@ -40,6 +40,16 @@ fn can_be_shown(session: &Session, failure: &Failure) {
 }
 
 #[test]
+fn endless_xml_ends() {
+    // Within a limit of memory that its first 10,000 levels do not reach.
+    let mut settings = Settings::new("x86_64-linux");
+    settings.max_memory = Some(1 << 30);
+    let session = Session::new(settings, Arc::new(MemoryIo::default()));
+    let value = session.eval_expr(b"let list = [ list ]; in list", Path::new("/")).expect("a list");
+    assert_eq!(session.print_xml(value, true).expect_err("it has no end")[0].code, Code::TooManyCalls);
+}
+
+#[test]
 fn what_outgrows_memory_is_an_error() {
     for text in [
         "builtins.genList (x: x) 4000000000",

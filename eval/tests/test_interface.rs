@@ -21,12 +21,13 @@ fn printed(session: &Session, value: Value) -> String {
 fn selecting_follows_names_lists_and_functions_with_defaults() {
     let session = session(MemoryIo::default());
     let set = value(&session, "{ x ? 1 }: { a.\"c d\" = [ { e = x; } ]; hello = 2; }");
-    let found = session.select(set, "a.\"c d\".0.e").expect("there");
+    let none = eval::Arguments::default();
+    let found = session.select(set, "a.\"c d\".0.e", &none).expect("there");
     assert_eq!(printed(&session, found), "1");
-    let failure = session.select(set, "helo").expect_err("not there");
+    let failure = session.select(set, "helo", &none).expect_err("not there");
     assert_eq!(failure[0].code, Code::Selection);
     assert_eq!(failure[0].hints, ["did you mean `hello`?"]);
-    assert_eq!(session.select(set, "a..b").expect_err("malformed")[0].code, Code::Selection);
+    assert_eq!(session.select(set, "a..b", &none).expect_err("malformed")[0].code, Code::Selection);
 }
 
 #[test]
@@ -38,12 +39,13 @@ fn arguments_are_given_to_functions_that_name_them() {
         ("jobs".to_owned(), Argument::Expr("1 + 1".to_owned())),
         ("other".to_owned(), Argument::Expr("throw \"unused\"".to_owned())),
     ];
-    let result = session.auto_call(function, &arguments[..2], Path::new("/")).expect("called");
+    let given = |arguments| session.arguments(arguments, Path::new("/")).expect("well formed");
+    let result = session.auto_call(function, &given(&arguments)).expect("called");
     assert_eq!(printed(&session, result), "\"riscv-2\"");
-    let failure = session.auto_call(function, &arguments[1..2], Path::new("/")).expect_err("no system");
+    let failure = session.auto_call(function, &given(&arguments[1..2])).expect_err("no system");
     assert_eq!(failure[0].code, Code::MissingArgument);
-    assert!(matches!(session.auto_call(function, &[], Path::new("/")), Ok(Value::Lambda(_))));
-    let number = session.auto_call(value(&session, "5"), &arguments[..2], Path::new("/")).expect("not a function");
+    assert!(matches!(session.auto_call(function, &given(&[])), Ok(Value::Lambda(_))));
+    let number = session.auto_call(value(&session, "5"), &given(&arguments)).expect("not a function");
     assert_eq!(printed(&session, number), "5");
 }
 
@@ -91,10 +93,10 @@ fn pure_evaluation_sees_nothing_and_impure_what_it_is_given() {
     assert_eq!(session_pure.eval_expr(b"<x>", Path::new("/")).expect_err("pure")[0].code, Code::Impure);
     assert_eq!(session_pure.eval_expr(b"~/x", Path::new("/")).expect_err("pure")[0].code, Code::Impure);
     let mut settings = Settings::new("x86_64-linux");
+    settings.search_path = vec![(b"x".to_vec(), b"/lib/x".to_vec())];
     settings.impure = Some(eval::Impure {
         environment: [(b"HOME".to_vec(), b"/home/u".to_vec())].into(),
         current_time: 5,
-        search_path: vec![(b"x".to_vec(), b"/lib/x".to_vec())],
         home: Some(b"/home/u".to_vec()),
     });
     let io = MemoryIo::default().with_file("/lib/x/default.nix", "7");

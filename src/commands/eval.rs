@@ -3,29 +3,18 @@
 use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::evaluating::{Evaluating, source_of};
-use crate::evaluations::Source;
+use crate::evaluating::Evaluating;
 use crate::installable::EvalArgs;
 use crate::output;
+use crate::sources::{Named, SourceArgs};
 use eval::{Failure, Session, Value};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Print the value of an expression as `nix-instantiate --eval` prints it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// PATH#ATTR
-    #[arg(value_name = "PATH#ATTR", conflicts_with_all = ["file", "expr"])]
-    installable: Option<String>,
-    /// Evaluate a file
-    #[arg(short, long, value_name = "FILE", conflicts_with = "expr")]
-    file: Option<PathBuf>,
-    /// Evaluate an expression
-    #[arg(short = 'E', long, value_name = "EXPR")]
-    expr: Option<String>,
-    /// Select an attribute of the value
-    #[arg(short = 'A', long, value_name = "ATTR")]
-    attr: Option<String>,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Evaluate all of the value
     #[arg(long)]
     strict: bool,
@@ -43,27 +32,23 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let (source, attribute) = match (&args.installable, &args.file, &args.expr) {
-        (Some(installable), _, _) => {
-            let (path, attribute) = installable.rsplit_once('#').unwrap_or((installable, ""));
-            (source_of(Path::new(if path.is_empty() { "." } else { path }))?, attribute)
-        }
-        (_, Some(file), _) => (source_of(file)?, ""),
-        (_, _, Some(expr)) => (Source::Text(expr.clone()), ""),
-        _ => return Err(CliError::usage("nothing to evaluate: name PATH#ATTR, --file FILE or --expr EXPR")),
-    };
-    let attributes = [attribute, args.attr.as_deref().unwrap_or_default()];
+    let named = args.sources.named()?;
+    if named.is_empty() {
+        return Err(CliError::usage("nothing to evaluate: name PATH#ATTR, --file FILE or --expr EXPR"));
+    }
     let eval = args.eval.clone().looking_only();
     let eval = if args.strict || args.json { eval } else { eval.showing_delayed() };
     let mut evaluating = Evaluating::new(context, &eval);
-    let printed = evaluating.printed(&source, attributes, args.way(), |evaluation, value| {
-        let mut printed = args.print(&evaluation.session, value).map_err(|failure| evaluation.failure(failure))?;
-        if !args.raw && !args.xml {
-            printed.push(b'\n');
-        }
-        Ok(printed)
-    })?;
-    output::write(&printed)?;
+    for Named { source, attribute, .. } in &named {
+        let printed = evaluating.printed(source, attribute, args.way(), |evaluation, value| {
+            let mut printed = args.print(&evaluation.session, value).map_err(|failure| evaluation.failure(failure))?;
+            if !args.raw && !args.xml {
+                printed.push(b'\n');
+            }
+            Ok(printed)
+        })?;
+        output::write(&printed)?;
+    }
     evaluating.finish_printing()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,10 +4,10 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
+use crate::rewrite;
 use eval::{RenderOptions, render};
 use serde_json::json;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 /// Format Nix files in the official style.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, directories (their `.nix` files, in hidden directories none), or `-`: standard input to standard output [default: .]
-    #[arg(value_name = "PATH|-")]
+    /// Files, directories (their `.nix` files, in hidden directories none), or `-`: standard input to standard output
+    #[arg(value_name = "PATH|-", default_value = ".")]
     paths: Vec<PathBuf>,
     /// Write nothing; exit with 1 if something would change
     #[arg(long)]
@@ -38,20 +38,14 @@ enum Outcome {
     /// Diagnostics of a text with syntax errors, laid out.
     Wrong(String),
     /// It cannot be read or written.
-    Failed(String),
+    Failed(CliError),
 }
 
 pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
     if args.paths.iter().any(|path| path.as_os_str() == "-") {
         return standard_input(args);
     }
-    let mut files = Vec::new();
-    let here = [PathBuf::from(".")];
-    for path in if args.paths.is_empty() { &here[..] } else { &args.paths } {
-        add_files(path, true, &mut files)?;
-    }
-    files.sort();
-    files.dedup();
+    let files = rewrite::nix_files(&args.paths)?;
     let outcomes = format_all(&files, args);
     tell(&files, &outcomes, args)
 }
@@ -71,25 +65,6 @@ fn standard_input(args: &Args) -> CommandResult {
         output::write(&formatted)?;
     }
     Ok(if args.check && formatted != text { ExitCode::from(1) } else { ExitCode::SUCCESS })
-}
-
-/// Adds a file, or the Nix files under a directory. What is `named` is wanted whatever it is called.
-fn add_files(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    let failed = |error| CliError::failed(format!("cannot read {}: {error}", path.display()));
-    let metadata = if named { fs::metadata(path) } else { fs::symlink_metadata(path) }.map_err(failed)?;
-    if !metadata.is_dir() {
-        if named || metadata.is_file() && path.extension().is_some_and(|extension| extension == "nix") {
-            files.push(path.to_owned());
-        }
-        return Ok(());
-    }
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            add_files(&entry.path(), false, files)?;
-        }
-    }
-    Ok(())
 }
 
 /// Formats all files, as many at once as there are processors.
@@ -117,8 +92,8 @@ fn format_all(files: &[PathBuf], args: &Args) -> Vec<Outcome> {
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-fn format_file(file: &Path, args: &Args) -> Result<Outcome, String> {
-    let text = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+fn format_file(file: &Path, args: &Args) -> Result<Outcome, CliError> {
+    let text = rewrite::read(file)?;
     let name = file.display().to_string();
     let formatted = match formatted(&name, &text) {
         Ok(formatted) => formatted,
@@ -128,7 +103,7 @@ fn format_file(file: &Path, args: &Args) -> Result<Outcome, String> {
         return Ok(Outcome::Unchanged);
     }
     if !args.check && !args.diff {
-        replace(file, &formatted).map_err(|error| format!("cannot write {name}: {error}"))?;
+        rewrite::replace(file, &formatted)?;
     }
     Ok(Outcome::Changed(args.diff.then(|| changes(&name, &text, &formatted))))
 }
@@ -140,33 +115,6 @@ fn formatted(name: &str, text: &[u8]) -> Result<Vec<u8>, String> {
         let shown = parsed.diagnostics().iter().map(|diagnostic| render(diagnostic, parsed.sources(), options));
         shown.collect::<Vec<_>>().join("\n")
     })
-}
-
-/// Replaces a file's content in one step, keeping its permissions; of a link, that of the file it leads to.
-fn replace(file: &Path, text: &[u8]) -> std::io::Result<()> {
-    let file = fs::canonicalize(file)?;
-    let permissions = fs::metadata(&file)?.permissions();
-    let mut name = std::ffi::OsString::from(".");
-    name.push(file.file_name().unwrap_or_default());
-    name.push(format!(".{}.larder-fmt", std::process::id()));
-    let temporary = file.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|out| fill(out, text, permissions))
-        .and_then(|()| fs::rename(&temporary, &file));
-    if written.is_err() {
-        // What is wrong is told already.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn fill(mut out: File, text: &[u8], permissions: fs::Permissions) -> std::io::Result<()> {
-    out.write_all(text)?;
-    out.set_permissions(permissions)?;
-    out.sync_data()
 }
 
 /// The lines that change, as `diff -u` shows them.
@@ -206,7 +154,7 @@ fn as_json(files: &[PathBuf], outcomes: &[Outcome]) -> serde_json::Value {
             Outcome::Unchanged => ("unchanged", None),
             Outcome::Changed(lines) => ("changed", lines.as_deref()),
             Outcome::Wrong(message) => ("wrong", Some(message.as_str())),
-            Outcome::Failed(message) => ("failed", Some(message.as_str())),
+            Outcome::Failed(error) => ("failed", Some(error.message())),
         };
         json!({ "file": file.display().to_string(), "status": status, "message": message })
     };
@@ -223,7 +171,7 @@ impl Outcome {
 
     fn failed(&self) -> Option<&str> {
         match self {
-            Self::Failed(message) => Some(message),
+            Self::Failed(error) => Some(error.message()),
             _ => None,
         }
     }

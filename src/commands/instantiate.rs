@@ -4,21 +4,21 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::installable::{EvalArgs, resolve_sets};
 use crate::output;
+use crate::sources::SourceArgs;
 use std::process::ExitCode;
 
 /// Evaluate installables to derivations, or sets of them, and print their store paths.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to evaluate
-    #[arg(value_name = "INSTALLABLE", default_value = ".")]
-    installables: Vec<String>,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     eval: EvalArgs,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let mut text = String::new();
-    for target in resolve_sets(context, &args.installables, &args.eval)? {
+    for target in resolve_sets(context, &args.sources.named_or_here()?, &args.eval)? {
         text.push_str(&target.path().to_string());
         text.push('\n');
     }

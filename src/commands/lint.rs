@@ -89,8 +89,7 @@ fn known(codes: &[String]) -> Result<(), CliError> {
 
 impl Report {
     fn file(&mut self, path: &Path, args: &Args) -> Result<(), CliError> {
-        let mut text = std::fs::read(path)
-            .map_err(|error| CliError::failed(format!("cannot read {}: {error}", path.display())))?;
+        let mut text = rewrite::read(path)?;
         if args.fix {
             let (fixed, count) = fix(&text, ParseOptions::default());
             if count > 0 {

@@ -38,6 +38,9 @@ impl Key<'_> {
         put_bytes(&mut bytes, settings.system.as_bytes());
         bytes.push(u8::from(settings.pipe_operators));
         bytes.push(u8::from(settings.import_from_derivation));
+        for (prefix, path) in &settings.search_path {
+            put_bytes(&mut bytes, &[prefix, path].map(|part| part.as_slice()).join(&b"= "[..]));
+        }
         // A file has its paths relative to itself.
         let expression = |(_, argument): &(String, Argument)| matches!(argument, Argument::Expr(_));
         if matches!(source, Source::Text(_)) || arguments.iter().any(expression) {
@@ -80,7 +83,13 @@ mod tests {
         let file = || Source::File(PathBuf::from("/a"));
         let with = |argument| vec![("x".to_owned(), argument)];
         let other = eval::Settings { pipe_operators: true, ..settings.clone() };
+        let search = |path: &str| eval::Settings {
+            search_path: vec![(b"n".to_vec(), path.as_bytes().to_vec())],
+            ..settings.clone()
+        };
         let mut names = vec![
+            name(file(), &search("a"), &[], "/"),
+            name(file(), &search("b"), &[], "/"),
             name(file(), &settings, &[], "/"),
             name(Source::File(PathBuf::from("/b")), &settings, &[], "/"),
             name(Source::Text("/a".to_owned()), &settings, &[], "/"),
@@ -92,11 +101,11 @@ mod tests {
             name(file(), &settings, &with(Argument::Expr("1".to_owned())), "/"),
         ];
         assert!(names.iter().all(Option::is_some));
-        assert_eq!(name(file(), &settings, &[], "/"), names[0]);
-        assert_eq!(name(file(), &settings, &[], "/d"), names[0]);
+        assert_eq!(name(file(), &settings, &[], "/"), names[2]);
+        assert_eq!(name(file(), &settings, &[], "/d"), names[2]);
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 11);
         let impure = eval::Settings { impure: Some(eval::Impure::default()), ..settings };
         assert_eq!(name(file(), &impure, &[], "/"), None);
     }

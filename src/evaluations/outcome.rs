@@ -11,9 +11,9 @@ pub(crate) enum Wanted {
     Derivations(String),
     /// The same of what lies below an attribute, by the names that lead to it.
     Member(String, Vec<Vec<u8>>),
-    /// The value of an attribute's attribute, printed in a way.
+    /// The value of an attribute, printed in a way.
     Printed {
-        attributes: [String; 2],
+        attribute: String,
         /// Which way, as a letter for each choice.
         way: String,
     },
@@ -29,9 +29,9 @@ impl Wanted {
                 put_bytes(&mut name, attribute.as_bytes());
                 names.iter().for_each(|member| put_bytes(&mut name, member));
             }
-            Self::Printed { attributes: [first, second], way } => {
+            Self::Printed { attribute, way } => {
                 name.extend_from_slice(b"\xff\xff\xff\xff");
-                [way, first, second].iter().for_each(|text| put_bytes(&mut name, text.as_bytes()));
+                [way, attribute].iter().for_each(|text| put_bytes(&mut name, text.as_bytes()));
             }
         }
         name
@@ -149,10 +149,8 @@ mod tests {
 
     #[test]
     fn different_questions_have_different_names() {
-        let printed = |first: &str, second: &str, way: &str| Wanted::Printed {
-            attributes: [first.to_owned(), second.to_owned()],
-            way: way.to_owned(),
-        };
+        let printed =
+            |attribute: &str, way: &str| Wanted::Printed { attribute: attribute.to_owned(), way: way.to_owned() };
         let all = [
             Wanted::Derivations(String::new()),
             Wanted::Derivations("a".to_owned()),
@@ -160,9 +158,8 @@ mod tests {
             Wanted::Member(String::new(), vec![b"a".to_vec()]),
             Wanted::Member("a".to_owned(), vec![b"b".to_vec()]),
             Wanted::Member("a".to_owned(), vec![b"b".to_vec(), b"c".to_vec()]),
-            printed("a", "", ""),
-            printed("", "a", ""),
-            printed("", "", "a"),
+            printed("a", ""),
+            printed("", "a"),
         ];
         let mut names: Vec<_> = all.iter().map(Wanted::name).collect();
         names.sort_unstable();

@@ -4,7 +4,7 @@ use super::answer::{self, Digest, Kind, Stamp};
 use super::file::Answer;
 use crate::host_io::HostIo;
 use eval::io::Filter;
-use eval::{EvalIo, FileType, IoError, Question};
+use eval::{EvalIo, FileType, GoesOn, IoError, Question};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -139,9 +139,9 @@ fn realised(input: &Input, path: &StorePath) -> Answer {
 }
 
 impl EvalIo for Recorder {
-    fn read_file(&self, path: &Path) -> Result<Vec<u8>, IoError> {
+    fn read_file(&self, path: &Path, goes_on: &GoesOn<'_>) -> Result<Vec<u8>, IoError> {
         let stamp = self.stamp(Kind::Content, path);
-        let content = self.io.read_file(path)?;
+        let content = self.io.read_file(path, goes_on)?;
         self.give_file(Question::Content(path.to_owned()), Kind::Content, path, stamp, answer::of_bytes(&content));
         Ok(content)
     }

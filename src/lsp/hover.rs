@@ -2,6 +2,7 @@
 
 use super::documents::Documents;
 use super::found::{Found, attributes, builtin, find};
+use super::shape::shape;
 use eval::analysis::{Attribute, DefinitionKind, File, Target, Values};
 use eval::interactive::{Documentation, doc_comment_before};
 use eval::syntax::Kind;
@@ -30,7 +31,10 @@ fn text_of(documents: &Documents, file: &Arc<File>, found: &Found) -> Option<Str
                 Target::Builtin(name) => of_builtin(name),
                 Target::With(scope) => {
                     let attributes = Values::new(documents).attributes_of_withs(file, scope, &found.name);
-                    Some(attributes.first().map_or_else(|| format!("`{}`, from a `with`", found.name), of_attribute))
+                    Some(attributes.first().map_or_else(
+                        || format!("`{}`, from a `with`", found.name),
+                        |found| of_attribute(documents, found),
+                    ))
                 }
                 Target::Undefined => None,
             }
@@ -38,11 +42,13 @@ fn text_of(documents: &Documents, file: &Arc<File>, found: &Found) -> Option<Str
         Found::Definition(definition) => Some(of_definition(documents, file, *definition)),
         Found::Attribute(values, names) => match builtin(values, names) {
             Some(name) => of_builtin(&name),
-            None => attributes(documents, values, names).first().map(of_attribute),
+            None => attributes(documents, values, names).first().map(|found| of_attribute(documents, found)),
         },
         Found::Binding(element) => {
             let element = file.element(*element);
-            Some(shown(file, element, "attribute", element.range().start))
+            let value = element.expressions().next().map(|value| super::found::place(file, value));
+            let values = value.map(|value| Values::new(documents).of(&value)).unwrap_or_default();
+            Some(shown(file, element, &described(documents, "attribute", &values), element.range().start))
         }
         Found::Path(path) => Some(format!("`{}`", path.display())),
     }
@@ -71,18 +77,28 @@ fn of_definition(documents: &Documents, file: &Arc<File>, number: usize) -> Stri
             return name;
         }
         if let Some(attribute) = attributes(documents, &values, names).first() {
-            return of_attribute(attribute);
+            return of_attribute(documents, attribute);
         }
     }
     match element.kind() {
-        Kind::Binding | Kind::Formal | Kind::Inherit => shown(file, element, kind, definition.places[0].start),
+        Kind::Binding | Kind::Formal | Kind::Inherit => {
+            let values = Values::new(documents).meaning(file, Target::Definition(number), &definition.name);
+            shown(file, element, &described(documents, kind, &values), definition.places[0].start)
+        }
         _ => format!("```nix\n{}\n```\n\n{kind}", definition.name),
     }
 }
 
-fn of_attribute(attribute: &Attribute) -> String {
+fn of_attribute(documents: &Documents, attribute: &Attribute) -> String {
     let file = &attribute.file;
-    shown(file, file.element(attribute.element), "attribute", attribute.range.start)
+    let values = Values::new(documents).attribute_values(attribute);
+    let kind = described(documents, "attribute", &values);
+    shown(file, file.element(attribute.element), &kind, attribute.range.start)
+}
+
+/// What kind of name it is, and what its value looks like.
+fn described(documents: &Documents, kind: &str, values: &[eval::analysis::Value]) -> String {
+    shape(documents, values).map_or_else(|| kind.to_owned(), |shape| format!("{kind}: {shape}"))
 }
 
 /// The beginning of a binding, with the doc-comment before it or its function.

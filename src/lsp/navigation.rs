@@ -3,6 +3,7 @@
 use super::documents::Documents;
 use super::found::{Found, find, places};
 use eval::analysis::{File, Target};
+use eval::syntax::Kind;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,8 +43,69 @@ fn occurrences(file: &File, definition: usize, with_definition: bool) -> Vec<Ran
 }
 
 pub(super) fn references(documents: &Documents, file: &Arc<File>, offset: usize, with_definition: bool) -> Value {
-    let Some((definition, _)) = definition_of(documents, file, offset) else { return Value::Null };
-    documents.locations(file, &occurrences(file, definition, with_definition)).into()
+    let mut all: Vec<(Arc<File>, Range<usize>)> = Vec::new();
+    if let Some((definition, _)) = definition_of(documents, file, offset) {
+        let own = occurrences(file, definition, with_definition).into_iter();
+        all.extend(own.map(|range| (Arc::clone(file), range)));
+    }
+    for found in attribute_occurrences(documents, file, offset, with_definition) {
+        if !all.iter().any(|known| is_same(known, &found)) {
+            all.push(found);
+        }
+    }
+    if all.is_empty() {
+        return Value::Null;
+    }
+    let of_one_file = all.chunk_by(|one, other| Arc::ptr_eq(&one.0, &other.0));
+    let places = of_one_file.flat_map(|found| {
+        let ranges: Vec<_> = found.iter().map(|(_, range)| range.clone()).collect();
+        documents.locations(&found[0].0, &ranges)
+    });
+    places.collect::<Vec<_>>().into()
+}
+
+/// So many names of one text are looked at: each may lead far.
+const MAX_LOOKED_AT: usize = 2_000;
+
+/// Where the attribute at an offset is written and selected, in its file and in the one where it is written: as far as
+/// that can be known without evaluation.
+fn attribute_occurrences(
+    documents: &Documents,
+    file: &Arc<File>,
+    offset: usize,
+    with_definition: bool,
+) -> Vec<(Arc<File>, Range<usize>)> {
+    let Some((found, range)) = find(documents, file, offset) else { return Vec::new() };
+    let written = match &found {
+        Found::Binding(_) => vec![(Arc::clone(file), range.clone())],
+        Found::Attribute(..) | Found::Definition(_) => places(documents, file, &found),
+        Found::Use(_) | Found::Path(_) => return Vec::new(),
+    };
+    let name = file.text()[range].to_vec();
+    let mut files = vec![Arc::clone(file)];
+    for (other, _) in &written {
+        if !files.iter().any(|known| Arc::ptr_eq(known, other)) {
+            files.push(Arc::clone(other));
+        }
+    }
+    let mut all: Vec<_> = written.iter().filter(|_| with_definition).cloned().collect();
+    for file in files {
+        let tokens = file.parsed.tree().tokens().filter(|token| token.kind() == Kind::Ident && token.text() == name);
+        for token in tokens.take(MAX_LOOKED_AT) {
+            let Some((found @ Found::Attribute(..), range)) = find(documents, &file, token.range().start) else {
+                continue;
+            };
+            let means = places(documents, &file, &found);
+            if means.iter().any(|place| written.iter().any(|written| is_same(place, written))) {
+                all.push((Arc::clone(&file), range));
+            }
+        }
+    }
+    all
+}
+
+fn is_same(one: &(Arc<File>, Range<usize>), other: &(Arc<File>, Range<usize>)) -> bool {
+    Arc::ptr_eq(&one.0, &other.0) && one.1.start == other.1.start
 }
 
 pub(super) fn highlights(documents: &Documents, file: &Arc<File>, offset: usize) -> Value {

@@ -5,6 +5,7 @@
 pub(super) enum Verb {
     Add,
     Build,
+    BuildLink,
     Doc,
     Edit,
     Help,
@@ -45,6 +46,7 @@ pub(super) const COMMANDS: &[Command] = &[
     command(&["t", "type"], Verb::Type, Takes::Expression, "say what kind of value it is"),
     command(&["doc"], Verb::Doc, Takes::Expression, "show the documentation of a function or attribute"),
     command(&["b", "build"], Verb::Build, Takes::Expression, "build a derivation and print its outputs"),
+    command(&["bl"], Verb::BuildLink, Takes::Expression, "the same, with links repl-result-OUTPUT that keep them"),
     command(&["a", "add"], Verb::Add, Takes::Expression, "make variables of the attributes of a set"),
     command(&["l", "load"], Verb::Load, Takes::File, "make variables of the attributes of a file"),
     command(&["r", "reload"], Verb::Reload, Takes::Nothing, "forget all, and load anew what was loaded"),

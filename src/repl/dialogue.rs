@@ -6,25 +6,18 @@ use super::command::{self, Command, Takes, Verb};
 use super::completion;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::evaluations::Source;
 use crate::installable::{EvalArgs, Evaluation, Target, current_directory, outputs_of};
 use crate::interrupt;
 use crate::output;
 use crate::realising::{BuildArgs, realise};
+use crate::sources::{Named, installable};
 use builder::RunOptions;
 use eval::interactive::{Completion, Growing, Input, are_bindings, classify};
 use eval::{Failure, Layout, Origin, Value, Variables};
 use std::path::PathBuf;
 use std::process::Command as Process;
 use std::sync::Arc;
-
-/// What variables are made of at the start, or by `:l`.
-#[derive(Debug, Clone)]
-pub(crate) enum Load {
-    /// An attribute of a file, or of the `default.nix` of a directory.
-    File { path: PathBuf, attribute: String },
-    /// An expression.
-    Expression(String),
-}
 
 /// What to do after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +34,7 @@ pub(super) struct Dialogue<'c> {
     variables: Variables,
     directory: PathBuf,
     /// What was loaded, to load it again.
-    loads: Vec<Load>,
+    loads: Vec<Named>,
     /// How many inputs there were: each is a source of its own.
     inputs: usize,
 }
@@ -108,11 +101,12 @@ impl<'c> Dialogue<'c> {
                 let value = self.evaluate(argument)?;
                 self.add(value)?;
             }
-            Verb::Build => self.build(argument)?,
+            Verb::Build => self.build(argument, false)?,
+            Verb::BuildLink => self.build(argument, true)?,
             Verb::Doc => self.document(argument)?,
             Verb::Edit => self.edit(argument)?,
             Verb::Help => output::write(command::help().as_bytes())?,
-            Verb::Load => self.load(Load::File { path: PathBuf::from(argument), attribute: String::new() })?,
+            Verb::Load => self.load(installable(argument)?)?,
             Verb::Print => self.print(argument, true)?,
             Verb::Quit => return Ok(Next::Quit),
             Verb::Reload => self.reload()?,
@@ -160,14 +154,13 @@ impl<'c> Dialogue<'c> {
     }
 
     /// Makes variables of the attributes of something, and remembers that for `:r`.
-    pub(super) fn load(&mut self, load: Load) -> Result<(), CliError> {
-        let value = match &load {
-            Load::File { path, attribute } => {
-                self.evaluation.select(self.evaluation.file(&self.directory.join(path))?, attribute)?
-            }
-            Load::Expression(text) => self.evaluation.expression(text)?,
+    pub(super) fn load(&mut self, load: Named) -> Result<(), CliError> {
+        let value = match &load.source {
+            Source::File(path) => self.evaluation.file(path)?,
+            Source::Text(text) => self.evaluation.expression(text)?,
         };
-        self.add(value)?;
+        let value = self.evaluation.select(self.evaluation.call(value)?, &load.attribute)?;
+        self.add(self.evaluation.call(value)?)?;
         self.loads.push(load);
         Ok(())
     }
@@ -191,7 +184,8 @@ impl<'c> Dialogue<'c> {
         result
     }
 
-    fn build(&mut self, text: &str) -> Result<(), CliError> {
+    /// Builds a derivation and prints its outputs. With `link`, links in the current directory keep them.
+    fn build(&mut self, text: &str, link: bool) -> Result<(), CliError> {
         let value = self.evaluate(text)?;
         let derivation = self.evaluation.derivation(value, text)?;
         self.evaluation.flush()?;
@@ -199,7 +193,12 @@ impl<'c> Dialogue<'c> {
         let builder = BuildArgs::default().builder(self.context)?;
         let result = realise(self.context, &builder, std::slice::from_ref(&target), RunOptions::default())?;
         for (output, path) in outputs_of(&target, &result.outputs) {
-            output::line(format!("{}: {path}", output.map_or_else(String::new, |output| output.to_string())))?;
+            let output = output.map_or_else(String::new, |output| output.to_string());
+            if link {
+                let link = self.directory.join(format!("repl-result-{output}"));
+                self.context.store()?.add_root_link(&link, &path)?;
+            }
+            output::line(format!("{output}: {path}"))?;
         }
         Ok(())
     }

@@ -150,6 +150,8 @@ pub enum HashMode {
     File,
     /// The output is any tree; the hash is its tree digest, spelled as `blake3:<hexadecimal>`.
     Tree,
+    /// The output is any tree; the hash is of its archive in the format of Nix ([`crate::archive_hash`]).
+    Archive,
 }
 
 impl HashMode {
@@ -159,6 +161,7 @@ impl HashMode {
         match self {
             Self::File => "file",
             Self::Tree => "tree",
+            Self::Archive => "nar",
         }
     }
 }
@@ -186,7 +189,8 @@ impl FixedOutput {
         let mode = match fields.string("mode")?.as_str() {
             "file" => HashMode::File,
             "tree" => HashMode::Tree,
-            other => return Err(field_error("mode", &format!("`{other}` is neither `file` nor `tree`"))),
+            "nar" => HashMode::Archive,
+            other => return Err(field_error("mode", &format!("`{other}` is none of `file`, `tree` and `nar`"))),
         };
         fields.finish()?;
         Ok(Self { mode, hash })

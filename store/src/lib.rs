@@ -8,6 +8,7 @@
 //! bytes that its encoder would not have written.
 
 pub mod action;
+pub mod archive_hash;
 pub mod base32;
 pub mod canonical_json;
 pub mod derivation;
@@ -23,6 +24,7 @@ pub mod store_path;
 pub mod tree;
 
 pub use action::Action;
+pub use archive_hash::ArchiveHasher;
 pub use derivation::{Derivation, EncodedDerivation, FixedOutput, HashMode, Input, OutputName};
 pub use digest::{ActionDigest, BlobDigest, DerivationDigest, TreeDigest};
 pub use file_hash::{FileHash, HashAlgorithm};

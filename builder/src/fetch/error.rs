@@ -31,12 +31,12 @@ pub enum FetchError {
         source: io::Error,
     },
     /// No place had the wanted content.
-    #[error("cannot fetch content with the hash {expected}:{}", list(.failures))]
+    #[error("cannot fetch {}:{}", wanted(.expected.as_ref()), list(.failures))]
     Failed {
         /// What each place answered, in the order in which they were tried.
         failures: Vec<UrlFailure>,
         /// The wanted hash.
-        expected: FileHash,
+        expected: Option<FileHash>,
     },
 }
 
@@ -52,6 +52,10 @@ impl FetchError {
         }
         hints
     }
+}
+
+fn wanted(hash: Option<&FileHash>) -> String {
+    hash.map_or_else(|| "what will be unpacked".to_owned(), |hash| format!("content with the hash {hash}"))
 }
 
 fn list(failures: &[UrlFailure]) -> String {

@@ -85,7 +85,9 @@ impl Mirrors {
     /// the request's URLs, servers that know content by hash. What names no place is a failure in its place.
     pub(super) fn candidates(&self, request: &FetchRequest) -> Vec<Result<Candidate, UrlFailure>> {
         let mut all: Vec<_> = request.urls.iter().flat_map(|url| expand(url, self.resolve(url))).collect();
-        all.extend(expand("mirror by hash", self.resolve_hash(&request.hash).map_err(ResolveError::from)));
+        if let Some(hash) = &request.hash {
+            all.extend(expand("mirror by hash", self.resolve_hash(hash).map_err(ResolveError::from)));
+        }
         all.sort_by_key(|place| !matches!(place, Ok(Candidate::File(_))));
         let mut seen = Vec::new();
         all.retain(|place| match place {
@@ -173,7 +175,7 @@ mod tests {
             ["mirror://debian/a", "http://one.example/debian/a", "http://u:secret@h h/", "https://last.example/a"];
         let request = FetchRequest {
             urls: urls.map(str::to_owned).to_vec(),
-            hash: hash.clone(),
+            hash: Some(hash.clone()),
             limits: super::super::FetchLimits::default(),
         };
         let tried: Vec<String> = mirrors()

@@ -23,14 +23,14 @@ pub(super) struct PartialFile {
 
 impl PartialFile {
     /// Creates the file; anything that is there already, even a dangling link, is an error.
-    pub(super) fn create(path: &Path, hash: &FileHash) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, hash: Option<&FileHash>) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?.to_owned();
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let parent =
             rustix::fs::openat(CWD, directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&parent, &name, flags, Mode::from_raw_mode(0o644))?);
-        let algorithm = hash.algorithm();
+        let algorithm = hash.map_or(HashAlgorithm::Blake3, FileHash::algorithm);
         Ok(Self { parent, name, file, algorithm, hasher: algorithm.hasher(), length: 0, kept: false })
     }
 

@@ -23,17 +23,13 @@ pub(super) const TABLE: &[Builtin] = &[
     row("seq", 2, "The second argument, after the first was evaluated.", seq).forcing(0b11),
     row("throw", 1, "Fails with a message; `tryEval` catches it.", throw),
     row("trace", 2, "The second argument, after the first was shown.", trace),
-    row("traceVerbose", 2, "The second argument.", second),
+    row("traceVerbose", 2, "The second argument; with `--trace-verbose`, after the first was shown.", trace_verbose),
     row("tryEval", 1, "Whether a value can be evaluated (`success`), and the value or false (`value`).", try_eval),
     row("warn", 2, "The second argument, after the first was shown as a warning.", warn),
 ];
 
 fn identity(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
     evaluator.force(args[0])
-}
-
-fn second(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
-    evaluator.force(args[1])
 }
 
 fn message(evaluator: &Evaluator<'_>, value: Value, span: Span) -> Result<String> {
@@ -75,6 +71,10 @@ fn trace(evaluator: &Evaluator<'_>, args: &[Value], _: Span) -> Result<Value> {
     evaluator.check_effect()?;
     evaluator.session.io().trace(&format!("trace: {text}"));
     evaluator.force(args[1])
+}
+
+fn trace_verbose(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    if evaluator.session.settings().trace_verbose { trace(evaluator, args, span) } else { evaluator.force(args[1]) }
 }
 
 fn warn(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

@@ -12,7 +12,7 @@ use crate::symbol::names;
 use crate::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
-    row("fetchTarball", 1, "The tree in an archive at a URL, pinned by the archive's hash.", fetch_tarball).forcing(1),
+    row("fetchTarball", 1, "The tree in an archive at a URL, pinned by the tree's hash.", fetch_tarball).forcing(1),
     row("fetchurl", 1, "The file at a URL, pinned by its hash.", fetch_url).forcing(1),
 ];
 
@@ -29,33 +29,25 @@ fn fetch_url(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
         Some(name) => name,
         None => file_name(evaluator, fetch.url, span)?,
     };
-    fetched(evaluator, &fetch, name, span)
+    build(evaluator, &fetch, name, &[("outputHashMode", "flat")], span)
 }
 
 fn fetch_tarball(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let fetch = read_arguments(evaluator, args[0], "fetchTarball", span)?;
-    let name = file_name(evaluator, fetch.url, span)?;
-    let archive = fetched(evaluator, &fetch, name, span)?;
     let name = fetch.name.unwrap_or_else(|| evaluator.string(b"source"));
-    let text = |text: &str| evaluator.string(text.as_bytes());
-    let more = [("src", archive), ("stripComponents", text("1")), ("exclude", text("")), ("rename", text(""))];
-    build(evaluator, name, "builtin:unpack", &more, span)
+    build(evaluator, &fetch, name, &[("outputHashMode", "nar"), ("unpack", "1")], span)
 }
 
-fn fetched(evaluator: &Evaluator<'_>, fetch: &Fetch, name: Value, span: Span) -> Result<Value> {
-    let text = |text: &str| evaluator.string(text.as_bytes());
-    let more = [("urls", fetch.url), ("outputHash", text(&fetch.hash)), ("outputHashMode", text("flat"))];
-    build(evaluator, name, "builtin:fetch", &more, span)
-}
-
-/// The output of a derivation that larder itself builds.
-fn build(evaluator: &Evaluator<'_>, name: Value, builder: &str, more: &[(&str, Value)], span: Span) -> Result<Value> {
+/// The output of a derivation that fetches.
+fn build(evaluator: &Evaluator<'_>, fetch: &Fetch, name: Value, more: &[(&str, &str)], span: Span) -> Result<Value> {
     let symbols = evaluator.session.symbols();
-    let system = evaluator.string(evaluator.session.settings().system.as_bytes());
-    let builder = evaluator.string(builder.as_bytes());
-    let fixed = [(names::NAME, name), (names::SYSTEM, system), (names::BUILDER, builder)];
-    let more = more.iter().map(|(name, value)| (symbols.intern(name.as_bytes()), *value));
-    let attrs = evaluator.set(fixed.into_iter().chain(more));
+    let text = |text: &str| evaluator.string(text.as_bytes());
+    let system = text(&evaluator.session.settings().system);
+    let fixed = [(names::NAME, name), (names::SYSTEM, system), (names::BUILDER, text("builtin:fetch"))];
+    let more = more.iter().map(|(name, value)| (*name, text(value)));
+    let all = [("urls", fetch.url), ("outputHash", text(&fetch.hash))].into_iter().chain(more);
+    let attrs =
+        evaluator.set(fixed.into_iter().chain(all.map(|(name, value)| (symbols.intern(name.as_bytes()), value))));
     let outputs = derivation_strict(evaluator, &[attrs], span)?;
     let outputs = evaluator.expect_attrs(outputs, span, "as the outputs of a derivation")?;
     evaluator.required(outputs, names::OUT, span, "a derivation has it")
@@ -106,7 +98,7 @@ fn read_hash(evaluator: &Evaluator<'_>, attrs: Attrs, of: &str, span: Span) -> R
 #[cold]
 fn no_hash(of: &str, span: Span) -> Box<Diagnostic> {
     let message = format!("`builtins.{of}` needs a hash: without one, what it fetches could change");
-    Diagnostic::new(Code::BadArgument, span, message).hint(format!(
-        "write builtins.{of} {{ url = \"…\"; sha256 = \"…\"; }}, with what `sha256sum` prints for the file"
-    ))
+    let hash = if of == "fetchTarball" { "`nix-prefetch-url --unpack`" } else { "`sha256sum`" };
+    let hint = format!("write builtins.{of} {{ url = \"…\"; sha256 = \"…\"; }}, with the hash that {hash} prints");
+    Diagnostic::new(Code::BadArgument, span, message).hint(hint)
 }

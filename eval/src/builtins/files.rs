@@ -2,6 +2,7 @@
 
 use super::{Builtin, row};
 use crate::context::Element;
+use crate::core_files;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::{Coercion, Evaluator};
 use crate::io::{FileType, FilterError};
@@ -57,11 +58,9 @@ fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
     let value = evaluator.force(args[0])?;
     let slash = matches!(value, Value::String(text) if text.bytes().ends_with(b"/") || text.bytes().ends_with(b"/."));
     let path = evaluator.coerce_path(value, span)?;
-    let kind = evaluator.file_type(&path, span)?;
-    Ok(Value::Bool(match kind {
-        None => false,
-        Some(kind) => !slash || kind == FileType::Directory,
-    }))
+    // Behind a slash is what a link leads to.
+    let kind = if slash { evaluator.followed(&path, span)?.1 } else { evaluator.file_type(&path, span)? };
+    Ok(Value::Bool(if slash { kind == Some(FileType::Directory) } else { kind.is_some() }))
 }
 
 fn to_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
@@ -222,15 +221,13 @@ fn get_env(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
 /// `<name>`: the first entry of the search path that has it.
 pub(crate) fn find_file(evaluator: &Evaluator<'_>, name: &[u8], span: Span) -> Result<Value> {
     let shown = String::from_utf8_lossy(name);
-    let Some(impure) = &evaluator.session.settings().impure else {
-        return Err(Diagnostic::new(
-            Code::Impure,
-            span,
-            format!("there is no search path for <{shown}> in pure evaluation"),
-        )
-        .hint("write the path, or evaluate with --impure"));
-    };
-    let entries = impure.search_path.iter().map(|(prefix, path)| (prefix.as_slice(), path.as_slice()));
+    let settings = evaluator.session.settings();
+    if settings.search_path.is_empty() && settings.impure.is_none() && core_files::path(name).is_none() {
+        let message = format!("there is no search path for <{shown}> in pure evaluation");
+        return Err(Diagnostic::new(Code::Impure, span, message)
+            .hint("write the path, give it with -I, or evaluate with --impure for NIX_PATH"));
+    }
+    let entries = settings.search_path.iter().map(|(prefix, path)| (prefix.as_slice(), path.as_slice()));
     search(evaluator, entries, name, span)
 }
 
@@ -249,6 +246,9 @@ fn search<'a>(
         if evaluator.file_type(&candidate, span)?.is_some() {
             return Ok(evaluator.path(&candidate));
         }
+    }
+    if let Some(path) = core_files::path(name) {
+        return Ok(evaluator.path(&path));
     }
     let message = format!("file `{}` was not found in the search path", String::from_utf8_lossy(name));
     Err(Diagnostic::new(Code::Thrown, span, message))

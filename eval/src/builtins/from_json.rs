@@ -134,6 +134,7 @@ impl Reader<'_, '_> {
 
     /// Reads the comma or the bracket behind an element.
     fn ends(&mut self, close: u8) -> Result<bool> {
+        self.evaluator.check_stopped(self.span)?;
         self.skip_blank();
         if self.take(close) {
             return Ok(true);

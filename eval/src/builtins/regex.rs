@@ -151,8 +151,7 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
     let mut parts = Vec::new();
     let mut behind = 0;
     for_each_match(&pattern, text.bytes(), too_complex(span), |groups| {
-        // Many matches take long.
-        evaluator.check_stack(span)?;
+        evaluator.check_stopped(span)?;
         let Some((start, end)) = groups[0] else { return Ok(()) };
         parts.push(piece(behind, start));
         parts.push(group_list(evaluator, text, groups));
@@ -164,7 +163,7 @@ fn split(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value>
 }
 
 /// All matches in a text, as the iterator of the C++ library gives them: behind an empty match one that is not empty is
-/// looked for at the same place, and only then one further on.
+/// looked for at the same place, and only then one further on. `found` says whether to go on.
 fn for_each_match(
     pattern: &Pattern,
     text: &[u8],

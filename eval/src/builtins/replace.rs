@@ -35,6 +35,9 @@ fn replace(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
     Ok(replacer.joined.finish(evaluator))
 }
 
+/// After so many bytes it is looked whether to go on.
+const CHECK_EVERY: usize = 1 << 16;
+
 struct Replacer<'a, 'b> {
     evaluator: &'a Evaluator<'b>,
     span: Span,
@@ -50,15 +53,18 @@ impl Replacer<'_, '_> {
         let mut begins = [false; 256];
         self.from.iter().filter_map(|from| from.first()).for_each(|&byte| begins[usize::from(byte)] = true);
         let any_empty = self.from.iter().any(|from| from.is_empty());
-        let (mut at, mut copied) = (0, 0);
+        let (mut at, mut copied, mut checked) = (0, 0, 0);
         while at <= text.len() {
+            if at - checked >= CHECK_EVERY {
+                self.evaluator.check_stopped(self.span)?;
+                checked = at;
+            }
             let candidate = any_empty || text.get(at).is_some_and(|&byte| begins[usize::from(byte)]);
             let found = if candidate { self.from.iter().position(|from| text[at..].starts_with(from)) } else { None };
             let Some(index) = found else {
                 at += 1;
                 continue;
             };
-            self.evaluator.check_stack(self.span)?;
             let to = self.replacement(index)?;
             self.joined.push_bytes(&text[copied..at]);
             self.joined.push_bytes(to.bytes());

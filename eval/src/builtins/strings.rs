@@ -32,6 +32,7 @@ fn concat_strings_sep(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> 
     // What the separator mentions is mentioned even if it stands nowhere.
     joined.add_context(separator.context());
     for (index, item) in list.items().iter().enumerate() {
+        evaluator.check_stopped(span)?;
         if index > 0 {
             joined.push(separator);
         }

@@ -60,7 +60,8 @@ impl Evaluator<'_> {
     /// Whether two parts are equal: what is the same is equal, even a function.
     pub(crate) fn equal_parts(&self, left: Value, right: Value, span: Span) -> Result<bool> {
         let same = match (left, right) {
-            (Value::Thunk(a), Value::Thunk(b)) => std::ptr::eq(a, b),
+            // As in Nix it is evaluated first, and may fail.
+            (Value::Thunk(a), Value::Thunk(b)) if std::ptr::eq(a, b) => self.force(left).map(|_| true)?,
             (Value::Lambda(a), Value::Lambda(b)) => std::ptr::eq(a, b),
             (Value::Builtin(a), Value::Builtin(b)) => std::ptr::eq(a, b),
             (Value::Partial(a), Value::Partial(b)) => std::ptr::eq(a, b),

@@ -158,7 +158,19 @@ impl Evaluator<'_> {
         if (&raw const marker).addr() <= self.stack_end {
             return Err(stack_exhausted(span));
         }
-        if self.budget.stopped() || self.is_closed() { Err(self.stopped(span)) } else { Ok(()) }
+        self.check_stopped(span)
+    }
+
+    /// Checks that nobody wants evaluation to end. Builtins that work for long on one value ask now and then.
+    #[inline]
+    pub(crate) fn check_stopped(&self, span: Span) -> Result<()> {
+        if self.is_stopped() { Err(self.stopped(span)) } else { Ok(()) }
+    }
+
+    /// Whether evaluation is to end.
+    #[inline]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.budget.stopped() || self.is_closed()
     }
 
     /// Whether this is a helper that must end.

@@ -26,6 +26,8 @@ pub(super) struct Text {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextKind {
     Code,
+    /// As many spaces as the line is indented by.
+    Indentation,
     /// A comment on lines of its own. It does not count when a line's width is measured.
     Comment,
     /// A comment behind code, up to the end of the line.
@@ -174,7 +176,7 @@ fn add_unbroken(docs: &[Doc], out: &mut Vec<Doc>, width: &mut usize) -> Option<(
                 match text.kind {
                     TextKind::TrailingComma => continue,
                     TextKind::Code => *width += text.width(),
-                    TextKind::Comment | TextKind::TrailingComment => {}
+                    TextKind::Comment | TextKind::TrailingComment | TextKind::Indentation => {}
                 }
                 out.push(doc.clone());
             }

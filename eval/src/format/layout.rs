@@ -59,6 +59,8 @@ impl State {
         if self.column == 0 {
             let indent = self.indent().0 + text.offset as usize;
             self.out.resize(self.out.len() + indent, b' ');
+        } else if text.kind == TextKind::Indentation {
+            self.out.resize(self.out.len() + self.indent().0, b' ');
         }
         self.inline(text);
     }

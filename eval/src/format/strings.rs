@@ -1,13 +1,13 @@
 //! Strings and paths. Their text stays; the indentation of indented strings follows that of the program.
 
 use super::comments::{print_leading, print_trailing};
-use super::doc::{BREAK, Doc, Spacing, group, normalise, unbroken};
+use super::doc::{BREAK, Doc, Spacing, Text as DocText, TextKind, group, normalise, unbroken};
 use super::expression::{first_token, is_term};
 use super::function::last_token;
 use super::{Docs, Formatter};
-use crate::syntax::Kind;
 use crate::syntax::tree::Element;
 use crate::syntax::typed::{Enclosed, Text};
+use crate::syntax::{Kind, escaped_newlines};
 
 /// Interpolations up to this width are never broken.
 const SHORT_INTERPOLATION: usize = 30;
@@ -17,6 +17,8 @@ const SHORT_INTERPOLATION: usize = 30;
 enum Piece<'t> {
     /// Text as it is written.
     Text(Vec<u8>),
+    /// As many spaces as the line is indented by: behind a line end that an escape gave, so many are taken away.
+    Indentation,
     Interpolation(Element<'t>),
 }
 
@@ -50,7 +52,9 @@ impl<'t> Formatter<'t> {
         }
         let mut docs = vec![self.code(b"''")];
         if lines.len() == 1 {
-            docs.extend(self.pieces(lines.remove(0).into_iter()));
+            // It is not indented.
+            let line = lines.remove(0).into_iter().filter(|piece| !matches!(piece, Piece::Indentation));
+            docs.extend(self.pieces(line));
         } else {
             // In front of an empty line a break alone would be lost in the line ends.
             docs.push(if lines[0].is_empty() { Doc::Space(Spacing::Newlines(1)) } else { BREAK });
@@ -74,6 +78,12 @@ impl<'t> Formatter<'t> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => docs.push(self.code(&text)),
+                Piece::Indentation => docs.push(Doc::Text(DocText {
+                    kind: TextKind::Indentation,
+                    level: self.level,
+                    offset: 0,
+                    bytes: Vec::new(),
+                })),
                 Piece::Interpolation(interpolation) => docs.extend(self.interpolation(interpolation)),
             }
         }
@@ -142,7 +152,7 @@ fn lines_of(string: Element<'_>) -> Vec<Line<'_>> {
             lines.last_mut().expect("there is a line").push(Piece::Interpolation(part));
             continue;
         }
-        for (index, text) in part.text().split(|&byte| byte == b'\n').enumerate() {
+        for (index, text) in on_one_line(part.text()).split(|&byte| byte == b'\n').enumerate() {
             if index > 0 {
                 lines.push(Line::new());
             }
@@ -159,11 +169,51 @@ fn lines_of(string: Element<'_>) -> Vec<Line<'_>> {
     {
         last.clear();
     }
-    let common = lines.iter().filter(|line| !is_blank(line)).map(spaces).min().unwrap_or(0);
+    let common = lines.iter().filter(|line| !is_blank(line)).map(spaces).min().unwrap_or(usize::MAX);
     for line in &mut lines {
         take_spaces(line, common);
     }
-    lines
+    lines.into_iter().map(|line| line.into_iter().flat_map(|piece| behind_newlines(piece, common)).collect()).collect()
+}
+
+/// Text with `''\n` for an escape of a line end.
+fn on_one_line(text: &[u8]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for end in escaped_newlines(&text) {
+        text[end - 1] = b'n';
+    }
+    text
+}
+
+/// A piece in which, behind line ends that escapes give, the spaces are as they are behind the beginning of a line.
+fn behind_newlines(piece: Piece<'_>, common: usize) -> Vec<Piece<'_>> {
+    let Piece::Text(text) = piece else { return vec![piece] };
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    for end in escaped_newlines(&text) {
+        pieces.push(Piece::Text(text[at..end].to_vec()));
+        let (spaces, length) = spaces_at(&text[end..]);
+        at = end + length;
+        if spaces > common {
+            pieces.extend([Piece::Indentation, Piece::Text(vec![b' '; spaces - common])]);
+        }
+    }
+    if at < text.len() {
+        pieces.push(Piece::Text(text[at..].to_vec()));
+    }
+    pieces
+}
+
+/// How many spaces a text begins with, plain and by escapes, and their length.
+fn spaces_at(text: &[u8]) -> (usize, usize) {
+    let (mut spaces, mut at) = (0, 0);
+    loop {
+        at += match &text[at..] {
+            [b' ', ..] => 1,
+            [b'\'', b'\'', b'\\', b' ', ..] => 4,
+            _ => return (spaces, at),
+        };
+        spaces += 1;
+    }
 }
 
 fn is_blank(line: &Line<'_>) -> bool {
@@ -192,7 +242,7 @@ fn in_plain_quotes<'t>(line: &Line<'t>) -> Option<Line<'t>> {
     line.iter()
         .map(|piece| match piece {
             Piece::Text(text) => plain_text(text).map(Piece::Text),
-            Piece::Interpolation(element) => Some(Piece::Interpolation(*element)),
+            Piece::Indentation | Piece::Interpolation(_) => Some(piece.clone()),
         })
         .collect()
 }

@@ -13,7 +13,8 @@ const OPTIONS: ParseOptions = ParseOptions { pipe_operators: true, max_depth: 30
 #[expect(clippy::disallowed_methods, reason = "tests read their data")]
 fn programs() -> Vec<(PathBuf, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let mut pending: Vec<_> = ["testdata/eval", "recipes", "benches", "examples"].map(|name| root.join(name)).into();
+    let mut pending: Vec<_> =
+        ["testdata/eval", "testdata/format", "recipes", "benches", "examples"].map(|name| root.join(name)).into();
     let mut found = Vec::new();
     while let Some(path) = pending.pop() {
         if path.is_dir() && !path.is_symlink() {
@@ -143,8 +144,37 @@ fn shaken_files_keep_their_meaning_and_comments() {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// Indented strings with all that is special in them, in what may stand around strings.
+fn programs_with_strings() -> impl Strategy<Value = String> {
+    let white = prop::sample::select(vec!["\n", "\n", "\n\n", "\r\n", " ", "  ", "    ", "\t", " \t "]);
+    let plain = prop::sample::select(vec!["a", "b c", "é", "$", "$$", "$${", "'", "\"", "\\", "\\n", "}", "#"]);
+    let escape = prop::sample::select(vec!["''$", "''${", "'''", r"''\n", r"''\t", r"''\\", r"''\ ", r"''\${"]);
+    let interpolation =
+        prop::sample::select(vec!["${x}", "${ x }", "${\n x}", "${''\n  a''}", "${\"a\"}", "${f {\n}}"]);
+    let body = prop::collection::vec(prop_oneof![white, plain, escape, interpolation], 0..14);
+    let around = prop::sample::select(vec![
+        ["", ""],
+        ["[ ", " ]"],
+        ["{ a.b =\n", "; }"],
+        ["f ", " x"],
+        ["(x: ", " + ''a'')"],
+        ["{\n\n   a = f { b = ", "; };\n }"],
+        ["''  ${", "}\n b''"],
+        ["let a = 1; in if a == ", " then 1 else 2"],
+    ]);
+    (around, body).prop_map(|([before, after], body)| format!("x: f:\n{before}''{}''{after}", body.concat()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn indented_strings_keep_their_value(text in programs_with_strings()) {
+        // With an escape at its end a string may not be closed.
+        if parse_tree(text.as_bytes(), OPTIONS).diagnostics().is_empty() {
+            check("", text.as_bytes()).map_err(TestCaseError::fail)?;
+        }
+    }
 
     #[test]
     fn random_texts_do_not_panic(text in "[ab1\\{\\}\\(\\)\\[\\];:,@=.?!+\\-*/<> \n\r\"'$#]{0,60}") {

@@ -1,11 +1,10 @@
 //! Floats as text: the ways of C++ streams and of the JSON library that Nix uses.
 
-/// The digits of a number in shortest form, and the power of ten of the first one.
-fn digits(number: f64, precision: Option<usize>) -> (String, i32) {
-    let text = match precision {
-        Some(precision) => format!("{:.*e}", precision - 1, number.abs()),
-        None => format!("{:e}", number.abs()),
-    };
+mod grisu;
+
+/// The digits of a number to a precision, and the power of ten of the first one.
+fn digits(number: f64, precision: usize) -> (String, i32) {
+    let text = format!("{:.*e}", precision - 1, number.abs());
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     (mantissa.replace('.', ""), exponent.parse().unwrap_or(0))
 }
@@ -33,7 +32,7 @@ pub(crate) fn general(number: f64) -> String {
     if number == 0.0 {
         return format!("{sign}0");
     }
-    let (all, exponent) = digits(number, Some(6));
+    let (all, exponent) = digits(number, 6);
     let shown = all.trim_end_matches('0');
     let shown = if shown.is_empty() { "0" } else { shown };
     if !(-4..6).contains(&exponent) {
@@ -54,7 +53,7 @@ fn plain_form(digits: &str, exponent: i32, whole: &str) -> String {
     format!("{}.{}", &digits[..point], &digits[point..])
 }
 
-/// As short as it can be without loss, as JSON; what JSON cannot say is `null`.
+/// Without loss, as JSON; what JSON cannot say is `null`.
 pub(crate) fn json(number: f64) -> String {
     if !number.is_finite() {
         return "null".to_owned();
@@ -63,7 +62,7 @@ pub(crate) fn json(number: f64) -> String {
     if number == 0.0 {
         return format!("{sign}0.0");
     }
-    let (all, exponent) = digits(number, None);
+    let (all, exponent) = grisu::digits(number.abs());
     if !(-4..15).contains(&exponent) {
         return format!("{sign}{}", exponent_form(&all, exponent));
     }

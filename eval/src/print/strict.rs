@@ -1,7 +1,7 @@
 //! Evaluating all of a value, however deep it is.
 
 use super::by_name;
-use crate::diagnostic::{Diagnostic, Result};
+use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::evaluate::crew::Wanted;
 use crate::source::Span;
@@ -18,8 +18,11 @@ impl Evaluator<'_> {
         let mut seen = FxHashSet::default();
         let mut work = vec![value];
         while let Some(part) = work.pop() {
+            self.check_stopped(span)?;
             let forced = match self.force(part) {
                 Ok(forced) => forced,
+                // Where it was when it had to end says nothing.
+                Err(error) if matches!(error.code, Code::Interrupted | Code::MemoryLimit) => return Err(error.at(span)),
                 Err(error) => return Err(self.way_to_part(error, value, part).at(span)),
             };
             match forced {

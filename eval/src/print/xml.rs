@@ -4,7 +4,7 @@ use super::{by_name, float};
 use crate::attrs::Attrs;
 use crate::code::Parameters;
 use crate::context::ContextBuilder;
-use crate::diagnostic::Result;
+use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::source::{Origin, Pos, Span, behind_blank};
 use crate::symbol::names;
@@ -25,6 +25,9 @@ pub(crate) struct XmlWriter<'a, 'b> {
     depth: usize,
     span: Span,
 }
+
+/// How deeply elements nest: each line is indented as deeply, so that the text grows with the square of it.
+const MAX_DEPTH: usize = 10_000;
 
 impl<'a, 'b> XmlWriter<'a, 'b> {
     pub(crate) fn new(evaluator: &'a Evaluator<'b>, strict: bool, places: bool, span: Span) -> Self {
@@ -80,6 +83,10 @@ impl<'a, 'b> XmlWriter<'a, 'b> {
 
     fn value(&mut self, value: Value) -> Result<()> {
         self.evaluator.check_stack(self.span)?;
+        if self.depth > MAX_DEPTH {
+            let message = format!("the value nests more than {MAX_DEPTH} levels deep, which is too much for XML");
+            return Err(Diagnostic::new(Code::TooManyCalls, self.span, message).hint("does it contain itself?"));
+        }
         self.evaluator.check_room(self.out.len(), self.span)?;
         let value = if self.strict { self.evaluator.force(value)? } else { value.resolved() };
         match value {

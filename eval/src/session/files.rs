@@ -2,6 +2,7 @@
 
 use super::lock;
 use crate::context::{Context, Element};
+use crate::core_files;
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::io::{FileType, Filter, IoError};
@@ -25,6 +26,16 @@ impl Evaluator<'_> {
 
     /// The file that importing a path reads: links followed, and `default.nix` of a directory.
     pub(crate) fn resolve_import(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        let (mut path, mut kind) = self.followed(path, span)?;
+        while kind == Some(FileType::Directory) {
+            path.extend_from_slice(b"/default.nix");
+            (path, kind) = self.followed(&path, span)?;
+        }
+        Ok(path)
+    }
+
+    /// Where the links lead that a path may be, and the type of what is there.
+    pub(crate) fn followed(&self, path: &[u8], span: Span) -> Result<(Vec<u8>, Option<FileType>)> {
         let mut path = paths::canonical(path);
         for _ in 0..MAX_LINKS {
             match self.file_type(&path, span)? {
@@ -32,8 +43,7 @@ impl Evaluator<'_> {
                     let target = self.read_link(paths::from_bytes(&path), span)?;
                     path = paths::absolute(&target, paths::dir_name(&path));
                 }
-                Some(FileType::Directory) => path.extend_from_slice(b"/default.nix"),
-                _ => return Ok(path),
+                kind => return Ok((path, kind)),
             }
         }
         let message = format!("{}: too many symbolic links", String::from_utf8_lossy(&path));
@@ -42,10 +52,17 @@ impl Evaluator<'_> {
 
     /// The content of a file, which is noted as read.
     pub(crate) fn read_file(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        if let Some(content) = core_files::content(path) {
+            return Ok(content.to_vec());
+        }
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Content(path.to_owned()));
-        self.session.io.read_file(path).map_err(|error| self.unreadable_file(&error, span))
+        let goes_on = |read: usize| !self.is_stopped() && self.check_room(read, span).is_ok();
+        self.session.io.read_file(path, &goes_on).map_err(|error| match error {
+            IoError::Ended { .. } => self.check_stopped(span).err().unwrap_or_else(|| self.session.memory_limit(span)),
+            _ => self.unreadable_file(&error, span),
+        })
     }
 
     /// The entries of a directory, sorted by name.
@@ -60,6 +77,9 @@ impl Evaluator<'_> {
 
     /// The type of a path, links not followed.
     pub(crate) fn file_type(&self, path: &[u8], span: Span) -> Result<Option<FileType>> {
+        if core_files::content(path).is_some() {
+            return Ok(Some(FileType::Regular));
+        }
         let path = paths::from_bytes(path);
         self.note(|| Question::Kind(path.to_owned()));
         self.session.io.file_type(path).map_err(|error| file_error(&error, span))

@@ -166,7 +166,10 @@ fn number_or_path(rest: &[u8]) -> (Token, usize) {
     ];
     let (symbol, length) = symbol(rest);
     match candidates.into_iter().max_by_key(|(_, found)| *found) {
-        Some((token, found)) if found > length || (found == length && token == Token::Int) => (token, found),
+        // What stands in front of an interpolation counts with `${`.
+        Some((token, found)) if found > length || matches!(token, Token::Int | Token::PathStart) && found == length => {
+            (token, found)
+        }
         _ => (symbol, length),
     }
 }
@@ -306,6 +309,8 @@ mod tests {
             ("...", vec![(Symbol("..."), "...")]),
             ("./a ../b", vec![(Path, "./a"), (Path, "../b")]),
             ("./${x}", vec![(PathStart, "./"), (Interpolate, "${"), (Name, "x"), (Symbol("}"), "}")]),
+            ("/${x}", vec![(PathStart, "/"), (Interpolate, "${"), (Name, "x"), (Symbol("}"), "}")]),
+            ("a /${x}", vec![(Name, "a"), (PathStart, "/"), (Interpolate, "${"), (Name, "x"), (Symbol("}"), "}")]),
             ("~/a", vec![(Path, "~/a")]),
             ("<a/b>", vec![(SearchPath, "<a/b>")]),
             ("a<b", vec![(Name, "a"), (Symbol("<"), "<"), (Name, "b")]),

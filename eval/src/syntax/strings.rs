@@ -115,6 +115,19 @@ fn quotes(rest: &[u8], at: usize) -> Stretch {
     }
 }
 
+/// The offsets behind the escapes in the text of an indented string that give a line end.
+pub(crate) fn escaped_newlines(text: &[u8]) -> Vec<usize> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < text.len() {
+        let stretch = indented(text, at);
+        at = stretch.next;
+        if stretch.escaped && stretch.text == b"\n" {
+            found.push(at);
+        }
+    }
+    found
+}
+
 /// The length of path text that continues a path behind an interpolation.
 pub(super) fn path_text(rest: &[u8]) -> usize {
     let mut length = 0;

@@ -5,12 +5,13 @@
 //! | `name`, `system`, `builder` | fields, and environment variables |
 //! | `args` | the arguments |
 //! | `outputs` | the names of the outputs |
-//! | `outputHash`, `outputHashAlgo`, `outputHashMode` (`flat` or `tree`) | the fixed output |
+//! | `outputHash`, `outputHashAlgo`, `outputHashMode` (`flat`, `tree`, `nar`) | the fixed output |
 //! | `root`, `override`, `runtime` | lists of inputs: each element is exactly one store object |
 //! | `__structuredAttrs = true` | all variables as JSON in one variable, `__json` |
 //! | `__ignoreNulls = true` | attributes that are null are left out |
 //! | any other | an environment variable |
 
+use super::super::hashes;
 use super::{output_name, output_values};
 use crate::attrs::Attr;
 use crate::attrs::Attrs;
@@ -241,13 +242,16 @@ impl Reader<'_, '_> {
                 )
             })
         });
-        let hash = FileHash::parse(&hash, algorithm.transpose()?)
-            .map_err(|error| self.error(names::OUTPUT_HASH, error.to_string()))?;
+        let algorithm = algorithm.transpose()?.map(HashAlgorithm::name);
+        let hash = hashes::canonical(&hash, algorithm, self.place(names::OUTPUT_HASH))?;
+        let hash = FileHash::parse(&hash, None).map_err(|error| self.error(names::OUTPUT_HASH, error.to_string()))?;
         let mode = match self.plain(names::OUTPUT_HASH_MODE)?.as_deref() {
             None | Some("flat") => HashMode::File,
             Some("tree") => HashMode::Tree,
+            Some("nar" | "recursive") => HashMode::Archive,
             Some(other) => {
-                let message = format!("unknown `outputHashMode` `{other}`: `flat` (a file) and `tree` are known");
+                let known = "`flat` (a file), `tree`, and `nar` (or `recursive`) are known";
+                let message = format!("unknown `outputHashMode` `{other}`: {known}");
                 return Err(self.error(names::OUTPUT_HASH_MODE, message));
             }
         };

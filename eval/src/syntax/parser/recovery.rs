@@ -321,9 +321,13 @@ impl<R: Recorder> Parser<'_, R> {
 
     /// Whether what is wanted stands behind the current token, which is then one too many.
     fn wanted_follows(&self, wanted: &Wanted) -> bool {
-        matches!(self.current.token, Token::Symbol(";" | ","))
+        let next = self.behind(self.current);
+        let follows = matches!(self.current.token, Token::Symbol(";" | ","))
             && wanted.token != Token::End
-            && self.behind(self.current).token == wanted.token
+            && next.token == wanted.token;
+        // A brace on another line hardly closes `${`, but a set around it.
+        let interpolation = wanted.open.is_some_and(|open| open.token == Token::Interpolate);
+        follows && !(interpolation && self.on_new_line(self.current.end, next.start))
     }
 
     /// Whether the token seems to begin the next binding, so that the end of this one is missing.

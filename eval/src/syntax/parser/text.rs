@@ -112,10 +112,8 @@ impl<R: Recorder> Parser<'_, R> {
         let blamed = balance::find_open_string(&self.source.text, quote).filter(|&start| start < open.start);
         let start = blamed.unwrap_or(open.start);
         let place = self.source.pos(start);
-        if blamed.is_some() {
-            // What was said of the text behind it is void.
-            self.errors.retain(|error| error.primary.span.start < place);
-        }
+        // What was said of the text behind it is void.
+        self.errors.retain(|error| error.primary.span.start < place);
         let span = self.source.span(start, start + quote.len());
         self.report(|_| {
             Diagnostic::new(Code::Unclosed, span, "this string is never closed")

@@ -1,6 +1,0 @@
-builtins.fromJSON ''
-  {
-    "name": "x",
-    "version": 1.
-  }
-''

@@ -1,5 +1,0 @@
-let
-  lib = import ./library;
-in {
-  flags = lib.concat " " [ "-O" 2 ];
-}

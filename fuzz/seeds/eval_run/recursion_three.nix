@@ -1,7 +1,0 @@
-rec {
-  name = "${pname}-${version}";
-  pname = "x";
-  version = toString revision;
-  revision = builtins.stringLength src;
-  src = "./" + name;
-}

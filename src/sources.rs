@@ -1,0 +1,97 @@
+//! What `eval`, `instantiate` and `repl` are told to evaluate: installables, files, expressions, standard input.
+
+use crate::error::CliError;
+use crate::evaluations::Source;
+use std::io::Read;
+use std::path::Path;
+
+/// What is to be evaluated.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SourceArgs {
+    /// Attributes of files or directories; `-` for an expression on standard input
+    #[arg(value_name = "PATH#ATTR", conflicts_with_all = ["file", "expr"])]
+    installables: Vec<String>,
+    /// Evaluate a file; `-` for standard input
+    #[arg(short, long, value_name = "FILE", conflicts_with = "expr")]
+    file: Vec<String>,
+    /// Evaluate an expression; `-` for that on standard input
+    #[arg(short = 'E', long, value_name = "EXPR")]
+    expr: Vec<String>,
+    /// Select an attribute, as a.b."c d".0; each of several, in turn
+    #[arg(short = 'A', long, value_name = "ATTR")]
+    attr: Vec<String>,
+}
+
+/// An attribute of a source.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) source: Source,
+    /// Empty for all of it.
+    pub(crate) attribute: String,
+    /// As the command line names it.
+    pub(crate) text: String,
+}
+
+impl SourceArgs {
+    /// What is named, in order.
+    pub(crate) fn named(&self) -> Result<Vec<Named>, CliError> {
+        let installables =
+            self.installables.iter().map(|text| if text == "-" { standard_input() } else { installable(text) });
+        let files = self.file.iter().map(|file| if file == "-" { standard_input() } else { whole_file(file) });
+        let expressions =
+            self.expr.iter().map(|text| if text == "-" { standard_input() } else { Ok(expression(text.clone())) });
+        let sources: Vec<Named> = installables.chain(files).chain(expressions).collect::<Result<_, _>>()?;
+        if self.attr.is_empty() {
+            return Ok(sources);
+        }
+        Ok(sources.iter().flat_map(|source| self.attr.iter().map(|attribute| source.select(attribute))).collect())
+    }
+
+    /// The same, the current directory when nothing is named.
+    pub(crate) fn named_or_here(&self) -> Result<Vec<Named>, CliError> {
+        if self.installables.is_empty() && self.file.is_empty() && self.expr.is_empty() {
+            return Self { installables: vec![".".to_owned()], ..self.clone() }.named();
+        }
+        self.named()
+    }
+}
+
+impl Named {
+    /// An attribute of what is named.
+    fn select(&self, attribute: &str) -> Self {
+        let path = [self.attribute.as_str(), attribute].into_iter().filter(|path| !path.is_empty());
+        let attribute = path.collect::<Vec<_>>().join(".");
+        let (of, _) = self.text.rsplit_once('#').unwrap_or((&self.text, ""));
+        let text = if attribute.is_empty() { of.to_owned() } else { format!("{of}#{attribute}") };
+        Self { source: self.source.clone(), attribute, text }
+    }
+}
+
+/// What `PATH#ATTR` names.
+pub(crate) fn installable(text: &str) -> Result<Named, CliError> {
+    let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
+    let source = file(Path::new(if path.is_empty() { "." } else { path }))?;
+    Ok(Named { source, attribute: attribute.to_owned(), text: text.to_owned() })
+}
+
+fn whole_file(path: &str) -> Result<Named, CliError> {
+    Ok(Named { source: file(Path::new(path))?, attribute: String::new(), text: path.to_owned() })
+}
+
+fn expression(text: String) -> Named {
+    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".to_owned() }
+}
+
+fn standard_input() -> Result<Named, CliError> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
+    Ok(expression(text))
+}
+
+/// The source that a path names.
+fn file(path: &Path) -> Result<Source, CliError> {
+    let absolute = std::path::absolute(path);
+    absolute.map(Source::File).map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))
+}
