@@ -4,7 +4,7 @@ use crate::analysis::names::static_name;
 use crate::syntax::Kind;
 use crate::syntax::tree::{Element, Tree};
 use crate::syntax::typed::{Binding, Enclosed};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 
 /// Sets to which bindings outside of them may add.
@@ -33,23 +33,34 @@ impl Parts {
 
     /// Notes which of the sets that are values in a set, or `let`, may grow.
     fn look_into(&mut self, around: Element<'_>) {
-        let mut counts: FxHashMap<Cow<'_, str>, usize> = FxHashMap::default();
-        for name in around.elements().filter_map(first_name) {
-            *counts.entry(name).or_default() += 1;
+        let mut bindings: Vec<_> = around.elements().filter_map(Binding::cast).collect();
+        if !self.may_grow(around) {
+            bindings = meeting(bindings);
         }
-        let grows = self.may_grow(around);
-        for binding in around.elements().filter_map(Binding::cast) {
-            let again = first_name(binding.0).is_some_and(|name| counts.get(&name).is_some_and(|&count| count > 1));
-            if let Some(set) = binding.value().and_then(set_in).filter(|_| grows || again) {
-                self.sets.insert(set.number());
-            }
-        }
+        self.sets.extend(bindings.into_iter().filter_map(|binding| Some(set_in(binding.value()?)?.number())));
     }
 }
 
-/// The first name of a binding.
-fn first_name<'t>(binding: Element<'t>) -> Option<Cow<'t, str>> {
-    static_name(Binding::cast(binding)?.path()?.names().next()?)
+/// The bindings whose paths begin with that of another one, or the other way round: `a`, `a.b`.
+fn meeting(bindings: Vec<Binding<'_>>) -> Vec<Binding<'_>> {
+    let mut paths: Vec<_> = bindings.into_iter().map(|binding| (static_path(binding), binding)).collect();
+    // A name that is computed meets none.
+    paths.retain(|(path, _)| !path.is_empty());
+    // What begins with a path follows it.
+    paths.sort_by(|(path, _), (other, _)| path.cmp(other));
+    let (mut found, mut rest) = (Vec::new(), paths.as_slice());
+    while let Some((shortest, _)) = rest.first() {
+        let count = rest.iter().take_while(|(path, _)| path.starts_with(shortest)).count();
+        let (group, behind) = rest.split_at(count);
+        found.extend(group.iter().filter(|_| count > 1).map(|(_, binding)| *binding));
+        rest = behind;
+    }
+    found
+}
+
+/// The names of a binding's path, up to the first that is computed.
+fn static_path<'t>(binding: Binding<'t>) -> Vec<Cow<'t, str>> {
+    binding.path().into_iter().flat_map(|path| path.names()).map_while(static_name).collect()
 }
 
 /// The set that an expression is; parentheses around it change nothing.
