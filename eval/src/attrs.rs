@@ -107,6 +107,12 @@ impl Attrs {
         self.len() == 0
     }
 
+    /// Whether it is one slice of fewer attributes than that.
+    #[inline]
+    pub(crate) fn is_shorter(self, than: usize) -> bool {
+        matches!(self.0.meant(), Meant::Near(attrs) if attrs.len() < than)
+    }
+
     /// Whether it is the same set in the same place.
     pub(crate) fn is(self, other: Self) -> bool {
         self.0.is(other.0)

@@ -12,6 +12,7 @@ mod coerce;
 pub(crate) mod crew;
 mod equality;
 mod expect;
+mod lookups;
 mod operators;
 mod run;
 
@@ -29,6 +30,7 @@ use crate::symbol::Symbol;
 use crate::thunk::{Apply, Claim, Owner, Thunk};
 use crate::value::{Closure, List, Text, Value};
 use crew::Crew;
+use lookups::Lookups;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
@@ -45,6 +47,7 @@ pub struct Evaluator<'a> {
     budget: Arc<Budget>,
     envs: Envs,
     frames: Frames,
+    lookups: Lookups,
     depth: Cell<usize>,
     regexes: RefCell<FxHashMap<Vec<u8>, Arc<Pattern>>>,
     /// The address that the stack must not grow beyond.
@@ -71,6 +74,7 @@ impl<'a> Evaluator<'a> {
             budget,
             envs,
             frames: Frames::default(),
+            lookups: Lookups::default(),
             depth: Cell::new(0),
             regexes: RefCell::default(),
             stack_end,

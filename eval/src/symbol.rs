@@ -60,6 +60,12 @@ pub(crate) fn is_operator(name: &str) -> bool {
 }
 
 impl Symbol {
+    /// Its number.
+    #[inline]
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
     /// Whether an operator or a search path stands for this name.
     pub(crate) fn is_operator(self) -> bool {
         (names::SUB..=names::NIX_PATH).contains(&self)

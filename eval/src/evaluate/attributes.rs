@@ -21,7 +21,7 @@ impl Evaluator<'_> {
             let span = *span;
             let name = self.name(name, env, span)?;
             let found = match value {
-                Value::Attrs(attrs) => attrs.get(name),
+                Value::Attrs(attrs) => self.lookups.get(attrs, name),
                 _ if code.default.is_some() => None,
                 other => return Err(self.not_a_set(other, name, self.subject(code.span, span))),
             };
@@ -185,7 +185,7 @@ impl Evaluator<'_> {
             let Value::Attrs(attrs) = set else {
                 return Err(self.wrong_type("a set", set, code.span, "in `with`").part(CallPart::With(index)));
             };
-            if let Some(attr) = attrs.get(code.name) {
+            if let Some(attr) = self.lookups.get(attrs, code.name) {
                 return self.force(attr.value).map_err(|error| error.at(code.span));
             }
         }
