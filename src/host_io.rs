@@ -33,6 +33,8 @@ struct Pending {
 pub(crate) struct HostIo {
     store: Arc<LocalStore>,
     pending: Mutex<Pending>,
+    /// Held while derivations are taken from `pending` and kept: who holds it finds each of them in one place or the other.
+    keeping: Mutex<()>,
     /// Whether derivations will be kept in any case, not only when one of them is to be built.
     keeps: bool,
     realise: Box<Realise>,
@@ -52,7 +54,14 @@ impl Drop for Silence {
 
 impl HostIo {
     pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>, keeps: bool) -> Self {
-        Self { store, pending: Mutex::default(), keeps, realise, silent: AtomicBool::new(false) }
+        Self {
+            store,
+            pending: Mutex::default(),
+            keeping: Mutex::default(),
+            keeps,
+            realise,
+            silent: AtomicBool::new(false),
+        }
     }
 
     /// For evaluation that nobody asked for, as completion is.
@@ -63,6 +72,7 @@ impl HostIo {
 
     /// Keeps the derivations that evaluation has made so far.
     pub(crate) fn flush(&self) -> Result<(), store::local::StoreError> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let Pending { mut derivations, encodings } = std::mem::take(&mut *self.pending());
         let decoded = encodings.iter().map(|bytes| Derivation::decode(bytes).expect("this program encoded it"));
         derivations.extend(decoded);
@@ -185,10 +195,9 @@ impl EvalIo for HostIo {
         if pending.derivations.len() < BATCH {
             return Ok(());
         }
-        let batch = std::mem::take(&mut pending.derivations);
         drop(pending);
         let problem = |error: store::local::StoreError| crate::error::with_causes(&error);
-        self.store.add_derivations(batch).map_err(|error| IoError::Derivation { problem: problem(error) })
+        self.flush().map_err(|error| IoError::Derivation { problem: problem(error) })
     }
 
     fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {

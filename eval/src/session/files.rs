@@ -156,7 +156,7 @@ impl Evaluator<'_> {
         Ok(Box::leak(Box::new(added)))
     }
 
-    /// Hands a derivation to the outside, once.
+    /// Hands a derivation to the outside, where no thread has done so yet.
     pub(crate) fn add_derivation(
         &self,
         derivation: &Derivation,
@@ -164,12 +164,15 @@ impl Evaluator<'_> {
         encoding: &[u8],
         span: Span,
     ) -> Result<()> {
-        if !lock(&self.session.derivations).insert(path.clone()) {
+        if lock(&self.session.derivations).contains(path) {
             return Ok(());
         }
         self.session.io.add_derivation(derivation, encoding).map_err(|error| {
             Diagnostic::new(Code::Derivation, span, format!("derivation `{}` cannot be kept: {error}", derivation.name))
-        })
+        })?;
+        // Only now may another thread rely on it.
+        lock(&self.session.derivations).insert(path.clone());
+        Ok(())
     }
 
     /// Builds what a path mentions, and gives the path with the trees that came out.
