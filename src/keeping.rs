@@ -82,40 +82,44 @@ struct Writer {
 
 impl Batches {
     fn add(&self, derivation: Arc<EncodedDerivation>) -> Result<(), StoreError> {
-        let mut pending = lock(&self.pending);
-        pending.push(derivation);
-        if pending.len() < BATCH {
-            return Ok(());
-        }
-        let batch = std::mem::take(&mut *pending);
-        drop(pending);
+        let full = {
+            let mut pending = lock(&self.pending);
+            pending.push(derivation);
+            pending.len() >= BATCH
+        };
+        if full { self.send() } else { Ok(()) }
+    }
+
+    /// Hands what is pending to the thread. Who holds the writer finds everything there or pending, nothing in between.
+    fn send(&self) -> Result<(), StoreError> {
         let mut writer = lock(&self.writer);
-        let started = writer.get_or_insert_with(|| start(&self.store));
-        let (batches, failed) = (started.batches.clone(), Arc::clone(&started.failed));
-        drop(writer);
+        let batch = std::mem::take(&mut *lock(&self.pending));
+        let Writer { batches, failed, .. } = writer.get_or_insert_with(|| start(&self.store));
+        // Only a panic ends the thread before its senders.
         if let Err(unsent) = batches.send(batch) {
-            // Only a panic ends the thread before its senders.
             lock(&self.pending).extend(unsent.0);
-            return self.flush();
+            failed.store(true, Ordering::Relaxed);
         }
-        drop(batches);
         // Trying again says what is wrong.
-        if failed.load(Ordering::Relaxed) { self.flush() } else { Ok(()) }
+        if failed.load(Ordering::Relaxed) { self.write_all(&mut writer) } else { Ok(()) }
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let mut failed = Vec::new();
-        if let Some(Writer { batches, thread, .. }) = lock(&self.writer).take() {
+        self.write_all(&mut lock(&self.writer))
+    }
+
+    fn write_all(&self, writer: &mut Option<Writer>) -> Result<(), StoreError> {
+        let mut left = Batch::new();
+        if let Some(Writer { batches, thread, .. }) = writer.take() {
             drop(batches);
-            failed = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            left = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
-        let mut pending = lock(&self.pending);
-        pending.append(&mut failed);
-        if !pending.is_empty() {
-            self.store.add_derivations(&pending)?;
-            pending.clear();
+        left.append(&mut lock(&self.pending));
+        let kept = if left.is_empty() { Ok(()) } else { self.store.add_derivations(&left) };
+        if kept.is_err() {
+            lock(&self.pending).append(&mut left);
         }
-        Ok(())
+        kept
     }
 }
 

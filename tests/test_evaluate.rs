@@ -96,6 +96,18 @@ fn derivations_that_cannot_be_kept() {
 }
 
 #[test]
+fn threads_build_what_others_have_made() {
+    const MADE: &str = r#"let made = n: write "made-${toString (n / 2)}" { "n" = { text = toString (n / 2); }; }; in
+        { all = builtins.genList (n: builtins.readFile "${made n}/n") 12; }"#;
+    for _ in 0..5 {
+        // With nothing that was built before.
+        let scratch = Scratch::new(MADE);
+        let ran = scratch.larder("eval .#all --json --no-eval-cache --threads 4").ok();
+        assert_eq!(ran.stdout, "[\"0\",\"0\",\"1\",\"1\",\"2\",\"2\",\"3\",\"3\",\"4\",\"4\",\"5\",\"5\"]\n");
+    }
+}
+
+#[test]
 fn only_the_syntax_is_parsed() {
     let scratch = Scratch::new(SET);
     scratch.write("good.nix", "{ a = throw \"never forced\"; }");

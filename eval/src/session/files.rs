@@ -156,18 +156,19 @@ impl Evaluator<'_> {
         Ok(Box::leak(Box::new(added)))
     }
 
-    /// Hands a derivation to the outside, once.
+    /// Hands a derivation to the outside, where no thread has done so yet.
     pub(crate) fn add_derivation(&self, derivation: EncodedDerivation, span: Span) -> Result<()> {
         let path = derivation.path().clone();
-        if !lock(&self.session.derivations).insert(path.clone()) {
+        if lock(&self.session.derivations).contains(&path) {
             return Ok(());
         }
         self.session.io.add_derivation(derivation).map_err(|error| {
-            // The next to make it hands it over again.
-            lock(&self.session.derivations).remove(&path);
             let message = format!("derivation `{}` cannot be kept: {error}", path.name());
             Diagnostic::new(Code::Derivation, span, message)
-        })
+        })?;
+        // Only now may another thread rely on it; and what failed is handed over again by the next to make it.
+        lock(&self.session.derivations).insert(path);
+        Ok(())
     }
 
     /// Builds what a path mentions, and gives the path with the trees that came out.
