@@ -22,6 +22,7 @@ use crate::builtins::Pattern;
 use crate::code::{Binary, Expr, Lambda, Select};
 use crate::diagnostic::{Diagnostic, Result};
 use crate::env::{Env, Envs};
+use crate::growing::Growing;
 use crate::outcome::Outcome;
 use crate::reads::{Frame, Frames};
 use crate::session::Session;
@@ -48,6 +49,8 @@ pub struct Evaluator<'a> {
     envs: Envs,
     frames: Frames,
     lookups: Lookups,
+    texts: Growing<u8>,
+    lists: Growing<Value>,
     depth: Cell<usize>,
     regexes: RefCell<FxHashMap<Vec<u8>, Arc<Pattern>>>,
     /// The address that the stack must not grow beyond.
@@ -75,6 +78,8 @@ impl<'a> Evaluator<'a> {
             envs,
             frames: Frames::default(),
             lookups: Lookups::default(),
+            texts: Growing::default(),
+            lists: Growing::default(),
             depth: Cell::new(0),
             regexes: RefCell::default(),
             stack_end,

@@ -23,6 +23,7 @@ pub mod diagnostic;
 mod env;
 pub mod evaluate;
 pub mod format;
+mod growing;
 pub mod interactive;
 pub mod interface;
 pub mod io;

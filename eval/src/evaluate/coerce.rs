@@ -34,13 +34,14 @@ const MAX_STRING: usize = 1 << 32;
 /// A string being put together.
 #[derive(Debug)]
 pub struct Joined {
+    /// What it begins with, which is not copied before it must be.
+    first: Option<Text>,
+    /// What follows.
     bytes: Vec<u8>,
     /// How many bytes it may have.
     room: usize,
     context: ContextBuilder,
-    /// The first text, while it is all there is, so that it need not be copied.
-    only: Option<Text>,
-    /// Whether a context was added for which there need not be text.
+    /// Whether more is mentioned than by the first text.
     mentions: bool,
 }
 
@@ -48,30 +49,24 @@ impl Joined {
     /// Adds a string.
     #[inline]
     pub fn push(&mut self, text: Text) {
-        if self.bytes.is_empty() && self.only.is_none() && text.context().is_none() && !self.mentions {
-            self.only = Some(text);
+        if self.bytes.is_empty() && self.first.is_none() && !self.mentions {
+            self.first = Some(text);
+            self.context.add(text.context());
             return;
         }
-        self.settle();
-        self.append(text.bytes());
-        self.context.add(text.context());
+        self.push_bytes(text.bytes());
+        self.add_context(text.context());
     }
 
-    /// Adds bytes without context.
+    fn first(&self) -> &'static [u8] {
+        self.first.map_or(b"", Text::bytes)
+    }
+
+    /// Adds bytes without context, if there is room for them: a string that is joined of itself again and again outgrows
+    /// any memory.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
-        self.settle();
-        self.append(bytes);
-    }
-
-    fn settle(&mut self) {
-        if let Some(text) = self.only.take() {
-            self.append(text.bytes());
-        }
-    }
-
-    /// Adds bytes, if there is room for them: a string that is joined of itself again and again outgrows any memory.
-    fn append(&mut self, bytes: &[u8]) {
-        if self.bytes.len() + bytes.len() > self.room || self.bytes.try_reserve(bytes.len()).is_err() {
+        let whole = self.first().len() + self.bytes.len() + bytes.len();
+        if whole > self.room || self.bytes.try_reserve(bytes.len()).is_err() {
             no_memory();
         }
         self.bytes.extend_from_slice(bytes);
@@ -79,34 +74,31 @@ impl Joined {
 
     /// Adds a context.
     pub(crate) fn add_context(&mut self, context: Option<&'static Context>) {
-        if context.is_some() {
-            self.settle();
-            self.mentions = true;
-            self.context.add(context);
-        }
+        self.mentions |= context.is_some();
+        self.context.add(context);
     }
 
     /// Adds an element to the context.
     pub fn add_element(&mut self, element: Element) {
-        self.settle();
+        self.mentions = true;
         self.context.add_element(element);
     }
 
     /// The bytes and the context.
     #[must_use]
-    pub fn into_parts(mut self) -> (Vec<u8>, Option<&'static Context>) {
-        self.settle();
-        (self.bytes, self.context.finish())
+    pub fn into_parts(self) -> (Vec<u8>, Option<&'static Context>) {
+        ([self.first(), &self.bytes].concat(), self.context.finish())
     }
 
     /// The string.
     #[must_use]
     pub(crate) fn finish(self, evaluator: &Evaluator<'_>) -> Value {
-        if let Some(text) = self.only {
-            return Value::String(text);
+        let Some(first) = self.first else { return evaluator.string_with(&self.bytes, self.context.finish()) };
+        if self.bytes.is_empty() && !self.mentions {
+            return Value::String(first);
         }
-        let context = self.context.finish();
-        evaluator.string_with(&self.bytes, context)
+        let bytes = evaluator.texts.join(evaluator.bump, first.bytes(), &self.bytes);
+        Value::String(Text::with_context(evaluator.bump, bytes, self.context.finish()))
     }
 }
 
@@ -119,7 +111,7 @@ impl Evaluator<'_> {
     /// An empty string to put something together in.
     pub(crate) fn joined(&self) -> Joined {
         let room = self.budget.limit().min(MAX_STRING);
-        Joined { bytes: Vec::new(), room, context: ContextBuilder::default(), only: None, mentions: false }
+        Joined { first: None, bytes: Vec::new(), room, context: ContextBuilder::default(), mentions: false }
     }
 
     /// Adds the string that a value is turned into.

@@ -92,12 +92,7 @@ impl Evaluator<'_> {
         if right.items().is_empty() {
             return Value::List(left);
         }
-        let length = left.items().len() + right.items().len();
-        let items = self.bump.alloc_slice_fill_with(length, |index| match left.items().get(index) {
-            Some(item) => *item,
-            None => right.items()[index - left.items().len()],
-        });
-        Value::List(List::new(self.bump, items))
+        Value::List(List::new(self.bump, self.lists.join(self.bump, left.items(), right.items())))
     }
 
     fn floats(&self, code: &'static Binary, left: Value, right: Value) -> Result<Value> {
