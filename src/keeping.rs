@@ -167,14 +167,16 @@ impl Spool {
             // No room there: what is left stays in memory.
             let _ = file.set_len(end);
             self.read_back();
+            self.file = None;
         }
     }
 
-    /// Takes everything out of the file, for good.
+    /// Takes everything out of the file.
     fn read_back(&mut self) {
-        let Some(mut file) = self.file.take() else { return };
+        let Some(file) = &mut self.file else { return };
         let mut all = Vec::new();
-        file.rewind().and_then(|()| file.read_to_end(&mut all)).expect("what was just written is there");
+        let read = file.rewind().and_then(|()| file.read_to_end(&mut all)).and_then(|_| file.set_len(0));
+        read.and_then(|()| file.rewind()).expect("what was just written to a file that nobody else has is there");
         all.append(&mut self.buffer);
         self.buffer = all;
     }

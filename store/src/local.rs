@@ -172,11 +172,7 @@ impl LocalStore {
         }
         let now = now();
         let insert = |transaction: &rusqlite::Transaction<'_>| {
-            records
-                .iter()
-                .try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))?;
-            // One process appends to one segment, in order.
-            records.last().map_or(Ok(()), |(_, location)| index::insert_segment(transaction, location))
+            index::insert_records(transaction, records.iter().map(|(record, location)| (record, location)), now)
         };
         self.index.change(insert).map_err(|error| self.index_error(error))
     }

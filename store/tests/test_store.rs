@@ -250,6 +250,24 @@ fn the_index_can_be_lost_or_damaged() {
     }
 }
 
+/// A power cut may take the end of a segment that the index knows already.
+#[test]
+fn records_that_the_disk_lost_are_noticed() {
+    let fixture = Fixture::new();
+    fixture.store.add_derivation(derivation(1)).expect("added");
+    let path = fixture.add("tree", &[("file", "content")]);
+    let records = fixture.directory.path().join("store/records");
+    let segments: Vec<_> =
+        std::fs::read_dir(records).expect("listed").map(|entry| entry.expect("one").path()).collect();
+    let [segment] = &segments[..] else { panic!("one process writes to one segment") };
+    let file = std::fs::File::options().write(true).open(segment).expect("opened");
+    file.set_len(file.metadata().expect("there").len() - 30).expect("cut");
+    let fixture = fixture.reopen();
+    fixture.store.add_derivation(derivation(2)).expect("added");
+    assert!(fixture.store.listing(&path.tree().expect("a tree")).is_ok(), "the listing is made anew");
+    assert_eq!(fixture.store.verify(None, true).expect("verified"), []);
+}
+
 #[test]
 fn damage_is_found_and_named() {
     let fixture = Fixture::new();

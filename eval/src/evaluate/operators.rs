@@ -180,9 +180,8 @@ impl Evaluator<'_> {
     fn compare_lists(&self, left: List, right: List, span: Span) -> Result<Ordering> {
         self.check_stack(span)?;
         for (a, b) in left.items().iter().zip(right.items()) {
-            let (a, b) = (self.force(*a)?, self.force(*b)?);
-            if !self.equal(a, b, span)? {
-                return self.compare(a, b, span);
+            if !self.equal_parts(*a, *b, span)? {
+                return self.compare(self.force(*a)?, self.force(*b)?, span);
             }
         }
         Ok(left.items().len().cmp(&right.items().len()))

@@ -372,6 +372,20 @@ pub(super) fn start_anew(transaction: &Transaction<'_>) -> Result<(), rusqlite::
     transaction.pragma_update(None, "application_id", FILLED)
 }
 
+/// Writes the rows of records that were appended to one segment, in order, and how far it has been indexed by that.
+pub(super) fn insert_records<'r>(
+    transaction: &Transaction<'_>,
+    records: impl IntoIterator<Item = (&'r Record, &'r Location)>,
+    now: u64,
+) -> Result<(), rusqlite::Error> {
+    let mut end = None;
+    for (record, location) in records {
+        insert_record(transaction, record, location, now)?;
+        end = Some(location);
+    }
+    end.map_or(Ok(()), |end| insert_segment(transaction, end))
+}
+
 /// Writes the rows of one record, but not how far its segment has been indexed, see [`insert_segment`].
 pub(super) fn insert_record(
     transaction: &Transaction<'_>,

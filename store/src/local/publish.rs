@@ -412,8 +412,7 @@ impl LocalStore {
         let now = now();
         let change = |transaction: &rusqlite::Transaction<'_>| {
             infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
-            let mut records = records.iter().zip(&locations);
-            records.try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))
+            index::insert_records(transaction, records.iter().zip(&locations), now)
         };
         self.index.change(change).map_err(|error| self.index_error(error))
     }
