@@ -3,6 +3,9 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod effect;
+#[cfg(feature = "faults")]
+pub mod fault;
 mod fsutil;
 mod index;
 mod ingest;
@@ -19,6 +22,7 @@ mod state;
 mod sweep;
 mod verify;
 
+pub use effect::Effect;
 pub use fsutil::{At, IoError};
 pub use index::{IndexError, PathInfo};
 pub use ingest::{Excluded, IngestError};
@@ -179,7 +183,7 @@ impl LocalStore {
 
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
-        if self.options.durable { rustix::fs::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+        if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
     }
 }
 
@@ -209,7 +213,7 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Err::<(), _>(error).at("read", &format).expect_err("it is one").into()),
     }
-    std::fs::create_dir_all(layout.root()).at("create directory", layout.root())?;
+    effect::mkdir_all(layout.root()).at("create directory", layout.root())?;
     for entry in std::fs::read_dir(layout.root()).at("read directory", layout.root())? {
         let name = entry.at("read directory", layout.root())?.file_name();
         let begun = layout::DIRECTORIES.iter().any(|known| *known == name);
@@ -225,12 +229,11 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
     }
     // Written last, so that a store that has a format is complete.
     let temporary = layout.root().join(fsutil::unique_name(".format-"));
-    std::fs::write(&temporary, layout::FORMAT).at("write", &temporary)?;
-    Ok(std::fs::rename(&temporary, &format).at("create", &format)?)
+    Ok(fsutil::replace_file(&format, &temporary, layout::FORMAT.as_bytes())?)
 }
 
 fn make_directory(path: &Path) -> Result<(), IoError> {
-    match rustix::fs::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+    match effect::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
         Err(rustix::io::Errno::EXIST) => Ok(()),
         made => made.at("create directory", path),
     }
@@ -243,7 +246,7 @@ fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
         Err(error) if error.is_damage() => {
             for ending in ["", "-wal", "-shm"] {
                 let damaged = layout.root().join(format!("index.db{ending}"));
-                let _ = std::fs::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
+                let _ = effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
             }
             Index::open(&path)
         }

@@ -2,13 +2,14 @@
 //!
 //! Several processes use it at once (WAL). Every change is one transaction, and nothing is waited for while one is open.
 
+use super::effect;
 use super::fsutil::IoError;
 use super::record::{BuildCost, Record, realisation_key};
 use super::segment::Location;
 use crate::derivation::{Input, OutputName};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -104,13 +105,13 @@ impl Index {
         let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
         let mut found: i64 = version(&connection)?;
         if found == 0 {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = effect::begin(&mut connection)?;
             // Another process may have made the tables while this one waited.
             if version(&transaction)? == 0 {
                 transaction.execute_batch(SCHEMA)?;
                 transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }
-            transaction.commit()?;
+            effect::commit(transaction)?;
             found = SCHEMA_VERSION;
         }
         let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -132,9 +133,9 @@ impl Index {
         change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = effect::begin(&mut connection)?;
         let result = change(&transaction)?;
-        transaction.commit()?;
+        effect::commit(transaction)?;
         Ok(result)
     }
 

@@ -10,11 +10,12 @@
 //!
 //! Only sealed objects are ever linked to, and an object's bytes were synced before it got its name.
 
+use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
 use super::index::{self, PathInfo};
 use super::ingest::{Excluded, Ingest, Ingested, Way};
 use super::layout::object_name;
-use super::materialise::{host_path, seal_directory};
+use super::materialise::{copy_object, host_path, seal_directory};
 use super::record::{BuildCost, Record};
 use super::{LocalStore, StoreError, now};
 use crate::derivation::{Derivation, OutputName, output_path_name};
@@ -139,7 +140,7 @@ impl LocalStore {
     /// When it cannot be made.
     pub fn stage(&self) -> Result<Staging, StoreError> {
         let path = self.layout.tmp().join(unique_name(""));
-        rustix::fs::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
+        effect::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
         Ok(Staging { path, keep: false })
     }
 
@@ -181,7 +182,7 @@ impl LocalStore {
             scope.spawn(move || {
                 while ended.recv_timeout(INTERVAL) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                     // Only to begin early: what counts is the sync before anything becomes visible.
-                    let _ = rustix::fs::syncfs(&self.tmp);
+                    let _ = effect::syncfs(&self.tmp);
                 }
             });
             let result = work();
@@ -226,9 +227,9 @@ impl LocalStore {
         }
         let staging = self.stage()?;
         let place = staging.path().join("tree");
-        std::fs::write(&place, content).at("write", &place)?;
+        effect::write_file(&place, content).at("write", &place)?;
         if executable {
-            rustix::fs::chmod(&place, Mode::RWXU).at("change the mode of", &place)?;
+            effect::chmod(&place, Mode::RWXU).at("change the mode of", &place)?;
         }
         self.publish(self.seal(staging, &place)?, name)
     }
@@ -391,9 +392,7 @@ impl LocalStore {
                 used: now,
             });
         }
-        if self.options.durable {
-            rustix::fs::fsync(&self.store).at("sync", self.layout.store())?;
-        }
+        self.sync()?;
         let now = now();
         let change = |transaction: &rusqlite::Transaction<'_>| {
             infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
@@ -409,24 +408,25 @@ impl LocalStore {
         let target = self.layout.path(path);
         let link = |object: &super::ingest::NewObject| {
             let source = if object.path.as_os_str().is_empty() { place.clone() } else { place.join(&object.path) };
-            match rustix::fs::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name, AtFlags::empty()) {
+            match effect::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name) {
                 Ok(()) => Ok(None),
                 Err(Errno::EXIST) => Ok(Some(object.name.clone())),
-                Err(Errno::MLINK) => self.renew_full_object(&source, &object.name).map(|()| None),
+                // As many files of this tree are equal as links can be made.
+                Err(Errno::MLINK) => self.copy_to_object(&source, &object.name).map(|()| None),
                 failed => failed.at("link", &source).map(|()| None),
             }
         };
         let linked = sealed.ingested.new_objects.par_iter().with_min_len(64).map(link);
         let foreign: Vec<_> = linked.collect::<Result<_, _>>()?;
         self.share_objects(sealed, &foreign.into_iter().flatten().collect())?;
-        match rustix::fs::rename(place, &target) {
+        match effect::rename(place, &target) {
             // Somebody else was first; both are the same.
             Err(Errno::EXIST | Errno::NOTEMPTY) => {}
             renamed => renamed.at("rename", place)?,
         }
         // Also for somebody else, who may have been killed before it.
         if matches!(sealed.ingested.listing.root(), Node::Directory(_)) {
-            rustix::fs::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
+            effect::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
         }
         Ok(())
     }
@@ -458,31 +458,41 @@ impl LocalStore {
     fn share_object(&self, root: &Path, file: &Path, object: &str) -> Result<(), fsutil::IoError> {
         let temporary = self.layout.tmp().join(unique_name(""));
         loop {
-            match rustix::fs::linkat(&self.objects, object, rustix::fs::CWD, &temporary, AtFlags::empty()) {
+            match effect::linkat(&self.objects, object, rustix::fs::CWD, &temporary) {
                 Ok(()) => break,
                 Err(Errno::MLINK) => return Ok(()),
                 // It has been collected meanwhile: then this file becomes the object.
-                Err(Errno::NOENT) => {
-                    match rustix::fs::linkat(rustix::fs::CWD, file, &self.objects, object, AtFlags::empty()) {
-                        Err(Errno::EXIST) => {}
-                        linked => return linked.at("link", file),
-                    }
-                }
+                Err(Errno::NOENT) => match effect::linkat(rustix::fs::CWD, file, &self.objects, object) {
+                    Err(Errno::EXIST) => {}
+                    linked => return linked.at("link", file),
+                },
                 failed => failed.at("link", file)?,
             }
         }
         let parent = file.parent().unwrap_or(root);
-        rustix::fs::chmod(parent, Mode::RWXU).at("change the mode of", parent)?;
-        rustix::fs::rename(&temporary, file).at("rename", &temporary)?;
-        // Two links to one file are not renamed but both left.
-        let _ = rustix::fs::unlink(&temporary);
+        let renamed = effect::chmod(parent, Mode::RWXU)
+            .at("change the mode of", parent)
+            .and_then(|()| effect::rename(&temporary, file).at("rename", &temporary));
+        // Also when it succeeded: two links to one file are not renamed but both left.
+        fsutil::remove_temporary(&temporary);
+        renamed?;
         if parent != root && parent.starts_with(root) {
             seal_directory(parent)?;
         } else if parent == root {
             let directory = fsutil::open_directory(root)?;
-            fsutil::set_fixed_time(directory.as_fd()).at("set the time of", root)?;
+            effect::set_fixed_time(directory).at("set the time of", root)?;
         }
         Ok(())
+    }
+
+    /// Makes an object that is a copy of a file to which no further link can be made.
+    fn copy_to_object(&self, source: &Path, object: &str) -> Result<(), fsutil::IoError> {
+        let temporary = self.layout.tmp().join(unique_name(""));
+        copy_object(source, &temporary, object.ends_with("-x"))
+            .and_then(|()| {
+                effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
+            })
+            .inspect_err(|_| fsutil::remove_temporary(&temporary))
     }
 
     /// Lets a fresh file take the place of an object to which hardly another link can be made.
@@ -494,9 +504,10 @@ impl LocalStore {
             return Ok(());
         }
         let temporary = self.layout.tmp().join(unique_name(""));
-        rustix::fs::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary, AtFlags::empty())
-            .at("link", source)?;
-        rustix::fs::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
+        effect::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary).at("link", source)?;
+        effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object)
+            .at("rename", &temporary)
+            .inspect_err(|_| fsutil::remove_temporary(&temporary))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rebuilding the index from what it is an index of.
 
+use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY};
 use super::index::{self, IndexError, PathInfo};
 use super::lease::held_by_the_living;
@@ -171,7 +172,7 @@ impl LocalStore {
     fn seal_root(&self, path: &StorePath) -> Result<(), fsutil::IoError> {
         let place = self.layout.path(path);
         match place.symlink_metadata() {
-            Ok(data) if data.is_dir() => rustix::fs::chmod(&place, SEALED_DIRECTORY).at("change the mode of", &place),
+            Ok(data) if data.is_dir() => effect::chmod(&place, SEALED_DIRECTORY).at("change the mode of", &place),
             _ => Ok(()),
         }
     }
@@ -203,8 +204,8 @@ impl LocalStore {
         let to = self.layout.trash().join(fsutil::unique_name("discarded-"));
         // A directory can only be moved by those who may write to it.
         if from.symlink_metadata().is_ok_and(|data| data.is_dir()) {
-            rustix::fs::chmod(&from, rustix::fs::Mode::RWXU).at("change the mode of", &from)?;
+            effect::chmod(&from, rustix::fs::Mode::RWXU).at("change the mode of", &from)?;
         }
-        Ok(rustix::fs::rename(&from, &to).at("discard", &from)?)
+        Ok(effect::rename(&from, &to).at("discard", &from)?)
     }
 }

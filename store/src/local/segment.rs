@@ -3,11 +3,12 @@
 //! A frame that was only half written when a process died is cut off by the next writer of that segment, which also
 //! indexes the whole frames that the dead process did not come to index.
 
+use super::effect;
 use super::fsutil::{At, IoError, unique_name};
 use super::record::{Record, SEGMENT_HEADER, read_frame};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -69,13 +70,14 @@ impl SegmentWriter {
         loop {
             let name = unique_name("");
             let path = directory.join(&name);
-            let mut file = File::options().read(true).write(true).create_new(true).open(&path).at("create", &path)?;
+            let (flags, mode) = (OFlags::RDWR | OFlags::EXCL, Mode::from_raw_mode(0o644));
+            let file = effect::create(rustix::fs::CWD, &path, flags, mode).at("create", &path)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Somebody who looked for a free segment has taken it; it is as good to him.
                 Err(rustix::io::Errno::WOULDBLOCK) => continue,
                 locked => locked.at("lock", &path)?,
             }
-            file.write_all(SEGMENT_HEADER).at("write", &path)?;
+            effect::write_all(&file, SEGMENT_HEADER).at("write", &path)?;
             return Ok(Self { name, path, file, end: SEGMENT_HEADER.len() as u64 });
         }
     }
@@ -83,10 +85,10 @@ impl SegmentWriter {
     /// Cuts off a torn frame, and writes the header of a segment that has not even that.
     fn cut(&mut self, size: u64) -> Result<(), IoError> {
         if size < SEGMENT_HEADER.len() as u64 {
-            self.file.write_all_at(SEGMENT_HEADER, 0).at("write", &self.path)?;
+            effect::write_all_at(&self.file, SEGMENT_HEADER, 0).at("write", &self.path)?;
         }
         if size > self.end {
-            self.file.set_len(self.end).at("truncate", &self.path)?;
+            effect::set_len(&self.file, self.end).at("truncate", &self.path)?;
         }
         Ok(())
     }
@@ -104,9 +106,9 @@ impl SegmentWriter {
             });
             bytes.extend_from_slice(&frame);
         }
-        if let Err(error) = self.file.write_all_at(&bytes, self.end) {
+        if let Err(error) = effect::write_all_at(&self.file, &bytes, self.end) {
             // What was half written must not stand between this frame and the next; if even that fails, the next writer cuts.
-            let _ = self.file.set_len(self.end);
+            let _ = effect::set_len(&self.file, self.end);
             return Err(error).at("write", &self.path);
         }
         self.end += bytes.len() as u64;

@@ -4,7 +4,7 @@
 //! are taken under, by a rebuild of the index, by a repair. Part of it is which start of the machine this is: a power cut may take what
 //! was not synced.
 
-use super::fsutil::{At, IoError, unique_name};
+use super::fsutil::{IoError, replace_file, unique_name};
 use super::layout::Layout;
 use super::{LocalStore, StoreError};
 
@@ -29,9 +29,7 @@ impl LocalStore {
 }
 
 fn renew(layout: &Layout) -> Result<(), IoError> {
-    let file = layout.state();
-    let temporary = layout.tmp().join(unique_name(""));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    std::fs::write(&temporary, format!("{now}-{}\n", unique_name(""))).at("write", &temporary)?;
-    std::fs::rename(&temporary, &file).at("rename", &temporary)
+    let text = format!("{now}-{}\n", unique_name(""));
+    replace_file(&layout.state(), &layout.tmp().join(unique_name("")), text.as_bytes())
 }

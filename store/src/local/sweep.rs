@@ -5,6 +5,7 @@
 //! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
 //! a time, which keeps the directory `trash/` locked.
 
+use super::effect;
 use super::fsutil::{self, At, unique_name};
 use super::index::{self, Edge};
 use super::layout::{object_name, parse_object_name};
@@ -54,7 +55,7 @@ impl LocalStore {
         let trash = self.lock_trash()?;
         let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
-        std::fs::write(&mark, "").at("create", &mark)?;
+        effect::write_file(&mark, b"").at("create", &mark)?;
         let interrupted = self.remove_leftovers()? || !waste.is_empty();
         self.index_unknown()?;
         let state = self.graph_state()?;
@@ -73,7 +74,7 @@ impl LocalStore {
         self.empty_trash(&mark)?;
         let freed = self.remove_objects(occurrences, interrupted)?;
         self.remove_old_remains()?;
-        std::fs::remove_file(&mark).at("remove", &mark)?;
+        effect::unlink(&mark).at("remove", &mark)?;
         Ok(GcReport { plan, freed })
     }
 
@@ -196,10 +197,10 @@ impl LocalStore {
                 data => data.at("stat", &from)?.is_dir(),
             };
             if is_directory {
-                rustix::fs::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
+                effect::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
             }
             let to = self.layout.trash().join(unique_name("dead-"));
-            rustix::fs::rename(&from, &to).at("rename", &from)?;
+            effect::rename(&from, &to).at("rename", &from)?;
         }
         Ok(())
     }
@@ -264,15 +265,15 @@ impl LocalStore {
         }
         // Between the look and the unlink somebody may link to it. Moved away first, it can be put back if so.
         let aside = self.layout.trash().join(unique_name("object-"));
-        rustix::fs::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
+        effect::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
         let links = rustix::fs::lstat(&aside).at("stat", &aside)?.st_nlink;
         if links > 1 {
-            match rustix::fs::linkat(rustix::fs::CWD, &aside, &self.objects, name, AtFlags::empty()) {
+            match effect::linkat(rustix::fs::CWD, &aside, &self.objects, name) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 failed => failed.at("link", place())?,
             }
         }
-        rustix::fs::unlink(&aside).at("remove", &aside)?;
+        effect::unlink(&aside).at("remove", &aside)?;
         Ok(if links > 1 { 0 } else { u64::try_from(stat.st_size).unwrap_or(0) })
     }
 
