@@ -16,6 +16,7 @@ pub mod publish;
 mod query;
 mod rebuild;
 mod record;
+mod restart;
 mod roots;
 mod segment;
 mod state;
@@ -115,7 +116,7 @@ impl LocalStore {
         allow_many_open_files();
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Layout::new(root);
-        make_directories(&layout)?;
+        make_directories(&layout, options)?;
         let (index, is_empty) = open_index(&layout)?;
         let lease = Lease::take(&layout)?;
         let store = Self {
@@ -131,6 +132,7 @@ impl LocalStore {
         if is_empty || store.knows_too_much()? {
             store.rebuild_index()?;
         }
+        store.catch_up_after_restart()?;
         Ok(store)
     }
 
@@ -202,7 +204,7 @@ pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-fn make_directories(layout: &Layout) -> Result<(), StoreError> {
+fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreError> {
     let format = layout.format();
     match std::fs::read_to_string(&format) {
         Ok(text) if text == layout::FORMAT => return Ok(()),
@@ -216,7 +218,7 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
     effect::mkdir_all(layout.root()).at("create directory", layout.root())?;
     for entry in std::fs::read_dir(layout.root()).at("read directory", layout.root())? {
         let name = entry.at("read directory", layout.root())?.file_name();
-        let begun = layout::DIRECTORIES.iter().any(|known| *known == name);
+        let begun = layout::DIRECTORIES.iter().chain(&layout::FILES).any(|known| *known == name);
         if !begun && !name.as_encoded_bytes().starts_with(b".format-") && !layout.format().exists() {
             return Err(StoreError::Format { path: layout.root().to_owned(), found: String::new() });
         }
@@ -227,9 +229,14 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
     for byte in 0..=255u8 {
         make_directory(&layout.objects().join(format!("{byte:02x}")))?;
     }
-    // Written last, so that a store that has a format is complete.
+    // Written last, so that a store that has a format is complete, also after a power cut.
     let temporary = layout.root().join(fsutil::unique_name(".format-"));
-    Ok(fsutil::replace_file(&format, &temporary, layout::FORMAT.as_bytes())?)
+    effect::write_file(&temporary, layout::FORMAT.as_bytes()).at("write", &temporary)?;
+    if options.durable {
+        let root = fsutil::open_directory(layout.root())?;
+        effect::syncfs(root).at("sync", layout.root())?;
+    }
+    Ok(effect::rename(&temporary, &format).at("create", &format)?)
 }
 
 fn make_directory(path: &Path) -> Result<(), IoError> {

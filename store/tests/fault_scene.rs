@@ -200,8 +200,11 @@ impl Scene {
     }
 }
 
-/// Copies a directory with modes, times and links.
+/// Copies a directory, if it is there, with modes, times and links.
 pub(crate) fn copy_files(from: &Path, to: &Path) {
+    if !from.exists() {
+        return;
+    }
     let mut copy = Command::new("cp");
     copy.arg("-a").arg(from.join(".")).arg(to);
     assert!(copy.status().expect("cp runs").success());

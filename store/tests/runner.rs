@@ -9,4 +9,5 @@ mod test_faults;
 mod test_golden;
 mod test_hostile;
 mod test_model;
+mod test_power;
 mod test_store;

@@ -9,10 +9,22 @@ use store::local::publish::{BuildResult, Published};
 use store::local::{BuildCost, LocalStore, OpenOptions, StoreError};
 use store::{ActionDigest, StoreName, StorePath};
 
+/// If this variable is set, tests that try some of many cases, or for some time, try all, or for minutes.
+pub(crate) const LONG: &str = "LARDER_TEST_LONG";
+
 /// Says what a test has done or could not do here, for those who run it with `--nocapture`.
 #[expect(clippy::print_stdout, reason = "the test harness decides who sees it")]
 pub(crate) fn say(text: impl std::fmt::Display) {
     println!("{text}");
+}
+
+/// Says in which circumstances a check failed.
+#[expect(clippy::print_stderr, reason = "the test harness decides who sees it")]
+pub(crate) fn guarded(circumstances: &str, check: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)) {
+        eprintln!("{circumstances}");
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// A valid name.

@@ -5,7 +5,7 @@
 //! The process that is killed, or in which effects fail, is this test binary itself.
 
 use crate::fault_scene::{OPERATIONS, Operation, Scene, open_durable, operation};
-use crate::support::{name, open, publish_build, say, write_files};
+use crate::support::{LONG, guarded, name, open, publish_build, say, write_files};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,6 @@ const OPERATION: &str = "STORE_TEST_OPERATION";
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 const NUMBER: &str = "STORE_TEST_EFFECT";
 const FAULT: &str = "STORE_TEST_FAULT";
-
-/// Set, every effect fails with every error, and kills at random moments go on for minutes; otherwise errors take turns.
-const LONG: &str = "LARDER_TEST_LONG";
 
 const ERRORS: [Errno; 4] = [Errno::NOSPC, Errno::IO, Errno::MLINK, Errno::DQUOT];
 
@@ -166,14 +163,6 @@ fn strike(scene: &Scene, operation: &Operation, number: usize, fault: Fault) {
     match fault {
         Fault::Kill => assert_eq!(child.wait().expect("waited for").code(), None, "it was not killed"),
         Fault::Error(_) => finish(child),
-    }
-}
-
-/// Says in which circumstances a check failed.
-fn guarded(circumstances: &str, check: impl FnOnce()) {
-    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)) {
-        say(circumstances);
-        std::panic::resume_unwind(panic);
     }
 }
 

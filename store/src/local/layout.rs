@@ -10,6 +10,9 @@ pub(super) const FORMAT: &str = "larder store 1\n";
 /// The directories of a store, made when it is opened.
 pub(super) const DIRECTORIES: [&str; 8] = ["store", "objects", "records", "roots", "leases", "logs", "tmp", "trash"];
 
+/// Files that may be in a store whose making a power cut interrupted.
+pub(super) const FILES: [&str; 6] = ["index.db", "index.db-wal", "index.db-shm", "state", "started", "gc.lock"];
+
 /// The places of one store.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -95,6 +98,11 @@ impl Layout {
 
     pub(super) fn state(&self) -> PathBuf {
         self.root.join("state")
+    }
+
+    /// Which start of the machine the index was last compared with the disk in.
+    pub(super) fn started(&self) -> PathBuf {
+        self.root.join("started")
     }
 
     /// The index.

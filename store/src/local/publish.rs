@@ -6,7 +6,8 @@
 //! 2. The file system is synced. *The same.*
 //! 3. New files are linked into `objects/`. *Objects without a tree, complete and true to their name.*
 //! 4. The tree is renamed into `store/`, its root made read-only. *A complete tree that the index does not know.*
-//! 5. `store/` is synced and the index told. *Done.*
+//! 5. The file system is synced. *The same.*
+//! 6. The index is told. *Done; a power cut may take what the index was told, which the next start of the machine makes good.*
 //!
 //! Only sealed objects are ever linked to, and an object's bytes were synced before it got its name.
 

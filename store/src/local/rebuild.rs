@@ -35,6 +35,9 @@ struct Frames {
     ends: HashMap<String, u64>,
 }
 
+/// When paths and derivations were added and last used.
+type Times = HashMap<StorePath, (u64, u64)>;
+
 fn path_info(path: StorePath, totals: Totals) -> PathInfo {
     let now = now();
     PathInfo { path, files: totals.files, bytes: totals.bytes, added: now, used: now }
@@ -48,7 +51,13 @@ impl LocalStore {
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
         let _no_collection = self.lock_trash()?;
+        self.rebuild_locked()
+    }
+
+    /// The same, for who keeps collections away already.
+    pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
+        let times = self.known_times()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();
         self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
@@ -57,12 +66,19 @@ impl LocalStore {
             .index
             .change(|transaction| {
                 index::start_anew(transaction)?;
-                self.fill_index(transaction, infos, &mut frames)
+                self.fill_index(transaction, infos, &mut frames, &times)
             })
             .map_err(|error| self.index_error(error))?;
         // Again, for who has looked into the old index meanwhile.
         self.renew_state()?;
         Ok(Rebuilt { records, paths, ..found })
+    }
+
+    /// When everything that the old index knows was added and used, which nothing else tells.
+    fn known_times(&self) -> Result<Times, StoreError> {
+        let paths = self.paths()?.into_iter().map(|info| (info.path, (info.added, info.used)));
+        let derivations = self.ask(index::Index::all_derivations)?.into_iter().map(|(path, used)| (path, (used, used)));
+        Ok(paths.chain(derivations).collect())
     }
 
     /// Fills an empty index. Who has published something since the scan has told the index that is gone now, or will tell this one.
@@ -71,6 +87,7 @@ impl LocalStore {
         transaction: &rusqlite::Transaction<'_>,
         infos: Vec<PathInfo>,
         frames: &mut Frames,
+        times: &Times,
     ) -> Result<(usize, usize), IndexError> {
         self.read_new_frames(frames)?;
         let scanned: HashSet<_> = infos.iter().map(|info| info.path.clone()).collect();
@@ -84,14 +101,19 @@ impl LocalStore {
         // Paths first: which of two realisations counts depends on whether the first one's tree is there.
         for info in infos.iter().cloned().chain(late) {
             if self.layout.path(&info.path).symlink_metadata().is_ok() {
-                index::insert_path(transaction, &info)?;
+                let (added, used) = times.get(&info.path).copied().unwrap_or((info.added, info.used));
+                index::insert_path(transaction, &PathInfo { added, used, ..info })?;
                 paths += 1;
             }
         }
         let now = now();
         frames.records.sort_by_key(|(finished, ..)| *finished);
         for (_, record, location) in &frames.records {
-            index::insert_record(transaction, record, location, now)?;
+            let used = match record {
+                Record::Derivation(derivation) => derivation.store_path().ok().and_then(|path| times.get(&path)),
+                _ => None,
+            };
+            index::insert_record(transaction, record, location, used.map_or(now, |(_, used)| *used))?;
             if let Record::Realisation(realisation) = record {
                 index::replace_realisation(transaction, realisation)?;
             }

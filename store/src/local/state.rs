@@ -6,6 +6,7 @@
 
 use super::fsutil::{IoError, replace_file, unique_name};
 use super::layout::Layout;
+use super::restart::start_of_machine;
 use super::{LocalStore, StoreError};
 
 impl LocalStore {
@@ -13,7 +14,7 @@ impl LocalStore {
     /// where it cannot be told.
     #[must_use]
     pub fn state(&self) -> Option<Vec<u8>> {
-        let start = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+        let start = start_of_machine()?;
         let removed = match std::fs::read(self.layout.state()) {
             Ok(removed) => removed,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),

@@ -69,6 +69,10 @@ impl LocalStore {
             }
             self.move_out(&plan)?;
         }
+        if !plan.dead.is_empty() {
+            // What is unlinked must not come back as a tree without its files.
+            self.sync()?;
+        }
         // The records of what has been moved out are still there.
         let occurrences = self.occurrences(&plan);
         self.empty_trash(&mark)?;
