@@ -4,7 +4,7 @@
 
 use crate::fault_scene::{OPERATIONS, Scene, copy_files, open_durable, operation};
 use crate::support::{LONG, guarded, name, names, open, say, scratch};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,7 +42,7 @@ struct Disk {
     /// How long each file was then, by its number.
     lengths: HashMap<u64, u64>,
     /// The number of each file then.
-    numbers: HashMap<PathBuf, u64>,
+    numbers: BTreeMap<PathBuf, u64>,
     last: Option<Effect>,
     cuts: Vec<(usize, Survives, Scene)>,
     effects: usize,
@@ -54,7 +54,7 @@ impl Disk {
             store,
             synced: scratch(),
             lengths: HashMap::new(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
             last: None,
             cuts: Vec::new(),
             effects: 0,
