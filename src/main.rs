@@ -9,6 +9,7 @@ mod host_io;
 mod installable;
 mod interrupt;
 mod lsp;
+mod meter;
 mod output;
 mod progress;
 mod realising;

@@ -28,6 +28,7 @@ mod test_namespaces;
 mod test_network;
 mod test_newcomer;
 mod test_queries;
+mod test_read_only;
 mod test_repl;
 
 #[test]

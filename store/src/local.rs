@@ -13,9 +13,11 @@ mod layout;
 mod lease;
 mod materialise;
 pub mod publish;
+mod quarantine;
 mod query;
 mod rebuild;
 mod record;
+mod repair;
 mod restart;
 mod roots;
 mod segment;
@@ -31,9 +33,10 @@ pub use layout::Layout;
 pub use publish::{Sealed, Staging};
 pub use query::LookupError;
 pub use record::BuildCost;
+pub use repair::Repaired;
 pub use roots::{Root, RootError};
 pub use sweep::GcReport;
-pub use verify::Problem;
+pub use verify::{Flaw, Problem, VerifyOptions, VerifyProgress};
 
 use crate::store_path::{ParseStorePathError, StorePath};
 use index::Index;
@@ -70,6 +73,12 @@ pub enum StoreError {
         /// What its file `format` says.
         found: String,
     },
+    /// The store may only be read.
+    #[error("the store in {} can only be read: it is read-only, or somebody else's", path.display())]
+    ReadOnly {
+        /// The store directory.
+        path: PathBuf,
+    },
     /// A path is not valid.
     #[error("{0} is not in the store")]
     NotValid(StorePath),
@@ -99,7 +108,8 @@ impl Default for OpenOptions {
 pub struct LocalStore {
     layout: Layout,
     index: Index,
-    lease: Lease,
+    /// `None` in a store that may only be read: there nothing can be held.
+    lease: Option<Lease>,
     writer: Mutex<Option<SegmentWriter>>,
     objects: OwnedFd,
     store: OwnedFd,
@@ -108,7 +118,8 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// Opens the store in `root`, making it if the directory is missing or empty.
+    /// Opens the store in `root`, making it if the directory is missing or empty. One that may not be written to is opened for
+    /// reading; then nothing is held, and what would change it fails.
     ///
     /// # Errors
     /// When the directory cannot be written, is a store of another version, or has an index that cannot be used.
@@ -117,8 +128,11 @@ impl LocalStore {
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Layout::new(root);
         make_directories(&layout, options)?;
-        let (index, is_empty) = open_index(&layout)?;
-        let lease = Lease::take(&layout)?;
+        let lease = match Lease::take(&layout) {
+            Err(error) if error.is_forbidden() => None,
+            taken => Some(taken?),
+        };
+        let (index, is_empty) = if lease.is_some() { open_index(&layout)? } else { (read_index(&layout)?, false) };
         let store = Self {
             objects: fsutil::open_directory(&layout.objects())?,
             store: fsutil::open_directory(&layout.store())?,
@@ -129,11 +143,25 @@ impl LocalStore {
             lease,
             options,
         };
+        if store.is_read_only() {
+            return Ok(store);
+        }
         if is_empty || store.knows_too_much()? {
             store.rebuild_index()?;
         }
         store.catch_up_after_restart()?;
         Ok(store)
+    }
+
+    /// Whether the store may only be read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.lease.is_none()
+    }
+
+    /// Refuses to go on in a store that may only be read.
+    pub(super) fn must_be_writable(&self) -> Result<(), StoreError> {
+        if self.is_read_only() { Err(StoreError::ReadOnly { path: self.layout.root().to_owned() }) } else { Ok(()) }
     }
 
     /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
@@ -153,7 +181,7 @@ impl LocalStore {
     /// # Errors
     /// When the lease cannot be written.
     pub fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), StoreError> {
-        Ok(self.lease.hold(paths)?)
+        Ok(self.lease.as_ref().map_or(Ok(()), |lease| lease.hold(paths))?)
     }
 
     fn index_error(&self, source: impl Into<IndexError>) -> StoreError {
@@ -162,6 +190,7 @@ impl LocalStore {
 
     /// Appends records to a segment of this process. They are durable after the next sync of the file system.
     fn append(&self, records: &[Record]) -> Result<Vec<Location>, StoreError> {
+        self.must_be_writable()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.as_ref().is_none_or(SegmentWriter::is_full) {
             let known_end = |name: &str| self.index.indexed_to(name).unwrap_or(0);
@@ -246,18 +275,28 @@ fn make_directory(path: &Path) -> Result<(), IoError> {
     }
 }
 
+/// Opens the index of a store that may only be read.
+fn read_index(layout: &Layout) -> Result<Index, StoreError> {
+    Index::open_read_only(&layout.index()).map_err(|source| StoreError::Index { path: layout.index(), source })
+}
+
 /// Opens the index; one that is damaged is set aside and made anew.
 fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
     let path = layout.index();
     match Index::open(&path) {
         Err(error) if error.is_damage() => {
-            for ending in ["", "-wal", "-shm"] {
-                let damaged = layout.root().join(format!("index.db{ending}"));
-                let _ = effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
-            }
+            set_index_aside(layout);
             Index::open(&path)
         }
         opened => opened,
     }
     .map_err(|source| StoreError::Index { path, source })
+}
+
+/// Moves a damaged index out of the way, for whoever wants to look at it.
+fn set_index_aside(layout: &Layout) {
+    for ending in ["", "-wal", "-shm"] {
+        let damaged = layout.root().join(format!("index.db{ending}"));
+        let _ = effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
+    }
 }

@@ -88,9 +88,16 @@ pub(crate) fn publish_build(
         action: ActionDigest::from_bytes([number; 32]),
         outputs: vec![(OutputName::out(), store.seal(staging, &place)?)],
         runtime,
-        cost: BuildCost { finished: 1, duration_ms: 2, cpu_ms: 3, memory: 4 },
+        cost: BuildCost { finished: moment(), duration_ms: 2, cpu_ms: 3, memory: 4 },
     };
     Ok(store.publish_build(result)?.remove(0))
+}
+
+/// A number that is larger every time, also in other processes: tests make many builds in a second, of which a rebuilt index must
+/// know which was first.
+fn moment() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after the epoch");
+    u64::try_from(now.as_nanos()).expect("before the year 2554")
 }
 
 /// The names in a directory.

@@ -3,6 +3,7 @@
 //! Everything below a store is reached relative to a directory descriptor and without following links.
 
 use super::effect;
+use crate::tree::TreePath;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
@@ -28,6 +29,13 @@ impl IoError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.source.kind() == std::io::ErrorKind::NotFound
+    }
+
+    /// Whether the system said that this user, or anybody, may not do it.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
     }
 }
 
@@ -62,6 +70,21 @@ pub(super) fn open_directory(path: &Path) -> Result<OwnedFd, IoError> {
 /// Opens the directory `name` in `parent`.
 pub(super) fn open_directory_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(parent, name, directory_flags(), Mode::empty())
+}
+
+/// Opens a directory some levels below another, without following a link on the way.
+pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &TreePath) -> Result<OwnedFd, Errno> {
+    let mut directory = open_directory_at(root, OsStr::new("."))?;
+    for name in path.components() {
+        directory = open_directory_at(directory.as_fd(), OsStr::from_bytes(name.as_bytes()))?;
+    }
+    Ok(directory)
+}
+
+/// The size of what `name` is; 0 if it cannot be looked at.
+pub(super) fn size_at(directory: BorrowedFd<'_>, name: &OsStr) -> u64 {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.ok().and_then(|stat| u64::try_from(stat.st_size).ok()).unwrap_or(0)
 }
 
 fn directory_flags() -> OFlags {

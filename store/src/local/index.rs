@@ -57,6 +57,11 @@ pub enum IndexError {
         /// Its schema.
         found: i64,
     },
+    /// It is not complete, and may not be completed.
+    #[error(
+        "the index is not complete and cannot be written; whoever may write to the store opens it once, and all is well"
+    )]
+    Unfinished,
     /// SQLite said no.
     #[error("the index failed")]
     Sqlite(#[from] rusqlite::Error),
@@ -122,6 +127,32 @@ impl Index {
         }
     }
 
+    /// Whether SQLite finds nothing wrong with the whole file.
+    pub(super) fn is_sound(&self) -> bool {
+        let checked = self.lock().pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+        checked.is_ok_and(|text| text == "ok")
+    }
+
+    /// Goes on with the file that is at `path` now.
+    pub(super) fn reopen(&self, path: &Path) -> Result<(), IndexError> {
+        let (Self(fresh), _) = Self::open(path)?;
+        *self.lock() = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(())
+    }
+
+    /// Opens an index that may only be read.
+    pub(super) fn open_read_only(path: &Path) -> Result<Self, IndexError> {
+        let connection = open_for_reading(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        match found {
+            SCHEMA_VERSION if mark == FILLED => Ok(Self(Mutex::new(connection))),
+            SCHEMA_VERSION => Err(IndexError::Unfinished),
+            found => Err(IndexError::Newer { found }),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves no transaction open: its guard has rolled it back.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -145,6 +176,13 @@ impl Index {
         let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment")?;
         let segments = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(segments)
+    }
+
+    /// How many records are known to be in a segment.
+    pub(super) fn records_in(&self, segment: &str) -> Result<usize, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT count(*) FROM record WHERE segment = ?")?;
+        Ok(query.query_row([segment], |row| row.get(0))?)
     }
 
     pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
@@ -330,6 +368,35 @@ impl Index {
     }
 }
 
+/// SQLite wants to write beside a database even to read it, unless its log is there, or it is told that nobody else writes: so it is when
+/// whoever used it last has closed it.
+fn open_for_reading(path: &Path) -> Result<Connection, IndexError> {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    use rusqlite::OpenFlags;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let works = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    match works {
+        Err(error) if matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly)) => {}
+        works => return works.map(|()| connection).map_err(IndexError::from),
+    }
+    let log = path.with_file_name("index.db-wal");
+    if log.metadata().is_ok_and(|data| data.len() > 0) {
+        return Err(IndexError::Unfinished);
+    }
+    let path = percent_encoded(path);
+    Ok(Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)?)
+}
+
+/// A path as it stands in a URI.
+fn percent_encoded(path: &Path) -> String {
+    let one = |&byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    };
+    path.as_os_str().as_bytes().iter().map(one).collect()
+}
+
 /// Turns the write-ahead log on. SQLite does not wait for others when it changes the mode, whatever it was told about waiting: of several
 /// processes that open a new index at once, all but one are turned away and must try again.
 fn use_write_ahead_log(connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -429,6 +496,17 @@ pub(super) fn insert_record(
             .execute(params![action.as_bytes(), cost.finished, cost.duration_ms, cost.cpu_ms, cost.memory])
             .map(drop),
     }
+}
+
+/// The paths that the index knows of the tree that an action's output is known to have become.
+pub(super) fn paths_realised(
+    transaction: &Transaction<'_>,
+    realisation: &crate::Realisation,
+) -> Result<Vec<StorePath>, rusqlite::Error> {
+    let statement = "SELECT path.digest, path.name FROM realisation JOIN path ON path.digest = realisation.tree
+                     WHERE realisation.action = ? AND realisation.output = ?";
+    let mut query = transaction.prepare_cached(statement)?;
+    query.query_map(params![realisation.action.as_bytes(), realisation.output.as_str()], tree_path)?.collect()
 }
 
 /// Lets a later realisation take the place of an earlier one, if its tree is there: when it was recorded, the earlier one's was gone,

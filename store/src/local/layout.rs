@@ -78,6 +78,12 @@ impl Layout {
         self.root.join("trash")
     }
 
+    /// What failed verification; made when first needed.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
     /// Logs of builds.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

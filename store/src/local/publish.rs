@@ -140,6 +140,7 @@ impl LocalStore {
     /// # Errors
     /// When it cannot be made.
     pub fn stage(&self) -> Result<Staging, StoreError> {
+        self.must_be_writable()?;
         let path = self.layout.tmp().join(unique_name(""));
         effect::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
         Ok(Staging { path, keep: false })
@@ -395,12 +396,29 @@ impl LocalStore {
         }
         self.sync()?;
         let now = now();
-        let change = |transaction: &rusqlite::Transaction<'_>| {
+        let change = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
             infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
-            let mut records = records.iter().zip(&locations);
-            records.try_for_each(|(record, location)| index::insert_record(transaction, record, location, now))
+            for (record, location) in records.iter().zip(&locations) {
+                index::insert_record(transaction, record, location, now)?;
+                self.replace_lost_realisation(transaction, record)?;
+            }
+            Ok(())
         };
         self.index.change(change).map_err(|error| self.index_error(error))
+    }
+
+    /// Lets a realisation take the place of one whose tree is in quarantine: the index knows that tree, but it is not there.
+    fn replace_lost_realisation(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        record: &Record,
+    ) -> Result<(), rusqlite::Error> {
+        let Record::Realisation(realisation) = record else { return Ok(()) };
+        let earlier = index::paths_realised(transaction, realisation)?;
+        if earlier.iter().any(|path| self.layout.path(path).symlink_metadata().is_ok()) {
+            return Ok(());
+        }
+        index::replace_realisation(transaction, realisation)
     }
 
     /// Steps 3 and 4: objects, then the tree itself.

@@ -50,6 +50,7 @@ impl LocalStore {
     /// # Errors
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
+        self.must_be_writable()?;
         let _no_collection = self.lock_trash()?;
         self.rebuild_locked()
     }
@@ -57,6 +58,10 @@ impl LocalStore {
     /// The same, for who keeps collections away already.
     pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
+        if !self.index.is_sound() {
+            super::set_index_aside(&self.layout);
+            self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
+        }
         let times = self.known_times()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();
@@ -126,7 +131,7 @@ impl LocalStore {
         for name in segment_names(&self.layout.records())? {
             let path = self.layout.records().join(&name);
             let start = frames.ends.get(&name).copied().unwrap_or(SEGMENT_HEADER.len() as u64);
-            for (record, location) in read_frames(&path, &name, start)? {
+            for (record, location) in read_frames(&path, &name, start)?.frames {
                 if let Record::Tree { listing, .. } = &record {
                     frames.totals.insert(listing.digest(), listing.totals());
                 }
@@ -200,7 +205,7 @@ impl LocalStore {
     }
 
     /// Reads a tree whose record is lost, and records it anew; `None` if it is not what its name says.
-    fn recover(&self, tree: &TreeDigest, path: &StorePath) -> Result<Option<Totals>, StoreError> {
+    pub(super) fn recover(&self, tree: &TreeDigest, path: &StorePath) -> Result<Option<Totals>, StoreError> {
         let Some((listing, references)) = self.read_tree(path)? else { return Ok(None) };
         if listing.digest() != *tree {
             return Ok(None);

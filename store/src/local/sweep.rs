@@ -52,6 +52,7 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written. What was moved to `trash/` by then is removed by the next collection.
     pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
+        self.must_be_writable()?;
         let trash = self.lock_trash()?;
         let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
@@ -77,6 +78,7 @@ impl LocalStore {
         let occurrences = self.occurrences(&plan);
         self.empty_trash(&mark)?;
         let freed = self.remove_objects(occurrences, interrupted)?;
+        self.remove_restored()?;
         self.remove_old_remains()?;
         effect::unlink(&mark).at("remove", &mark)?;
         Ok(GcReport { plan, freed })
@@ -222,17 +224,21 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Removes what failed builds left a while ago, the logs of builds long ago, evaluations that nobody asked for again, and locks of actions that nobody holds.
+    /// Removes what failed builds left a while ago, the logs of builds long ago, evaluations that nobody asked for
+    /// again, and what nobody repaired.
     fn remove_old_remains(&self) -> Result<(), StoreError> {
         const FAILED: Duration = Duration::from_secs(7 * 86_400);
         const LOGS: Duration = Duration::from_secs(90 * 86_400);
+        const QUARANTINE: Duration = Duration::from_secs(30 * 86_400);
         const EVALUATIONS: Duration = Duration::from_secs(30 * 86_400);
         let logs = fsutil::open_directory(&self.layout.logs())?;
         // Made when first needed.
         let evaluations = fsutil::open_directory(&self.layout.evaluations()).ok();
         let evaluations = evaluations.iter().map(|directory| (directory.as_fd(), "", EVALUATIONS));
+        let quarantine = fsutil::open_directory(&self.layout.quarantine()).ok();
+        let quarantine = quarantine.iter().map(|directory| (directory.as_fd(), "", QUARANTINE));
         let remains = [(self.tmp.as_fd(), "failed-", FAILED), (logs.as_fd(), "", LOGS)];
-        for (directory, prefix, age) in remains.into_iter().chain(evaluations) {
+        for (directory, prefix, age) in remains.into_iter().chain(evaluations).chain(quarantine) {
             for (name, _) in fsutil::names(directory).at("read directory", self.layout.root())? {
                 let entry = OsStr::from_bytes(&name);
                 let stat = rustix::fs::statat(directory, entry, AtFlags::SYMLINK_NOFOLLOW);
