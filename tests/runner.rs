@@ -11,6 +11,7 @@
 
 mod harness;
 mod test_bad_input;
+mod test_bad_paths;
 mod test_build;
 mod test_compare;
 mod test_documents;

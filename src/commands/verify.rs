@@ -187,7 +187,7 @@ fn as_json(problem: &Problem) -> Value {
     }
     match problem {
         Problem::Tree { inside, flaw, .. } => {
-            value["inside"] = inside.to_string().into();
+            text::put_name(&mut value, "inside", &text::path_bytes(inside));
             value["what"] = flaw.to_string().into();
         }
         Problem::Object { path, flaw } => {

@@ -523,7 +523,11 @@ impl LocalStore {
             return Ok(());
         }
         let temporary = self.layout.tmp().join(unique_name(""));
-        effect::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary).at("link", source)?;
+        match effect::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary) {
+            // It is itself as full, or even the object: another file of the tree may not be.
+            Err(Errno::MLINK) => return Ok(()),
+            linked => linked.at("link", source)?,
+        }
         effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object)
             .at("rename", &temporary)
             .inspect_err(|_| fsutil::remove_temporary(&temporary))

@@ -272,8 +272,9 @@ impl LocalStore {
             // Collected since it was listed.
             Err(Flaw::Missing) => Vec::new(),
             Err(flaw) => vec![flaw],
-            Ok((_, mut flaws)) => {
-                flaws.extend(contents.flaw(self.objects.as_fd(), OsStr::new(name), &blob));
+            Ok((stat, mut flaws)) => {
+                contents.note_object(&stat);
+                flaws.extend(contents.flaw(self.objects.as_fd(), OsStr::new(name), &stat, &blob));
                 flaws
             }
         };

@@ -4,21 +4,21 @@
 
 use super::{Flaw, VerifyOptions, VerifyProgress};
 use crate::digest::BlobDigest;
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use rustix::fs::{Mode, OFlags, Stat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Files up to this size are hashed on one thread, side by side with others.
-const SMALL: usize = 4 << 20;
+const SMALL: usize = 1 << 20;
 
-/// Larger ones in pieces of this size, each on all threads.
-const PIECE: usize = 16 << 20;
+/// Larger ones in pieces of this size, each on all threads. They should fit the processor's cache.
+const PIECE: usize = 2 << 20;
 
 /// Which file it is: device, number, and the time of the last change, since numbers are given away again.
 type FileNumber = (u64, u64, i64, u64);
@@ -31,6 +31,7 @@ pub(in crate::local) struct Contents<'a> {
     began: Instant,
     progress: &'a VerifyProgress,
     known: DashMap<FileNumber, BlobDigest>,
+    objects: DashSet<FileNumber>,
 }
 
 impl<'a> Contents<'a> {
@@ -41,6 +42,7 @@ impl<'a> Contents<'a> {
             began: Instant::now(),
             progress,
             known: DashMap::new(),
+            objects: DashSet::new(),
         }
     }
 
@@ -51,32 +53,46 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// What is wrong with the content of a file, if contents are wanted.
-    pub(super) fn flaw(&self, directory: BorrowedFd<'_>, name: &OsStr, expected: &BlobDigest) -> Option<Flaw> {
+    /// What is wrong with the content of a file that was looked at, if contents are wanted.
+    pub(super) fn flaw(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &OsStr,
+        looked: &Stat,
+        expected: &BlobDigest,
+    ) -> Option<Flaw> {
         if !self.wanted {
             return None;
         }
-        match self.digest(directory, name) {
+        let known = self.known.get(&number(looked)).map(|known| *known);
+        match known.map_or_else(|| self.digest(directory, name), Ok) {
             Ok(found) => (found != *expected).then_some(Flaw::Content),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(Flaw::Missing),
             Err(_) => Some(Flaw::Unreadable),
         }
     }
 
+    /// Notes that a file is an object.
+    pub(super) fn note_object(&self, looked: &Stat) {
+        self.objects.insert(number(looked));
+    }
+
+    /// Whether a file was found to be an object, under whichever name it was looked at here.
+    pub(super) fn is_object(&self, looked: &Stat) -> bool {
+        self.objects.contains(&number(looked))
+    }
+
     /// The digest of a file's content.
     pub(in crate::local) fn digest(&self, directory: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<BlobDigest> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
+        // Looked at again: it may be another file by now.
         let stat = rustix::fs::fstat(&file)?;
         let number = number(&stat);
         if let Some(known) = self.known.get(&number) {
             return Ok(*known);
         }
         let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
-        if size > SMALL {
-            // Others wait for a large file's bytes anyway; beside it they would only take its memory.
-            let _ = rustix::fs::fadvise(file.as_fd(), 0, None, rustix::fs::Advice::Sequential);
-        }
         let digest = if size <= SMALL { self.read_small(&file, size)? } else { self.read_large(&file)? };
         self.known.insert(number, digest);
         Ok(digest)

@@ -120,14 +120,18 @@ impl Check<'_> {
         if u64::try_from(stat.st_size) != Ok(size) {
             flaws.push(Flaw::Content);
         } else {
-            flaws.extend(self.contents.flaw(parent, name, blob));
+            flaws.extend(self.contents.flaw(parent, name, &stat, blob));
         }
-        let object = object_name(blob, executable);
-        let looked = rustix::fs::statat(&self.store.objects, object, AtFlags::SYMLINK_NOFOLLOW);
-        if flaws.is_empty() && looked.err() == Some(Errno::NOENT) {
+        if flaws.is_empty() && !self.has_object(&stat, executable, blob) {
             flaws.push(Flaw::NoObject);
         }
         flaws
+    }
+
+    fn has_object(&self, file: &Stat, executable: bool, blob: &BlobDigest) -> bool {
+        let name = || object_name(blob, executable);
+        let look = || rustix::fs::statat(&self.store.objects, name(), AtFlags::SYMLINK_NOFOLLOW);
+        self.contents.is_object(file) || look().err() != Some(Errno::NOENT)
     }
 }
 
