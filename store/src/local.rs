@@ -164,6 +164,26 @@ impl LocalStore {
         if self.is_read_only() { Err(StoreError::ReadOnly { path: self.layout.root().to_owned() }) } else { Ok(()) }
     }
 
+    /// Goes on with another index if the one that is open has been deleted or set aside since; one that is missing is made.
+    pub(super) fn follow_index(&self) -> Result<(), StoreError> {
+        let place = self.layout.index();
+        if self.index.is_at(&place) {
+            return Ok(());
+        }
+        let _no_collection = self.lock_trash()?;
+        self.follow_index_locked()
+    }
+
+    /// The same, for who keeps collections away already.
+    pub(super) fn follow_index_locked(&self) -> Result<(), StoreError> {
+        let place = self.layout.index();
+        if self.index.is_at(&place) {
+            return Ok(());
+        }
+        let is_empty = self.index.reopen(&place).map_err(|error| self.index_error(error))?;
+        if is_empty { self.rebuild_locked().map(drop) } else { Ok(()) }
+    }
+
     /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
     fn knows_too_much(&self) -> Result<bool, StoreError> {
         let known = self.ask(Index::segments)?;

@@ -67,6 +67,34 @@ fn a_deleted_index_is_made_anew() {
     }
 }
 
+/// Whoever has the store open when the index is deleted goes on with the new one: what is published is known to all, and nothing that
+/// anybody needs is collected.
+#[test]
+fn an_index_that_is_deleted_while_it_is_open_is_followed() {
+    let fixture = Fixture::new();
+    let [first, second, fourth] = [(); 3].map(|()| open(&fixture.root()));
+    first.add_root("built", &fixture.built).expect("rooted");
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(fixture.root().join(format!("index.db{ending}")));
+    }
+    let new = first.add_bytes(b"published after it", false, name("new")).expect("added");
+    let third = open(&fixture.root());
+    assert!(third.is_valid(&new).expect("asked"));
+    let late = fourth.add_bytes(b"published later still", false, name("late")).expect("added");
+    assert!(third.is_valid(&late).expect("asked"));
+    // What it needs at run time is only known from records that the second one's old index does not have.
+    let needed = third.add_bytes(b"needed", false, name("needed")).expect("added");
+    let user = publish_build(&third, 2, &[("out", "user")], BTreeSet::from([needed.clone()])).expect("published").path;
+    third.add_root("user", &user).expect("rooted");
+    drop(third);
+    second.collect_garbage(&GcPolicy::default()).expect("collected");
+    let store = open(&fixture.root());
+    for path in [&new, &late, &needed, &user, &fixture.built, &fixture.source] {
+        assert!(store.is_valid(path).expect("asked"), "{path} is lost");
+    }
+    assert_sound(&store);
+}
+
 /// Random bytes in the index: whatever they do to it, the store opens or says what to do, and a rebuild makes it good.
 #[test]
 fn a_damaged_index_is_made_anew_or_refused() {

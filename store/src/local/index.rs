@@ -11,6 +11,7 @@ use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -95,7 +96,11 @@ pub struct PathInfo {
 
 /// The open index.
 #[derive(Debug)]
-pub(super) struct Index(Mutex<Connection>);
+pub(super) struct Index {
+    connection: Mutex<Connection>,
+    /// Which file it is: the one of this name may become another one.
+    file: Mutex<Option<(u64, u64)>>,
+}
 
 impl Index {
     /// Opens or makes the index. The flag tells whether it must yet be filled: it is new, or who made it was killed before it was full.
@@ -121,7 +126,7 @@ impl Index {
         }
         let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         if found == SCHEMA_VERSION {
-            Ok((Self(Mutex::new(connection)), mark != FILLED))
+            Ok((Self::of(connection, path), mark != FILLED))
         } else {
             Err(IndexError::Newer { found })
         }
@@ -133,11 +138,21 @@ impl Index {
         checked.is_ok_and(|text| text == "ok")
     }
 
-    /// Goes on with the file that is at `path` now.
-    pub(super) fn reopen(&self, path: &Path) -> Result<(), IndexError> {
-        let (Self(fresh), _) = Self::open(path)?;
-        *self.lock() = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(())
+    /// Goes on with the file that is at `path` now. The flag tells whether it must yet be filled.
+    pub(super) fn reopen(&self, path: &Path) -> Result<bool, IndexError> {
+        let (fresh, is_empty) = Self::open(path)?;
+        *self.lock() = fresh.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = number(path);
+        Ok(is_empty)
+    }
+
+    /// Whether the file at `path` is the one that is open: it may have been deleted, or set aside and made anew by somebody else.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) == number(path)
+    }
+
+    fn of(connection: Connection, path: &Path) -> Self {
+        Self { connection: Mutex::new(connection), file: Mutex::new(number(path)) }
     }
 
     /// Opens an index that may only be read.
@@ -147,7 +162,7 @@ impl Index {
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         match found {
-            SCHEMA_VERSION if mark == FILLED => Ok(Self(Mutex::new(connection))),
+            SCHEMA_VERSION if mark == FILLED => Ok(Self::of(connection, path)),
             SCHEMA_VERSION => Err(IndexError::Unfinished),
             found => Err(IndexError::Newer { found }),
         }
@@ -155,7 +170,7 @@ impl Index {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves no transaction open: its guard has rolled it back.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one transaction.
@@ -366,6 +381,11 @@ impl Index {
         let paths = query.query_map(arguments, derivation_path)?.collect::<Result<_, _>>()?;
         Ok(paths)
     }
+}
+
+/// Device and number of a file.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|data| (data.dev(), data.ino()))
 }
 
 /// SQLite wants to write beside a database even to read it, unless its log is there, or it is told that nobody else writes: so it is when

@@ -371,6 +371,7 @@ impl LocalStore {
     }
 
     fn publish_all(&self, trees: Vec<(StorePath, Sealed)>, mut records: Vec<Record>) -> Result<(), StoreError> {
+        self.follow_index()?;
         self.hold(trees.iter().map(|(path, _)| path))?;
         for (_, sealed) in &trees {
             let listing = sealed.ingested.listing.clone();

@@ -54,6 +54,7 @@ impl LocalStore {
     pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
         self.must_be_writable()?;
         let trash = self.lock_trash()?;
+        self.follow_index_locked()?;
         let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;

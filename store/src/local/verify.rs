@@ -268,14 +268,15 @@ impl LocalStore {
 
     fn verify_object(&self, name: &str, contents: &Contents<'_>) -> Vec<Problem> {
         let Some((blob, executable)) = parse_object_name(name) else { return Vec::new() };
-        let flaws = match sealed_file(self.objects.as_fd(), OsStr::new(name), executable) {
+        let flaws = match contents.look(self.objects.as_fd(), OsStr::new(name)) {
             // Collected since it was listed.
-            Err(Flaw::Missing) => Vec::new(),
-            Err(flaw) => vec![flaw],
-            Ok((stat, mut flaws)) => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(_) => vec![Flaw::Unreadable],
+            Ok((stat, digest)) => {
                 contents.note_object(&stat);
-                flaws.extend(contents.flaw(self.objects.as_fd(), OsStr::new(name), &stat, &blob));
-                flaws
+                let content = digest.filter(|digest| *digest != blob).map(|_| Flaw::Content);
+                let sealed = tree::sealed_flaws(&stat, executable);
+                sealed.map_or_else(|flaw| vec![flaw], |flaws| flaws.into_iter().chain(content).collect())
             }
         };
         let problem = |flaw| Problem::Object { path: self.layout.objects().join(name), flaw };

@@ -5,7 +5,7 @@
 use super::{Flaw, VerifyOptions, VerifyProgress};
 use crate::digest::BlobDigest;
 use dashmap::{DashMap, DashSet};
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -84,30 +84,51 @@ impl<'a> Contents<'a> {
 
     /// The digest of a file's content.
     pub(in crate::local) fn digest(&self, directory: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<BlobDigest> {
+        self.read(directory, name).map(|(_, digest)| digest)
+    }
+
+    /// What a file is, and the digest of its content if that is wanted; empty content if it is no regular file.
+    pub(super) fn look(&self, directory: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<(Stat, Option<BlobDigest>)> {
+        if !self.wanted {
+            return Ok((rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?, None));
+        }
+        match self.read(directory, name) {
+            // A link, or what may not be read: what it is can be told all the same.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+                    Err(error)
+                } else {
+                    Ok((stat, None))
+                }
+            }
+            read => read.map(|(stat, digest)| (stat, Some(digest))),
+        }
+    }
+
+    fn read(&self, directory: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<(Stat, BlobDigest)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
-        // Looked at again: it may be another file by now.
         let stat = rustix::fs::fstat(&file)?;
         let number = number(&stat);
         if let Some(known) = self.known.get(&number) {
-            return Ok(*known);
+            return Ok((stat, *known));
         }
         let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
         let digest = if size <= SMALL { self.read_small(&file, size)? } else { self.read_large(&file)? };
         self.known.insert(number, digest);
-        Ok(digest)
+        Ok((stat, digest))
     }
 
     fn read_small(&self, mut file: &File, size: usize) -> std::io::Result<BlobDigest> {
         thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
         BUFFER.with_borrow_mut(|buffer| {
-            if buffer.len() <= size {
-                buffer.resize(size + 1, 0);
+            if buffer.len() < size {
+                buffer.resize(size, 0);
             }
             let mut filled = 0;
-            // One more than it should have, so that its end is seen; what grows meanwhile is wrong in any case.
-            while filled <= size {
-                match file.read(&mut buffer[filled..=size]) {
+            while filled < size {
+                match file.read(&mut buffer[filled..size]) {
                     Ok(0) => break,
                     Ok(length) => filled += length,
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

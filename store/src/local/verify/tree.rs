@@ -150,10 +150,16 @@ pub(in crate::local) fn sealed_file(
     executable: bool,
 ) -> Result<(Stat, Vec<Flaw>), Flaw> {
     let stat = look(parent, name)?;
+    let flaws = sealed_flaws(&stat, executable)?;
+    Ok((stat, flaws))
+}
+
+/// The same of one that was looked at.
+pub(super) fn sealed_flaws(stat: &Stat, executable: bool) -> Result<Vec<Flaw>, Flaw> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Flaw::NotFile);
     }
-    Ok((stat, mode_and_time(&stat, fsutil::sealed_file(executable).as_raw_mode())))
+    Ok(mode_and_time(stat, fsutil::sealed_file(executable).as_raw_mode()))
 }
 
 fn directory_flaws(parent: BorrowedFd<'_>, name: &OsStr) -> Vec<Flaw> {
