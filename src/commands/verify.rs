@@ -157,8 +157,11 @@ fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), 
     }
     output::error(&format!("{checked} paths checked, {} problems\n", problems.len()));
     if !outcome.quarantined.is_empty() {
-        let count = outcome.quarantined.len();
-        output::error(&format!("{count} paths are in quarantine now: `larder verify --repair` restores what it can\n"));
+        let count = match outcome.quarantined.len() {
+            1 => "1 path is".to_owned(),
+            count => format!("{count} paths are"),
+        };
+        output::error(&format!("{count} in quarantine now: `larder verify --repair` restores what it can\n"));
     }
     Ok(())
 }
