@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
 use crate::meter::Meter;
 use crate::output;
+use crate::progress::draws;
 use crate::realising::{BuildArgs, realise};
 use crate::text;
 use builder::RunOptions;
@@ -49,7 +50,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let paths = chosen(context, &args.paths)?;
     let chosen = (!paths.is_empty()).then_some(paths.as_slice());
     let contents = args.contents || args.repair;
-    let options = VerifyOptions { paths: chosen, contents, max_rate: args.max_rate };
+    let estimate = draws(context.quiet);
+    let options = VerifyOptions { paths: chosen, contents, max_rate: args.max_rate, estimate };
     let progress = Arc::new(VerifyProgress::default());
     let shown = Arc::clone(&progress);
     let meter = Meter::start(context.quiet || !contents, "verifying", move || shown.bytes());

@@ -372,7 +372,8 @@ fn a_budget_of_bytes_is_kept() {
     }
     store.add_path(&source, name("tree"), None).expect("added");
     let progress = VerifyProgress::default();
-    let options = VerifyOptions { contents: true, max_rate: Some(16 << 20), ..VerifyOptions::default() };
+    let options =
+        VerifyOptions { contents: true, max_rate: Some(16 << 20), estimate: true, ..VerifyOptions::default() };
     let began = Instant::now();
     assert_eq!(store.verify_with(options, &progress).expect("verified"), []);
     assert_eq!(progress.bytes(), (8 << 20, 8 << 20), "each file once, though it has two links");

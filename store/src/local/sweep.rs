@@ -16,7 +16,7 @@ use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
 use crate::store_path::StorePath;
 use crate::tree::Node;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -290,17 +290,25 @@ impl LocalStore {
 
     /// Every object's blob and executable bit.
     pub(super) fn all_objects(&self) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
-        let mut objects = Vec::new();
-        for byte in 0..=255u8 {
-            let directory = format!("{byte:02x}");
-            let place = self.layout.objects().join(&directory);
-            let opened = fsutil::open_directory(&place)?;
-            for (name, _) in fsutil::names(opened.as_fd()).at("read directory", &place)? {
-                let name = String::from_utf8_lossy(&name);
-                objects.extend(parse_object_name(&format!("{directory}/{name}")));
-            }
-        }
-        Ok(objects)
+        let parsed =
+            self.names_in_objects()?.into_par_iter().map(|name| parse_object_name(std::str::from_utf8(&name).ok()?));
+        Ok(parsed.flatten().collect())
+    }
+
+    /// Everything in `objects/`, as `<directory>/<name>`; what is no directory by its name alone.
+    pub(super) fn names_in_objects(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let directories = fsutil::names(self.objects.as_fd()).at("read directory", self.layout.objects())?;
+        let names_in = |(directory, _): (Vec<u8>, FileType)| -> Result<Vec<Vec<u8>>, fsutil::IoError> {
+            let place = || fsutil::join_bytes(&self.layout.objects(), &directory);
+            let opened = match fsutil::open_directory_at(self.objects.as_fd(), OsStr::from_bytes(&directory)) {
+                Err(Errno::NOTDIR | Errno::LOOP) => return Ok(vec![directory]),
+                opened => opened.at("open directory", place())?,
+            };
+            let names = fsutil::names(opened.as_fd()).at("read directory", place())?;
+            Ok(names.iter().map(|(name, _)| [&directory[..], b"/", name].concat()).collect())
+        };
+        let names: Vec<_> = directories.into_par_iter().map(names_in).collect::<Result<_, _>>()?;
+        Ok(names.concat())
     }
 
     /// Removes what dead processes left in `tmp/`, and says whether there was anything. Names there begin with the number of their process.

@@ -8,7 +8,7 @@ mod contents;
 mod tree;
 
 use super::fsutil::{self, At};
-use super::layout::{object_name, parse_object_name};
+use super::layout::parse_object_name;
 use super::record::SEGMENT_HEADER;
 use super::segment::{read_frames, segment_names};
 use super::{LocalStore, StoreError};
@@ -175,6 +175,8 @@ pub struct VerifyOptions<'a> {
     pub contents: bool,
     /// At most so many bytes a second are read.
     pub max_rate: Option<u64>,
+    /// Whether it is found out beforehand how much is to be read.
+    pub estimate: bool,
 }
 
 impl LocalStore {
@@ -184,7 +186,7 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read at all; what is wrong in it is the result.
     pub fn verify(&self, paths: Option<&[StorePath]>, contents: bool) -> Result<Vec<Problem>, StoreError> {
-        let options = VerifyOptions { paths, contents, max_rate: None };
+        let options = VerifyOptions { paths, contents, ..VerifyOptions::default() };
         self.verify_with(options, &VerifyProgress::default())
     }
 
@@ -258,12 +260,19 @@ impl LocalStore {
         }
     }
 
+    /// Verifies the objects, and finds what lies among them that is none.
     fn verify_objects(&self, contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
-        let names: Vec<_> =
-            self.all_objects()?.iter().map(|(blob, executable)| object_name(blob, *executable)).collect();
-        let size = |name: &String| fsutil::size_at(self.objects.as_fd(), OsStr::new(name));
-        contents.expect(names.par_iter().map(size).sum());
-        Ok(names.par_iter().flat_map_iter(|name| self.verify_object(name, contents)).collect())
+        let names = self.names_in_objects()?;
+        if contents.is_estimated() {
+            let size = |name: &Vec<u8>| fsutil::size_at(self.objects.as_fd(), OsStr::from_bytes(name));
+            contents.expect(names.par_iter().map(size).sum());
+        }
+        let one = |name: &Vec<u8>| match std::str::from_utf8(name).ok().filter(|name| parse_object_name(name).is_some())
+        {
+            Some(name) => self.verify_object(name, contents),
+            None => vec![Problem::Foreign(fsutil::join_bytes(&self.layout.objects(), name))],
+        };
+        Ok(names.par_iter().flat_map_iter(one).collect())
     }
 
     fn verify_object(&self, name: &str, contents: &Contents<'_>) -> Vec<Problem> {
@@ -283,29 +292,15 @@ impl LocalStore {
         flaws.into_iter().map(problem).collect()
     }
 
-    /// What lies where only things of the store should.
+    /// What lies in `store/` and is no tree.
     fn foreign_entries(&self) -> Result<Vec<Problem>, StoreError> {
-        let mut foreign = Vec::new();
-        for (name, _) in fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())? {
-            let path = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            if path.is_none_or(|path| path.tree().is_none()) {
-                foreign.push(Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name)));
-            }
-        }
-        for (directory, _) in fsutil::names(self.objects.as_fd()).at("read directory", self.layout.objects())? {
-            let place = fsutil::join_bytes(&self.layout.objects(), &directory);
-            let Ok(opened) = fsutil::open_directory_at(self.objects.as_fd(), OsStr::from_bytes(&directory)) else {
-                foreign.push(Problem::Foreign(place));
-                continue;
-            };
-            for (name, _) in fsutil::names(opened.as_fd()).at("read directory", &place)? {
-                let whole = [&directory[..], b"/", &name[..]].concat();
-                if std::str::from_utf8(&whole).ok().and_then(parse_object_name).is_none() {
-                    foreign.push(Problem::Foreign(fsutil::join_bytes(&place, &name)));
-                }
-            }
-        }
-        Ok(foreign)
+        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        let is_tree = |name: &[u8]| {
+            let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
+            path.is_some_and(|path| path.tree().is_some())
+        };
+        let foreign = names.into_iter().filter(|(name, _)| !is_tree(name));
+        Ok(foreign.map(|(name, _)| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
     }
 
     fn verify_segments(&self) -> Result<Vec<Problem>, StoreError> {

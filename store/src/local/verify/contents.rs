@@ -27,6 +27,7 @@ type FileNumber = (u64, u64, i64, u64);
 pub(in crate::local) struct Contents<'a> {
     /// Whether they are read at all.
     wanted: bool,
+    estimate: bool,
     max_rate: Option<u64>,
     began: Instant,
     progress: &'a VerifyProgress,
@@ -38,6 +39,7 @@ impl<'a> Contents<'a> {
     pub(in crate::local) fn new(options: VerifyOptions<'_>, progress: &'a VerifyProgress) -> Self {
         Self {
             wanted: options.contents,
+            estimate: options.estimate,
             max_rate: options.max_rate,
             began: Instant::now(),
             progress,
@@ -46,9 +48,14 @@ impl<'a> Contents<'a> {
         }
     }
 
+    /// Whether anybody wants to know how many bytes are going to be read.
+    pub(super) fn is_estimated(&self) -> bool {
+        self.wanted && self.estimate
+    }
+
     /// Notes how many bytes are going to be read.
     pub(super) fn expect(&self, bytes: u64) {
-        if self.wanted {
+        if self.is_estimated() {
             self.progress.total.fetch_add(bytes, Ordering::Relaxed);
         }
     }
