@@ -108,6 +108,9 @@ impl From<StoreError> for CliError {
             StoreError::Index { source: IndexError::Newer { .. }, .. } => {
                 failed.hint("the index is only made from what is in the store: `larder` of that version can use both")
             }
+            StoreError::Index { source: IndexError::Sqlite(_), .. } => {
+                failed.hint("if it is damaged, `larder rebuild-index` makes it anew from what is in the store")
+            }
             StoreError::NotValid(path) => {
                 failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known"))
             }

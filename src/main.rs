@@ -10,6 +10,7 @@ mod installable;
 mod interrupt;
 mod keeping;
 mod lsp;
+mod meter;
 mod output;
 mod progress;
 mod reading;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use store::StorePath;
 
 /// How often the region is redrawn.
-const INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Times shorter than this are not worth showing.
 const WORTH_SHOWING: Duration = Duration::from_secs(1);
@@ -147,6 +147,12 @@ impl Running {
     }
 }
 
+/// Whether standard error can be drawn on, and should be.
+pub(crate) fn draws(quiet: bool) -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    !quiet && std::io::stderr().is_terminal() && !dumb
+}
+
 /// A derivation's name without its ending.
 pub(crate) fn human(derivation: &StorePath) -> &str {
     let name = derivation.name().as_str();
@@ -154,7 +160,7 @@ pub(crate) fn human(derivation: &StorePath) -> &str {
 }
 
 /// At most `width` characters, cut where that is too few.
-fn cut(line: &str, width: usize) -> String {
+pub(crate) fn cut(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
     }
@@ -182,8 +188,7 @@ enum Mode {
 
 impl Progress {
     pub(crate) fn start(quiet: bool) -> Self {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let mode = match (quiet, std::io::stderr().is_terminal() && !dumb) {
+        let mode = match (quiet, draws(quiet)) {
             (true, _) => Mode::Quiet,
             (_, true) => Mode::Terminal,
             (_, false) => Mode::Plain,
@@ -252,7 +257,7 @@ impl Shared {
     }
 }
 
-fn terminal_size() -> (usize, usize) {
+pub(crate) fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 => (size.ws_col.into(), usize::from(size.ws_row).max(6)),
         _ => (80, 24),

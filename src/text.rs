@@ -1,4 +1,4 @@
-//! Counts, sizes and times as people read them.
+//! Counts, sizes, times and names as people and programs read them.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -25,6 +25,20 @@ pub(crate) fn duration(duration: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// Puts the name of a file into a JSON object. One that is not UTF-8 stands there as people see it, and in hexadecimal under `<key>_hex`.
+pub(crate) fn put_name(object: &mut serde_json::Value, key: &str, name: &[u8]) {
+    object[key] = String::from_utf8_lossy(name).into();
+    if std::str::from_utf8(name).is_err() {
+        object[format!("{key}_hex")] = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    }
+}
+
+/// A path in a tree as the system knows it.
+pub(crate) fn path_bytes(path: &store::TreePath) -> Vec<u8> {
+    let names: Vec<_> = path.components().iter().map(store::EntryName::as_bytes).collect();
+    names.join(&b'/')
 }
 
 /// Reads `10`, `10s`, `5min`, `2h`, `3d`, `4w`; a bare number is seconds.

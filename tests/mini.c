@@ -6,11 +6,15 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MOST_WORDS 64
@@ -95,6 +99,48 @@ static void run(char **words) {
         if (fork() == 0) {
             setsid();
             for (;;) pause();
+        }
+    } else if (!strcmp(command, "try")) {
+        // In a process of its own, whatever comes of it.
+        pid_t child = fork();
+        if (child == 0) {
+            run(words + 1);
+            exit(0);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        printf("%s %s\n", words[1], WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "succeeded" : "failed");
+        fflush(stdout);
+    } else if (!strcmp(command, "bind")) {
+        check(mount(first, second, NULL, MS_BIND, NULL) == 0, "cannot mount", first);
+    } else if (!strcmp(command, "rewrite")) {
+        chmod(first, 0644);
+        int file = open(first, O_RDWR);
+        check(file >= 0 && pwrite(file, "!", 1, 0) == 1, "cannot write", first);
+    } else if (!strcmp(command, "scribble")) {
+        // A process in its own session that writes through a descriptor and through a mapping for as long as it lives.
+        int file = open(first, O_RDWR);
+        char *mapped = file < 0 ? MAP_FAILED : mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        check(mapped != MAP_FAILED, "cannot map", first);
+        if (fork() == 0) {
+            setsid();
+            for (char byte = 'a';; byte = byte == 'z' ? 'a' : byte + 1) {
+                *mapped = byte;
+                pwrite(file, &byte, 1, 0);
+            }
+        }
+    } else if (!strcmp(command, "swap")) {
+        // The same, exchanging a directory for a link that leads to another and back.
+        if (fork() == 0) {
+            setsid();
+            char aside[4096];
+            snprintf(aside, sizeof aside, "%s.aside", first);
+            for (;;) {
+                rename(first, aside);
+                symlink(second, first);
+                unlink(first);
+                rename(aside, first);
+            }
         }
     } else if (!strcmp(command, "exit")) {
         exit(atoi(first));

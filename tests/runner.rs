@@ -11,6 +11,7 @@
 
 mod harness;
 mod test_bad_input;
+mod test_bad_paths;
 mod test_build;
 mod test_command_lines;
 mod test_compare;
@@ -29,6 +30,7 @@ mod test_namespaces;
 mod test_network;
 mod test_newcomer;
 mod test_queries;
+mod test_read_only;
 mod test_repl;
 
 #[test]

@@ -106,16 +106,50 @@ fn the_index_can_be_lost() {
 }
 
 #[test]
-fn a_changed_file_is_found() {
-    let (scratch, [base, ..]) = built();
+fn a_changed_file_is_found_put_aside_and_restored() {
+    let (scratch, [base, middle, top]) = built();
     let file = scratch.physical(&base).join("file");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     std::fs::write(&file, "bose\n").unwrap();
-    let ran = scratch.larder("verify --contents");
-    assert_eq!(ran.code, Some(1));
-    assert!(ran.stdout.contains("file"), "{}", ran.stdout);
     let json = scratch.larder("verify --contents --json");
-    assert!(!json.json("verify")["problems"].as_array().unwrap().is_empty());
+    assert_eq!(json.code, Some(1));
+    let report = json.json("verify");
+    let problems = report["problems"].as_array().unwrap();
+    let content = problems.iter().find(|problem| problem["what"] == "has other content" && problem["kind"] == "tree");
+    assert_eq!(content.unwrap()["inside"], "file");
+    assert_eq!(content.unwrap()["path"], base.as_str());
+    assert_eq!(report["quarantined"], serde_json::json!([base]));
+    let ran = scratch.larder_with(&["cat", &base, "file"]);
+    assert_eq!(ran.code, Some(1), "it is not handed out: {}", ran.stdout);
+    let ran = scratch.larder("verify");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains(&format!("{base} failed verification before")), "{}", ran.stdout);
+    // Its object was the same file, so that it has to be built again.
+    let ran = scratch.larder("verify --repair").ok();
+    assert!(ran.stdout.contains(&format!("restored {base}")), "{}", ran.stdout);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "base\n");
+    scratch.assert_sound();
+    assert_eq!(scratch.line("build .#top"), top);
+    assert!(scratch.physical(&middle).exists());
+}
+
+/// What nobody can make again is said to be lost, and is taken from a store that has it.
+#[test]
+fn what_is_lost_comes_from_another_store() {
+    let scratch = Scratch::new("{ }");
+    std::fs::write(scratch.path("letter"), "dear friend").unwrap();
+    let path = scratch.line("add letter");
+    scratch.larder_with(&["--store", scratch.path("other").to_str().unwrap(), "add", "letter"]).ok();
+    std::fs::set_permissions(scratch.physical(&path), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(scratch.physical(&path), "Dear friend").unwrap();
+    let ran = scratch.larder("verify --repair");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains(&format!("cannot restore {path}: its content is nowhere")), "{}", ran.stdout);
+    let ran = scratch.larder("verify --repair --from nowhere");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    scratch.larder("verify --repair --from other").ok();
+    assert_eq!(std::fs::read_to_string(scratch.physical(&path)).unwrap(), "dear friend");
+    scratch.assert_sound();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::error::CliError;
 use crate::installable::{EvalArgs, split_inside};
 use crate::output;
 use crate::realising::BuildArgs;
+use crate::text;
 use serde_json::json;
 use std::process::ExitCode;
 use store::{Node, TreeListing, TreePath};
@@ -90,15 +91,16 @@ fn line(path: &TreePath, node: &Node, long: bool) -> String {
 }
 
 fn as_json(path: &TreePath, node: &Node) -> serde_json::Value {
-    match node {
-        Node::File { executable, size, blob } => json!({
-            "path": path.to_string(), "kind": "file", "executable": executable, "size": size, "digest": blob.to_string()
-        }),
-        Node::Symlink { target } => {
-            json!({ "path": path.to_string(), "kind": "symlink", "target": String::from_utf8_lossy(target) })
+    let mut value = match node {
+        Node::File { executable, size, blob } => {
+            json!({ "kind": "file", "executable": executable, "size": size, "digest": blob.to_string() })
         }
-        Node::Directory(digest) => {
-            json!({ "path": path.to_string(), "kind": "directory", "digest": digest.to_string() })
-        }
+        Node::Symlink { .. } => json!({ "kind": "symlink" }),
+        Node::Directory(digest) => json!({ "kind": "directory", "digest": digest.to_string() }),
+    };
+    text::put_name(&mut value, "path", &text::path_bytes(path));
+    if let Node::Symlink { target } = node {
+        text::put_name(&mut value, "target", target);
     }
+    value
 }

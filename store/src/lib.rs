@@ -7,6 +7,8 @@
 //! Invariant: the digest of a thing is the hash of exactly the bytes that are kept of it, and every decoder refuses
 //! bytes that its encoder would not have written.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
+
 pub mod action;
 pub mod archive_hash;
 pub mod base32;

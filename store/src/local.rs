@@ -3,6 +3,9 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod effect;
+#[cfg(feature = "faults")]
+pub mod fault;
 mod fsutil;
 mod index;
 mod ingest;
@@ -10,15 +13,19 @@ mod layout;
 mod lease;
 mod materialise;
 pub mod publish;
+mod quarantine;
 mod query;
 mod rebuild;
 mod record;
+mod repair;
+mod restart;
 mod roots;
 mod segment;
 mod state;
 mod sweep;
 mod verify;
 
+pub use effect::Effect;
 pub use fsutil::{At, IoError};
 pub use index::{IndexError, PathInfo};
 pub use ingest::{Excluded, IngestError};
@@ -26,9 +33,10 @@ pub use layout::Layout;
 pub use publish::{Sealed, Staging};
 pub use query::LookupError;
 pub use record::BuildCost;
+pub use repair::Repaired;
 pub use roots::{Root, RootError};
 pub use sweep::GcReport;
-pub use verify::Problem;
+pub use verify::{Flaw, Problem, VerifyOptions, VerifyProgress};
 
 use crate::store_path::{ParseStorePathError, StorePath};
 use index::Index;
@@ -65,6 +73,12 @@ pub enum StoreError {
         /// What its file `format` says.
         found: String,
     },
+    /// The store may only be read.
+    #[error("the store in {} can only be read: it is read-only, or somebody else's", path.display())]
+    ReadOnly {
+        /// The store directory.
+        path: PathBuf,
+    },
     /// A path is not valid.
     #[error("{0} is not in the store")]
     NotValid(StorePath),
@@ -94,7 +108,8 @@ impl Default for OpenOptions {
 pub struct LocalStore {
     layout: Layout,
     index: Index,
-    lease: Lease,
+    /// `None` in a store that may only be read: there nothing can be held.
+    lease: Option<Lease>,
     writer: Mutex<Option<SegmentWriter>>,
     objects: OwnedFd,
     store: OwnedFd,
@@ -103,7 +118,8 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// Opens the store in `root`, making it if the directory is missing or empty.
+    /// Opens the store in `root`, making it if the directory is missing or empty. One that may not be written to is opened for
+    /// reading; then nothing is held, and what would change it fails.
     ///
     /// # Errors
     /// When the directory cannot be written, is a store of another version, or has an index that cannot be used.
@@ -111,9 +127,12 @@ impl LocalStore {
         allow_many_open_files();
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Layout::new(root);
-        make_directories(&layout)?;
-        let (index, is_empty) = open_index(&layout)?;
-        let lease = Lease::take(&layout)?;
+        make_directories(&layout, options)?;
+        let lease = match Lease::take(&layout) {
+            Err(error) if error.is_forbidden() => None,
+            taken => Some(taken?),
+        };
+        let (index, is_empty) = if lease.is_some() { open_index(&layout)? } else { (read_index(&layout)?, false) };
         let store = Self {
             objects: fsutil::open_directory(&layout.objects())?,
             store: fsutil::open_directory(&layout.store())?,
@@ -124,10 +143,45 @@ impl LocalStore {
             lease,
             options,
         };
+        if store.is_read_only() {
+            return Ok(store);
+        }
         if is_empty || store.knows_too_much()? {
             store.rebuild_index()?;
         }
+        store.catch_up_after_restart()?;
         Ok(store)
+    }
+
+    /// Whether the store may only be read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.lease.is_none()
+    }
+
+    /// Refuses to go on in a store that may only be read.
+    pub(super) fn must_be_writable(&self) -> Result<(), StoreError> {
+        if self.is_read_only() { Err(StoreError::ReadOnly { path: self.layout.root().to_owned() }) } else { Ok(()) }
+    }
+
+    /// Goes on with another index if the one that is open has been deleted or set aside since; one that is missing is made.
+    pub(super) fn follow_index(&self) -> Result<(), StoreError> {
+        let place = self.layout.index();
+        if self.index.is_at(&place) {
+            return Ok(());
+        }
+        let _no_collection = self.lock_trash()?;
+        self.follow_index_locked()
+    }
+
+    /// The same, for who keeps collections away already.
+    pub(super) fn follow_index_locked(&self) -> Result<(), StoreError> {
+        let place = self.layout.index();
+        if self.index.is_at(&place) {
+            return Ok(());
+        }
+        let is_empty = self.index.reopen(&place).map_err(|error| self.index_error(error))?;
+        if is_empty { self.rebuild_locked().map(drop) } else { Ok(()) }
     }
 
     /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
@@ -147,7 +201,7 @@ impl LocalStore {
     /// # Errors
     /// When the lease cannot be written.
     pub fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), StoreError> {
-        Ok(self.lease.hold(paths)?)
+        Ok(self.lease.as_ref().map_or(Ok(()), |lease| lease.hold(paths))?)
     }
 
     fn index_error(&self, source: impl Into<IndexError>) -> StoreError {
@@ -156,6 +210,7 @@ impl LocalStore {
 
     /// Appends records to a segment of this process. They are durable after the next sync of the file system.
     fn append(&self, records: &[Record]) -> Result<Vec<Location>, StoreError> {
+        self.must_be_writable()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.as_ref().is_none_or(SegmentWriter::is_full) {
             let known_end = |name: &str| self.index.indexed_to(name).unwrap_or(0);
@@ -179,7 +234,7 @@ impl LocalStore {
 
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
-        if self.options.durable { rustix::fs::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+        if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
     }
 }
 
@@ -198,7 +253,7 @@ pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-fn make_directories(layout: &Layout) -> Result<(), StoreError> {
+fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreError> {
     let format = layout.format();
     match std::fs::read_to_string(&format) {
         Ok(text) if text == layout::FORMAT => return Ok(()),
@@ -209,10 +264,10 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Err::<(), _>(error).at("read", &format).expect_err("it is one").into()),
     }
-    std::fs::create_dir_all(layout.root()).at("create directory", layout.root())?;
+    effect::mkdir_all(layout.root()).at("create directory", layout.root())?;
     for entry in std::fs::read_dir(layout.root()).at("read directory", layout.root())? {
         let name = entry.at("read directory", layout.root())?.file_name();
-        let begun = layout::DIRECTORIES.iter().any(|known| *known == name);
+        let begun = layout::DIRECTORIES.iter().chain(&layout::FILES).any(|known| *known == name);
         if !begun && !name.as_encoded_bytes().starts_with(b".format-") && !layout.format().exists() {
             return Err(StoreError::Format { path: layout.root().to_owned(), found: String::new() });
         }
@@ -223,17 +278,26 @@ fn make_directories(layout: &Layout) -> Result<(), StoreError> {
     for byte in 0..=255u8 {
         make_directory(&layout.objects().join(format!("{byte:02x}")))?;
     }
-    // Written last, so that a store that has a format is complete.
+    // Written last, so that a store that has a format is complete, also after a power cut.
     let temporary = layout.root().join(fsutil::unique_name(".format-"));
-    std::fs::write(&temporary, layout::FORMAT).at("write", &temporary)?;
-    Ok(std::fs::rename(&temporary, &format).at("create", &format)?)
+    effect::write_file(&temporary, layout::FORMAT.as_bytes()).at("write", &temporary)?;
+    if options.durable {
+        let root = fsutil::open_directory(layout.root())?;
+        effect::syncfs(root).at("sync", layout.root())?;
+    }
+    Ok(effect::rename(&temporary, &format).at("create", &format)?)
 }
 
 fn make_directory(path: &Path) -> Result<(), IoError> {
-    match rustix::fs::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+    match effect::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
         Err(rustix::io::Errno::EXIST) => Ok(()),
         made => made.at("create directory", path),
     }
+}
+
+/// Opens the index of a store that may only be read.
+fn read_index(layout: &Layout) -> Result<Index, StoreError> {
+    Index::open_read_only(&layout.index()).map_err(|source| StoreError::Index { path: layout.index(), source })
 }
 
 /// Opens the index; one that is damaged is set aside and made anew.
@@ -241,13 +305,18 @@ fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
     let path = layout.index();
     match Index::open(&path) {
         Err(error) if error.is_damage() => {
-            for ending in ["", "-wal", "-shm"] {
-                let damaged = layout.root().join(format!("index.db{ending}"));
-                let _ = std::fs::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
-            }
+            set_index_aside(layout);
             Index::open(&path)
         }
         opened => opened,
     }
     .map_err(|source| StoreError::Index { path, source })
+}
+
+/// Moves a damaged index out of the way, for whoever wants to look at it.
+fn set_index_aside(layout: &Layout) {
+    for ending in ["", "-wal", "-shm"] {
+        let damaged = layout.root().join(format!("index.db{ending}"));
+        let _ = effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
+    }
 }

@@ -9,10 +9,22 @@ use store::local::publish::{BuildResult, Published};
 use store::local::{BuildCost, LocalStore, OpenOptions, StoreError};
 use store::{ActionDigest, StoreName, StorePath};
 
+/// If this variable is set, tests that try some of many cases, or for some time, try all, or for minutes.
+pub(crate) const LONG: &str = "LARDER_TEST_LONG";
+
 /// Says what a test has done or could not do here, for those who run it with `--nocapture`.
 #[expect(clippy::print_stdout, reason = "the test harness decides who sees it")]
 pub(crate) fn say(text: impl std::fmt::Display) {
     println!("{text}");
+}
+
+/// Says in which circumstances a check failed.
+#[expect(clippy::print_stderr, reason = "the test harness decides who sees it")]
+pub(crate) fn guarded(circumstances: &str, check: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)) {
+        eprintln!("{circumstances}");
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// A valid name.
@@ -76,9 +88,16 @@ pub(crate) fn publish_build(
         action: ActionDigest::from_bytes([number; 32]),
         outputs: vec![(OutputName::out(), store.seal(staging, &place)?)],
         runtime,
-        cost: BuildCost { finished: 1, duration_ms: 2, cpu_ms: 3, memory: 4 },
+        cost: BuildCost { finished: moment(), duration_ms: 2, cpu_ms: 3, memory: 4 },
     };
     Ok(store.publish_build(result)?.remove(0))
+}
+
+/// A number that is larger every time, also in other processes: tests make many builds in a second, of which a rebuilt index must
+/// know which was first.
+fn moment() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after the epoch");
+    u64::try_from(now.as_nanos()).expect("before the year 2554")
 }
 
 /// The names in a directory.

@@ -2,7 +2,9 @@
 //!
 //! The children are this test binary itself; a child that loses something fails.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files};
+use crate::support::{
+    LONG, assert_clean_after_collection, assert_sound, derivation, name, open, publish_build, scratch, write_files,
+};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +16,14 @@ use store::local::LocalStore;
 
 const DIRECTORY: &str = "STORE_TEST_CONCURRENT_DIRECTORY";
 const ROLE: &str = "STORE_TEST_CONCURRENT_ROLE";
-const RUN: Duration = Duration::from_secs(8);
+
+/// How many processes add, build and root, beside those that collect, verify and rebuild.
+const IMPORTERS: u64 = 8;
+
+/// Minutes with `LARDER_TEST_LONG`.
+fn run_time() -> Duration {
+    Duration::from_secs(if std::env::var_os(LONG).is_some() { 240 } else { 8 })
+}
 
 /// Not a test of its own: one of the processes.
 #[test]
@@ -23,7 +32,7 @@ fn child() {
     let began = Instant::now();
     let role: u64 = role.into_string().expect("text").parse().expect("a number");
     let mut random = role.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    while began.elapsed() < RUN {
+    while began.elapsed() < run_time() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
@@ -33,14 +42,16 @@ fn child() {
 
 fn round(directory: &Path, role: u64, random: u64) {
     let store = open(&directory.join("store"));
-    if role == 0 {
-        store.rebuild_index().expect("rebuilt");
-        return;
+    match role {
+        0 => assert_eq!(store.rebuild_index().expect("rebuilt").discarded, 0),
+        1 | 2 => drop(store.collect_garbage(&GcPolicy::default()).expect("collected")),
+        // Whatever is being published and collected meanwhile, nothing is wrong.
+        3 => assert_sound(&store),
+        _ => import(&store, directory, role, random),
     }
-    if role <= 2 {
-        store.collect_garbage(&GcPolicy::default()).expect("collected");
-        return;
-    }
+}
+
+fn import(store: &LocalStore, directory: &Path, role: u64, random: u64) {
     let source = directory.join(format!("source-{role}"));
     let _ = std::fs::remove_dir_all(&source);
     let number = (random % 6).to_string();
@@ -52,14 +63,22 @@ fn round(directory: &Path, role: u64, random: u64) {
     let bytes = store.add_bytes(action.to_string().as_bytes(), true, name("bytes")).expect("added");
     let content = (random >> 16) as u8 % 2;
     let files = [("same", "in all trees"), ("out", ["first", "second"][usize::from(content)])];
-    let built = publish_build(&store, action, &files, BTreeSet::from([bytes.clone()])).expect("published").path;
+    let built = publish_build(store, action, &files, BTreeSet::from([bytes.clone()])).expect("published").path;
     let held = [added, bytes, user, built];
-    store.add_root(&format!("r{role}"), &held[(random >> 24) as usize % 4]).expect("rooted");
-    check(&store, &held);
+    let root = format!("r{role}");
+    if random >> 32 & 3 == 0 {
+        // Whoever came before may not have come to make it.
+        let _ = store.remove_root(&root);
+    }
+    store.add_root(&root, &held[(random >> 24) as usize % 4]).expect("rooted");
+    let drv = derivation(action);
+    store.add_derivation(drv.clone()).expect("added");
+    assert_eq!(store.derivation(&drv.digest()).expect("held"), drv);
+    check(store, &held);
     let action = store::ActionDigest::from_bytes([action; 32]);
     let other = store.realised_path(&action, &OutputName::out(), &name("renamed")).expect("asked");
-    check(&store, &[other.expect("it is held")]);
-    check(&store, &held);
+    check(store, &[other.expect("it is held")]);
+    check(store, &held);
 }
 
 /// What this process holds is whole.
@@ -72,19 +91,19 @@ fn check(store: &LocalStore, held: &[StorePath]) {
     store.closure(held).expect("closed");
 }
 
-fn start(directory: &Path, role: usize) -> Child {
+fn start(directory: &Path, role: u64) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("a test binary"));
     command.args(["--exact", "test_concurrency::child", "--nocapture"]);
     command.env(DIRECTORY, directory).env(ROLE, role.to_string());
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started")
 }
 
-/// Among them one that rebuilds the index and two that collect, all the time.
+/// Among them one that rebuilds the index, two that collect and one that verifies, all the time.
 #[test]
 fn many_processes_at_one_store() {
     let directory = scratch();
     // The store itself is made by whoever comes first.
-    let children: Vec<_> = (0..7).map(|role| start(directory.path(), role)).collect();
+    let children: Vec<_> = (0..4 + IMPORTERS).map(|role| start(directory.path(), role)).collect();
     let failures: Vec<_> = children
         .into_iter()
         .map(|child| child.wait_with_output().expect("waited for"))
@@ -95,7 +114,7 @@ fn many_processes_at_one_store() {
     let store = open(&directory.path().join("store"));
     assert_sound(&store);
     let roots = store.roots().expect("listed");
-    assert_eq!(roots.len(), 4);
+    assert_eq!(roots.len() as u64, IMPORTERS);
     assert_clean_after_collection(&store);
     for root in roots {
         let target = root.target.expect("a target");

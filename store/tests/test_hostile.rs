@@ -1,7 +1,7 @@
 //! Sources that nobody should have, but somebody has: whatever it is, it is taken in faithfully or refused with its name, the
 //! store is as it was, and nothing crashes.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, say, scratch, write_files};
+use crate::support::{LONG, assert_clean_after_collection, assert_sound, name, open, say, scratch, write_files};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io::Write;
@@ -70,20 +70,88 @@ fn nest(path: &Path, depth: usize) {
 }
 
 #[test]
-fn a_hundred_thousand_entries_in_one_directory() {
+fn many_entries_in_one_directory() {
+    let count = if std::env::var_os(LONG).is_some() { 1_000_000 } else { 100_000 };
     let fixture = Fixture::new();
     let directory = open_directory(&fixture.source());
-    for number in 0..100_000 {
+    for number in 0..count {
         let flags = OFlags::CREATE | OFlags::WRONLY;
         rustix::fs::openat(&directory, format!("entry-{number}"), flags, Mode::RUSR).expect("created");
     }
     let began = Instant::now();
     let path = fixture.add().expect("added");
-    assert_eq!(fixture.store.path_info(&path).expect("asked").expect("valid").files, 100_000);
+    assert_eq!(fixture.store.path_info(&path).expect("asked").expect("valid").files, count);
     assert_eq!(fixture.store.verify(Some(&[path]), false).expect("verified"), []);
     say(format_args!("added and verified in {:?}", began.elapsed()));
     fixture.collect_all();
-    assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60 * count / 100_000), "it took {:?}", began.elapsed());
+}
+
+/// Most file systems allow some ten thousand links to a file; those of one tree, and its object, may be more.
+#[test]
+fn more_equal_files_than_a_file_can_have_links() {
+    const COUNT: u64 = 66_000;
+    // On a disk: in memory there is no limit.
+    let directory = tempfile::tempdir().expect("a directory");
+    let source = directory.path().join("source");
+    std::fs::create_dir(&source).expect("created");
+    let opened = open_directory(&source);
+    for number in 0..COUNT {
+        rustix::fs::openat(&opened, format!("{number}"), OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).expect("created");
+    }
+    let store = open(&directory.path().join("store"));
+    let path = store.add_path(&source, name("equal"), None).expect("added");
+    assert_eq!(store.path_info(&path).expect("asked").expect("valid").files, COUNT);
+    let again = store.add_path(&source, name("again"), None).expect("added");
+    assert_eq!(again.tree(), path.tree());
+    assert_sound(&store);
+    drop(store);
+    let store = open(&directory.path().join("store"));
+    assert_clean_after_collection(&store);
+}
+
+/// A directory that becomes a link to elsewhere, and a file that becomes one, while a tree is added: nothing of elsewhere is taken.
+#[test]
+fn links_swapped_in_while_a_tree_is_read_are_not_followed() {
+    let fixture = Fixture::new();
+    let elsewhere = fixture.directory.path().join("elsewhere");
+    write_files(&elsewhere, &[("f", "secret"), ("d/f", "secret")]);
+    write_files(&fixture.source(), &[("d/f", "mine"), ("f", "mine")]);
+    let done = AtomicBool::new(false);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (source, aside) = (fixture.source(), fixture.directory.path().join("aside"));
+            while !done.load(Ordering::Relaxed) {
+                for name in ["d", "f"] {
+                    std::fs::rename(source.join(name), &aside).expect("moved");
+                    symlink(elsewhere.join(name), source.join(name)).expect("linked");
+                    std::fs::remove_file(source.join(name)).expect("removed");
+                    std::fs::rename(&aside, source.join(name)).expect("moved back");
+                }
+            }
+        });
+        let results = (0..300).map(|_| fixture.add()).collect();
+        done.store(true, Ordering::Relaxed);
+        results
+    });
+    let secret = BlobDigest::of(b"secret");
+    for path in results.iter().flatten() {
+        let listing = fixture.store.listing(&path.tree().expect("a tree")).expect("kept");
+        listing.walk(&mut |inside, node| {
+            assert!(!matches!(node, Node::File { blob, .. } if *blob == secret), "{inside} was reached through a link");
+        });
+    }
+    say(format_args!("{} of {} were refused", results.iter().filter(|result| result.is_err()).count(), results.len()));
+    assert_sound(&fixture.store);
+}
+
+#[test]
+fn names_of_256_bytes_are_no_names() {
+    assert!(EntryName::new(&[b'n'; 255]).is_ok());
+    assert!(EntryName::new(&[b'n'; 256]).is_err());
+    for bad in [&b""[..], b".", b"..", b"a/b", b"a\0b"] {
+        assert!(EntryName::new(bad).is_err(), "{bad:?}");
+    }
 }
 
 /// Removing must not look at all that is left for each that is removed.
@@ -114,7 +182,7 @@ fn directories_as_deep_as_allowed_are_taken() {
 
 #[test]
 fn directories_that_are_too_deep_are_refused() {
-    for depth in [1001, 5000] {
+    for depth in [1001, 5000, 100_000] {
         let fixture = Fixture::new();
         nest(&fixture.source(), depth);
         let error = fixture.assert_refused();

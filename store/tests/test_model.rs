@@ -1,6 +1,9 @@
-//! The store against a model of it: whatever is done in whatever order, both know the same paths and the same roots.
+//! The store against a model of it: whatever is done in whatever order by three that have it open, as processes have it, each with
+//! its own lease, index and segment, both know the same paths and the same roots.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files};
+use crate::support::{
+    LONG, assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -36,12 +39,16 @@ enum Step {
     RemoveRoot {
         root: u8,
     },
+    /// Hold one of the paths as long as the store is open.
+    Hold {
+        path: prop::sample::Index,
+    },
     Collect,
     Verify,
     RebuildIndex,
-    /// As another process would find it.
+    /// As the next process finds it: what this one held is free.
     Reopen,
-    /// The same, with the index deleted.
+    /// All have ended, and the index is deleted.
     LoseIndex,
 }
 
@@ -56,6 +63,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (0u8..3, index()).prop_map(|(root, path)| Step::AddRoot { root, path }),
         1 => (0u8..3).prop_map(|root| Step::RemoveRoot { root }),
         2 => Just(Step::Collect),
+        1 => index().prop_map(|path| Step::Hold { path }),
         1 => Just(Step::Verify),
         1 => Just(Step::RebuildIndex),
         3 => Just(Step::Reopen),
@@ -69,14 +77,17 @@ struct Facts {
     needs: BTreeSet<StorePath>,
 }
 
+/// How many have the store open.
+const PROCESSES: usize = 3;
+
 /// What the store should know.
 #[derive(Debug, Default)]
 struct Model {
     paths: BTreeMap<StorePath, Facts>,
     roots: BTreeMap<String, StorePath>,
     realised: BTreeMap<u8, StorePath>,
-    /// What the process has named since the store was opened.
-    held: BTreeSet<StorePath>,
+    /// What each process has named since it opened the store.
+    held: [BTreeSet<StorePath>; PROCESSES],
     /// What trees need, also of those that are gone: their records stay.
     ever: BTreeMap<StorePath, Facts>,
 }
@@ -87,17 +98,17 @@ impl Model {
         self.paths.keys().nth(index.index(self.paths.len())).cloned()
     }
 
-    fn insert(&mut self, path: StorePath, needs: impl IntoIterator<Item = StorePath>) {
+    fn insert(&mut self, who: usize, path: StorePath, needs: impl IntoIterator<Item = StorePath>) {
         let facts = self.ever.entry(path.clone()).or_default();
         facts.needs.extend(needs);
         self.paths.insert(path.clone(), facts.clone());
-        self.held.insert(path);
+        self.held[who].insert(path);
     }
 
     /// What roots and this process keep alive.
     fn live(&self) -> BTreeSet<StorePath> {
         let mut live = BTreeSet::new();
-        let mut pending: Vec<_> = self.roots.values().chain(&self.held).cloned().collect();
+        let mut pending: Vec<_> = self.roots.values().chain(self.held.iter().flatten()).cloned().collect();
         while let Some(path) = pending.pop() {
             let Some(facts) = self.paths.get(&path) else { continue };
             if live.insert(path) {
@@ -117,15 +128,17 @@ impl Model {
 
 struct Pair {
     directory: TempDir,
-    store: Option<LocalStore>,
+    stores: Vec<LocalStore>,
+    /// Which of them does the next step.
+    who: usize,
     model: Model,
 }
 
 impl Pair {
     fn new() -> Self {
         let directory = scratch();
-        let store = Some(open(&directory.path().join("store")));
-        Self { directory, store, model: Model::default() }
+        let stores = (0..PROCESSES).map(|_| open(&directory.path().join("store"))).collect();
+        Self { directory, stores, who: 0, model: Model::default() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -133,7 +146,7 @@ impl Pair {
     }
 
     fn store(&self) -> &LocalStore {
-        self.store.as_ref().expect("open")
+        &self.stores[self.who]
     }
 
     fn step(&mut self, step: &Step) {
@@ -150,11 +163,11 @@ impl Pair {
                     write_files(&source, &[("mention", &mention.to_string())]);
                 }
                 let path = self.store().add_path(&source, name("added"), None).expect("added");
-                self.model.insert(path, mention);
+                self.model.insert(self.who, path, mention);
             }
             Step::AddBytes { content, executable } => {
                 let path = self.store().add_bytes(&[*content], *executable, name("bytes")).expect("added");
-                self.model.insert(path, None);
+                self.model.insert(self.who, path, None);
             }
             Step::Build { action, content, needs } => {
                 let needs = self.model.pick(needs.as_ref());
@@ -163,13 +176,19 @@ impl Pair {
             Step::AddRoot { root, path } => {
                 if let Some(path) = self.model.pick(Some(path)) {
                     self.store().add_root(&format!("r{root}"), &path).expect("rooted");
-                    self.model.held.insert(path.clone());
+                    self.model.held[self.who].insert(path.clone());
                     self.model.roots.insert(format!("r{root}"), path);
                 }
             }
             Step::RemoveRoot { root } => {
                 let removed = self.store().remove_root(&format!("r{root}"));
                 assert_eq!(removed.is_ok(), self.model.roots.remove(&format!("r{root}")).is_some());
+            }
+            Step::Hold { path } => {
+                if let Some(path) = self.model.pick(Some(path)) {
+                    self.store().hold([&path]).expect("held");
+                    self.model.held[self.who].insert(path);
+                }
             }
             Step::Collect => {
                 self.store().collect_garbage(&GcPolicy::default()).expect("collected");
@@ -180,15 +199,22 @@ impl Pair {
                 let rebuilt = self.store().rebuild_index().expect("rebuilt");
                 assert_eq!((rebuilt.paths, rebuilt.discarded), (self.model.paths.len(), 0));
             }
-            Step::Reopen | Step::LoseIndex => {
-                self.store = None;
-                if matches!(step, Step::LoseIndex) {
-                    std::fs::remove_file(self.path("store/index.db")).expect("removed");
-                }
-                self.store = Some(open(&self.path("store")));
-                self.model.held.clear();
+            Step::Reopen => {
+                self.stores[self.who] = open(&self.path("store"));
+                self.model.held[self.who].clear();
+            }
+            Step::LoseIndex => {
+                self.stores.clear();
+                std::fs::remove_file(self.path("store/index.db")).expect("removed");
+                self.reopen_all();
             }
         }
+    }
+
+    fn reopen_all(&mut self) {
+        self.stores.clear();
+        self.stores = (0..PROCESSES).map(|_| open(&self.path("store"))).collect();
+        self.model.held = Default::default();
     }
 
     fn build(&mut self, action: u8, content: u8, needs: Option<StorePath>) {
@@ -202,12 +228,12 @@ impl Pair {
                 assert_eq!(published.path, earlier, "the first realisation is kept");
                 let loser = StorePath::from_tree(staged.expect("a conflict"), earlier.name().clone()).expect("valid");
                 // What a loser is said to need is not recorded as a need of its tree.
-                self.model.insert(loser, None);
-                self.model.held.insert(earlier);
+                self.model.insert(self.who, loser, None);
+                self.model.held[self.who].insert(earlier);
             }
             _ => {
                 assert_eq!(staged, None);
-                self.model.insert(published.path.clone(), needs);
+                self.model.insert(self.who, published.path.clone(), needs);
                 self.model.realised.insert(action, published.path);
             }
         }
@@ -243,7 +269,7 @@ impl Pair {
             let action = store::ActionDigest::from_bytes([action; 32]);
             let found = self.store().realised_path(&action, &OutputName::out(), path.name()).expect("asked");
             assert_eq!(found.as_ref(), Some(&path));
-            self.model.held.insert(path);
+            self.model.held[self.who].insert(path);
         }
     }
 }
@@ -253,9 +279,8 @@ impl Pair {
 fn a_rebuilt_index_knows_which_realisation_was_kept() {
     let mut pair = Pair::new();
     pair.build(1, 1, None);
-    for step in [Step::Reopen, Step::Collect] {
-        pair.step(&step);
-    }
+    pair.reopen_all();
+    pair.step(&Step::Collect);
     pair.build(1, 2, None);
     pair.build(1, 1, None);
     for step in [Step::RebuildIndex, Step::LoseIndex] {
@@ -264,19 +289,25 @@ fn a_rebuilt_index_knows_which_realisation_was_kept() {
     }
 }
 
+/// More with `LARDER_TEST_LONG`.
+fn cases() -> u32 {
+    if std::env::var_os(LONG).is_some() { 5000 } else { 150 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn store_and_model_agree(steps in prop::collection::vec(any_step(), 1..40)) {
+    fn store_and_model_agree(steps in prop::collection::vec((0..PROCESSES, any_step()), 1..40)) {
         let mut pair = Pair::new();
-        for step in &steps {
+        for (who, step) in &steps {
+            pair.who = *who;
             pair.step(step);
             pair.compare();
         }
         pair.compare_realisations();
         assert_sound(pair.store());
-        pair.step(&Step::Reopen);
+        pair.reopen_all();
         assert_clean_after_collection(pair.store());
         pair.model.collect();
         pair.compare();

@@ -2,6 +2,8 @@
 //!
 //! Everything below a store is reached relative to a directory descriptor and without following links.
 
+use super::effect;
+use crate::tree::TreePath;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
@@ -27,6 +29,13 @@ impl IoError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.source.kind() == std::io::ErrorKind::NotFound
+    }
+
+    /// Whether the system said that this user, or anybody, may not do it.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
     }
 }
 
@@ -63,6 +72,21 @@ pub(super) fn open_directory_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<
     rustix::fs::openat(parent, name, directory_flags(), Mode::empty())
 }
 
+/// Opens a directory some levels below another, without following a link on the way.
+pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &TreePath) -> Result<OwnedFd, Errno> {
+    let mut directory = open_directory_at(root, OsStr::new("."))?;
+    for name in path.components() {
+        directory = open_directory_at(directory.as_fd(), OsStr::from_bytes(name.as_bytes()))?;
+    }
+    Ok(directory)
+}
+
+/// The size of what `name` is; 0 if it cannot be looked at.
+pub(super) fn size_at(directory: BorrowedFd<'_>, name: &OsStr) -> u64 {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.ok().and_then(|stat| u64::try_from(stat.st_size).ok()).unwrap_or(0)
+}
+
 fn directory_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }
@@ -80,15 +104,9 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)
     Ok(names)
 }
 
-/// Gives a sealed object its fixed time, one second after the epoch, so that no build sees another.
-pub(super) fn set_fixed_time(file: BorrowedFd<'_>) -> Result<(), Errno> {
-    let time = rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 };
-    rustix::fs::futimens(file, &rustix::fs::Timestamps { last_access: time, last_modification: time })
-}
-
 /// Removes `name` below `parent` with all it contains, also what is read-only.
 pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
-    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+    match effect::unlinkat(parent, name, AtFlags::empty()) {
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(Errno::NOENT) => return Ok(()),
         done => return done,
@@ -102,7 +120,7 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(),
         let Some(name) = subdirectories.pop() else {
             let Doomed { name, .. } = pending.pop().expect("the loop condition");
             let parent = pending.last().map_or(parent, |above| above.directory.as_fd());
-            rustix::fs::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
+            effect::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
             continue;
         };
         let subdirectory = open_to_empty(directory.as_fd(), OsStr::from_bytes(&name))?;
@@ -122,9 +140,9 @@ const MAX_OPEN: usize = 100;
 fn move_up(pending: &mut [Doomed], subdirectory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     let [first, .., last] = pending else { unreachable!("there are many") };
     // Only who may write to a directory may move it.
-    rustix::fs::fchmod(subdirectory, Mode::RWXU)?;
+    effect::fchmod(subdirectory, Mode::RWXU)?;
     let new_name = unique_name(".larder-");
-    rustix::fs::renameat(&last.directory, OsStr::from_bytes(name), &first.directory, &*new_name)?;
+    effect::renameat(&last.directory, OsStr::from_bytes(name), &first.directory, &*new_name)?;
     first.subdirectories.push(new_name.into_bytes());
     Ok(())
 }
@@ -140,12 +158,12 @@ struct Doomed {
 impl Doomed {
     /// Unlinks every file in a directory, and every directory that is empty.
     fn new(directory: OwnedFd, name: Vec<u8>) -> Result<Self, Errno> {
-        rustix::fs::fchmod(&directory, Mode::RWXU)?;
+        effect::fchmod(&directory, Mode::RWXU)?;
         let mut subdirectories = Vec::new();
         for (name, kind) in names(directory.as_fd())? {
             let entry = OsStr::from_bytes(&name);
             if kind != FileType::Directory {
-                match rustix::fs::unlinkat(&directory, entry, AtFlags::empty()) {
+                match effect::unlinkat(&directory, entry, AtFlags::empty()) {
                     Err(Errno::ISDIR) => {}
                     other => {
                         other?;
@@ -153,7 +171,7 @@ impl Doomed {
                     }
                 }
             }
-            if rustix::fs::unlinkat(&directory, entry, AtFlags::REMOVEDIR).is_err() {
+            if effect::unlinkat(&directory, entry, AtFlags::REMOVEDIR).is_err() {
                 subdirectories.push(name);
             }
         }
@@ -165,7 +183,7 @@ impl Doomed {
 fn open_to_empty(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     match open_directory_at(parent, name) {
         Err(Errno::ACCESS) => {
-            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
+            effect::chmodat(parent, name, Mode::RWXU)?;
             open_directory_at(parent, name)
         }
         opened => opened,
@@ -180,6 +198,19 @@ pub(super) fn unique_name(prefix: &str) -> String {
     let started =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
     format!("{prefix}{}-{count}-{started:08x}", std::process::id())
+}
+
+/// Puts a file with this content at `place` in one step, whatever was there. It is written as `temporary` first.
+pub(super) fn replace_file(place: &Path, temporary: &Path, content: &[u8]) -> Result<(), IoError> {
+    effect::write_file(temporary, content)
+        .at("write", temporary)
+        .and_then(|()| effect::rename(temporary, place).at("rename", temporary))
+        .inspect_err(|_| remove_temporary(temporary))
+}
+
+/// Removes a file that was to become something else. What remains in `tmp/` is removed by a collection after this process has ended.
+pub(super) fn remove_temporary(temporary: &Path) {
+    let _ = effect::unlink(temporary);
 }
 
 /// Joins bytes to a path.

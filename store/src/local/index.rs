@@ -2,15 +2,17 @@
 //!
 //! Several processes use it at once (WAL). Every change is one transaction, and nothing is waited for while one is open.
 
+use super::effect;
 use super::fsutil::IoError;
 use super::record::{BuildCost, Record, realisation_key};
 use super::segment::Location;
 use crate::derivation::{EncodedDerivation, Input, OutputName};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -61,6 +63,11 @@ pub enum IndexError {
         /// Its schema.
         found: i64,
     },
+    /// It is not complete, and may not be completed.
+    #[error(
+        "the index is not complete and cannot be written; whoever may write to the store opens it once, and all is well"
+    )]
+    Unfinished,
     /// SQLite said no.
     #[error("the index failed")]
     Sqlite(#[from] rusqlite::Error),
@@ -95,7 +102,11 @@ pub struct PathInfo {
 
 /// The open index.
 #[derive(Debug)]
-pub(super) struct Index(Mutex<Connection>);
+pub(super) struct Index {
+    connection: Mutex<Connection>,
+    /// Which file it is: the one of this name may become another one.
+    file: Mutex<Option<(u64, u64)>>,
+}
 
 impl Index {
     /// Opens or makes the index. The flag tells whether it must yet be filled: it is new, or who made it was killed before it was full.
@@ -110,26 +121,62 @@ impl Index {
         let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
         let mut found: i64 = version(&connection)?;
         if found == 0 {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = effect::begin(&mut connection)?;
             // Another process may have made the tables while this one waited.
             if version(&transaction)? == 0 {
                 transaction.execute_batch(SCHEMA)?;
                 transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }
-            transaction.commit()?;
+            effect::commit(transaction)?;
             found = SCHEMA_VERSION;
         }
         let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         match found.cmp(&SCHEMA_VERSION) {
             Ordering::Less => Err(IndexError::Older { found }),
-            Ordering::Equal => Ok((Self(Mutex::new(connection)), mark != FILLED)),
+            Ordering::Equal => Ok((Self::of(connection, path), mark != FILLED)),
             Ordering::Greater => Err(IndexError::Newer { found }),
+        }
+    }
+
+    /// Whether SQLite finds nothing wrong with the whole file.
+    pub(super) fn is_sound(&self) -> bool {
+        let checked = self.lock().pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+        checked.is_ok_and(|text| text == "ok")
+    }
+
+    /// Goes on with the file that is at `path` now. The flag tells whether it must yet be filled.
+    pub(super) fn reopen(&self, path: &Path) -> Result<bool, IndexError> {
+        let (fresh, is_empty) = Self::open(path)?;
+        *self.lock() = fresh.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = number(path);
+        Ok(is_empty)
+    }
+
+    /// Whether the file at `path` is the one that is open: it may have been deleted, or set aside and made anew by somebody else.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) == number(path)
+    }
+
+    fn of(connection: Connection, path: &Path) -> Self {
+        Self { connection: Mutex::new(connection), file: Mutex::new(number(path)) }
+    }
+
+    /// Opens an index that may only be read.
+    pub(super) fn open_read_only(path: &Path) -> Result<Self, IndexError> {
+        let connection = open_for_reading(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mark: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        match found {
+            SCHEMA_VERSION if mark == FILLED => Ok(Self::of(connection, path)),
+            newer if newer > SCHEMA_VERSION => Err(IndexError::Newer { found }),
+            _ => Err(IndexError::Unfinished),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves no transaction open: its guard has rolled it back.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one transaction.
@@ -138,9 +185,9 @@ impl Index {
         change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = effect::begin(&mut connection)?;
         let result = change(&transaction)?;
-        transaction.commit()?;
+        effect::commit(transaction)?;
         Ok(result)
     }
 
@@ -150,6 +197,13 @@ impl Index {
         let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment")?;
         let segments = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(segments)
+    }
+
+    /// How many records are known to be in a segment.
+    pub(super) fn records_in(&self, segment: &str) -> Result<usize, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT count(*) FROM record WHERE segment = ?")?;
+        Ok(query.query_row([segment], |row| row.get(0))?)
     }
 
     pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
@@ -337,6 +391,40 @@ impl Index {
     }
 }
 
+/// Device and number of a file.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|data| (data.dev(), data.ino()))
+}
+
+/// SQLite wants to write beside a database even to read it, unless its log is there, or it is told that nobody else writes: so it is when
+/// whoever used it last has closed it.
+fn open_for_reading(path: &Path) -> Result<Connection, IndexError> {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    use rusqlite::OpenFlags;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let works = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    match works {
+        Err(error) if matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly)) => {}
+        works => return works.map(|()| connection).map_err(IndexError::from),
+    }
+    let log = path.with_file_name("index.db-wal");
+    if log.metadata().is_ok_and(|data| data.len() > 0) {
+        return Err(IndexError::Unfinished);
+    }
+    let path = percent_encoded(path);
+    Ok(Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)?)
+}
+
+/// A path as it stands in a URI.
+fn percent_encoded(path: &Path) -> String {
+    let one = |&byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    };
+    path.as_os_str().as_bytes().iter().map(one).collect()
+}
+
 /// Turns the write-ahead log on. SQLite does not wait for others when it changes the mode, whatever it was told about waiting: of several
 /// processes that open a new index at once, all but one are turned away and must try again.
 fn use_write_ahead_log(connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -435,6 +523,17 @@ pub(super) fn insert_record(
             .execute(params![action.as_bytes(), cost.finished, cost.duration_ms, cost.cpu_ms, cost.memory])
             .map(drop),
     }
+}
+
+/// The paths that the index knows of the tree that an action's output is known to have become.
+pub(super) fn paths_realised(
+    transaction: &Transaction<'_>,
+    realisation: &crate::Realisation,
+) -> Result<Vec<StorePath>, rusqlite::Error> {
+    let statement = "SELECT path.digest, path.name FROM realisation JOIN path ON path.digest = realisation.tree
+                     WHERE realisation.action = ? AND realisation.output = ?";
+    let mut query = transaction.prepare_cached(statement)?;
+    query.query_map(params![realisation.action.as_bytes(), realisation.output.as_str()], tree_path)?.collect()
 }
 
 /// Lets a later realisation take the place of an earlier one, if its tree is there: when it was recorded, the earlier one's was gone,

@@ -3,7 +3,8 @@
 //! Three ways of it: *copying* a tree from outside into a staging directory, *sealing* a build's output where it lies, and merely
 //! *reading* one to compare it. Every step is relative to a directory descriptor and follows no link.
 
-use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file, set_fixed_time};
+use super::effect::{self, set_fixed_time};
+use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file};
 use super::layout::object_name;
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::{MAX_DEPTH, TreeListing};
@@ -16,7 +17,7 @@ use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -224,7 +225,7 @@ impl<'a> Ingest<'a> {
         }
         self.scan(&target);
         if self.way == Way::Copy {
-            rustix::fs::symlinkat(OsStr::from_bytes(&target), place.target, OsStr::from_bytes(target_name))
+            effect::symlinkat(OsStr::from_bytes(&target), place.target, OsStr::from_bytes(target_name))
                 .at("create link", place.host(name))?;
         }
         Ok(Node::Symlink { target })
@@ -238,7 +239,7 @@ impl<'a> Ingest<'a> {
         let source = self.open_directory(place, name, &host)?;
         let target = match self.way {
             Way::Copy => {
-                rustix::fs::mkdirat(place.target, OsStr::from_bytes(target_name), Mode::RWXU)
+                effect::mkdirat(place.target, OsStr::from_bytes(target_name), Mode::RWXU)
                     .at("create directory", &host)?;
                 Some(fsutil::open_directory_at(place.target, OsStr::from_bytes(target_name)).at("open", &host)?)
             }
@@ -247,10 +248,10 @@ impl<'a> Ingest<'a> {
         let made = target.as_ref().unwrap_or(&source);
         let directory = self.entries(place, name, &source, made, &host)?;
         if self.way != Way::Read {
-            set_fixed_time(made.as_fd()).at("set the time of", &host)?;
+            set_fixed_time(made).at("set the time of", &host)?;
             // The root of the tree must stay writable until it has been renamed; see `publish`.
             if place.depth > 0 {
-                rustix::fs::fchmod(made, SEALED_DIRECTORY).at("change the mode of", &host)?;
+                effect::fchmod(made, SEALED_DIRECTORY).at("change the mode of", &host)?;
             }
         }
         let digest = directory.digest();
@@ -265,7 +266,7 @@ impl<'a> Ingest<'a> {
             opened => return Ok(opened.at("open directory", host)?),
         }
         // An output's own directory without read permission: it is ours, and nothing runs that could exchange it.
-        rustix::fs::chmodat(place.source, name, Mode::RWXU, AtFlags::empty()).at("change the mode of", host)?;
+        effect::chmodat(place.source, name, Mode::RWXU).at("change the mode of", host)?;
         Ok(fsutil::open_directory_at(place.source, name).at("open directory", host)?)
     }
 
@@ -279,7 +280,7 @@ impl<'a> Ingest<'a> {
         host: &Path,
     ) -> Result<Directory, IngestError> {
         if self.way == Way::Seal {
-            rustix::fs::fchmod(source, Mode::RWXU).at("change the mode of", host)?;
+            effect::fchmod(source, Mode::RWXU).at("change the mode of", host)?;
         }
         let names = fsutil::names(source.as_fd()).at("read directory", host)?;
         let relative = place.relative(name);
@@ -345,7 +346,7 @@ impl<'a> Ingest<'a> {
             Err(Errno::ACCESS) if self.way == Way::Seal => {}
             opened => return Ok(opened.at("open", host)?.into()),
         }
-        rustix::fs::chmodat(place.source, name, Mode::RUSR, AtFlags::empty()).at("change the mode of", host)?;
+        effect::chmodat(place.source, name, Mode::RUSR).at("change the mode of", host)?;
         Ok(rustix::fs::openat(place.source, name, flags, Mode::empty()).at("open", host)?.into())
     }
 
@@ -371,9 +372,10 @@ impl<'a> Ingest<'a> {
                 if !self.link_known(place, OsStr::from_bytes(target_name), &object) {
                     let target = create_file(place.target, target_name, opened.executable());
                     let target = target.at("create", &opened.host)?;
-                    (&target).write_all(&content).at("write", &opened.host)?;
-                    set_fixed_time(target.as_fd()).at("set the time of", &opened.host)?;
-                    self.new_objects.entry(object).or_insert_with(|| place.relative(name));
+                    effect::write_all(&target, &content).at("write", &opened.host)?;
+                    set_fixed_time(&target).at("set the time of", &opened.host)?;
+                    // Also in place of one that has as many links as can be made.
+                    self.new_objects.insert(object, place.relative(name));
                 }
             }
             Way::Seal => self.seal_file(place, name, opened, object)?,
@@ -405,7 +407,7 @@ impl<'a> Ingest<'a> {
             hasher.update_rayon(&piece[..length]);
             scanner.update(&piece[..length]);
             if let Some(target) = &target {
-                (&*target).write_all(&piece[..length]).at("write", &opened.host)?;
+                effect::write_all(target, &piece[..length]).at("write", &opened.host)?;
             }
         }
         if total != opened.size() {
@@ -415,7 +417,7 @@ impl<'a> Ingest<'a> {
         let blob = BlobDigest::from_bytes(*hasher.finalize().as_bytes());
         let object = object_name(&blob, opened.executable());
         if let Some(target) = target {
-            set_fixed_time(target.as_fd()).at("set the time of", &opened.host)?;
+            set_fixed_time(&target).at("set the time of", &opened.host)?;
             self.exchange_or_keep(place, name, target_name, object).at("link", &opened.host)?;
         } else if self.way == Way::Seal {
             self.seal_file(place, name, opened, object)?;
@@ -425,13 +427,13 @@ impl<'a> Ingest<'a> {
 
     /// Links a file with this content to `name`: an object, or one that this walk has made. False if none can be linked.
     fn link_known(&self, place: &Place<'_>, name: &OsStr, object: &str) -> bool {
-        if rustix::fs::linkat(self.objects, object, place.target, name, AtFlags::empty()).is_ok() {
+        if effect::linkat(self.objects, object, place.target, name).is_ok() {
             return true;
         }
         let (Some(made), Some((root, root_name))) = (self.new_objects.get(object), self.made) else { return false };
         let path =
             if made.as_os_str().is_empty() { PathBuf::from(root_name) } else { Path::new(root_name).join(&*made) };
-        rustix::fs::linkat(root, &path, place.target, name, AtFlags::empty()).is_ok()
+        effect::linkat(root, &path, place.target, name).is_ok()
     }
 
     /// Exchanges a file that is complete for a known one of the same content, or notes it as new.
@@ -444,9 +446,9 @@ impl<'a> Ingest<'a> {
     ) -> Result<(), Errno> {
         let temporary = fsutil::unique_name(".larder-");
         if self.link_known(place, OsStr::new(&temporary), &object) {
-            return rustix::fs::renameat(place.target, &*temporary, place.target, OsStr::from_bytes(target_name));
+            return effect::renameat(place.target, &*temporary, place.target, OsStr::from_bytes(target_name));
         }
-        self.new_objects.entry(object).or_insert_with(|| place.relative(name));
+        self.new_objects.insert(object, place.relative(name));
         Ok(())
     }
 
@@ -456,8 +458,8 @@ impl<'a> Ingest<'a> {
             // Another name of the same inode may lie where it will not be sealed: take a file of our own.
             copy_in_place(place.source, name, file, opened.executable()).at("copy", host)?;
         } else {
-            rustix::fs::fchmod(file, sealed_file(opened.executable())).at("change the mode of", host)?;
-            set_fixed_time(file.as_fd()).at("set the time of", host)?;
+            effect::fchmod(file, sealed_file(opened.executable())).at("change the mode of", host)?;
+            set_fixed_time(file).at("set the time of", host)?;
         }
         Ok(self.exchange_or_keep(place, name, name, object).at("link", host)?)
     }
@@ -491,13 +493,13 @@ fn on_a_fresh_stack<T: Send>(part: impl FnOnce() -> T + Send) -> Result<T, std::
 }
 
 fn create_file(directory: BorrowedFd<'_>, name: &[u8], executable: bool) -> Result<File, Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, OsStr::from_bytes(name), flags, sealed_file(executable))?;
+    let flags = OFlags::WRONLY | OFlags::EXCL;
+    let file = effect::create(directory, OsStr::from_bytes(name), flags, sealed_file(executable))?;
     // The process's umask may have taken bits away.
     if umask_hides_bits() {
-        rustix::fs::fchmod(&file, sealed_file(executable))?;
+        effect::fchmod(&file, sealed_file(executable))?;
     }
-    Ok(file.into())
+    Ok(file)
 }
 
 /// Whether files are created with less than the mode of a sealed file. The umask is looked at once: nothing here changes it.
@@ -521,9 +523,15 @@ fn copy_in_place(
     let temporary = fsutil::unique_name(".larder-");
     let target = create_file(directory, temporary.as_bytes(), executable)?;
     source.rewind()?;
-    std::io::copy(&mut source, &mut &target)?;
-    set_fixed_time(target.as_fd())?;
-    rustix::fs::renameat(directory, &*temporary, directory, OsStr::from_bytes(name))?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match read_full(&mut source, &mut piece)? {
+            0 => break,
+            length => effect::write_all(&target, &piece[..length])?,
+        }
+    }
+    set_fixed_time(&target)?;
+    effect::renameat(directory, &*temporary, directory, OsStr::from_bytes(name))?;
     Ok(())
 }
 

@@ -10,6 +10,9 @@ pub(super) const FORMAT: &str = "larder store 1\n";
 /// The directories of a store, made when it is opened.
 pub(super) const DIRECTORIES: [&str; 8] = ["store", "objects", "records", "roots", "leases", "logs", "tmp", "trash"];
 
+/// Files that may be in a store whose making a power cut interrupted.
+pub(super) const FILES: [&str; 6] = ["index.db", "index.db-wal", "index.db-shm", "state", "started", "gc.lock"];
+
 /// The places of one store.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -75,6 +78,12 @@ impl Layout {
         self.root.join("trash")
     }
 
+    /// What failed verification; made when first needed.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
     /// Logs of builds.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
@@ -95,6 +104,11 @@ impl Layout {
 
     pub(super) fn state(&self) -> PathBuf {
         self.root.join("state")
+    }
+
+    /// Which start of the machine the index was last compared with the disk in.
+    pub(super) fn started(&self) -> PathBuf {
+        self.root.join("started")
     }
 
     /// The index.

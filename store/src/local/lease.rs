@@ -4,18 +4,21 @@
 //! nothing. A path is first written into the lease and then looked for, under a lock that a sweep takes exclusively: whoever finds
 //! it valid afterwards keeps it.
 
+use super::effect;
 use super::fsutil::{At, IoError, unique_name};
 use super::layout::Layout;
 use crate::store_path::StorePath;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+/// Mode of lock files: everybody may look.
+const READABLE: Mode = Mode::from_raw_mode(0o644);
 
 /// The lease of this process on one store.
 #[derive(Debug)]
@@ -29,7 +32,8 @@ impl Lease {
     pub(super) fn take(layout: &Layout) -> Result<Self, IoError> {
         loop {
             let path = layout.leases().join(unique_name(""));
-            let file = File::options().append(true).create_new(true).open(&path).at("create", &path)?;
+            let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::EXCL;
+            let file = effect::create(rustix::fs::CWD, &path, flags, READABLE).at("create", &path)?;
             lock_file(&file, FlockOperation::LockExclusive).at("lock", &path)?;
             // A collection that came upon the file before it was locked has taken it for that of a dead process, and removed it.
             if file.metadata().at("stat", &path)?.nlink() > 0 {
@@ -48,7 +52,7 @@ impl Lease {
         }
         let lines: String = new.iter().map(|path| path.base_name() + "\n").collect();
         let _no_sweep = lock(&self.gc_lock, FlockOperation::LockShared)?;
-        file.write_all(lines.as_bytes()).at("write", &self.path)?;
+        effect::write_all(file, lines.as_bytes()).at("write", &self.path)?;
         known.extend(new);
         Ok(())
     }
@@ -57,13 +61,13 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A lease that stays is found unlocked and removed by the next collection.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = effect::unlink(&self.path);
     }
 }
 
 /// Locks a file, made if need be, until the result is dropped.
 pub(super) fn lock(path: &Path, operation: FlockOperation) -> Result<File, IoError> {
-    let file = File::options().write(true).create(true).truncate(false).open(path).at("open", path)?;
+    let file = effect::create(rustix::fs::CWD, path, OFlags::WRONLY, READABLE).at("open", path)?;
     lock_file(&file, operation).at("lock", path)?;
     Ok(file)
 }
@@ -89,7 +93,7 @@ pub(super) fn held_by_the_living(layout: &Layout) -> Result<HashSet<StorePath>, 
             opened => opened.at("open", &path)?,
         };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let _ = std::fs::remove_file(&path);
+            let _ = effect::unlink(&path);
             continue;
         }
         let text = std::io::read_to_string(&file).at("read", &path)?;

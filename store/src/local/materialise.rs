@@ -1,15 +1,15 @@
 //! Materialising: making a tree of which the listing is known and the files are objects, without reading or writing any content.
 
+use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY};
 use super::layout::object_name;
 use super::{LocalStore, StoreError};
 use crate::listing::TreeListing;
 use crate::tree::{Node, TreePath};
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -29,20 +29,20 @@ impl LocalStore {
         }
         if matches!(listing.root(), Node::Directory(_)) {
             let root = fsutil::open_directory(place)?;
-            fsutil::set_fixed_time(root.as_fd()).at("set the time of", place)?;
+            effect::set_fixed_time(root).at("set the time of", place)?;
         }
         Ok(())
     }
 
     fn materialise_node(&self, node: &Node, place: &Path) -> Result<(), StoreError> {
         match node {
-            Node::Directory(_) => rustix::fs::mkdir(place, Mode::RWXU).at("create directory", place)?,
+            Node::Directory(_) => effect::mkdir(place, Mode::RWXU).at("create directory", place)?,
             Node::Symlink { target } => {
-                std::os::unix::fs::symlink(OsStr::from_bytes(target), place).at("create link", place)?;
+                effect::symlinkat(OsStr::from_bytes(target), rustix::fs::CWD, place).at("create link", place)?;
             }
             Node::File { executable, blob, .. } => {
                 let object = object_name(blob, *executable);
-                let linked = rustix::fs::linkat(&self.objects, &*object, rustix::fs::CWD, place, AtFlags::empty());
+                let linked = effect::linkat(&self.objects, &*object, rustix::fs::CWD, place);
                 match linked {
                     Err(Errno::MLINK | Errno::PERM | Errno::XDEV | Errno::NOTSUP) => {
                         copy_object(&self.layout.objects().join(&object), place, *executable)?
@@ -58,15 +58,17 @@ impl LocalStore {
 /// Gives a directory its fixed time and takes the right to write away.
 pub(super) fn seal_directory(path: &Path) -> Result<(), fsutil::IoError> {
     let directory = fsutil::open_directory(path)?;
-    fsutil::set_fixed_time(directory.as_fd()).at("set the time of", path)?;
-    rustix::fs::fchmod(&directory, SEALED_DIRECTORY).at("change the mode of", path)
+    effect::set_fixed_time(&directory).at("set the time of", path)?;
+    effect::fchmod(&directory, SEALED_DIRECTORY).at("change the mode of", path)
 }
 
-fn copy_object(object: &Path, place: &Path, executable: bool) -> Result<(), fsutil::IoError> {
-    std::fs::copy(object, place).at("copy", object)?;
-    rustix::fs::chmod(place, fsutil::sealed_file(executable)).at("change the mode of", place)?;
+/// Makes a sealed copy of a file where no link to it can be made.
+pub(super) fn copy_object(object: &Path, place: &Path, executable: bool) -> Result<(), fsutil::IoError> {
+    let content = std::fs::read(object).at("read", object)?;
+    effect::write_file(place, &content).at("write", place)?;
+    effect::chmod(place, fsutil::sealed_file(executable)).at("change the mode of", place)?;
     let file = std::fs::File::open(place).at("open", place)?;
-    fsutil::set_fixed_time(file.as_fd()).at("set the time of", place)
+    effect::set_fixed_time(file).at("set the time of", place)
 }
 
 /// Where an entry of a tree is whose root is at `place`.

@@ -6,15 +6,17 @@
 //! 2. The file system is synced. *The same.*
 //! 3. New files are linked into `objects/`. *Objects without a tree, complete and true to their name.*
 //! 4. The tree is renamed into `store/`, its root made read-only. *A complete tree that the index does not know.*
-//! 5. `store/` is synced and the index told. *Done.*
+//! 5. The file system is synced. *The same.*
+//! 6. The index is told. *Done; a power cut may take what the index was told, which the next start of the machine makes good.*
 //!
 //! Only sealed objects are ever linked to, and an object's bytes were synced before it got its name.
 
+use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
 use super::index::{self, PathInfo};
 use super::ingest::{Excluded, Ingest, Ingested, Way};
 use super::layout::object_name;
-use super::materialise::{host_path, seal_directory};
+use super::materialise::{copy_object, host_path, seal_directory};
 use super::record::{BuildCost, Record};
 use super::{LocalStore, StoreError, now};
 use crate::derivation::{Derivation, EncodedDerivation, OutputName, output_path_name};
@@ -139,8 +141,9 @@ impl LocalStore {
     /// # Errors
     /// When it cannot be made.
     pub fn stage(&self) -> Result<Staging, StoreError> {
+        self.must_be_writable()?;
         let path = self.layout.tmp().join(unique_name(""));
-        rustix::fs::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
+        effect::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
         Ok(Staging { path, keep: false })
     }
 
@@ -182,7 +185,7 @@ impl LocalStore {
             scope.spawn(move || {
                 while ended.recv_timeout(INTERVAL) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                     // Only to begin early: what counts is the sync before anything becomes visible.
-                    let _ = rustix::fs::syncfs(&self.tmp);
+                    let _ = effect::syncfs(&self.tmp);
                 }
             });
             let result = work();
@@ -227,9 +230,9 @@ impl LocalStore {
         }
         let staging = self.stage()?;
         let place = staging.path().join("tree");
-        std::fs::write(&place, content).at("write", &place)?;
+        effect::write_file(&place, content).at("write", &place)?;
         if executable {
-            rustix::fs::chmod(&place, Mode::RWXU).at("change the mode of", &place)?;
+            effect::chmod(&place, Mode::RWXU).at("change the mode of", &place)?;
         }
         self.publish(self.seal(staging, &place)?, name)
     }
@@ -383,6 +386,7 @@ impl LocalStore {
     }
 
     fn publish_all(&self, trees: Vec<(StorePath, Sealed)>, mut records: Vec<Record>) -> Result<(), StoreError> {
+        self.follow_index()?;
         self.hold(trees.iter().map(|(path, _)| path))?;
         for (_, sealed) in &trees {
             let listing = sealed.ingested.listing.clone();
@@ -406,15 +410,28 @@ impl LocalStore {
                 used: now,
             });
         }
-        if self.options.durable {
-            rustix::fs::fsync(&self.store).at("sync", self.layout.store())?;
-        }
+        self.sync()?;
         let now = now();
-        let change = |transaction: &rusqlite::Transaction<'_>| {
+        let change = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
             infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
-            index::insert_records(transaction, records.iter().zip(&locations), now)
+            index::insert_records(transaction, records.iter().zip(&locations), now)?;
+            records.iter().try_for_each(|record| self.replace_lost_realisation(transaction, record))
         };
         self.index.change(change).map_err(|error| self.index_error(error))
+    }
+
+    /// Lets a realisation take the place of one whose tree is in quarantine: the index knows that tree, but it is not there.
+    fn replace_lost_realisation(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        record: &Record,
+    ) -> Result<(), rusqlite::Error> {
+        let Record::Realisation(realisation) = record else { return Ok(()) };
+        let earlier = index::paths_realised(transaction, realisation)?;
+        if earlier.iter().any(|path| self.layout.path(path).symlink_metadata().is_ok()) {
+            return Ok(());
+        }
+        index::replace_realisation(transaction, realisation)
     }
 
     /// Steps 3 and 4: objects, then the tree itself.
@@ -423,24 +440,25 @@ impl LocalStore {
         let target = self.layout.path(path);
         let link = |object: &super::ingest::NewObject| {
             let source = if object.path.as_os_str().is_empty() { place.clone() } else { place.join(&object.path) };
-            match rustix::fs::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name, AtFlags::empty()) {
+            match effect::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name) {
                 Ok(()) => Ok(None),
                 Err(Errno::EXIST) => Ok(Some(object.name.clone())),
-                Err(Errno::MLINK) => self.renew_full_object(&source, &object.name).map(|()| None),
+                // As many files of this tree are equal as links can be made.
+                Err(Errno::MLINK) => self.copy_to_object(&source, &object.name).map(|()| None),
                 failed => failed.at("link", &source).map(|()| None),
             }
         };
         let linked = sealed.ingested.new_objects.par_iter().with_min_len(64).map(link);
         let foreign: Vec<_> = linked.collect::<Result<_, _>>()?;
         self.share_objects(sealed, &foreign.into_iter().flatten().collect())?;
-        match rustix::fs::rename(place, &target) {
+        match effect::rename(place, &target) {
             // Somebody else was first; both are the same.
             Err(Errno::EXIST | Errno::NOTEMPTY) => {}
             renamed => renamed.at("rename", place)?,
         }
         // Also for somebody else, who may have been killed before it.
         if matches!(sealed.ingested.listing.root(), Node::Directory(_)) {
-            rustix::fs::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
+            effect::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
         }
         Ok(())
     }
@@ -472,31 +490,41 @@ impl LocalStore {
     fn share_object(&self, root: &Path, file: &Path, object: &str) -> Result<(), fsutil::IoError> {
         let temporary = self.layout.tmp().join(unique_name(""));
         loop {
-            match rustix::fs::linkat(&self.objects, object, rustix::fs::CWD, &temporary, AtFlags::empty()) {
+            match effect::linkat(&self.objects, object, rustix::fs::CWD, &temporary) {
                 Ok(()) => break,
                 Err(Errno::MLINK) => return Ok(()),
                 // It has been collected meanwhile: then this file becomes the object.
-                Err(Errno::NOENT) => {
-                    match rustix::fs::linkat(rustix::fs::CWD, file, &self.objects, object, AtFlags::empty()) {
-                        Err(Errno::EXIST) => {}
-                        linked => return linked.at("link", file),
-                    }
-                }
+                Err(Errno::NOENT) => match effect::linkat(rustix::fs::CWD, file, &self.objects, object) {
+                    Err(Errno::EXIST) => {}
+                    linked => return linked.at("link", file),
+                },
                 failed => failed.at("link", file)?,
             }
         }
         let parent = file.parent().unwrap_or(root);
-        rustix::fs::chmod(parent, Mode::RWXU).at("change the mode of", parent)?;
-        rustix::fs::rename(&temporary, file).at("rename", &temporary)?;
-        // Two links to one file are not renamed but both left.
-        let _ = rustix::fs::unlink(&temporary);
+        let renamed = effect::chmod(parent, Mode::RWXU)
+            .at("change the mode of", parent)
+            .and_then(|()| effect::rename(&temporary, file).at("rename", &temporary));
+        // Also when it succeeded: two links to one file are not renamed but both left.
+        fsutil::remove_temporary(&temporary);
+        renamed?;
         if parent != root && parent.starts_with(root) {
             seal_directory(parent)?;
         } else if parent == root {
             let directory = fsutil::open_directory(root)?;
-            fsutil::set_fixed_time(directory.as_fd()).at("set the time of", root)?;
+            effect::set_fixed_time(directory).at("set the time of", root)?;
         }
         Ok(())
+    }
+
+    /// Makes an object that is a copy of a file to which no further link can be made.
+    fn copy_to_object(&self, source: &Path, object: &str) -> Result<(), fsutil::IoError> {
+        let temporary = self.layout.tmp().join(unique_name(""));
+        copy_object(source, &temporary, object.ends_with("-x"))
+            .and_then(|()| {
+                effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
+            })
+            .inspect_err(|_| fsutil::remove_temporary(&temporary))
     }
 
     /// Lets a fresh file take the place of an object to which hardly another link can be made.
@@ -508,9 +536,14 @@ impl LocalStore {
             return Ok(());
         }
         let temporary = self.layout.tmp().join(unique_name(""));
-        rustix::fs::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary, AtFlags::empty())
-            .at("link", source)?;
-        rustix::fs::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
+        match effect::linkat(rustix::fs::CWD, source, rustix::fs::CWD, &temporary) {
+            // It is itself as full, or even the object: another file of the tree may not be.
+            Err(Errno::MLINK) => return Ok(()),
+            linked => linked.at("link", source)?,
+        }
+        effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object)
+            .at("rename", &temporary)
+            .inspect_err(|_| fsutil::remove_temporary(&temporary))
     }
 }
 

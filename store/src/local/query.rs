@@ -1,5 +1,6 @@
 //! Questions to a store.
 
+use super::fsutil::IoError;
 use super::index::PathInfo;
 use super::record::{BuildCost, Record};
 use super::roots::{self, Root, RootError};
@@ -294,6 +295,9 @@ impl LocalStore {
     /// # Errors
     /// When the index cannot be written.
     pub fn touch(&self, paths: &[StorePath]) -> Result<(), StoreError> {
+        if self.is_read_only() {
+            return Ok(());
+        }
         let now = now();
         self.index
             .change(|transaction| super::index::touch(transaction, paths, now))
@@ -314,7 +318,7 @@ impl LocalStore {
     /// When the name is malformed or the link cannot be made.
     pub fn add_root(&self, name: &str, path: &StorePath) -> Result<(), RootError> {
         // Held first, so that no collection that is under way takes it before the root counts.
-        self.lease.hold([path])?;
+        self.hold_for_root(path)?;
         roots::add(&self.layout, name, path)
     }
 
@@ -323,8 +327,12 @@ impl LocalStore {
     /// # Errors
     /// When something that is no such link is in its place, or it cannot be made.
     pub fn add_root_link(&self, link: &Path, path: &StorePath) -> Result<(), RootError> {
-        self.lease.hold([path])?;
+        self.hold_for_root(path)?;
         roots::add_link(&self.layout, link, path)
+    }
+
+    fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
+        self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
     }
 
     /// Removes a named root.

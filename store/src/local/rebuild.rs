@@ -1,5 +1,6 @@
 //! Rebuilding the index from what it is an index of.
 
+use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY};
 use super::index::{self, IndexError, PathInfo};
 use super::lease::held_by_the_living;
@@ -34,6 +35,9 @@ struct Frames {
     ends: HashMap<String, u64>,
 }
 
+/// When paths and derivations were added and last used.
+type Times = HashMap<StorePath, (u64, u64)>;
+
 fn path_info(path: StorePath, totals: Totals) -> PathInfo {
     let now = now();
     PathInfo { path, files: totals.files, bytes: totals.bytes, added: now, used: now }
@@ -46,8 +50,19 @@ impl LocalStore {
     /// # Errors
     /// When they cannot be read or the index cannot be written.
     pub fn rebuild_index(&self) -> Result<Rebuilt, StoreError> {
+        self.must_be_writable()?;
         let _no_collection = self.lock_trash()?;
+        self.rebuild_locked()
+    }
+
+    /// The same, for who keeps collections away already.
+    pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
+        if !self.index.is_sound() {
+            super::set_index_aside(&self.layout);
+            self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
+        }
+        let times = self.known_times()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();
         self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
@@ -56,12 +71,19 @@ impl LocalStore {
             .index
             .change(|transaction| {
                 index::start_anew(transaction)?;
-                self.fill_index(transaction, infos, &mut frames)
+                self.fill_index(transaction, infos, &mut frames, &times)
             })
             .map_err(|error| self.index_error(error))?;
         // Again, for who has looked into the old index meanwhile.
         self.renew_state()?;
         Ok(Rebuilt { records, paths, ..found })
+    }
+
+    /// When everything that the old index knows was added and used, which nothing else tells.
+    fn known_times(&self) -> Result<Times, StoreError> {
+        let paths = self.paths()?.into_iter().map(|info| (info.path, (info.added, info.used)));
+        let derivations = self.ask(index::Index::all_derivations)?.into_iter().map(|(path, used)| (path, (used, used)));
+        Ok(paths.chain(derivations).collect())
     }
 
     /// Fills an empty index. Who has published something since the scan has told the index that is gone now, or will tell this one.
@@ -70,6 +92,7 @@ impl LocalStore {
         transaction: &rusqlite::Transaction<'_>,
         infos: Vec<PathInfo>,
         frames: &mut Frames,
+        times: &Times,
     ) -> Result<(usize, usize), IndexError> {
         self.read_new_frames(frames)?;
         let scanned: HashSet<_> = infos.iter().map(|info| info.path.clone()).collect();
@@ -83,7 +106,8 @@ impl LocalStore {
         // Paths first: which of two realisations counts depends on whether the first one's tree is there.
         for info in infos.iter().cloned().chain(late) {
             if self.layout.path(&info.path).symlink_metadata().is_ok() {
-                index::insert_path(transaction, &info)?;
+                let (added, used) = times.get(&info.path).copied().unwrap_or((info.added, info.used));
+                index::insert_path(transaction, &PathInfo { added, used, ..info })?;
                 paths += 1;
             }
         }
@@ -94,7 +118,11 @@ impl LocalStore {
         let now = now();
         frames.records.sort_by_key(|(finished, ..)| *finished);
         for (_, record, location) in &frames.records {
-            index::insert_record(transaction, record, location, now)?;
+            let used = match record {
+                Record::Derivation(derivation) => times.get(derivation.path()),
+                _ => None,
+            };
+            index::insert_record(transaction, record, location, used.map_or(now, |(_, used)| *used))?;
             if let Record::Realisation(realisation) = record {
                 index::replace_realisation(transaction, realisation)?;
             }
@@ -107,7 +135,7 @@ impl LocalStore {
         for name in segment_names(&self.layout.records())? {
             let path = self.layout.records().join(&name);
             let start = frames.ends.get(&name).copied().unwrap_or(SEGMENT_HEADER.len() as u64);
-            for (record, location) in read_frames(&path, &name, start)? {
+            for (record, location) in read_frames(&path, &name, start)?.frames {
                 if let Record::Tree { listing, .. } = &record {
                     frames.totals.insert(listing.digest(), listing.totals());
                 }
@@ -175,13 +203,13 @@ impl LocalStore {
     fn seal_root(&self, path: &StorePath) -> Result<(), fsutil::IoError> {
         let place = self.layout.path(path);
         match place.symlink_metadata() {
-            Ok(data) if data.is_dir() => rustix::fs::chmod(&place, SEALED_DIRECTORY).at("change the mode of", &place),
+            Ok(data) if data.is_dir() => effect::chmod(&place, SEALED_DIRECTORY).at("change the mode of", &place),
             _ => Ok(()),
         }
     }
 
     /// Reads a tree whose record is lost, and records it anew; `None` if it is not what its name says.
-    fn recover(&self, tree: &TreeDigest, path: &StorePath) -> Result<Option<Totals>, StoreError> {
+    pub(super) fn recover(&self, tree: &TreeDigest, path: &StorePath) -> Result<Option<Totals>, StoreError> {
         let Some((listing, references)) = self.read_tree(path)? else { return Ok(None) };
         if listing.digest() != *tree {
             return Ok(None);
@@ -207,8 +235,8 @@ impl LocalStore {
         let to = self.layout.trash().join(fsutil::unique_name("discarded-"));
         // A directory can only be moved by those who may write to it.
         if from.symlink_metadata().is_ok_and(|data| data.is_dir()) {
-            rustix::fs::chmod(&from, rustix::fs::Mode::RWXU).at("change the mode of", &from)?;
+            effect::chmod(&from, rustix::fs::Mode::RWXU).at("change the mode of", &from)?;
         }
-        Ok(rustix::fs::rename(&from, &to).at("discard", &from)?)
+        Ok(effect::rename(&from, &to).at("discard", &from)?)
     }
 }

@@ -3,12 +3,13 @@
 //! A root is either a link to a store path, or a link to a link elsewhere (a `result`), which counts as long as that one still
 //! points into the store.
 
-use super::fsutil::{At, IoError};
+use super::effect;
+use super::fsutil::{At, IoError, remove_temporary, unique_name};
 use super::layout::Layout;
 use crate::digest::BlobDigest;
 use crate::store_path::StorePath;
+use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// A named root.
@@ -51,7 +52,7 @@ pub enum RootError {
 /// Adds or moves the root `name`.
 pub(super) fn add(layout: &Layout, name: &str, path: &StorePath) -> Result<(), RootError> {
     check_name(name)?;
-    Ok(replace_link(&layout.roots().join(name), Path::new(&path.to_string()))?)
+    Ok(replace_root(layout, name, Path::new(&path.to_string()))?)
 }
 
 /// Makes `link` point to the physical place of `path`, and a root of it.
@@ -63,15 +64,15 @@ pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result
     let absolute = std::path::absolute(link).at("find", link)?;
     let name = format!("auto-{}", &BlobDigest::of(absolute.as_os_str().as_bytes()).to_string()[..32]);
     // The root comes first: a link that nothing registers would not keep what it points to.
-    replace_link(&layout.roots().join(name), &absolute)?;
-    Ok(replace_link(&absolute, &layout.path(path))?)
+    replace_root(layout, &name, &absolute)?;
+    Ok(replace_outer_link(&absolute, &layout.path(path))?)
 }
 
 /// Removes the root `name`; the outer link of an automatic one stays.
 pub(super) fn remove(layout: &Layout, name: &str) -> Result<(), RootError> {
     check_name(name)?;
     let path = layout.roots().join(name);
-    match std::fs::remove_file(&path) {
+    match effect::unlink(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(RootError::Unknown { name: name.to_owned() }),
         removed => Ok(removed.at("remove", &path)?),
     }
@@ -113,11 +114,21 @@ fn check_name(name: &str) -> Result<(), RootError> {
     if fine { Ok(()) } else { Err(RootError::Name { name: name.escape_debug().to_string() }) }
 }
 
-/// Puts a link to `target` at `path` in one step, whatever link was there.
-fn replace_link(path: &Path, target: &Path) -> Result<(), IoError> {
-    let temporary = path.with_file_name(super::fsutil::unique_name(".larder-link-"));
-    symlink(target, &temporary).at("create link", &temporary)?;
-    std::fs::rename(&temporary, path).at("create link", path).inspect_err(|_| {
-        let _ = std::fs::remove_file(&temporary);
-    })
+/// Puts a link to `target` at `path` in one step, whatever link was there. It is made as `temporary` first.
+fn replace_link(path: &Path, temporary: &Path, target: &Path) -> Result<(), IoError> {
+    effect::symlinkat(target, rustix::fs::CWD, temporary).at("create link", temporary)?;
+    effect::rename(temporary, path).at("create link", path).inspect_err(|_| remove_temporary(temporary))
+}
+
+/// Puts a root into `roots/`. What a process that is killed leaves in `tmp/` the next collection removes.
+fn replace_root(layout: &Layout, name: &str, target: &Path) -> Result<(), IoError> {
+    replace_link(&layout.roots().join(name), &layout.tmp().join(unique_name("")), target)
+}
+
+/// Puts a link to `target` at a place outside the store.
+fn replace_outer_link(link: &Path, target: &Path) -> Result<(), IoError> {
+    match effect::symlinkat(target, rustix::fs::CWD, link) {
+        Err(Errno::EXIST) => replace_link(link, &link.with_file_name(unique_name(".larder-link-")), target),
+        made => made.at("create link", link),
+    }
 }

@@ -3,11 +3,12 @@
 //! A frame that was only half written when a process died is cut off by the next writer of that segment, which also
 //! indexes the whole frames that the dead process did not come to index.
 
+use super::effect;
 use super::fsutil::{At, IoError, unique_name};
 use super::record::{Record, SEGMENT_HEADER, read_frame};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -55,11 +56,14 @@ impl SegmentWriter {
             // One that is shorter than the index knows has lost its end to a power cut: frames behind the gap would not be found again.
             if size < FULL && size >= known_end {
                 let start = known_end.max(SEGMENT_HEADER.len() as u64);
-                let frames = read_frames(&path, &name, start)?;
-                let end = frames.last().map_or(start, |(_, location)| location.offset + location.length);
-                let mut writer = Self { name, path, file, end };
+                let found = read_frames(&path, &name, start)?;
+                if found.is_foreign || found.gap.is_some() {
+                    // Damaged, or of a newer larder: nothing of it is to be lost.
+                    continue;
+                }
+                let mut writer = Self { name, path, file, end: found.end };
                 writer.cut(size)?;
-                return Ok((writer, frames));
+                return Ok((writer, found.frames));
             }
         }
         Ok((Self::create(directory)?, Vec::new()))
@@ -69,13 +73,14 @@ impl SegmentWriter {
         loop {
             let name = unique_name("");
             let path = directory.join(&name);
-            let mut file = File::options().read(true).write(true).create_new(true).open(&path).at("create", &path)?;
+            let (flags, mode) = (OFlags::RDWR | OFlags::EXCL, Mode::from_raw_mode(0o644));
+            let file = effect::create(rustix::fs::CWD, &path, flags, mode).at("create", &path)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Somebody who looked for a free segment has taken it; it is as good to him.
                 Err(rustix::io::Errno::WOULDBLOCK) => continue,
                 locked => locked.at("lock", &path)?,
             }
-            file.write_all(SEGMENT_HEADER).at("write", &path)?;
+            effect::write_all(&file, SEGMENT_HEADER).at("write", &path)?;
             return Ok(Self { name, path, file, end: SEGMENT_HEADER.len() as u64 });
         }
     }
@@ -83,10 +88,10 @@ impl SegmentWriter {
     /// Cuts off a torn frame, and writes the header of a segment that has not even that.
     fn cut(&mut self, size: u64) -> Result<(), IoError> {
         if size < SEGMENT_HEADER.len() as u64 {
-            self.file.write_all_at(SEGMENT_HEADER, 0).at("write", &self.path)?;
+            effect::write_all_at(&self.file, SEGMENT_HEADER, 0).at("write", &self.path)?;
         }
         if size > self.end {
-            self.file.set_len(self.end).at("truncate", &self.path)?;
+            effect::set_len(&self.file, self.end).at("truncate", &self.path)?;
         }
         Ok(())
     }
@@ -104,9 +109,9 @@ impl SegmentWriter {
             });
             bytes.extend_from_slice(&frame);
         }
-        if let Err(error) = self.file.write_all_at(&bytes, self.end) {
+        if let Err(error) = effect::write_all_at(&self.file, &bytes, self.end) {
             // What was half written must not stand between this frame and the next; if even that fails, the next writer cuts.
-            let _ = self.file.set_len(self.end);
+            let _ = effect::set_len(&self.file, self.end);
             return Err(error).at("write", &self.path);
         }
         self.end += bytes.len() as u64;
@@ -135,20 +140,44 @@ pub(super) fn size(directory: &Path, name: &str) -> u64 {
     std::fs::metadata(directory.join(name)).map_or(0, |data| data.len())
 }
 
-/// Reads the whole frames of a segment from `start` on, up to the first that is torn.
-pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<Vec<(Record, Location)>, IoError> {
+/// What there is in a segment.
+#[derive(Debug, Default)]
+pub(super) struct SegmentFrames {
+    /// Every whole frame, wherever it begins.
+    pub(super) frames: Vec<(Record, Location)>,
+    /// Where the last of them ends; what follows is torn.
+    pub(super) end: u64,
+    /// Where bytes begin that are no frame, with whole frames behind them: something was damaged.
+    pub(super) gap: Option<u64>,
+    /// Whether it begins as no segment of this version does.
+    pub(super) is_foreign: bool,
+}
+
+/// Reads the whole frames of a segment from `start` on.
+pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<SegmentFrames, IoError> {
     let mut file = File::open(path).at("open", path)?;
+    let mut header = Vec::new();
+    file.by_ref().take(SEGMENT_HEADER.len() as u64).read_to_end(&mut header).at("read", path)?;
     file.seek(SeekFrom::Start(start)).at("read", path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).at("read", path)?;
-    let mut frames = Vec::new();
+    let mut found =
+        SegmentFrames { end: start, is_foreign: !SEGMENT_HEADER.starts_with(&header), ..SegmentFrames::default() };
     let mut at = 0;
-    while let Some((record, length)) = read_frame(&bytes[at..]) {
+    while at < bytes.len() {
+        let Some((record, length)) = read_frame(&bytes[at..]) else {
+            at += 1;
+            continue;
+        };
         let location = Location { segment: name.to_owned(), offset: start + at as u64, length: length as u64 };
-        frames.push((record, location));
+        if location.offset > found.end {
+            found.gap = found.gap.or(Some(found.end));
+        }
         at += length;
+        found.end = location.offset + location.length;
+        found.frames.push((record, location));
     }
-    Ok(frames)
+    Ok(found)
 }
 
 /// Reads one record; `None` if what stands there is not a whole frame.
@@ -203,8 +232,8 @@ mod tests {
         drop(writer);
         let (mut writer, _) = SegmentWriter::open(directory.path(), |_| known).expect("opened");
         writer.append(&samples()).expect("written");
-        let frames = read_frames(&writer.path, &writer.name, SEGMENT_HEADER.len() as u64).expect("readable");
-        assert_eq!(frames.len(), samples().len());
+        let found = read_frames(&writer.path, &writer.name, SEGMENT_HEADER.len() as u64).expect("readable");
+        assert_eq!(found.frames.len(), samples().len());
     }
 
     /// Whatever part of a batch reached the disk, the next writer keeps the whole frames and goes on after them.
@@ -228,7 +257,38 @@ mod tests {
             assert_eq!(recovered.len(), expected, "cut at {cut}");
             let location = writer.append(&samples()[..1]).expect("written").remove(0);
             assert_eq!(read_record(directory.path(), &location).expect("readable"), samples().into_iter().next());
-            assert_eq!(read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable").len(), expected + 1);
+            let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable");
+            assert_eq!(found.frames.len(), expected + 1);
         }
+    }
+
+    /// A writer that took bytes behind damage for torn ones would cut off all records that follow.
+    #[test]
+    fn what_stands_behind_damage_is_read_and_never_cut_off() {
+        let whole: Vec<u8> = samples().iter().flat_map(Record::frame).collect();
+        let last = samples().last().expect("samples").frame().len();
+        for at in 0..whole.len() - last {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("1");
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            let bytes = [SEGMENT_HEADER, &damaged].concat();
+            std::fs::write(&path, &bytes).expect("written");
+            let (writer, recovered) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+            assert_eq!((recovered.len(), writer.name == "1"), (0, false), "byte {at}");
+            assert_eq!(std::fs::read(&path).expect("readable"), bytes, "byte {at}");
+            let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable");
+            assert_eq!(found.frames.len(), samples().len() - 1, "byte {at}");
+            assert!(found.gap.is_some(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_segment_of_another_version_is_left_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("1"), b"larder records 2\nsomething else").expect("written");
+        let (mut writer, _) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
+        writer.append(&samples()).expect("written");
+        assert_eq!(std::fs::read(directory.path().join("1")).expect("readable"), b"larder records 2\nsomething else");
     }
 }

@@ -4,8 +4,9 @@
 //! are taken under, by a rebuild of the index, by a repair. Part of it is which start of the machine this is: a power cut may take what
 //! was not synced.
 
-use super::fsutil::{At, IoError, unique_name};
+use super::fsutil::{IoError, replace_file, unique_name};
 use super::layout::Layout;
+use super::restart::start_of_machine;
 use super::{LocalStore, StoreError};
 
 impl LocalStore {
@@ -13,7 +14,7 @@ impl LocalStore {
     /// where it cannot be told.
     #[must_use]
     pub fn state(&self) -> Option<Vec<u8>> {
-        let start = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+        let start = start_of_machine()?;
         let removed = match std::fs::read(self.layout.state()) {
             Ok(removed) => removed,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -29,9 +30,7 @@ impl LocalStore {
 }
 
 fn renew(layout: &Layout) -> Result<(), IoError> {
-    let file = layout.state();
-    let temporary = layout.tmp().join(unique_name(""));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    std::fs::write(&temporary, format!("{now}-{}\n", unique_name(""))).at("write", &temporary)?;
-    std::fs::rename(&temporary, &file).at("rename", &temporary)
+    let text = format!("{now}-{}\n", unique_name(""));
+    replace_file(&layout.state(), &layout.tmp().join(unique_name("")), text.as_bytes())
 }

@@ -5,6 +5,7 @@
 //! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
 //! a time, which keeps the directory `trash/` locked.
 
+use super::effect;
 use super::fsutil::{self, At, unique_name};
 use super::index::{self, Edge};
 use super::layout::{object_name, parse_object_name};
@@ -15,7 +16,7 @@ use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
 use crate::store_path::StorePath;
 use crate::tree::Node;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -51,10 +52,12 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written. What was moved to `trash/` by then is removed by the next collection.
     pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
+        self.must_be_writable()?;
         let trash = self.lock_trash()?;
+        self.follow_index_locked()?;
         let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
-        std::fs::write(&mark, "").at("create", &mark)?;
+        effect::write_file(&mark, b"").at("create", &mark)?;
         let interrupted = self.remove_leftovers()? || !waste.is_empty();
         self.index_unknown()?;
         let state = self.graph_state()?;
@@ -68,12 +71,17 @@ impl LocalStore {
             }
             self.move_out(&plan)?;
         }
+        if !plan.dead.is_empty() {
+            // What is unlinked must not come back as a tree without its files.
+            self.sync()?;
+        }
         // The records of what has been moved out are still there.
         let occurrences = self.occurrences(&plan);
         self.empty_trash(&mark)?;
         let freed = self.remove_objects(occurrences, interrupted)?;
+        self.remove_restored()?;
         self.remove_old_remains()?;
-        std::fs::remove_file(&mark).at("remove", &mark)?;
+        effect::unlink(&mark).at("remove", &mark)?;
         Ok(GcReport { plan, freed })
     }
 
@@ -196,10 +204,10 @@ impl LocalStore {
                 data => data.at("stat", &from)?.is_dir(),
             };
             if is_directory {
-                rustix::fs::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
+                effect::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
             }
             let to = self.layout.trash().join(unique_name("dead-"));
-            rustix::fs::rename(&from, &to).at("rename", &from)?;
+            effect::rename(&from, &to).at("rename", &from)?;
         }
         Ok(())
     }
@@ -217,17 +225,21 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Removes what failed builds left a while ago, the logs of builds long ago, evaluations that nobody asked for again, and locks of actions that nobody holds.
+    /// Removes what failed builds left a while ago, the logs of builds long ago, evaluations that nobody asked for
+    /// again, and what nobody repaired.
     fn remove_old_remains(&self) -> Result<(), StoreError> {
         const FAILED: Duration = Duration::from_secs(7 * 86_400);
         const LOGS: Duration = Duration::from_secs(90 * 86_400);
+        const QUARANTINE: Duration = Duration::from_secs(30 * 86_400);
         const EVALUATIONS: Duration = Duration::from_secs(30 * 86_400);
         let logs = fsutil::open_directory(&self.layout.logs())?;
         // Made when first needed.
         let evaluations = fsutil::open_directory(&self.layout.evaluations()).ok();
         let evaluations = evaluations.iter().map(|directory| (directory.as_fd(), "", EVALUATIONS));
+        let quarantine = fsutil::open_directory(&self.layout.quarantine()).ok();
+        let quarantine = quarantine.iter().map(|directory| (directory.as_fd(), "", QUARANTINE));
         let remains = [(self.tmp.as_fd(), "failed-", FAILED), (logs.as_fd(), "", LOGS)];
-        for (directory, prefix, age) in remains.into_iter().chain(evaluations) {
+        for (directory, prefix, age) in remains.into_iter().chain(evaluations).chain(quarantine) {
             for (name, _) in fsutil::names(directory).at("read directory", self.layout.root())? {
                 let entry = OsStr::from_bytes(&name);
                 let stat = rustix::fs::statat(directory, entry, AtFlags::SYMLINK_NOFOLLOW);
@@ -264,31 +276,39 @@ impl LocalStore {
         }
         // Between the look and the unlink somebody may link to it. Moved away first, it can be put back if so.
         let aside = self.layout.trash().join(unique_name("object-"));
-        rustix::fs::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
+        effect::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
         let links = rustix::fs::lstat(&aside).at("stat", &aside)?.st_nlink;
         if links > 1 {
-            match rustix::fs::linkat(rustix::fs::CWD, &aside, &self.objects, name, AtFlags::empty()) {
+            match effect::linkat(rustix::fs::CWD, &aside, &self.objects, name) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 failed => failed.at("link", place())?,
             }
         }
-        rustix::fs::unlink(&aside).at("remove", &aside)?;
+        effect::unlink(&aside).at("remove", &aside)?;
         Ok(if links > 1 { 0 } else { u64::try_from(stat.st_size).unwrap_or(0) })
     }
 
     /// Every object's blob and executable bit.
     pub(super) fn all_objects(&self) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
-        let mut objects = Vec::new();
-        for byte in 0..=255u8 {
-            let directory = format!("{byte:02x}");
-            let place = self.layout.objects().join(&directory);
-            let opened = fsutil::open_directory(&place)?;
-            for (name, _) in fsutil::names(opened.as_fd()).at("read directory", &place)? {
-                let name = String::from_utf8_lossy(&name);
-                objects.extend(parse_object_name(&format!("{directory}/{name}")));
-            }
-        }
-        Ok(objects)
+        let parsed =
+            self.names_in_objects()?.into_par_iter().map(|name| parse_object_name(std::str::from_utf8(&name).ok()?));
+        Ok(parsed.flatten().collect())
+    }
+
+    /// Everything in `objects/`, as `<directory>/<name>`; what is no directory by its name alone.
+    pub(super) fn names_in_objects(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let directories = fsutil::names(self.objects.as_fd()).at("read directory", self.layout.objects())?;
+        let names_in = |(directory, _): (Vec<u8>, FileType)| -> Result<Vec<Vec<u8>>, fsutil::IoError> {
+            let place = || fsutil::join_bytes(&self.layout.objects(), &directory);
+            let opened = match fsutil::open_directory_at(self.objects.as_fd(), OsStr::from_bytes(&directory)) {
+                Err(Errno::NOTDIR | Errno::LOOP) => return Ok(vec![directory]),
+                opened => opened.at("open directory", place())?,
+            };
+            let names = fsutil::names(opened.as_fd()).at("read directory", place())?;
+            Ok(names.iter().map(|(name, _)| [&directory[..], b"/", name].concat()).collect())
+        };
+        let names: Vec<_> = directories.into_par_iter().map(names_in).collect::<Result<_, _>>()?;
+        Ok(names.concat())
     }
 
     /// Removes what dead processes left in `tmp/`, and says whether there was anything. Names there begin with the number of their process.

@@ -1,25 +1,82 @@
-//! Verifying: comparing what lies on the disk with what its name says.
+//! Verifying: comparing what lies on the disk with what its name says. Nothing is changed; see [`super::quarantine`] and
+//! [`super::repair`] for what follows from it.
+//!
+//! Other processes may publish and collect meanwhile. What looks wrong is looked at again while no collection runs, and counts
+//! only if it is still wrong and still part of the store.
 
-use super::fsutil::At;
-use super::layout::object_name;
+mod contents;
+mod tree;
+
+use super::fsutil::{self, At};
+use super::layout::parse_object_name;
 use super::record::SEGMENT_HEADER;
 use super::segment::{read_frames, segment_names};
 use super::{LocalStore, StoreError};
-use crate::digest::BlobDigest;
-use crate::listing::TreeListing;
 use crate::store_path::StorePath;
-use crate::tree::{Node, TreePath};
+use crate::tree::TreePath;
+pub(super) use contents::Contents;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+pub(super) use tree::sealed_file;
+
+/// What is wrong with an entry of a tree or with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flaw {
+    /// It is not there.
+    Missing,
+    /// It should be a file.
+    NotFile,
+    /// It should be a symbolic link.
+    NotSymlink,
+    /// It should be a directory.
+    NotDirectory,
+    /// Its mode is another.
+    Mode,
+    /// Its time of modification is not the fixed one.
+    Time,
+    /// Its bytes are others.
+    Content,
+    /// The link leads elsewhere.
+    Target,
+    /// Nothing should be there.
+    Extra,
+    /// It cannot be read.
+    Unreadable,
+    /// A file is right, but its object is gone: equal files of other trees cannot share it.
+    NoObject,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing",
+            Self::NotFile => "is not a file",
+            Self::NotSymlink => "is not a symbolic link",
+            Self::NotDirectory => "is not a directory",
+            Self::Mode => "has another mode",
+            Self::Time => "has another time",
+            Self::Content => "has other content",
+            Self::Target => "has another target",
+            Self::Extra => "does not belong there",
+            Self::Unreadable => "cannot be read",
+            Self::NoObject => "has no object",
+        })
+    }
+}
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// A valid path is not on the disk.
+    /// A path that the index knows is not on the disk.
     Missing(StorePath),
+    /// A path failed an earlier verification and was put aside.
+    Quarantined(StorePath),
     /// A path is on the disk but is not the tree it should be.
     Tree {
         /// Which path.
@@ -27,12 +84,21 @@ pub enum Problem {
         /// Where in it; empty for its root.
         inside: TreePath,
         /// What is wrong there.
-        what: &'static str,
+        flaw: Flaw,
     },
     /// The record of a path's directories is missing or damaged.
     Record(StorePath),
-    /// An object's content is not what its name says.
-    Object(PathBuf),
+    /// An object is not what its name says.
+    Object {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// Something in `store/` or `objects/` that is nothing of the store.
+    Foreign(PathBuf),
+    /// The index is damaged.
+    Index(PathBuf),
     /// A segment has bytes that are no record.
     Segment {
         /// Its file.
@@ -42,63 +108,199 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// The store path it concerns, if it concerns one.
+    #[must_use]
+    pub fn store_path(&self) -> Option<&StorePath> {
+        match self {
+            Self::Missing(path) | Self::Quarantined(path) | Self::Record(path) | Self::Tree { path, .. } => Some(path),
+            Self::Object { .. } | Self::Foreign(_) | Self::Index(_) | Self::Segment { .. } => None,
+        }
+    }
+
+    /// What kind of problem it is, in a word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing",
+            Self::Quarantined(_) => "quarantined",
+            Self::Tree { .. } => "tree",
+            Self::Record(_) => "record",
+            Self::Object { .. } => "object",
+            Self::Foreign(_) => "foreign",
+            Self::Index(_) => "index",
+            Self::Segment { .. } => "segment",
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(path) => write!(f, "{path} is missing"),
-            Self::Tree { path, inside, what } if inside.components().is_empty() => write!(f, "{path} {what}"),
-            Self::Tree { path, inside, what } => write!(f, "{path}/{inside} {what}"),
+            Self::Quarantined(path) => write!(f, "{path} failed verification before and is in quarantine"),
+            Self::Tree { path, inside, flaw } if inside.components().is_empty() => write!(f, "{path} {flaw}"),
+            Self::Tree { path, inside, flaw } => write!(f, "{path}/{inside} {flaw}"),
             Self::Record(path) => write!(f, "the record of {path} is missing or damaged"),
-            Self::Object(path) => write!(f, "{} is not what its name says", path.display()),
+            Self::Object { path, flaw: Flaw::Content } => write!(f, "{} is not what its name says", path.display()),
+            Self::Object { path, flaw } => write!(f, "{} {flaw}", path.display()),
+            Self::Foreign(path) => write!(f, "{} does not belong there", path.display()),
+            Self::Index(path) => write!(f, "{} is damaged", path.display()),
             Self::Segment { path, offset } => write!(f, "{} is damaged from byte {offset} on", path.display()),
         }
     }
 }
 
+/// How far a verification is; read by other threads.
+#[derive(Debug, Default)]
+pub struct VerifyProgress {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl VerifyProgress {
+    /// Bytes that have been read, and that are to be read.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+}
+
+/// How a store is verified.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VerifyOptions<'a> {
+    /// Which paths; `None` for all, with objects and records.
+    pub paths: Option<&'a [StorePath]>,
+    /// Whether every byte of every file is read.
+    pub contents: bool,
+    /// At most so many bytes a second are read.
+    pub max_rate: Option<u64>,
+    /// Whether it is found out beforehand how much is to be read.
+    pub estimate: bool,
+}
+
 impl LocalStore {
-    /// Compares the paths, or all there are, with their records: kinds, names, modes, sizes and link targets, and with `contents`
-    /// every byte of every file. All there are includes objects and records.
+    /// Compares the paths, or all there are, with their records: kinds, names, modes, times, sizes and link targets, and with
+    /// `contents` every byte of every file. All there are includes objects and records.
     ///
     /// # Errors
     /// When the store cannot be read at all; what is wrong in it is the result.
     pub fn verify(&self, paths: Option<&[StorePath]>, contents: bool) -> Result<Vec<Problem>, StoreError> {
-        let chosen = match paths {
-            Some(paths) => paths.to_vec(),
-            None => self.paths()?.into_iter().map(|info| info.path).collect(),
-        };
-        let mut problems: Vec<_> = chosen.par_iter().flat_map_iter(|path| self.verify_path(path, contents)).collect();
-        if paths.is_none() {
+        let options = VerifyOptions { paths, contents, ..VerifyOptions::default() };
+        self.verify_with(options, &VerifyProgress::default())
+    }
+
+    /// The same, with all options, telling how far it is.
+    ///
+    /// # Errors
+    /// When the store cannot be read at all; what is wrong in it is the result.
+    pub fn verify_with(
+        &self,
+        options: VerifyOptions<'_>,
+        progress: &VerifyProgress,
+    ) -> Result<Vec<Problem>, StoreError> {
+        let contents = Contents::new(options, progress);
+        let problems = self.find_problems(options.paths, &contents)?;
+        if problems.is_empty() {
+            return Ok(problems);
+        }
+        let _no_collection = self.lock_trash()?;
+        let again = Contents::new(options, progress);
+        let doubtful: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
+        let mut problems: Vec<_> =
+            problems.into_iter().filter(|problem| self.is_object_still(problem, &again)).collect();
+        problems.extend(self.verify_paths(&doubtful.into_iter().collect::<Vec<_>>(), &again)?);
+        if options.paths.is_none() && !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
             problems.extend(self.verify_segments()?);
-            if contents {
-                problems.extend(self.verify_objects()?);
-            }
         }
         Ok(problems)
     }
 
-    fn verify_path(&self, path: &StorePath, contents: bool) -> Vec<Problem> {
-        let Some(tree) = path.tree() else { return Vec::new() };
-        let Ok(listing) = self.listing(&tree) else { return vec![Problem::Record(path.clone())] };
-        let place = self.layout.path(path);
-        if place.symlink_metadata().is_err() {
-            return vec![Problem::Missing(path.clone())];
+    fn find_problems(&self, paths: Option<&[StorePath]>, contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
+        if let Some(paths) = paths {
+            contents.expect(self.bytes_of(paths)?);
+            return self.verify_paths(paths, contents);
         }
-        let pending = vec![(TreePath::default(), listing.root(), place)];
-        let mut check = Check { path, listing: &listing, contents, problems: Vec::new(), pending };
-        // No recursion: directories may be nested deeper than this thread's stack allows.
-        while let Some((inside, node, place)) = check.pending.pop() {
-            check.node(&inside, node, &place);
+        if !self.index.is_sound() {
+            // What it knows is not worth comparing.
+            return Ok(vec![Problem::Index(self.layout.index())]);
         }
-        check.problems
+        let mut chosen: BTreeSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
+        chosen.extend(self.quarantined()?);
+        let mut problems = self.verify_objects(contents)?;
+        problems.extend(self.verify_paths(&chosen.into_iter().collect::<Vec<_>>(), contents)?);
+        problems.extend(self.verify_segments()?);
+        problems.extend(self.foreign_entries()?);
+        Ok(problems)
     }
 
-    fn verify_objects(&self) -> Result<Vec<Problem>, StoreError> {
-        let one = |(blob, executable): &(BlobDigest, bool)| {
-            let place = self.layout.objects().join(object_name(blob, *executable));
-            let true_to_name = has_content(&place, blob) && mode_is(&place, if *executable { 0o555 } else { 0o444 });
-            (!true_to_name).then_some(Problem::Object(place))
+    fn bytes_of(&self, paths: &[StorePath]) -> Result<u64, StoreError> {
+        paths.iter().map(|path| Ok(self.path_info(path)?.map_or(0, |info| info.bytes))).sum()
+    }
+
+    fn verify_paths(&self, paths: &[StorePath], contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
+        let known = |path: &&StorePath| Ok(self.ask(|index| index.path(path))?.is_some() || self.is_quarantined(path));
+        let known: Vec<_> = paths
+            .iter()
+            .filter_map(|path| known(&path).map(|known| known.then_some(path)).transpose())
+            .collect::<Result<_, StoreError>>()?;
+        Ok(known.par_iter().flat_map_iter(|path| self.verify_path(path, contents)).collect())
+    }
+
+    /// Whether what was found of an object or a foreign entry is still so.
+    fn is_object_still(&self, problem: &Problem, contents: &Contents<'_>) -> bool {
+        match problem {
+            Problem::Object { path, .. } => {
+                let name = path.strip_prefix(self.layout.objects()).ok().and_then(|name| name.to_str());
+                name.is_some_and(|name| self.verify_object(name, contents).contains(problem))
+            }
+            Problem::Index(_) => true,
+            Problem::Foreign(path) => path.symlink_metadata().is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Verifies the objects, and finds what lies among them that is none.
+    fn verify_objects(&self, contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
+        let names = self.names_in_objects()?;
+        if contents.is_estimated() {
+            let size = |name: &Vec<u8>| fsutil::size_at(self.objects.as_fd(), OsStr::from_bytes(name));
+            contents.expect(names.par_iter().map(size).sum());
+        }
+        let one = |name: &Vec<u8>| match std::str::from_utf8(name).ok().filter(|name| parse_object_name(name).is_some())
+        {
+            Some(name) => self.verify_object(name, contents),
+            None => vec![Problem::Foreign(fsutil::join_bytes(&self.layout.objects(), name))],
         };
-        Ok(self.all_objects()?.par_iter().filter_map(one).collect())
+        Ok(names.par_iter().flat_map_iter(one).collect())
+    }
+
+    fn verify_object(&self, name: &str, contents: &Contents<'_>) -> Vec<Problem> {
+        let Some((blob, executable)) = parse_object_name(name) else { return Vec::new() };
+        let flaws = match contents.look(self.objects.as_fd(), OsStr::new(name)) {
+            // Collected since it was listed.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(_) => vec![Flaw::Unreadable],
+            Ok((stat, digest)) => {
+                contents.note_object(&stat);
+                let content = digest.filter(|digest| *digest != blob).map(|_| Flaw::Content);
+                let sealed = tree::sealed_flaws(&stat, executable);
+                sealed.map_or_else(|flaw| vec![flaw], |flaws| flaws.into_iter().chain(content).collect())
+            }
+        };
+        let problem = |flaw| Problem::Object { path: self.layout.objects().join(name), flaw };
+        flaws.into_iter().map(problem).collect()
+    }
+
+    /// What lies in `store/` and is no tree.
+    fn foreign_entries(&self) -> Result<Vec<Problem>, StoreError> {
+        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        let is_tree = |name: &[u8]| {
+            let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
+            path.is_some_and(|path| path.tree().is_some())
+        };
+        let foreign = names.into_iter().filter(|(name, _)| !is_tree(name));
+        Ok(foreign.map(|(name, _)| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
     }
 
     fn verify_segments(&self) -> Result<Vec<Problem>, StoreError> {
@@ -112,84 +314,10 @@ impl LocalStore {
                 // Its process was killed, or has just begun; the next writer completes it.
                 continue;
             }
-            let frames = read_frames(&path, &name, start)?;
-            let whole = frames.last().map_or(start, |(_, location)| location.offset + location.length);
-            let header = std::fs::read(&path).at("read", &path)?.starts_with(SEGMENT_HEADER);
-            if whole < end || !header {
-                problems.push(Problem::Segment { path, offset: if header { whole } else { 0 } });
-            }
+            let found = read_frames(&path, &name, start)?;
+            let damaged = if found.is_foreign { Some(0) } else { found.gap.or((found.end < end).then_some(found.end)) };
+            problems.extend(damaged.filter(|offset| *offset < end).map(|offset| Problem::Segment { path, offset }));
         }
         Ok(problems)
     }
-}
-
-struct Check<'a> {
-    path: &'a StorePath,
-    listing: &'a TreeListing,
-    contents: bool,
-    problems: Vec<Problem>,
-    /// What has yet to be compared: where in the tree, what it should be, where it lies.
-    pending: Vec<(TreePath, &'a Node, PathBuf)>,
-}
-
-impl<'a> Check<'a> {
-    fn problem(&mut self, inside: &TreePath, what: &'static str) {
-        self.problems.push(Problem::Tree { path: self.path.clone(), inside: inside.clone(), what });
-    }
-
-    fn node(&mut self, inside: &TreePath, node: &Node, place: &Path) {
-        let Ok(data) = place.symlink_metadata() else { return self.problem(inside, "is missing") };
-        match node {
-            Node::File { .. } if !data.is_file() => self.problem(inside, "is not a file"),
-            Node::Symlink { .. } if !data.is_symlink() => self.problem(inside, "is not a symbolic link"),
-            Node::Directory(_) if !data.is_dir() => self.problem(inside, "is not a directory"),
-            Node::File { executable, size, blob } => {
-                let mode = if *executable { 0o555 } else { 0o444 };
-                if data.permissions().mode() & 0o7777 != mode {
-                    self.problem(inside, "has another mode");
-                }
-                if data.size() != *size || self.contents && !has_content(place, blob) {
-                    self.problem(inside, "has other content");
-                }
-            }
-            Node::Symlink { target } => {
-                if std::fs::read_link(place).is_ok_and(|found| found.as_os_str().as_bytes() != target.as_slice()) {
-                    self.problem(inside, "has another target");
-                }
-            }
-            Node::Directory(digest) => {
-                if data.permissions().mode() & 0o7777 != 0o555 {
-                    self.problem(inside, "has another mode");
-                }
-                let Some(directory) = self.listing.directory(digest) else {
-                    return self.problem(inside, "has no record");
-                };
-                self.directory(inside, directory, place);
-            }
-        }
-    }
-
-    fn directory(&mut self, inside: &TreePath, directory: &'a crate::tree::Directory, place: &Path) {
-        for (name, child) in directory.entries() {
-            self.pending.push((inside.join(name), child, super::fsutil::join_bytes(place, name.as_bytes())));
-        }
-        let Ok(entries) = std::fs::read_dir(place) else { return self.problem(inside, "cannot be read") };
-        for entry in entries.flatten() {
-            match crate::tree::EntryName::new(entry.file_name().as_bytes()) {
-                Ok(name) if directory.get(&name).is_none() => {
-                    self.problem(&inside.join(&name), "does not belong there")
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn has_content(place: &Path, blob: &BlobDigest) -> bool {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_mmap(place).is_ok_and(|hasher| hasher.finalize().as_bytes() == blob.as_bytes())
-}
-
-fn mode_is(place: &Path, mode: u32) -> bool {
-    place.symlink_metadata().is_ok_and(|data| data.permissions().mode() & 0o7777 == mode)
 }

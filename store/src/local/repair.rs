@@ -1,0 +1,255 @@
+//! Repairing: restoring what verification found wrong from what is still right, here or in another store.
+//!
+//! What is wrong goes to quarantine first, so that nothing is made from it. A tree is made anew from its listing and from objects; an
+//! object is found again in any tree that has a file with its content, in what lies in quarantine, or in the other store. Every file is
+//! hashed before it is used. What cannot be restored is said, and why; building it again is left to the caller.
+
+use super::effect;
+use super::fsutil::{self, At, unique_name};
+use super::layout::{object_name, parse_object_name};
+use super::materialise::{copy_object, host_path};
+use super::record::SEGMENT_HEADER;
+use super::segment::read_frames;
+use super::verify::{Contents, Problem, VerifyOptions, VerifyProgress, sealed_file};
+use super::{LocalStore, StoreError};
+use crate::digest::{BlobDigest, TreeDigest};
+use crate::listing::TreeListing;
+use crate::store_path::StorePath;
+use crate::tree::{Node, TreePath};
+use rustix::fs::FlockOperation;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+/// What a repair came to.
+#[derive(Debug, Default)]
+pub struct Repaired {
+    /// Paths that are valid and right again.
+    pub restored: Vec<StorePath>,
+    /// Paths of which something is nowhere to be found: the first such thing.
+    pub lost: Vec<(StorePath, String)>,
+    /// Damaged segments that were replaced: the file, the records that were read from it, and how many the index knew of.
+    pub segments: Vec<(PathBuf, usize, usize)>,
+    /// Damaged segments that another process is writing to; they are left as they are.
+    pub busy: Vec<PathBuf>,
+}
+
+/// A file's content and whether it can be executed: what an object is.
+type Wanted = (BlobDigest, bool);
+
+impl LocalStore {
+    /// Restores what is wrong, taking from another store what this one has not.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; what was restored by then stays.
+    pub fn repair(&self, problems: &[Problem], other: Option<&LocalStore>) -> Result<Repaired, StoreError> {
+        let mut repaired = Repaired::default();
+        if problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
+            self.rebuild_index()?;
+            // Only now can the rest be looked at.
+            let problems = self.verify(None, true)?;
+            return if problems.is_empty() { Ok(repaired) } else { self.repair(&problems, other) };
+        }
+        self.quarantine(problems)?;
+        self.replace_segments(problems, &mut repaired)?;
+        let paths: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
+        let progress = VerifyProgress::default();
+        let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
+        let mut search = Search { store: self, other, contents, places: None };
+        for path in paths {
+            self.hold([&path])?;
+            match search.restore(&path)? {
+                None => repaired.restored.push(path),
+                Some(missing) => repaired.lost.push((path, missing)),
+            }
+        }
+        for wanted in problems.iter().filter_map(|problem| self.damaged_object(problem)) {
+            // Of one that no tree needs nothing is left, and nothing is missed.
+            let _ = search.has_object(&wanted) || search.restore_object(&wanted)?;
+        }
+        Ok(repaired)
+    }
+
+    fn damaged_object(&self, problem: &Problem) -> Option<Wanted> {
+        let Problem::Object { path, .. } = problem else { return None };
+        parse_object_name(path.strip_prefix(self.layout.objects()).ok()?.to_str()?)
+    }
+
+    /// Writes the records that can still be read of damaged segments into others.
+    fn replace_segments(&self, problems: &[Problem], repaired: &mut Repaired) -> Result<(), StoreError> {
+        let damaged: Vec<_> = problems
+            .iter()
+            .filter_map(|problem| match problem {
+                Problem::Segment { path, .. } => Some(path),
+                _ => None,
+            })
+            .collect();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        // This process must not go on writing to one of them.
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut records = Vec::new();
+        for path in damaged {
+            let file = std::fs::File::open(path).at("open", path)?;
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                repaired.busy.push(path.clone());
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let known = self.ask(|index| index.records_in(&name))?;
+            let found = read_frames(path, &name, SEGMENT_HEADER.len() as u64)?.frames;
+            repaired.segments.push((path.clone(), found.len(), known));
+            records.extend(found.into_iter().map(|(record, _)| record));
+            self.put_aside(path)?;
+        }
+        self.append(&records)?;
+        self.sync()?;
+        self.rebuild_index().map(drop)
+    }
+}
+
+/// Looks for what is missing.
+struct Search<'a> {
+    store: &'a LocalStore,
+    other: Option<&'a LocalStore>,
+    contents: Contents<'a>,
+    /// Where files lie that should have a content, by what was to be their object; made when first needed.
+    places: Option<HashMap<Wanted, Vec<PathBuf>>>,
+}
+
+impl Search<'_> {
+    /// Makes a path valid and right again; otherwise says what is missing.
+    fn restore(&mut self, path: &StorePath) -> Result<Option<String>, StoreError> {
+        let Some(tree) = path.tree() else { return Ok(None) };
+        let Some((listing, references)) = self.listing(path, &tree)? else {
+            return Ok(Some("the list of what is in it".to_owned()));
+        };
+        for (wanted, inside) in files_of(&listing) {
+            if !self.has_object(&wanted) && !self.restore_object(&wanted)? {
+                return Ok(Some(if inside.components().is_empty() {
+                    "its content".to_owned()
+                } else {
+                    inside.to_string()
+                }));
+            }
+        }
+        let in_place = self.store.layout.path(path).symlink_metadata().is_ok();
+        if in_place && self.store.is_valid(path)? {
+            return Ok(None);
+        }
+        let sealed = self.store.stage_listing(&listing, Some(references))?;
+        self.store.publish(sealed, path.name().clone())?;
+        self.store.remove_quarantined(OsStr::new(&path.base_name()))?;
+        Ok(None)
+    }
+
+    /// What is in a tree, from its record, from the tree itself, or from the other store.
+    fn listing(
+        &self,
+        path: &StorePath,
+        tree: &TreeDigest,
+    ) -> Result<Option<(TreeListing, BTreeSet<TreeDigest>)>, StoreError> {
+        for store in [Some(self.store), self.other].into_iter().flatten() {
+            if let (Ok(listing), Ok(references)) = (store.listing(tree), store.mentions(tree)) {
+                return Ok(Some((listing, references)));
+            }
+        }
+        let recorded = self.store.recover(tree, path)?;
+        Ok(match recorded {
+            Some(_) => Some((self.store.listing(tree)?, self.store.mentions(tree)?)),
+            None => None,
+        })
+    }
+
+    fn has_object(&self, (blob, executable): &Wanted) -> bool {
+        let name = object_name(blob, *executable);
+        let objects = self.store.objects.as_fd();
+        let is_sealed = sealed_file(objects, OsStr::new(&name), *executable).is_ok_and(|(_, flaws)| flaws.is_empty());
+        is_sealed && self.contents.digest(objects, OsStr::new(&name)).is_ok_and(|found| found == *blob)
+    }
+
+    /// Makes an object anew from a file that has its content.
+    fn restore_object(&mut self, wanted: &Wanted) -> Result<bool, StoreError> {
+        let name = object_name(&wanted.0, wanted.1);
+        let object = self.store.layout.objects().join(&name);
+        let mut candidates = self.places_of(wanted)?;
+        if let Some(other) = self.other {
+            for executable in [false, true] {
+                candidates.push(other.layout.objects().join(object_name(&wanted.0, executable)));
+            }
+        }
+        candidates.push(self.store.layout.objects().join(object_name(&wanted.0, !wanted.1)));
+        candidates.extend(object.file_name().map(|name| self.store.layout.quarantine().join(name)));
+        for place in candidates {
+            if !self.has_content(&place, &wanted.0) {
+                continue;
+            }
+            // What is in the way was not right.
+            self.store.put_aside(&object)?;
+            if is_sealed(&place, wanted.1)
+                && effect::linkat(rustix::fs::CWD, &place, &self.store.objects, &*name).is_ok()
+            {
+                return Ok(true);
+            }
+            let temporary = self.store.layout.tmp().join(unique_name(""));
+            copy_object(&place, &temporary, wanted.1)
+                .and_then(|()| effect::rename(&temporary, &object).at("rename", &temporary))
+                .inspect_err(|_| fsutil::remove_temporary(&temporary))?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn has_content(&self, place: &Path, blob: &BlobDigest) -> bool {
+        let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return false };
+        let digest =
+            fsutil::open_directory(parent).ok().and_then(|parent| self.contents.digest(parent.as_fd(), name).ok());
+        digest == Some(*blob)
+    }
+
+    /// Where files lie that should have this content.
+    fn places_of(&mut self, wanted: &Wanted) -> Result<Vec<PathBuf>, StoreError> {
+        if self.places.is_none() {
+            self.places = Some(self.all_places()?);
+        }
+        let places = self.places.as_ref().expect("just made");
+        let with = |executable| places.get(&(wanted.0, executable)).cloned().unwrap_or_default();
+        Ok([with(wanted.1), with(!wanted.1)].concat())
+    }
+
+    fn all_places(&self) -> Result<HashMap<Wanted, Vec<PathBuf>>, StoreError> {
+        let mut places = HashMap::<_, Vec<_>>::new();
+        let paths: BTreeSet<_> = self.store.paths()?.into_iter().map(|info| info.path).collect();
+        for path in paths.into_iter().chain(self.store.quarantined()?) {
+            let Some(Ok(listing)) = path.tree().map(|tree| self.store.listing(&tree)) else { continue };
+            let valid = self.store.layout.path(&path);
+            let base = if valid.symlink_metadata().is_ok() { valid } else { self.store.quarantine_place(&path) };
+            for (wanted, inside) in files_of(&listing) {
+                places.entry(wanted).or_default().push(host_path(&base, &inside));
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// The files of a tree, each content once: where it first stands.
+fn files_of(listing: &TreeListing) -> BTreeMap<Wanted, TreePath> {
+    let mut files = BTreeMap::new();
+    let mut collect = |inside: &TreePath, node: &Node| {
+        if let Node::File { blob, executable, .. } = node {
+            files.entry((*blob, *executable)).or_insert_with(|| inside.clone());
+        }
+    };
+    collect(&TreePath::default(), listing.root());
+    listing.walk(&mut collect);
+    files
+}
+
+fn is_sealed(place: &Path, executable: bool) -> bool {
+    let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return false };
+    let looked = fsutil::open_directory(parent).ok().map(|parent| sealed_file(parent.as_fd(), name, executable));
+    matches!(looked, Some(Ok((_, flaws))) if flaws.is_empty())
+}

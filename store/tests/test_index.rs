@@ -1,0 +1,286 @@
+//! Whatever becomes of the index: it is made anew, or refused with what to do; and stores of other versions, and such as may only
+//! be read.
+
+use crate::support::{assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use store::derivation::OutputName;
+use store::gc::GcPolicy;
+use store::local::{IndexError, LocalStore, OpenOptions, StoreError};
+use store::{ActionDigest, StorePath};
+use tempfile::TempDir;
+
+struct Fixture {
+    directory: TempDir,
+    source: StorePath,
+    built: StorePath,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = scratch();
+        let store = open(&directory.path().join("store"));
+        let from = directory.path().join("source");
+        write_files(&from, &[("x", "1"), ("d/y", "2")]);
+        let source = store.add_path(&from, name("source"), None).expect("added");
+        let text = format!("mentions {source}");
+        let built = publish_build(&store, 1, &[("out", &text)], BTreeSet::from([source.clone()])).expect("published");
+        for number in 0..40 {
+            store.add_bytes(&[number], false, name("bytes")).expect("added");
+        }
+        Self { source, built: built.path, directory }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    fn index(&self) -> PathBuf {
+        self.root().join("index.db")
+    }
+
+    /// The store knows everything that it ought to.
+    fn check(&self, store: &LocalStore) {
+        assert!(store.is_valid(&self.source).expect("asked") && store.is_valid(&self.built).expect("asked"));
+        assert_eq!(store.references(&self.built).expect("asked"), std::slice::from_ref(&self.source));
+        assert_eq!(store.runtime(&self.built).expect("asked"), std::slice::from_ref(&self.source));
+        let action = ActionDigest::from_bytes([1; 32]);
+        let found = store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
+        assert_eq!(found.as_ref(), Some(&self.built));
+        assert_eq!(store.derivation(&derivation(1).digest()).expect("kept"), derivation(1));
+        assert_eq!(store.paths().expect("asked").len(), 42);
+        assert_sound(store);
+    }
+}
+
+#[test]
+fn a_deleted_index_is_made_anew() {
+    for endings in [&["", "-wal", "-shm"][..], &[""], &["-wal", "-shm"], &["-shm"]] {
+        let fixture = Fixture::new();
+        for ending in endings {
+            let _ = std::fs::remove_file(fixture.root().join(format!("index.db{ending}")));
+        }
+        fixture.check(&open(&fixture.root()));
+    }
+}
+
+/// Whoever has the store open when the index is deleted goes on with the new one: what is published is known to all, and nothing that
+/// anybody needs is collected.
+#[test]
+fn an_index_that_is_deleted_while_it_is_open_is_followed() {
+    let fixture = Fixture::new();
+    let [first, second, fourth] = [(); 3].map(|()| open(&fixture.root()));
+    first.add_root("built", &fixture.built).expect("rooted");
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(fixture.root().join(format!("index.db{ending}")));
+    }
+    let new = first.add_bytes(b"published after it", false, name("new")).expect("added");
+    let third = open(&fixture.root());
+    assert!(third.is_valid(&new).expect("asked"));
+    let late = fourth.add_bytes(b"published later still", false, name("late")).expect("added");
+    assert!(third.is_valid(&late).expect("asked"));
+    // What it needs at run time is only known from records that the second one's old index does not have.
+    let needed = third.add_bytes(b"needed", false, name("needed")).expect("added");
+    let user = publish_build(&third, 2, &[("out", "user")], BTreeSet::from([needed.clone()])).expect("published").path;
+    third.add_root("user", &user).expect("rooted");
+    drop(third);
+    second.collect_garbage(&GcPolicy::default()).expect("collected");
+    let store = open(&fixture.root());
+    for path in [&new, &late, &needed, &user, &fixture.built, &fixture.source] {
+        assert!(store.is_valid(path).expect("asked"), "{path} is lost");
+    }
+    assert_sound(&store);
+}
+
+/// Random bytes in the index: whatever they do to it, the store opens or says what to do, and a rebuild makes it good.
+#[test]
+fn a_damaged_index_is_made_anew_or_refused() {
+    let mut random = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % limit as u64).expect("small")
+    };
+    let (mut healed, mut refused) = (0, 0);
+    for round in 0..60 {
+        let fixture = Fixture::new();
+        let mut bytes = std::fs::read(fixture.index()).expect("readable");
+        let length = bytes.len();
+        match round % 4 {
+            // One run of bytes, often in the header or the root of a table.
+            0 => {
+                let at = next(length - 64);
+                (0..64).for_each(|place| bytes[at + place] = u8::try_from(next(256)).expect("a byte"));
+            }
+            1 => (0..20).for_each(|_| bytes[next(4096)] ^= 0x55),
+            2 => bytes.truncate(next(length)),
+            _ => (0..length / 16).for_each(|_| bytes[next(length)] = 0xff),
+        }
+        std::fs::write(fixture.index(), bytes).expect("written");
+        match LocalStore::open(&fixture.root(), OpenOptions { durable: false }) {
+            Ok(store) => {
+                healed += 1;
+                // It may work for now, and may say what is wrong when that is met.
+                let _ = store.paths();
+                store.rebuild_index().expect("made anew");
+                fixture.check(&store);
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(matches!(error, StoreError::Index { .. }), "{error:?}");
+            }
+        }
+    }
+    say(format_args!("{healed} opened and made anew, {refused} refused"));
+    assert!(healed >= 50, "most damage is healed: only {healed} of 60 were");
+}
+
+/// A damaged index is a problem that verification finds and a repair solves.
+#[test]
+fn verification_finds_a_damaged_index() {
+    let fixture = Fixture::new();
+    let mut bytes = std::fs::read(fixture.index()).expect("readable");
+    let length = bytes.len();
+    bytes[8192..length.min(40_000)].fill(0xaa);
+    std::fs::write(fixture.index(), bytes).expect("written");
+    let store = open(&fixture.root());
+    let problems = store.verify(None, true).expect("verified");
+    assert_eq!(problems.iter().map(store::local::Problem::kind).collect::<Vec<_>>(), ["index"]);
+    store.repair(&problems, None).expect("repaired");
+    fixture.check(&store);
+}
+
+/// A log that was lost takes what had not come into the database; that is on the disk still.
+#[test]
+fn a_lost_log_is_made_good_by_the_next_collection_or_start() {
+    let fixture = Fixture::new();
+    let store = open(&fixture.root());
+    let late = store.add_bytes(b"late", false, name("late")).expect("added");
+    store.add_root("late", &late).expect("rooted");
+    let copy = scratch();
+    crate::fault_scene::copy_files(fixture.directory.path(), copy.path());
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(copy.path().join(format!("store/index.db{ending}"))).expect("it was there");
+    }
+    let store = open(&copy.path().join("store"));
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!(store.is_valid(&late).expect("asked"));
+    assert_sound(&store);
+}
+
+fn set_schema(index: &Path, version: i64) {
+    let connection = rusqlite::Connection::open(index).expect("opened");
+    connection.pragma_update(None, "user_version", version).expect("set");
+}
+
+#[test]
+fn an_index_of_a_newer_larder_is_refused_and_left_as_it_is() {
+    let fixture = Fixture::new();
+    set_schema(&fixture.index(), 1000);
+    let opened = LocalStore::open(&fixture.root(), OpenOptions::default());
+    assert!(matches!(&opened, Err(StoreError::Index { source: IndexError::Newer { found: 1000 }, .. })), "{opened:?}");
+    assert_eq!(names(&fixture.root().join("leases")), BTreeSet::new());
+    set_schema(&fixture.index(), 1);
+    fixture.check(&open(&fixture.root()));
+}
+
+/// What another version has made is refused before anything in it is touched.
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
+    let fixture = Fixture::new();
+    std::fs::write(fixture.root().join("format"), "larder store 2\n").expect("written");
+    let before = tree_of(&fixture.root());
+    let opened = LocalStore::open(&fixture.root(), OpenOptions::default());
+    assert!(matches!(&opened, Err(StoreError::Format { found, .. }) if found == "larder store 2"), "{opened:?}");
+    assert_eq!(tree_of(&fixture.root()), before);
+}
+
+/// All paths below a directory with their length and time of change.
+fn tree_of(directory: &Path) -> BTreeSet<(PathBuf, u64, std::time::SystemTime)> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).expect("readable") {
+            let path = entry.expect("readable").path();
+            let data = path.symlink_metadata().expect("there");
+            if data.is_dir() {
+                pending.push(path.clone());
+            }
+            found.insert((path, data.len(), data.modified().expect("told")));
+        }
+    }
+    found
+}
+
+/// Segments of another version are neither read as ours nor written to.
+#[test]
+fn records_of_another_version_are_left_alone() {
+    let fixture = Fixture::new();
+    let foreign = fixture.root().join("records/0");
+    std::fs::write(&foreign, "larder records 2\nwhatever they may be").expect("written");
+    let store = open(&fixture.root());
+    store.add_bytes(b"one more", false, name("more")).expect("added");
+    store.rebuild_index().expect("rebuilt");
+    assert_eq!(std::fs::read(&foreign).expect("there"), b"larder records 2\nwhatever they may be");
+    assert!(store.is_valid(&fixture.built).expect("asked"));
+}
+
+const READER: &str = "STORE_TEST_READ_ONLY_DIRECTORY";
+const PATHS: &str = "STORE_TEST_READ_ONLY_PATHS";
+
+/// Somebody else's store, closed by its owner or in use, can be read and says so when it is to be changed.
+#[test]
+fn somebody_elses_store_can_be_read() {
+    let fixture = Fixture::new();
+    let directory = fixture.directory.path();
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).expect("changed");
+    let binary = directory.join("binary");
+    std::fs::copy(std::env::current_exe().expect("a test binary"), &binary).expect("copied");
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).expect("changed");
+    let read = || {
+        let mut command = Command::new(&binary);
+        command.args(["--exact", "test_index::child_that_may_only_read", "--nocapture"]);
+        command.env(READER, directory).env(PATHS, format!("{} {}", fixture.source, fixture.built)).current_dir("/");
+        if !rustix::process::geteuid().is_root() {
+            return say("skipped: only root can become another user");
+        }
+        let output = command.uid(65534).gid(65534).output().expect("started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    read();
+    let owner = open(&fixture.root());
+    owner.add_bytes(b"in the log", false, name("log")).expect("added");
+    read();
+    drop(owner);
+    read();
+}
+
+/// Not a test of its own.
+#[test]
+fn child_that_may_only_read() {
+    let (Ok(directory), Ok(paths)) = (std::env::var(READER), std::env::var(PATHS)) else { return };
+    let root = Path::new(&directory).join("store");
+    let store = LocalStore::open(&root, OpenOptions::default()).expect("opened");
+    assert!(store.is_read_only());
+    let paths: Vec<StorePath> = paths.split(' ').map(|path| path.parse().expect("a path")).collect();
+    for path in &paths {
+        assert_eq!(store.lookup(&path.to_string()).expect("there"), *path);
+        store.listing(&path.tree().expect("a tree")).expect("kept");
+    }
+    assert_eq!(store.closure(&paths[1..]).expect("closed").len(), 2);
+    assert_sound(&store);
+    store.plan_gc(&GcPolicy::default()).expect("planned");
+    let refused = |error: StoreError| assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    refused(store.add_bytes(b"new", false, name("new")).expect_err("it may not"));
+    refused(store.add_derivation(derivation(9)).expect_err("it may not"));
+    refused(store.collect_garbage(&GcPolicy::default()).expect_err("it may not"));
+    refused(store.rebuild_index().expect_err("it may not"));
+    store.add_root("mine", &paths[0]).expect_err("it may not");
+    // What is there already need not be added.
+    assert!(store.add_bytes(&[3], false, name("bytes")).is_ok());
+    store.touch(&paths).expect("nothing to do");
+}
