@@ -2,8 +2,10 @@
 
 use super::answer::{self, Digest, Kind, Stamp};
 use super::file::{Contents, NOTHING, Stored};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -127,20 +129,45 @@ impl Checker {
     }
 }
 
-/// The path that was looked at last: several questions about one path stand side by side.
+/// The path that was looked at last, and its directory: questions about one path, and about those in one directory, stand
+/// side by side.
 #[derive(Default)]
 struct Looked<'a> {
     subject: &'a [u8],
-    stat: Option<rustix::fs::Stat>,
+    stat: Option<Stat>,
+    directory: PathBuf,
+    /// The directory, once it was met twice: walking to it is most of what looking costs.
+    open: Option<OwnedFd>,
 }
 
 impl<'a> Looked<'a> {
-    fn look(&mut self, subject: &'a [u8], kind: Kind, path: &Path) -> Option<rustix::fs::Stat> {
+    fn look(&mut self, subject: &'a [u8], kind: Kind, path: &Path) -> Option<Stat> {
         if self.subject != subject {
-            *self = Self { subject, stat: answer::look(Kind::Type, path) };
+            self.subject = subject;
+            self.stat = self.look_in_directory(path);
         }
         let is_link = self.stat.as_ref().is_some_and(|stat| answer::type_of(stat) == eval::FileType::Symlink);
         if is_link && kind != Kind::Type { answer::look(kind, path) } else { self.stat }
+    }
+
+    fn look_in_directory(&mut self, path: &Path) -> Option<Stat> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return answer::look(Kind::Type, path);
+        };
+        if self.directory.as_os_str() != directory.as_os_str() {
+            self.directory.clear();
+            self.directory.push(directory);
+            self.open = None;
+            return answer::look(Kind::Type, path);
+        }
+        if self.open.is_none() {
+            self.open =
+                rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
+        }
+        match &self.open {
+            Some(open) => rustix::fs::statat(open, name, AtFlags::SYMLINK_NOFOLLOW).ok(),
+            None => answer::look(Kind::Type, path),
+        }
     }
 }
 
