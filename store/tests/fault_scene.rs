@@ -29,7 +29,7 @@ pub(crate) struct Operation {
     /// Makes of the scene what the operation is for.
     prepare: fn(&Scene),
     /// Whether something is wrong with the scene until it has been done.
-    damaged: bool,
+    pub(crate) damaged: bool,
     /// Does it, on the store in the directory of a scene.
     pub(crate) act: fn(&LocalStore, &Path) -> Outcome,
 }
