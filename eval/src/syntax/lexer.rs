@@ -129,7 +129,7 @@ fn block_comment(input: Input<'_>) -> IResult<Input<'_>, Input<'_>> {
 fn word(rest: &[u8]) -> (Token, usize) {
     let length = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
     match rest.get(length) {
-        Some(b'/' | b'.' | b':' | b'+') => {}
+        Some(b'/' | b'.' | b':' | b'+') if matches!(behind_path_bytes(rest), Some(b'/' | b':')) => {}
         _ => return (keyword(&rest[..length]), length),
     }
     let other =
@@ -158,6 +158,10 @@ fn keyword(name: &[u8]) -> Token {
 
 /// A number, path or operator, whichever is longest.
 fn number_or_path(rest: &[u8]) -> (Token, usize) {
+    // Most are neither.
+    if !matches!(rest, [b'0'..=b'9' | b'~', ..] | [b'.', b'0'..=b'9', ..]) && behind_path_bytes(rest) != Some(b'/') {
+        return symbol(rest);
+    }
     let candidates = [
         (Token::Int, rest.iter().take_while(|byte| byte.is_ascii_digit()).count()),
         (Token::Float, matched(float, rest)),
@@ -172,6 +176,11 @@ fn number_or_path(rest: &[u8]) -> (Token, usize) {
         }
         _ => (symbol, length),
     }
+}
+
+/// The byte behind those that a segment of a path may have. Paths, and what looks like one, go on with `/`; URIs with `:`.
+fn behind_path_bytes(rest: &[u8]) -> Option<u8> {
+    rest.iter().take(MAX_SEGMENT + 1).copied().find(|byte| !is_path_byte(*byte))
 }
 
 fn matched(recogniser: impl Fn(Input<'_>) -> IResult<Input<'_>, Input<'_>>, rest: &[u8]) -> usize {
@@ -243,7 +252,8 @@ const SYMBOLS: &[&str] = &[
 ];
 
 fn symbol(rest: &[u8]) -> (Token, usize) {
-    let found = SYMBOLS.iter().find(|symbol| rest.starts_with(symbol.as_bytes()));
+    let begins = |symbol: &&&str| symbol.as_bytes().first() == rest.first() && rest.starts_with(symbol.as_bytes());
+    let found = SYMBOLS.iter().find(begins);
     found.map_or_else(|| (Token::Unknown, character_length(rest)), |symbol| (Token::Symbol(symbol), symbol.len()))
 }
 
