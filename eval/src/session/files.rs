@@ -24,12 +24,13 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The file that importing a path reads: links followed, and `default.nix` of a directory.
+    /// The file that importing a path reads: links followed, and `default.nix` of a directory. That this may be a
+    /// directory again is for the reader to find: looking on need not end, as `default.nix` may lead back.
     pub(crate) fn resolve_import(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
-        let (mut path, mut kind) = self.followed(path, span)?;
-        while kind == Some(FileType::Directory) {
+        let (mut path, kind) = self.followed(path, span)?;
+        if kind == Some(FileType::Directory) {
             path.extend_from_slice(b"/default.nix");
-            (path, kind) = self.followed(&path, span)?;
+            (path, _) = self.followed(&path, span)?;
         }
         Ok(path)
     }
