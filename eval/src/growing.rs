@@ -52,7 +52,9 @@ impl<T: Copy + 'static> Growing<T> {
             self.begin(arena, left, right.len() + room);
         }
         // SAFETY: there is memory for `room` elements behind those handed out, and `right` has no more.
-        unsafe { self.start.get().add(left.len()).copy_from_nonoverlapping(NonNull::from_ref(right).cast(), right.len()) };
+        unsafe {
+            self.start.get().add(left.len()).copy_from_nonoverlapping(NonNull::from_ref(right).cast(), right.len())
+        };
         self.length.set(whole);
         self.room.set(self.room.get() - right.len());
         // SAFETY: all of these are written, and nobody changes them.
