@@ -304,7 +304,7 @@ impl Target {
 }
 
 /// Finds out what installables name. Evaluates what must be evaluated, in one session, and keeps the derivations.
-pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
+pub(crate) fn resolve(context: &Context, installables: &[OsString], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
     let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     for text in installables {
@@ -313,7 +313,7 @@ pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArg
             continue;
         }
         let Named { source, attribute, text } = installable(text)?;
-        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text)?;
+        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text.to_string_lossy())?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
     evaluating.finish()?;
@@ -331,7 +331,7 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
             targets.push(target);
             continue;
         }
-        match evaluating.derivations(source, attribute, text) {
+        match evaluating.derivations(source, attribute, &text.to_string_lossy()) {
             Ok(derivations) => targets.extend(
                 derivations
                     .into_iter()
@@ -349,23 +349,27 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
 }
 
 /// What a text names in the store, if it has the form of something there; `None` if it is to be evaluated.
-fn in_store(context: &Context, text: &str) -> Result<Option<Target>, CliError> {
-    if text.contains('#') {
+fn in_store(context: &Context, text: &OsStr) -> Result<Option<Target>, CliError> {
+    if text.as_bytes().contains(&b'#') {
         return Ok(None);
     }
     let path = Path::new(text);
-    let is_store_path = text.starts_with("/larder/store/") || StorePath::parse_base_name(text).is_ok();
+    let name = text.to_str();
+    let is_store_path =
+        name.is_some_and(|name| name.starts_with("/larder/store/") || StorePath::parse_base_name(name).is_ok());
     if !is_store_path && path.symlink_metadata().is_ok() {
         return linked(context, path);
     }
-    let (text, output) = match text.split_once('!') {
+    // All names of the store are UTF-8.
+    let Some(name) = name else { return Ok(None) };
+    let (name, output) = match name.split_once('!') {
         Some((path, output)) => {
             let output = output.parse().map_err(|error| CliError::usage(format!("{error}")))?;
             (path, Some(output))
         }
-        None => (text, None),
+        None => (name, None),
     };
-    let path = context.store()?.lookup(text)?;
+    let path = context.store()?.lookup(name)?;
     check_output(context, &path, output.as_ref())?;
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
 }
@@ -413,17 +417,19 @@ pub(crate) fn link_target(context: &Context, path: &Path) -> Result<Option<Store
 
 /// Splits what names a file below a store path, as `/larder/store/…/usr/bin/tool` or `result/usr/bin/tool`, into the store path and the
 /// path in it.
-pub(crate) fn split_inside(context: &Context, text: &str) -> Result<Option<(String, String)>, CliError> {
-    let base_and_rest = |inside: &str| {
-        let (base, rest) = inside.split_once('/')?;
-        StorePath::parse_base_name(base).is_ok().then(|| (format!("{STORE_DIR}/{base}"), rest.to_owned()))
+pub(crate) fn split_inside(context: &Context, text: &OsStr) -> Result<Option<(OsString, OsString)>, CliError> {
+    let base_and_rest = |inside: &[u8]| {
+        let at = inside.iter().position(|&byte| byte == b'/')?;
+        let base = std::str::from_utf8(&inside[..at]).ok().filter(|base| StorePath::parse_base_name(base).is_ok())?;
+        Some((format!("{STORE_DIR}/{base}").into(), OsStr::from_bytes(&inside[at + 1..]).to_owned()))
     };
-    if let Some(inside) = text.strip_prefix(STORE_DIR).and_then(|text| text.strip_prefix('/')) {
+    let in_store = text.as_bytes().strip_prefix(STORE_DIR.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+    if let Some(inside) = in_store {
         return Ok(base_and_rest(inside));
     }
     let Ok(target) = std::fs::canonicalize(text) else { return Ok(None) };
-    let inside = target.strip_prefix(context.store()?.layout().store()).ok().and_then(Path::to_str);
-    Ok(inside.and_then(base_and_rest))
+    let inside = target.strip_prefix(context.store()?.layout().store()).ok();
+    Ok(inside.and_then(|inside| base_and_rest(inside.as_os_str().as_bytes())))
 }
 
 /// The outputs that were asked for, from what was realised.

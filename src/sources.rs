@@ -2,7 +2,9 @@
 
 use crate::error::CliError;
 use crate::evaluations::Source;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What is to be evaluated.
@@ -10,10 +12,10 @@ use std::path::Path;
 pub(crate) struct SourceArgs {
     /// Attributes of files or directories; `-` for an expression on standard input
     #[arg(value_name = "PATH#ATTR", conflicts_with_all = ["file", "expr"])]
-    installables: Vec<String>,
+    installables: Vec<OsString>,
     /// Evaluate a file; `-` for standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "expr")]
-    file: Vec<String>,
+    file: Vec<OsString>,
     /// Evaluate an expression; `-` for that on standard input
     #[arg(short = 'E', long, value_name = "EXPR")]
     expr: Vec<String>,
@@ -29,7 +31,7 @@ pub(crate) struct Named {
     /// Empty for all of it.
     pub(crate) attribute: String,
     /// As the command line names it.
-    pub(crate) text: String,
+    pub(crate) text: OsString,
 }
 
 impl SourceArgs {
@@ -50,7 +52,7 @@ impl SourceArgs {
     /// The same, the current directory when nothing is named.
     pub(crate) fn named_or_here(&self) -> Result<Vec<Named>, CliError> {
         if self.installables.is_empty() && self.file.is_empty() && self.expr.is_empty() {
-            return Self { installables: vec![".".to_owned()], ..self.clone() }.named();
+            return Self { installables: vec![".".into()], ..self.clone() }.named();
         }
         self.named()
     }
@@ -61,25 +63,36 @@ impl Named {
     fn select(&self, attribute: &str) -> Self {
         let path = [self.attribute.as_str(), attribute].into_iter().filter(|path| !path.is_empty());
         let attribute = path.collect::<Vec<_>>().join(".");
-        let (of, _) = self.text.rsplit_once('#').unwrap_or((&self.text, ""));
-        let text = if attribute.is_empty() { of.to_owned() } else { format!("{of}#{attribute}") };
+        let mut text = split(&self.text).0.to_owned();
+        if !attribute.is_empty() {
+            text.push(format!("#{attribute}"));
+        }
         Self { source: self.source.clone(), attribute, text }
     }
 }
 
 /// What `PATH#ATTR` names.
-pub(crate) fn installable(text: &str) -> Result<Named, CliError> {
-    let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
-    let source = file(Path::new(if path.is_empty() { "." } else { path }))?;
+pub(crate) fn installable(text: &OsStr) -> Result<Named, CliError> {
+    let (path, attribute) = split(text);
+    let bad = || CliError::usage(format!("the attribute in `{}` is not UTF-8", text.display()));
+    let attribute = attribute.to_str().ok_or_else(bad)?;
+    let source = file(Path::new(if path.is_empty() { OsStr::new(".") } else { path }))?;
     Ok(Named { source, attribute: attribute.to_owned(), text: text.to_owned() })
 }
 
-fn whole_file(path: &str) -> Result<Named, CliError> {
+/// The path and the attribute of `PATH#ATTR`.
+fn split(text: &OsStr) -> (&OsStr, &OsStr) {
+    let bytes = text.as_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == b'#').unwrap_or(bytes.len());
+    (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(bytes.get(at + 1..).unwrap_or_default()))
+}
+
+fn whole_file(path: &OsStr) -> Result<Named, CliError> {
     Ok(Named { source: file(Path::new(path))?, attribute: String::new(), text: path.to_owned() })
 }
 
 fn expression(text: String) -> Named {
-    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".to_owned() }
+    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".into() }
 }
 
 fn standard_input() -> Result<Named, CliError> {

@@ -1,7 +1,9 @@
 //! Evaluating: `eval`, `parse`, `instantiate`, `show`, and what an installable may be.
 
 use crate::harness::{Ran, Scratch, system};
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
 const SET: &str =
@@ -105,6 +107,34 @@ fn threads_build_what_others_have_made() {
         let ran = scratch.larder("eval .#all --json --no-eval-cache --threads 4").ok();
         assert_eq!(ran.stdout, "[\"0\",\"0\",\"1\",\"1\",\"2\",\"2\",\"3\",\"3\",\"4\",\"4\",\"5\",\"5\"]\n");
     }
+}
+
+/// Names of files are bytes: whatever names a file may be none of Unicode.
+#[test]
+fn paths_need_not_be_unicode() {
+    let scratch = Scratch::new("{ it = write \"it\" { f.text = \"here\"; }; }");
+    let name = |text: &[u8]| OsStr::from_bytes(text).to_owned();
+    let (file, link) = (scratch.path("").join(name(b"\xff.nix")), name(b"out\xff"));
+    std::fs::rename(scratch.path("default.nix"), &file).unwrap();
+    let ran = |words: &[&OsStr]| Ran::of(&mut scratch.command(words));
+    let [eval, build, show, roots] = ["eval", "build", "show", "roots"].map(OsStr::new);
+    let word = OsStr::new;
+    let drv = ran(&[word("instantiate"), word("--file"), file.as_os_str(), word("-A"), word("it")]).ok().line();
+    assert_eq!(ran(&[word("instantiate"), &name(b"\xff.nix#it")]).ok().line(), drv);
+    assert_eq!(ran(&[eval, &name(b"\xff.nix#it.name")]).ok().stdout, "\"it\"\n");
+    let tree = ran(&[build, &name(b"\xff.nix#it"), word("--out-link"), &link]).ok().line();
+    // The link is of no Unicode either; what it leads to is in the store.
+    assert!(ran(&[show, &link]).ok().stdout.contains(&drv));
+    assert_eq!(ran(&[word("cat"), &name(b"out\xff/f")]).ok().stdout, "here");
+    ran(&[roots, word("add"), &name(b"./root\xff"), &link]).ok();
+    assert_eq!(std::fs::read_link(scratch.path("").join(name(b"root\xff"))).unwrap(), scratch.physical(&tree));
+    for (words, says) in [
+        (&[roots, word("add"), &name(b"root\xff"), &link][..], "the name of a root is not UTF-8"),
+        (&[eval, &name(b"default.nix#\xff")], "the attribute in `default.nix#\u{fffd}` is not UTF-8"),
+    ] {
+        ran(words).fails(2, &[says]);
+    }
+    ran(&[eval, &name(b"none\xff")]).fails(3, &["none\u{fffd} does not exist"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use serde_json::json;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Check that the store is what its names say.
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 pub(crate) struct Args {
     /// Which paths [default: everything]
     #[arg(value_name = "STOREPATH")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     /// Read and hash every file
     #[arg(long)]
     contents: bool,
