@@ -210,7 +210,7 @@ fn only_directory(directory: &Path) -> Result<Option<PathBuf>, BuildError> {
     let mut entries = std::fs::read_dir(directory).at("read directory", directory)?;
     let first = entries.next().transpose().at("read directory", directory)?;
     let (Some(first), None) = (first, entries.next()) else { return Ok(None) };
-    let is_directory = first.file_type().at("stat", &first.path())?.is_dir();
+    let is_directory = first.file_type().at("stat", first.path())?.is_dir();
     Ok(is_directory.then(|| first.path()))
 }
 
