@@ -4,12 +4,11 @@ use crate::context::{Context, memory, system};
 use crate::error::CliError;
 use crate::evaluating::Evaluating;
 use crate::evaluations::{Recorder, Source};
+use crate::given::GivenArgs;
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use crate::sources::{Named, installable};
-use eval::{
-    Argument, Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json,
-};
+use eval::{Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
@@ -29,12 +28,8 @@ pub(crate) struct EvalArgs {
     /// Look for <NAME/…> in PATH, for any <…> below it if there is no NAME
     #[arg(short = 'I', long, value_name = "[NAME=]PATH")]
     include: Vec<OsString>,
-    /// Pass NAME the value of an expression, where a function asks for it
-    #[arg(long = "arg", num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
-    arguments: Vec<String>,
-    /// Pass NAME a string, where a function asks for it
-    #[arg(long = "argstr", num_args = 2, value_names = ["NAME", "STRING"], action = clap::ArgAction::Append)]
-    strings: Vec<String>,
+    #[command(flatten)]
+    pub(crate) given: GivenArgs,
     /// Evaluate, even what nothing has changed of since it was evaluated last
     #[arg(long)]
     pub(crate) no_eval_cache: bool,
@@ -107,14 +102,6 @@ impl EvalArgs {
         settings.trace_verbose = self.trace_verbose;
         settings
     }
-
-    pub(crate) fn all(&self) -> Vec<(String, Argument)> {
-        let pairs =
-            |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
-        let arguments = pairs(&self.arguments).into_iter().map(|(name, text)| (name, Argument::Expr(text)));
-        let strings = pairs(&self.strings).into_iter().map(|(name, text)| (name, Argument::String(text)));
-        arguments.chain(strings).collect()
-    }
 }
 
 /// A session of the evaluator on this machine.
@@ -124,7 +111,7 @@ pub(crate) struct Evaluation {
     /// Keeps the answers of the outside, when what comes of them is to be remembered.
     recorder: Option<Arc<Recorder>>,
     /// What `--arg` and `--argstr` give, by name.
-    given: Vec<(String, Argument)>,
+    given: GivenArgs,
     arguments: OnceLock<Arguments>,
     /// How errors are shown.
     pub(crate) errors: ErrorArgs,
@@ -155,7 +142,7 @@ impl Evaluation {
             None => Arc::clone(&io) as _,
         };
         let session = Arc::new(Session::new(settings, outside));
-        Ok(Self { session, io, recorder, given: args.all(), arguments: OnceLock::new(), errors: args.errors })
+        Ok(Self { session, io, recorder, given: args.given.clone(), arguments: OnceLock::new(), errors: args.errors })
     }
 
     /// What was read, and the answers.
@@ -213,14 +200,14 @@ impl Evaluation {
 
     /// Whether functions are called in any case.
     pub(crate) fn has_arguments(&self) -> bool {
-        !self.given.is_empty()
+        !self.given.all().is_empty()
     }
 
     fn arguments(&self) -> Result<&Arguments, CliError> {
         if let Some(arguments) = self.arguments.get() {
             return Ok(arguments);
         }
-        let arguments = self.session.arguments(&self.given, &current_directory()?);
+        let arguments = self.session.arguments(self.given.all(), &current_directory()?);
         let arguments = arguments.map_err(|failure| self.failure(failure))?;
         Ok(self.arguments.get_or_init(|| arguments))
     }

@@ -52,6 +52,12 @@ const LINES: &[(&str, Option<&str>)] = &[
     ("attrs.nix -A y --arg x 1%20+", None),
     ("attrs.nix -A y --arg nope 1", Some("\"d\"\n")),
     ("attrs.nix -A a.b.c --arg x import%20./two.nix", Some("2\n")),
+    // The last one counts, of whichever kind.
+    ("attrs.nix -A a.b.c --arg x 5 --arg x 6", Some("6\n")),
+    ("attrs.nix -A a.b.c --arg x 5 --argstr x 6", Some("\"6\"\n")),
+    ("attrs.nix -A a.b.c --argstr x 6 --argstr y 7 --arg x 5", Some("5\n")),
+    ("attrs.nix --argstr x 6 -A a.b.c --arg y 7 --arg x 5 --argstr y 8", Some("5\n")),
+    ("attrs.nix -A a.b.c --arg x 1%20+ --argstr x 6", Some("\"6\"\n")),
     ("two.nix text.nix", Some("2\n\"s\"\n")),
     ("text.nix text.nix --raw", Some("ss")),
     ("two.nix throws.nix text.nix", None),
