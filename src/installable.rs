@@ -184,8 +184,8 @@ impl Evaluation {
     }
 
     /// The value of an expression.
-    pub(crate) fn expression(&self, text: &str) -> Result<Value, CliError> {
-        self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))
+    pub(crate) fn expression(&self, text: &[u8]) -> Result<Value, CliError> {
+        self.session.eval_expr(text, &current_directory()?).map_err(|failure| self.failure(failure))
     }
 
     /// What a function gives for the arguments of the command line, if it can be called with them; else the value.

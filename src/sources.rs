@@ -37,11 +37,17 @@ pub(crate) struct Named {
 impl SourceArgs {
     /// What is named, in order.
     pub(crate) fn named(&self) -> Result<Vec<Named>, CliError> {
+        let words = self.installables.iter().chain(&self.file).map(OsString::as_os_str);
+        if words.chain(self.expr.iter().map(OsStr::new)).filter(|word| *word == "-").count() > 1 {
+            return Err(CliError::usage("`-` is there more than once, but standard input can be read only once"));
+        }
         let installables =
             self.installables.iter().map(|text| if text == "-" { standard_input() } else { installable(text) });
         let files = self.file.iter().map(|file| if file == "-" { standard_input() } else { whole_file(file) });
-        let expressions =
-            self.expr.iter().map(|text| if text == "-" { standard_input() } else { Ok(expression(text.clone())) });
+        let expressions = self
+            .expr
+            .iter()
+            .map(|text| if text == "-" { standard_input() } else { Ok(expression(text.clone().into_bytes())) });
         let sources: Vec<Named> = installables.chain(files).chain(expressions).collect::<Result<_, _>>()?;
         if self.attr.is_empty() {
             return Ok(sources);
@@ -91,14 +97,14 @@ fn whole_file(path: &OsStr) -> Result<Named, CliError> {
     Ok(Named { source: file(Path::new(path))?, attribute: String::new(), text: path.to_owned() })
 }
 
-fn expression(text: String) -> Named {
+fn expression(text: Vec<u8>) -> Named {
     Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".into() }
 }
 
 fn standard_input() -> Result<Named, CliError> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     std::io::stdin()
-        .read_to_string(&mut text)
+        .read_to_end(&mut text)
         .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
     Ok(expression(text))
 }

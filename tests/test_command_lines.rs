@@ -135,6 +135,20 @@ fn standard_input_is_an_expression() {
     }
 }
 
+/// Nix gives the same bytes.
+#[test]
+fn standard_input_is_bytes() {
+    let scratch = scratch();
+    let mut command = scratch.command(["eval", "--raw", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"\"\xff\"").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"\xff"[..], &b""[..]));
+    for line in ["eval - -", "eval --file - --file -", "eval -E - -E 1 -E -", "instantiate - -"] {
+        scratch.larder(line).fails(2, &["`-` is there more than once"]);
+    }
+}
+
 #[test]
 fn nix_path_is_seen_when_impurity_is_asked_for() {
     let scratch = scratch();
