@@ -109,6 +109,31 @@ fn threads_build_what_others_have_made() {
     }
 }
 
+/// They lie in no file system, but nothing that reads files can tell.
+#[test]
+fn files_of_the_language_are_files() {
+    let scratch = Scratch::new("{ }");
+    let text = "let f = <nix/fetchurl.nix>; text = builtins.readFile f; copy = builtins.toFile \"fetchurl.nix\" text; in [
+        (\"${f}\" == copy) (builtins.readFile \"${f}\" == text) (builtins.length (builtins.split \"derivation\" text) > 1)
+        (builtins.path { path = f; } == copy) (builtins.filterSource (path: type: false) f == copy)
+        (builtins.path { path = f; recursive = false; sha256 = builtins.hashFile \"sha256\" f; } == copy)
+        (builtins.pathExists f) (builtins.pathExists (dirOf f)) (builtins.pathExists (dirOf f + \"/none.nix\"))
+        (builtins.readDir (dirOf f)) (builtins.readFileType (dirOf f)) (builtins.functionArgs (import copy)).url ]";
+    let expected =
+        "[ true true true true true true true true false { \"fetchurl.nix\" = \"regular\"; } \"directory\" false ]\n";
+    for _ in 0..2 {
+        assert_eq!(scratch.larder_with(&["eval", "--strict", "-E", text]).ok().stdout, expected);
+    }
+    for (text, says) in [
+        ("\"${dirOf <nix/fetchurl.nix>}\"", "cannot be added to the store"),
+        ("builtins.readFile (dirOf <nix/fetchurl.nix>)", "is a directory, not a file"),
+        // The hash of the tree is looked at, which asks whether the file is executable.
+        ("builtins.path { path = <nix/fetchurl.nix>; sha256 = builtins.hashString \"sha256\" \"\"; }", "has the hash"),
+    ] {
+        scratch.larder_with(&["eval", "-E", text]).fails(3, &[says]);
+    }
+}
+
 /// Names of files are bytes: whatever names a file may be none of Unicode.
 #[test]
 fn paths_need_not_be_unicode() {
