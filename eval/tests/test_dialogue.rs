@@ -181,3 +181,18 @@ fn replacing_many_patterns_can_be_interrupted() {
     });
     assert!(waited < Duration::from_secs(2), "{waited:?}");
 }
+
+/// Parsing is not interrupted; what is made of what was parsed is.
+#[test]
+fn reading_toml_can_be_interrupted() {
+    let dialogue = Dialogue::new();
+    let long = "let double = n: if n == 0 then \"1,\" else let half = double (n - 1); in half + half; in
+        fromTOML \"a = [${double 22}]\"";
+    let result = std::thread::scope(|scope| {
+        let evaluation = scope.spawn(|| dialogue.show(long, false));
+        std::thread::sleep(Duration::from_millis(200));
+        dialogue.session.interrupt();
+        evaluation.join().unwrap()
+    });
+    assert!(matches!(result, Err(Code::Interrupted)), "{:?}", result.map(|shown| shown.len()));
+}
