@@ -81,6 +81,15 @@ fn what_no_place_has_is_told_of_every_place() {
     let words =
         [format!("{address}/a"), format!("{address}/b"), "404".to_owned(), "nowhere".to_owned(), "ftp".to_owned()];
     scratch.larder("build .#file").fails(1, &words.each_ref().map(String::as_str));
+    // Where the hash is that of a tree, none of the content itself is known.
+    for more in ["executable = true", "unpack = true"] {
+        let expression = format!(
+            "derivation {{ name = \"x\"; system = \"any\"; builder = \"builtin:fetch\"; urls = \"http://{address}/a\";
+               outputHash = \"sha256:{SUM}\"; outputHashMode = \"nar\"; {more}; }}"
+        );
+        let text = format!("builtins.readFile ({expression})");
+        scratch.larder_with(&["eval", "-E", &text]).fails(3, &["cannot fetch the content:", "404"]);
+    }
 }
 
 #[test]
