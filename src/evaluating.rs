@@ -210,9 +210,9 @@ impl<'a> Evaluating<'a> {
     }
 
     fn open(&self, source: &Source) -> Result<Option<Arc<Shared>>, CliError> {
-        let (settings, arguments) = (self.args.settings(), self.args.all());
+        let settings = self.args.settings();
         let directory = crate::installable::current_directory()?;
-        let key = Key { source, settings: &settings, arguments: &arguments, directory: &directory };
+        let key = Key { source, settings: &settings, arguments: self.args.given.all(), directory: &directory };
         Ok(Evaluations::open(self.context.store()?, &key).map(Shared::new))
     }
 

@@ -4,12 +4,11 @@ use crate::context::{Context, memory, system};
 use crate::error::CliError;
 use crate::evaluating::Evaluating;
 use crate::evaluations::{Recorder, Source};
+use crate::given::GivenArgs;
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use crate::sources::{Named, installable};
-use eval::{
-    Argument, Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json,
-};
+use eval::{Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
@@ -29,12 +28,8 @@ pub(crate) struct EvalArgs {
     /// Look for <NAME/…> in PATH, for any <…> below it if there is no NAME
     #[arg(short = 'I', long, value_name = "[NAME=]PATH")]
     include: Vec<OsString>,
-    /// Pass NAME the value of an expression, where a function asks for it
-    #[arg(long = "arg", num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
-    arguments: Vec<String>,
-    /// Pass NAME a string, where a function asks for it
-    #[arg(long = "argstr", num_args = 2, value_names = ["NAME", "STRING"], action = clap::ArgAction::Append)]
-    strings: Vec<String>,
+    #[command(flatten)]
+    pub(crate) given: GivenArgs,
     /// Evaluate, even what nothing has changed of since it was evaluated last
     #[arg(long)]
     pub(crate) no_eval_cache: bool,
@@ -107,14 +102,6 @@ impl EvalArgs {
         settings.trace_verbose = self.trace_verbose;
         settings
     }
-
-    pub(crate) fn all(&self) -> Vec<(String, Argument)> {
-        let pairs =
-            |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
-        let arguments = pairs(&self.arguments).into_iter().map(|(name, text)| (name, Argument::Expr(text)));
-        let strings = pairs(&self.strings).into_iter().map(|(name, text)| (name, Argument::String(text)));
-        arguments.chain(strings).collect()
-    }
 }
 
 /// A session of the evaluator on this machine.
@@ -124,7 +111,7 @@ pub(crate) struct Evaluation {
     /// Keeps the answers of the outside, when what comes of them is to be remembered.
     recorder: Option<Arc<Recorder>>,
     /// What `--arg` and `--argstr` give, by name.
-    given: Vec<(String, Argument)>,
+    given: GivenArgs,
     arguments: OnceLock<Arguments>,
     /// How errors are shown.
     pub(crate) errors: ErrorArgs,
@@ -155,7 +142,7 @@ impl Evaluation {
             None => Arc::clone(&io) as _,
         };
         let session = Arc::new(Session::new(settings, outside));
-        Ok(Self { session, io, recorder, given: args.all(), arguments: OnceLock::new(), errors: args.errors })
+        Ok(Self { session, io, recorder, given: args.given.clone(), arguments: OnceLock::new(), errors: args.errors })
     }
 
     /// What was read, and the answers.
@@ -197,8 +184,8 @@ impl Evaluation {
     }
 
     /// The value of an expression.
-    pub(crate) fn expression(&self, text: &str) -> Result<Value, CliError> {
-        self.session.eval_expr(text.as_bytes(), &current_directory()?).map_err(|failure| self.failure(failure))
+    pub(crate) fn expression(&self, text: &[u8]) -> Result<Value, CliError> {
+        self.session.eval_expr(text, &current_directory()?).map_err(|failure| self.failure(failure))
     }
 
     /// What a function gives for the arguments of the command line, if it can be called with them; else the value.
@@ -213,14 +200,14 @@ impl Evaluation {
 
     /// Whether functions are called in any case.
     pub(crate) fn has_arguments(&self) -> bool {
-        !self.given.is_empty()
+        !self.given.all().is_empty()
     }
 
     fn arguments(&self) -> Result<&Arguments, CliError> {
         if let Some(arguments) = self.arguments.get() {
             return Ok(arguments);
         }
-        let arguments = self.session.arguments(&self.given, &current_directory()?);
+        let arguments = self.session.arguments(self.given.all(), &current_directory()?);
         let arguments = arguments.map_err(|failure| self.failure(failure))?;
         Ok(self.arguments.get_or_init(|| arguments))
     }
@@ -304,7 +291,7 @@ impl Target {
 }
 
 /// Finds out what installables name. Evaluates what must be evaluated, in one session, and keeps the derivations.
-pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
+pub(crate) fn resolve(context: &Context, installables: &[OsString], args: &EvalArgs) -> Result<Vec<Target>, CliError> {
     let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     for text in installables {
@@ -313,7 +300,7 @@ pub(crate) fn resolve(context: &Context, installables: &[String], args: &EvalArg
             continue;
         }
         let Named { source, attribute, text } = installable(text)?;
-        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text)?;
+        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text.to_string_lossy())?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
     evaluating.finish()?;
@@ -331,7 +318,7 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
             targets.push(target);
             continue;
         }
-        match evaluating.derivations(source, attribute, text) {
+        match evaluating.derivations(source, attribute, &text.to_string_lossy()) {
             Ok(derivations) => targets.extend(
                 derivations
                     .into_iter()
@@ -349,23 +336,27 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
 }
 
 /// What a text names in the store, if it has the form of something there; `None` if it is to be evaluated.
-fn in_store(context: &Context, text: &str) -> Result<Option<Target>, CliError> {
-    if text.contains('#') {
+fn in_store(context: &Context, text: &OsStr) -> Result<Option<Target>, CliError> {
+    if text.as_bytes().contains(&b'#') {
         return Ok(None);
     }
     let path = Path::new(text);
-    let is_store_path = text.starts_with("/larder/store/") || StorePath::parse_base_name(text).is_ok();
+    let name = text.to_str();
+    let is_store_path =
+        name.is_some_and(|name| name.starts_with("/larder/store/") || StorePath::parse_base_name(name).is_ok());
     if !is_store_path && path.symlink_metadata().is_ok() {
         return linked(context, path);
     }
-    let (text, output) = match text.split_once('!') {
+    // All names of the store are UTF-8.
+    let Some(name) = name else { return Ok(None) };
+    let (name, output) = match name.split_once('!') {
         Some((path, output)) => {
             let output = output.parse().map_err(|error| CliError::usage(format!("{error}")))?;
             (path, Some(output))
         }
-        None => (text, None),
+        None => (name, None),
     };
-    let path = context.store()?.lookup(text)?;
+    let path = context.store()?.lookup(name)?;
     check_output(context, &path, output.as_ref())?;
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
 }
@@ -413,17 +404,19 @@ pub(crate) fn link_target(context: &Context, path: &Path) -> Result<Option<Store
 
 /// Splits what names a file below a store path, as `/larder/store/…/usr/bin/tool` or `result/usr/bin/tool`, into the store path and the
 /// path in it.
-pub(crate) fn split_inside(context: &Context, text: &str) -> Result<Option<(String, String)>, CliError> {
-    let base_and_rest = |inside: &str| {
-        let (base, rest) = inside.split_once('/')?;
-        StorePath::parse_base_name(base).is_ok().then(|| (format!("{STORE_DIR}/{base}"), rest.to_owned()))
+pub(crate) fn split_inside(context: &Context, text: &OsStr) -> Result<Option<(OsString, OsString)>, CliError> {
+    let base_and_rest = |inside: &[u8]| {
+        let at = inside.iter().position(|&byte| byte == b'/')?;
+        let base = std::str::from_utf8(&inside[..at]).ok().filter(|base| StorePath::parse_base_name(base).is_ok())?;
+        Some((format!("{STORE_DIR}/{base}").into(), OsStr::from_bytes(&inside[at + 1..]).to_owned()))
     };
-    if let Some(inside) = text.strip_prefix(STORE_DIR).and_then(|text| text.strip_prefix('/')) {
+    let in_store = text.as_bytes().strip_prefix(STORE_DIR.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+    if let Some(inside) = in_store {
         return Ok(base_and_rest(inside));
     }
     let Ok(target) = std::fs::canonicalize(text) else { return Ok(None) };
-    let inside = target.strip_prefix(context.store()?.layout().store()).ok().and_then(Path::to_str);
-    Ok(inside.and_then(base_and_rest))
+    let inside = target.strip_prefix(context.store()?.layout().store()).ok();
+    Ok(inside.and_then(|inside| base_and_rest(inside.as_os_str().as_bytes())))
 }
 
 /// The outputs that were asked for, from what was realised.

@@ -5,6 +5,7 @@ mod context;
 mod error;
 mod evaluating;
 mod evaluations;
+mod given;
 mod host_io;
 mod installable;
 mod interrupt;

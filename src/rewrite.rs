@@ -1,11 +1,13 @@
 //! Finding the files of the language below paths, and writing them anew so that nobody ever sees half of one.
 
 use crate::error::CliError;
+use std::collections::HashSet;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The files that paths name, sorted, each once: of a directory, all `*.nix` below it. Below directories, links and
-/// hidden files are left out.
+/// The files that paths name, sorted, each once, whatever it is called: of a directory, all `*.nix` below it. Below
+/// directories, links and hidden files are left out.
 pub(crate) fn nix_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths {
@@ -13,7 +15,9 @@ pub(crate) fn nix_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         if data.is_dir() { add_below(path, &mut files)? } else { files.push(path.clone()) }
     }
     files.sort_unstable();
-    files.dedup();
+    // Two names of one file would be two that write it.
+    let mut known = HashSet::new();
+    files.retain(|file| known.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
     Ok(files)
 }
 
@@ -48,7 +52,9 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), CliError> {
     let path = &path.canonicalize().map_err(|error| failed("find", path, &error))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}~", std::process::id()));
-    let written = write_new(&temporary, path, content);
+    // One that is there already is somebody else's.
+    let file = File::create_new(&temporary).map_err(|error| failed("create", &temporary, &error))?;
+    let written = fill(file, path, content);
     written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {
         // What is not complete is of no use.
         let _ = std::fs::remove_file(&temporary);
@@ -56,8 +62,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), CliError> {
     })
 }
 
-fn write_new(temporary: &Path, like: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut file = std::fs::File::create_new(temporary)?;
+fn fill(mut file: File, like: &Path, content: &[u8]) -> std::io::Result<()> {
     file.set_permissions(like.metadata()?.permissions())?;
     file.write_all(content)?;
     file.sync_all()
@@ -65,4 +70,35 @@ fn write_new(temporary: &Path, like: &Path, content: &[u8]) -> std::io::Result<(
 
 fn failed(verb: &str, path: &Path, error: &std::io::Error) -> CliError {
     CliError::failed(format!("cannot {verb} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_the_way_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.nix");
+        let in_the_way = directory.path().join(format!(".a.nix.{}~", std::process::id()));
+        std::fs::write(&file, "old").unwrap();
+        std::fs::write(&in_the_way, "of somebody else").unwrap();
+        assert!(replace(&file, b"new").unwrap_err().message().starts_with("cannot create "));
+        assert_eq!(read(&in_the_way).unwrap(), b"of somebody else");
+        std::fs::remove_file(&in_the_way).unwrap();
+        replace(&file, b"new").unwrap();
+        assert_eq!((read(&file).unwrap().as_slice(), in_the_way.exists()), (&b"new"[..], false));
+    }
+
+    #[test]
+    fn names_of_one_file_are_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = ["b.nix", "a.nix", "c.nix"].map(|name| directory.path().join(name));
+        std::fs::write(&names[0], "1").unwrap();
+        std::fs::write(&names[2], "1").unwrap();
+        std::os::unix::fs::symlink("b.nix", &names[1]).unwrap();
+        assert_eq!(nix_files(&names).unwrap(), [names[1].clone(), names[2].clone()]);
+        // Below directories, links are left out.
+        assert_eq!(nix_files(&[directory.path().to_owned()]).unwrap(), [names[0].clone(), names[2].clone()]);
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::error::CliError;
 use crate::evaluations::Source;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What is to be evaluated.
@@ -10,10 +12,10 @@ use std::path::Path;
 pub(crate) struct SourceArgs {
     /// Attributes of files or directories; `-` for an expression on standard input
     #[arg(value_name = "PATH#ATTR", conflicts_with_all = ["file", "expr"])]
-    installables: Vec<String>,
+    installables: Vec<OsString>,
     /// Evaluate a file; `-` for standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "expr")]
-    file: Vec<String>,
+    file: Vec<OsString>,
     /// Evaluate an expression; `-` for that on standard input
     #[arg(short = 'E', long, value_name = "EXPR")]
     expr: Vec<String>,
@@ -29,17 +31,23 @@ pub(crate) struct Named {
     /// Empty for all of it.
     pub(crate) attribute: String,
     /// As the command line names it.
-    pub(crate) text: String,
+    pub(crate) text: OsString,
 }
 
 impl SourceArgs {
     /// What is named, in order.
     pub(crate) fn named(&self) -> Result<Vec<Named>, CliError> {
+        let words = self.installables.iter().chain(&self.file).map(OsString::as_os_str);
+        if words.chain(self.expr.iter().map(OsStr::new)).filter(|word| *word == "-").count() > 1 {
+            return Err(CliError::usage("`-` is there more than once, but standard input can be read only once"));
+        }
         let installables =
             self.installables.iter().map(|text| if text == "-" { standard_input() } else { installable(text) });
         let files = self.file.iter().map(|file| if file == "-" { standard_input() } else { whole_file(file) });
-        let expressions =
-            self.expr.iter().map(|text| if text == "-" { standard_input() } else { Ok(expression(text.clone())) });
+        let expressions = self
+            .expr
+            .iter()
+            .map(|text| if text == "-" { standard_input() } else { Ok(expression(text.clone().into_bytes())) });
         let sources: Vec<Named> = installables.chain(files).chain(expressions).collect::<Result<_, _>>()?;
         if self.attr.is_empty() {
             return Ok(sources);
@@ -50,7 +58,7 @@ impl SourceArgs {
     /// The same, the current directory when nothing is named.
     pub(crate) fn named_or_here(&self) -> Result<Vec<Named>, CliError> {
         if self.installables.is_empty() && self.file.is_empty() && self.expr.is_empty() {
-            return Self { installables: vec![".".to_owned()], ..self.clone() }.named();
+            return Self { installables: vec![".".into()], ..self.clone() }.named();
         }
         self.named()
     }
@@ -61,31 +69,42 @@ impl Named {
     fn select(&self, attribute: &str) -> Self {
         let path = [self.attribute.as_str(), attribute].into_iter().filter(|path| !path.is_empty());
         let attribute = path.collect::<Vec<_>>().join(".");
-        let (of, _) = self.text.rsplit_once('#').unwrap_or((&self.text, ""));
-        let text = if attribute.is_empty() { of.to_owned() } else { format!("{of}#{attribute}") };
+        let mut text = split(&self.text).0.to_owned();
+        if !attribute.is_empty() {
+            text.push(format!("#{attribute}"));
+        }
         Self { source: self.source.clone(), attribute, text }
     }
 }
 
 /// What `PATH#ATTR` names.
-pub(crate) fn installable(text: &str) -> Result<Named, CliError> {
-    let (path, attribute) = text.rsplit_once('#').unwrap_or((text, ""));
-    let source = file(Path::new(if path.is_empty() { "." } else { path }))?;
+pub(crate) fn installable(text: &OsStr) -> Result<Named, CliError> {
+    let (path, attribute) = split(text);
+    let bad = || CliError::usage(format!("the attribute in `{}` is not UTF-8", text.display()));
+    let attribute = attribute.to_str().ok_or_else(bad)?;
+    let source = file(Path::new(if path.is_empty() { OsStr::new(".") } else { path }))?;
     Ok(Named { source, attribute: attribute.to_owned(), text: text.to_owned() })
 }
 
-fn whole_file(path: &str) -> Result<Named, CliError> {
+/// The path and the attribute of `PATH#ATTR`.
+fn split(text: &OsStr) -> (&OsStr, &OsStr) {
+    let bytes = text.as_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == b'#').unwrap_or(bytes.len());
+    (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(bytes.get(at + 1..).unwrap_or_default()))
+}
+
+fn whole_file(path: &OsStr) -> Result<Named, CliError> {
     Ok(Named { source: file(Path::new(path))?, attribute: String::new(), text: path.to_owned() })
 }
 
-fn expression(text: String) -> Named {
-    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".to_owned() }
+fn expression(text: Vec<u8>) -> Named {
+    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".into() }
 }
 
 fn standard_input() -> Result<Named, CliError> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     std::io::stdin()
-        .read_to_string(&mut text)
+        .read_to_end(&mut text)
         .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
     Ok(expression(text))
 }

@@ -52,6 +52,12 @@ const LINES: &[(&str, Option<&str>)] = &[
     ("attrs.nix -A y --arg x 1%20+", None),
     ("attrs.nix -A y --arg nope 1", Some("\"d\"\n")),
     ("attrs.nix -A a.b.c --arg x import%20./two.nix", Some("2\n")),
+    // The last one counts, of whichever kind.
+    ("attrs.nix -A a.b.c --arg x 5 --arg x 6", Some("6\n")),
+    ("attrs.nix -A a.b.c --arg x 5 --argstr x 6", Some("\"6\"\n")),
+    ("attrs.nix -A a.b.c --argstr x 6 --argstr y 7 --arg x 5", Some("5\n")),
+    ("attrs.nix --argstr x 6 -A a.b.c --arg y 7 --arg x 5 --argstr y 8", Some("5\n")),
+    ("attrs.nix -A a.b.c --arg x 1%20+ --argstr x 6", Some("\"6\"\n")),
     ("two.nix text.nix", Some("2\n\"s\"\n")),
     ("text.nix text.nix --raw", Some("ss")),
     ("two.nix throws.nix text.nix", None),
@@ -126,6 +132,20 @@ fn standard_input_is_an_expression() {
         let text: &[u8] = if arguments.len() == 4 { b"{ a.b = import ./two.nix; }" } else { b"import ./two.nix" };
         child.stdin.take().unwrap().write_all(text).unwrap();
         assert_eq!(Ran::from(child.wait_with_output().unwrap()).ok().stdout, "2\n", "{arguments:?}");
+    }
+}
+
+/// Nix gives the same bytes.
+#[test]
+fn standard_input_is_bytes() {
+    let scratch = scratch();
+    let mut command = scratch.command(["eval", "--raw", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"\"\xff\"").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"\xff"[..], &b""[..]));
+    for line in ["eval - -", "eval --file - --file -", "eval -E - -E 1 -E -", "instantiate - -"] {
+        scratch.larder(line).fails(2, &["`-` is there more than once"]);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Evaluating: `eval`, `parse`, `instantiate`, `show`, and what an installable may be.
 
 use crate::harness::{Ran, Scratch, system};
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
 const SET: &str =
@@ -105,6 +107,59 @@ fn threads_build_what_others_have_made() {
         let ran = scratch.larder("eval .#all --json --no-eval-cache --threads 4").ok();
         assert_eq!(ran.stdout, "[\"0\",\"0\",\"1\",\"1\",\"2\",\"2\",\"3\",\"3\",\"4\",\"4\",\"5\",\"5\"]\n");
     }
+}
+
+/// They lie in no file system, but nothing that reads files can tell.
+#[test]
+fn files_of_the_language_are_files() {
+    let scratch = Scratch::new("{ }");
+    let text = "let f = <nix/fetchurl.nix>; text = builtins.readFile f; copy = builtins.toFile \"fetchurl.nix\" text; in [
+        (\"${f}\" == copy) (builtins.readFile \"${f}\" == text) (builtins.length (builtins.split \"derivation\" text) > 1)
+        (builtins.path { path = f; } == copy) (builtins.filterSource (path: type: false) f == copy)
+        (builtins.path { path = f; recursive = false; sha256 = builtins.hashFile \"sha256\" f; } == copy)
+        (builtins.pathExists f) (builtins.pathExists (dirOf f)) (builtins.pathExists (dirOf f + \"/none.nix\"))
+        (builtins.readDir (dirOf f)) (builtins.readFileType (dirOf f)) (builtins.functionArgs (import copy)).url ]";
+    let expected =
+        "[ true true true true true true true true false { \"fetchurl.nix\" = \"regular\"; } \"directory\" false ]\n";
+    for _ in 0..2 {
+        assert_eq!(scratch.larder_with(&["eval", "--strict", "-E", text]).ok().stdout, expected);
+    }
+    for (text, says) in [
+        ("\"${dirOf <nix/fetchurl.nix>}\"", "cannot be added to the store"),
+        ("builtins.readFile (dirOf <nix/fetchurl.nix>)", "is a directory, not a file"),
+        // The hash of the tree is looked at, which asks whether the file is executable.
+        ("builtins.path { path = <nix/fetchurl.nix>; sha256 = builtins.hashString \"sha256\" \"\"; }", "has the hash"),
+    ] {
+        scratch.larder_with(&["eval", "-E", text]).fails(3, &[says]);
+    }
+}
+
+/// Names of files are bytes: whatever names a file may be none of Unicode.
+#[test]
+fn paths_need_not_be_unicode() {
+    let scratch = Scratch::new("{ it = write \"it\" { f.text = \"here\"; }; }");
+    let name = |text: &[u8]| OsStr::from_bytes(text).to_owned();
+    let (file, link) = (scratch.path("").join(name(b"\xff.nix")), name(b"out\xff"));
+    std::fs::rename(scratch.path("default.nix"), &file).unwrap();
+    let ran = |words: &[&OsStr]| Ran::of(&mut scratch.command(words));
+    let [eval, build, show, roots] = ["eval", "build", "show", "roots"].map(OsStr::new);
+    let word = OsStr::new;
+    let drv = ran(&[word("instantiate"), word("--file"), file.as_os_str(), word("-A"), word("it")]).ok().line();
+    assert_eq!(ran(&[word("instantiate"), &name(b"\xff.nix#it")]).ok().line(), drv);
+    assert_eq!(ran(&[eval, &name(b"\xff.nix#it.name")]).ok().stdout, "\"it\"\n");
+    let tree = ran(&[build, &name(b"\xff.nix#it"), word("--out-link"), &link]).ok().line();
+    // The link is of no Unicode either; what it leads to is in the store.
+    assert!(ran(&[show, &link]).ok().stdout.contains(&drv));
+    assert_eq!(ran(&[word("cat"), &name(b"out\xff/f")]).ok().stdout, "here");
+    ran(&[roots, word("add"), &name(b"./root\xff"), &link]).ok();
+    assert_eq!(std::fs::read_link(scratch.path("").join(name(b"root\xff"))).unwrap(), scratch.physical(&tree));
+    for (words, says) in [
+        (&[roots, word("add"), &name(b"root\xff"), &link][..], "the name of a root is not UTF-8"),
+        (&[eval, &name(b"default.nix#\xff")], "the attribute in `default.nix#\u{fffd}` is not UTF-8"),
+    ] {
+        ran(words).fails(2, &[says]);
+    }
+    ran(&[eval, &name(b"none\xff")]).fails(3, &["none\u{fffd} does not exist"]);
 }
 
 #[test]

@@ -81,6 +81,15 @@ fn what_no_place_has_is_told_of_every_place() {
     let words =
         [format!("{address}/a"), format!("{address}/b"), "404".to_owned(), "nowhere".to_owned(), "ftp".to_owned()];
     scratch.larder("build .#file").fails(1, &words.each_ref().map(String::as_str));
+    // Where the hash is that of a tree, none of the content itself is known.
+    for more in ["executable = true", "unpack = true"] {
+        let expression = format!(
+            "derivation {{ name = \"x\"; system = \"any\"; builder = \"builtin:fetch\"; urls = \"http://{address}/a\";
+               outputHash = \"sha256:{SUM}\"; outputHashMode = \"nar\"; {more}; }}"
+        );
+        let text = format!("builtins.readFile ({expression})");
+        scratch.larder_with(&["eval", "-E", &text]).fails(3, &["cannot fetch the content:", "404"]);
+    }
 }
 
 #[test]
@@ -107,8 +116,13 @@ fn archive() -> &'static [u8] {
         std::fs::set_permissions(source.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
     }
     std::os::unix::fs::symlink("../a", source.join("sub/link")).unwrap();
+    pack(directory.path(), &["source-1.0"])
+}
+
+/// A tar archive of what lies in a directory.
+fn pack(directory: &std::path::Path, names: &[&str]) -> &'static [u8] {
     let mut tar = std::process::Command::new("tar");
-    let packed = tar.arg("-C").arg(directory.path()).args(["-czf", "-", "source-1.0"]).output().unwrap();
+    let packed = tar.arg("-C").arg(directory).args(["-czf", "-"]).args(names).output().unwrap();
     assert!(packed.status.success());
     Vec::leak(packed.stdout)
 }
@@ -135,6 +149,31 @@ fn the_hash_of_a_tarball_is_that_of_the_tree_in_it() {
     scratch.larder_with(&["eval", "-E", &expression]).fails(3, &["the output has not the expected hash"]);
 }
 
+/// Only a directory that all the rest lies in is left out. The hashes are what `nix-hash --type sha256 --base32` prints
+/// of what `fetchTarball` of Nix 2.34 gives for the same archives.
+#[test]
+fn a_tarball_loses_its_top_directory_if_that_is_all() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in [("a", "hello\n"), ("sub/b", "in\n"), ("two/c", "in2\n")] {
+        let file = directory.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    let scratch = Scratch::new("{ }");
+    for (packed, hash, expected) in [
+        (&["."][..], "0yp3gf1d12p2dnr0fp6n1q2a8q31z8kn1m7rvazxl1c3qvk5pivd", r#"[ "a" "sub" "two" ]"#),
+        (&["a", "sub"], "0jwxvbxnjm5pz9rscvx0phimjb6ass5lj7k308ry6mmizcwkndb5", r#"[ "a" "sub" ]"#),
+        (&["sub", "two"], "1lwsh99mbs7lja3nn3lr6zii7fsapa2cxm9x4jq13gcbrfdk16jb", r#"[ "sub" "two" ]"#),
+        (&["a"], "18l2zj8v9v7ywhnxhbvn50dldj0h6nzfi1nii2xd79nkj6ivx2cm", r#"[ "a" ]"#),
+        (&["sub"], "09zfn7vnd87ax19ckk1dsk6n34sf9dc43p7v33hmggnknxs2f8a9", r#"[ "b" ]"#),
+    ] {
+        let (address, _) = serve(pack(directory.path(), packed));
+        let fetch = format!("fetchTarball {{ url = \"http://{address}/file\"; sha256 = \"{hash}\"; }}");
+        let names = format!("builtins.attrNames (builtins.readDir ({fetch}))");
+        assert_eq!(scratch.larder_with(&["eval", "--strict", "-E", &names]).ok().line(), expected, "{packed:?}");
+    }
+}
+
 #[test]
 fn fetchurl_of_nix_fetches() {
     let (address, _) = serve(b"fetched");
@@ -152,9 +191,8 @@ fn fetchurl_of_nix_fetches() {
         );
         assert_eq!(scratch.larder_with(&["eval", "--strict", "-E", &expression]).ok().stdout, expected);
     }
-    let (address, _) = serve(archive());
-    let expression = format!(
-        "builtins.readFile (import <nix/fetchurl.nix> {{ url = \"http://{address}/file\"; unpack = true; sha256 = \"{TREE}\"; }} + \"/a\")"
-    );
-    assert_eq!(scratch.larder_with(&["eval", "-E", &expression]).ok().stdout, "\"hello\\n\"\n");
+    // Nix restores a NAR there: to take the content for anything else would be wrong.
+    let expression =
+        format!("import <nix/fetchurl.nix> {{ url = \"http://{address}/file\"; unpack = true; sha256 = \"{TREE}\"; }}");
+    scratch.larder_with(&["eval", "-E", &expression]).fails(3, &["cannot `unpack`", "`builtins.fetchTarball`"]);
 }

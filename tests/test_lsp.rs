@@ -4,6 +4,7 @@ use crate::harness::Scratch;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 /// A client of a server, with the messages that nobody asked for.
 struct Client {
@@ -314,6 +315,19 @@ fn selections_of_attributes_are_found() {
     let uri = format!("file://{}", scratch.path("default.nix").display());
     let answer = client.at_cursor(&uri, "(import ./lib.nix).@here", "references", json!({}))["result"].clone();
     assert_eq!(ranges(&answer), ["0:2-0:6", "0:19-0:23"]);
+    assert_eq!(client.end(), Some(0));
+}
+
+/// None is left out, and finding them takes about as long for each.
+#[test]
+fn thousands_of_selections_are_found() {
+    let scratch = Scratch::new("{ }");
+    let mut client = Client::initialized(&scratch);
+    let marked = format!("let lib = {{ f@n = 1; }}; in [\n{}]", "  lib.fn\n".repeat(20_000));
+    let start = Instant::now();
+    let found = ranges(&client.about(&marked, "references"));
+    assert_eq!((found.len(), found[20_000].as_str()), (20_001, "20000:6-20000:8"));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(client.end(), Some(0));
 }
 

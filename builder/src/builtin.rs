@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use store::derivation::{HashMode, OutputName};
 use store::local::{At, Sealed};
 use store::{StorePath, TreePath};
@@ -80,9 +80,11 @@ impl Request<'_> {
         let out = staging.path().join("out");
         if unpacks {
             std::fs::create_dir(&out).at("create directory", &out)?;
-            unpack(&place, &out, &UnpackOptions { strip_components: 1, ..UnpackOptions::default() })?;
+            unpack(&place, &out, &UnpackOptions::default())?;
             std::fs::remove_file(&place).at("remove", &place)?;
-        } else if self.flag("executable")? {
+            return Ok(store.seal(staging, &only_directory(&out)?.unwrap_or(out))?);
+        }
+        if self.flag("executable")? {
             std::fs::set_permissions(&out, Permissions::from_mode(0o755)).at("change the mode of", &out)?;
         }
         Ok(store.seal(staging, &out)?)
@@ -201,6 +203,15 @@ impl Request<'_> {
         }
         Ok(())
     }
+}
+
+/// The directory that is all there is in a directory: archives often have one that their content lies in.
+fn only_directory(directory: &Path) -> Result<Option<PathBuf>, BuildError> {
+    let mut entries = std::fs::read_dir(directory).at("read directory", directory)?;
+    let first = entries.next().transpose().at("read directory", directory)?;
+    let (Some(first), None) = (first, entries.next()) else { return Ok(None) };
+    let is_directory = first.file_type().at("stat", first.path())?.is_dir();
+    Ok(is_directory.then(|| first.path()))
 }
 
 fn as_name(name: &store::EntryName) -> &std::ffi::OsStr {

@@ -33,7 +33,7 @@ use transfer::Transfer;
 pub struct FetchRequest {
     /// Where it may be, tried in this order: `http://…`, `https://…` or `mirror://NAME/path`.
     pub urls: Vec<String>,
-    /// What the content must hash to; `None` if that is looked at afterwards, of what is unpacked from it.
+    /// What the content must hash to; `None` if that is looked at afterwards, of what is made from it.
     pub hash: Option<FileHash>,
     /// When to give up.
     pub limits: FetchLimits,

@@ -6,7 +6,7 @@
 mod files;
 mod owners;
 
-pub(crate) use files::{file_error, path_name};
+pub(crate) use files::path_name;
 
 use crate::arena::{Arena, Budget, NoMemory};
 use crate::builtins;

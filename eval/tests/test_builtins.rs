@@ -96,7 +96,8 @@ const DIFFERENCES: &str = "
 - Store paths are `/larder/store/…` with a digest of the content; `outPath` of a derivation is a placeholder until it is
   built, and `placeholder` gives the path where a build creates an output.
 - `fetchurl` and `fetchTarball` need a hash: of the file, or of what is unpacked, as in Nix. They give an output of a
-  derivation: it is fetched when something reads it. So does what `<nix/fetchurl.nix>` gives.
+  derivation: it is fetched when something reads it. So does what `<nix/fetchurl.nix>` gives, which takes no `unpack`
+  (it would restore a NAR), `md5`, `sha1` or `impure`.
 - Pure evaluation is the default: `getEnv` gives the empty string, `<x>` is looked for where `-I` says
   only, and `~/x` is an error, unless `--impure` is given.
 - `hashString` and `hashFile` know `blake3` too.

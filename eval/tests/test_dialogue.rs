@@ -6,6 +6,7 @@ use eval::interactive::Documentation;
 use eval::{Code, Layout, MemoryIo, Origin, Session, Settings, Variables};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 struct Dialogue {
     session: Session,
@@ -162,4 +163,36 @@ fn an_endless_evaluation_can_be_interrupted() {
         assert!(matches!(code, Err(Code::Interrupted | Code::TooManyCalls)), "{endless}: {code:?}");
     }
     assert_eq!(dialogue.show("1 + 1", false).unwrap(), "2", "the session goes on");
+}
+
+/// Each byte is compared with thousands of patterns: what counts is all that is looked at, not how far in the text it is.
+#[test]
+fn replacing_many_patterns_can_be_interrupted() {
+    let dialogue = Dialogue::new();
+    let long = "let double = n: if n == 0 then \"a\" else let half = double (n - 1); in half + half; in
+        builtins.replaceStrings (builtins.genList (n: \"a${toString n}\") 20000) (builtins.genList toString 20000) (double 20)";
+    let waited = std::thread::scope(|scope| {
+        let evaluation = scope.spawn(|| dialogue.show(long, false));
+        std::thread::sleep(Duration::from_secs(1));
+        dialogue.session.interrupt();
+        let start = Instant::now();
+        assert!(matches!(evaluation.join().unwrap(), Err(Code::Interrupted)));
+        start.elapsed()
+    });
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
+}
+
+/// Parsing is not interrupted; what is made of what was parsed is.
+#[test]
+fn reading_toml_can_be_interrupted() {
+    let dialogue = Dialogue::new();
+    let long = "let double = n: if n == 0 then \"1,\" else let half = double (n - 1); in half + half; in
+        fromTOML \"a = [${double 22}]\"";
+    let result = std::thread::scope(|scope| {
+        let evaluation = scope.spawn(|| dialogue.show(long, false));
+        std::thread::sleep(Duration::from_millis(200));
+        dialogue.session.interrupt();
+        evaluation.join().unwrap()
+    });
+    assert!(matches!(result, Err(Code::Interrupted)), "{:?}", result.map(|shown| shown.len()));
 }

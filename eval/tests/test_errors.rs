@@ -58,6 +58,18 @@ fn the_users_own_line_comes_first() {
     }
 }
 
+/// `default.nix` is looked for once, as in Nix: where it leads back to its directory, looking on would not end.
+#[test]
+fn a_default_file_that_is_a_directory_is_an_error() {
+    for main in ["import /links", "import /nested", "scopedImport { } /links"] {
+        let io = MemoryIo::default().with_file("/main.nix", main).with_file("/nested/default.nix/default.nix", "1");
+        let session = Session::new(Settings::new("x86_64-linux"), Arc::new(io.with_link("/links/default.nix", ".")));
+        let failure = failure(&session, "/main.nix");
+        let messages: Vec<_> = failure.iter().map(|one| one.message.as_str()).collect();
+        assert!(matches!(messages[..], [one] if one.ends_with("is a directory, not a file")), "{main}: {messages:?}");
+    }
+}
+
 #[test]
 fn what_is_wrong_in_the_text_of_a_library_stays_there() {
     let files = [("/me/main.nix", "(import /lib).join [ ]"), ("/lib/default.nix", LIBRARY)];

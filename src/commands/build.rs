@@ -7,6 +7,7 @@ use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
 use crate::realising::{BuildArgs, realise, summary};
 use builder::{Builder, Kind, RunOptions};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,7 +18,7 @@ use store::{OutputName, StorePath};
 pub(crate) struct Args {
     /// What to build
     #[arg(value_name = "INSTALLABLE", default_value = ".")]
-    installables: Vec<String>,
+    installables: Vec<OsString>,
     /// Where to put the links to the outputs
     #[arg(short, long, value_name = "NAME", default_value = "result")]
     out_link: PathBuf,

@@ -1,14 +1,14 @@
 //! `larder cat`
 
 use crate::CommandResult;
-use crate::commands::ls::find;
+use crate::commands::ls::{below, find};
 use crate::commands::query::trees_of;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, split_inside};
 use crate::output;
 use crate::realising::BuildArgs;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use store::Node;
@@ -18,10 +18,10 @@ use store::local::At;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable, or a path below one that is built: result/usr/bin
-    installable: String,
+    installable: OsString,
     /// Which file [default: the store path itself]
     #[arg(default_value = "")]
-    path: String,
+    path: OsString,
     #[command(flatten)]
     build: BuildArgs,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let (installable, inside) = match split_inside(context, &args.installable)? {
-        Some((installable, inside)) => (installable, format!("{inside}/{}", args.path)),
+        Some((installable, inside)) => (installable, below(&inside, &args.path)),
         None => (args.installable.clone(), args.path.clone()),
     };
     let tree = trees_of(context, &installable, &args.build, &args.eval)?.remove(0);

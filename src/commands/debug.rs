@@ -8,12 +8,13 @@ use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use crate::sandbox;
 use builder::environment::Variation;
+use std::ffi::OsString;
 
 /// Enter the sandbox of a failed build as it was left.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable whose build has failed
-    installable: String,
+    installable: OsString,
     /// What to run instead of a shell
     #[arg(last = true)]
     command: Vec<String>,

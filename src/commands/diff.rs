@@ -9,6 +9,8 @@ use crate::output;
 use crate::realising::BuildArgs;
 use repro::render::{TextOptions, html, text};
 use repro::{HostTree, Options, Report, compare};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use store::StorePath;
@@ -18,9 +20,9 @@ use store::local::LocalStore;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable, or a file or directory
-    a: String,
+    a: OsString,
     /// Another
-    b: String,
+    b: OsString,
     #[command(flatten)]
     report: ReportArgs,
     #[command(flatten)]
@@ -43,15 +45,16 @@ pub(crate) struct ReportArgs {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let left = side(context, &args.a, args)?;
     let right = side(context, &args.b, args)?;
-    let options = Options { names: (args.a.clone(), args.b.clone()), ..Options::default() };
+    let shown = |name: &OsString| name.to_string_lossy().into_owned();
+    let options = Options { names: (shown(&args.a), shown(&args.b)), ..Options::default() };
     let report = compare(&left, &right, &options).map_err(|error| CliError::failed(with_causes(&error)))?;
     tell(&report, &args.report)?;
     Ok(if report.identical() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn side(context: &Context, text: &str, args: &Args) -> Result<HostTree, CliError> {
+fn side(context: &Context, text: &OsStr, args: &Args) -> Result<HostTree, CliError> {
     let path = Path::new(text);
-    let plain = !text.contains('#') && !text.starts_with("/larder/store/") && path.exists();
+    let plain = !text.as_bytes().contains(&b'#') && !text.as_bytes().starts_with(b"/larder/store/") && path.exists();
     let in_store = || {
         std::fs::canonicalize(path)
             .is_ok_and(|place| context.store().is_ok_and(|store| place.starts_with(store.layout().store())))

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::EvalArgs;
 use crate::realising::BuildArgs;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use store::{Node, TreeListing, TreePath};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable
-    installable: String,
+    installable: OsString,
     /// Where to put it; must not exist
     #[arg(value_name = "DIR")]
     destination: PathBuf,

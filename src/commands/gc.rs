@@ -7,6 +7,7 @@ use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use crate::text;
 use serde_json::json;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     dry_run: bool,
     /// Say why a path lives or dies, and delete nothing
     #[arg(long, value_name = "PATH")]
-    explain: Option<String>,
+    explain: Option<OsString>,
     /// Spare what was added less than this ago: 10min, 2h, 3d, 4w
     #[arg(long, value_name = "T", value_parser = text::parse_duration)]
     older_than: Option<Duration>,
@@ -111,7 +112,7 @@ fn print_json(report: &GcReport, dry_run: bool) -> Result<(), CliError> {
     output::json("gc", json!({ "dry_run": dry_run, "dead": dead, "live": report.plan.live, "freed": report.freed }))
 }
 
-fn explain(context: &Context, text: &str, policy: &GcPolicy, as_json: bool) -> CommandResult {
+fn explain(context: &Context, text: &OsStr, policy: &GcPolicy, as_json: bool) -> CommandResult {
     // Planned before the name is looked up, which holds what it names.
     let plan: GcPlan = context.store()?.plan_gc(policy)?.plan;
     let targets = resolve(context, &[text.to_owned()], &EvalArgs::default())?;

@@ -6,13 +6,14 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Print the log of the last build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable
-    installable: String,
+    installable: OsString,
     #[command(flatten)]
     eval: EvalArgs,
 }

@@ -9,6 +9,8 @@ use crate::output;
 use crate::realising::BuildArgs;
 use crate::text;
 use serde_json::json;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use store::{Node, TreeListing, TreePath};
 
@@ -16,10 +18,10 @@ use store::{Node, TreeListing, TreePath};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable, or a path below one that is built: result/usr/bin
-    installable: String,
+    installable: OsString,
     /// Where in it [default: its root]
     #[arg(default_value = "")]
-    path: String,
+    path: OsString,
     /// Go into directories
     #[arg(short = 'R', long)]
     recursive: bool,
@@ -37,7 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let (installable, inside) = match split_inside(context, &args.installable)? {
-        Some((installable, inside)) => (installable, format!("{inside}/{}", args.path)),
+        Some((installable, inside)) => (installable, below(&inside, &args.path)),
         None => (args.installable.clone(), args.path.clone()),
     };
     let tree = trees_of(context, &installable, &args.build, &args.eval)?.remove(0);
@@ -63,8 +65,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
+/// One path in a tree below another.
+pub(crate) fn below(above: &OsStr, path: &OsStr) -> OsString {
+    [above, path].join(OsStr::new("/"))
+}
+
 /// The path in a tree that a text names, if there is anything.
-pub(crate) fn find(listing: &TreeListing, text: &str) -> Result<TreePath, CliError> {
+pub(crate) fn find(listing: &TreeListing, text: &OsStr) -> Result<TreePath, CliError> {
     let path = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
     match listing.get(&path) {
         Some(_) => Ok(path),

@@ -10,6 +10,7 @@ use builder::RunOptions;
 use builder::schedule::runtime_closure;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use store::local::LocalStore;
 use store::{Input, StorePath};
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     question: Question,
     /// Of which installables; they are not built
     #[arg(value_name = "INSTALLABLE", required = true)]
-    installables: Vec<String>,
+    installables: Vec<OsString>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -122,7 +123,7 @@ pub(crate) fn valid_outputs(context: &Context, target: &Target) -> Result<Vec<St
 /// The trees that an installable names, built if need be.
 pub(crate) fn trees_of(
     context: &Context,
-    installable: &str,
+    installable: &OsStr,
     build: &BuildArgs,
     eval: &EvalArgs,
 ) -> Result<Vec<StorePath>, CliError> {
@@ -132,7 +133,7 @@ pub(crate) fn trees_of(
 /// What an installable names, built if need be, and its trees.
 pub(crate) fn realised(
     context: &Context,
-    installable: &str,
+    installable: &OsStr,
     build: &BuildArgs,
     eval: &EvalArgs,
 ) -> Result<(Vec<Target>, Vec<StorePath>), CliError> {
@@ -142,7 +143,7 @@ pub(crate) fn realised(
     let paths: Vec<_> =
         targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).map(|(_, path)| path).collect();
     if paths.is_empty() {
-        Err(CliError::internal(format!("`{installable}` has no outputs")))
+        Err(CliError::internal(format!("`{}` has no outputs", installable.display())))
     } else {
         Ok((targets, paths))
     }

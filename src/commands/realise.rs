@@ -7,6 +7,7 @@ use crate::installable::{EvalArgs, Target, link_target, outputs_of, resolve};
 use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 use store::StorePath;
@@ -16,7 +17,7 @@ use store::StorePath;
 pub(crate) struct Args {
     /// Store paths, or at least 8 characters of the digest of a derivation or tree
     #[arg(value_name = "STOREPATH|DIGEST", required = true)]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     #[command(flatten)]
     build: BuildArgs,
 }
@@ -38,9 +39,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 }
 
 /// A tree that is gone is realised by a derivation that is known to have made it.
-fn target(context: &Context, text: &str) -> Result<Target, CliError> {
+fn target(context: &Context, text: &OsStr) -> Result<Target, CliError> {
     let store = context.store()?;
-    let path = text.parse::<StorePath>().ok();
+    let path = text.to_str().and_then(|text| text.parse::<StorePath>().ok());
     let path = if path.is_some() { path } else { link_target(context, Path::new(text))? };
     if let Some(path) = path
         && path.tree().is_some()

@@ -15,6 +15,7 @@ use builder::resolve::Resolved;
 use builder::{Builder, Event, Kind, RunOptions};
 use repro::axes::{Axis, tokens, variation};
 use repro::{HostTree, Options, Report, compare};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::local::Sealed;
@@ -24,7 +25,7 @@ use store::{OutputName, StorePath};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable
-    installable: String,
+    installable: OsString,
     /// Which circumstances are varied: names separated by commas, or `all`
     #[arg(long, value_name = "LIST", default_value = "all")]
     axes: String,

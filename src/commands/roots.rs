@@ -7,7 +7,9 @@ use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
 use crate::output;
 use serde_json::json;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// List, add and remove GC roots.
@@ -27,9 +29,9 @@ enum Action {
     /// Add a root, or move it to something else
     Add {
         /// Its name; or the place of a link to make, if it has a slash
-        name: String,
+        name: OsString,
         /// What it keeps: an installable
-        path: String,
+        path: OsString,
     },
     /// Remove a root
     Remove {
@@ -55,10 +57,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
             if !store.is_valid(path)? {
                 return Err(CliError::failed(format!("{path} is not in the store")));
             }
-            if name.contains('/') {
-                store.add_root_link(&PathBuf::from(name), path)?;
+            if name.as_bytes().contains(&b'/') {
+                store.add_root_link(Path::new(name), path)?;
             } else {
-                store.add_root(name, path)?;
+                let bad = || CliError::usage(format!("the name of a root is not UTF-8: {}", name.display()));
+                store.add_root(name.to_str().ok_or_else(bad)?, path)?;
             }
         }
         Some(Action::Remove { name }) => store.remove_root(name)?,

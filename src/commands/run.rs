@@ -10,6 +10,7 @@ use crate::sandbox;
 use builder::compose::merge_first_wins;
 use builder::environment;
 use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, WritableLayer};
+use std::ffi::OsString;
 use std::path::Path;
 use store::local::LocalStore;
 use store::{Node, StorePath, TreeListing, TreePath};
@@ -18,7 +19,7 @@ use store::{Node, StorePath, TreeListing, TreePath};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable
-    installable: String,
+    installable: OsString,
     /// The command with its arguments [default: the program that is called like the installable, or its only one]
     #[arg(last = true)]
     command: Vec<String>,

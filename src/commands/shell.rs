@@ -7,12 +7,13 @@ use crate::installable::{EvalArgs, resolve};
 use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::environment::Variation;
+use std::ffi::OsString;
 
 /// Enter the sandbox of a build before it starts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable
-    installable: String,
+    installable: OsString,
     /// What to run instead of a shell
     #[arg(last = true)]
     command: Vec<String>,

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
 use crate::output;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use store::{Derivation, StorePath};
 
@@ -12,7 +13,7 @@ use store::{Derivation, StorePath};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable; for a tree, the derivation that made it is shown
-    installable: String,
+    installable: OsString,
     /// Print its canonical JSON
     #[arg(long)]
     json: bool,

@@ -12,6 +12,7 @@ use crate::text;
 use builder::RunOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use store::local::{LocalStore, OpenOptions, Problem, Repaired, VerifyOptions, Ve
 pub(crate) struct Args {
     /// Which paths [default: everything, with objects and records]
     #[arg(value_name = "STOREPATH")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     /// Read and hash every file
     #[arg(long)]
     contents: bool,
@@ -72,12 +73,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 }
 
 /// The paths that are named; those in quarantine are not valid, but can be named as well.
-fn chosen(context: &Context, texts: &[String]) -> Result<Vec<StorePath>, CliError> {
+fn chosen(context: &Context, texts: &[OsString]) -> Result<Vec<StorePath>, CliError> {
     let mut paths = Vec::new();
     for text in texts {
-        match text.parse() {
-            Ok(path) => paths.push(path),
-            Err(_) => {
+        match text.to_str().and_then(|text| text.parse().ok()) {
+            Some(path) => paths.push(path),
+            None => {
                 let targets = resolve(context, std::slice::from_ref(text), &EvalArgs::default())?;
                 paths.extend(targets.iter().map(Target::path).cloned());
             }

@@ -9,6 +9,7 @@ use crate::output;
 use crate::realising::BuildArgs;
 use serde_json::json;
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use store::StorePath;
 use store::local::LocalStore;
@@ -17,9 +18,9 @@ use store::local::LocalStore;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What needs
-    from: String,
+    from: OsString,
     /// What is needed
-    to: String,
+    to: OsString,
     /// Print JSON
     #[arg(long)]
     json: bool,

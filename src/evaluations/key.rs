@@ -13,7 +13,7 @@ pub(crate) enum Source {
     /// A file, or the `default.nix` of a directory, by its absolute path.
     File(PathBuf),
     /// An expression.
-    Text(String),
+    Text(Vec<u8>),
 }
 
 /// All that influences results and is no file.
@@ -48,7 +48,7 @@ impl Key<'_> {
         }
         match source {
             Source::File(path) => put_bytes(&mut bytes, &[b"file ", path.as_os_str().as_bytes()].concat()),
-            Source::Text(text) => put_bytes(&mut bytes, &[b"text ", text.as_bytes()].concat()),
+            Source::Text(text) => put_bytes(&mut bytes, &[b"text ", text.as_slice()].concat()),
         }
         for (name, argument) in *arguments {
             put_bytes(&mut bytes, name.as_bytes());
@@ -92,8 +92,8 @@ mod tests {
             name(file(), &search("b"), &[], "/"),
             name(file(), &settings, &[], "/"),
             name(Source::File(PathBuf::from("/b")), &settings, &[], "/"),
-            name(Source::Text("/a".to_owned()), &settings, &[], "/"),
-            name(Source::Text("/a".to_owned()), &settings, &[], "/d"),
+            name(Source::Text(b"/a".to_vec()), &settings, &[], "/"),
+            name(Source::Text(b"/a".to_vec()), &settings, &[], "/d"),
             name(file(), &settings, &with(Argument::Expr("1".to_owned())), "/d"),
             name(file(), &eval::Settings::new("aarch64-linux"), &[], "/"),
             name(file(), &other, &[], "/"),

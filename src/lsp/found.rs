@@ -45,7 +45,9 @@ pub(super) fn find(documents: &Documents, file: &Arc<File>, offset: usize) -> Op
 }
 
 fn use_of(file: &File, element: Element<'_>) -> Option<Found> {
-    file.resolution.uses().iter().position(|found| found.element == element.number()).map(Found::Use)
+    let uses = file.resolution.uses();
+    let number = uses.binary_search_by_key(&element.range().start, |found| found.range.start).ok()?;
+    (uses[number].element == element.number()).then_some(Found::Use(number))
 }
 
 fn name(documents: &Documents, file: &Arc<File>, name: Element<'_>) -> Option<Found> {

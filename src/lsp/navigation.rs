@@ -5,6 +5,7 @@ use super::found::{Found, find, places};
 use eval::analysis::{File, Target};
 use eval::syntax::Kind;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,11 +49,9 @@ pub(super) fn references(documents: &Documents, file: &Arc<File>, offset: usize,
         let own = occurrences(file, definition, with_definition).into_iter();
         all.extend(own.map(|range| (Arc::clone(file), range)));
     }
-    for found in attribute_occurrences(documents, file, offset, with_definition) {
-        if !all.iter().any(|known| is_same(known, &found)) {
-            all.push(found);
-        }
-    }
+    all.extend(attribute_occurrences(documents, file, offset, with_definition));
+    let mut known = HashSet::new();
+    all.retain(|(file, range)| known.insert((Arc::as_ptr(file), range.start)));
     if all.is_empty() {
         return Value::Null;
     }
@@ -64,8 +63,8 @@ pub(super) fn references(documents: &Documents, file: &Arc<File>, offset: usize,
     places.collect::<Vec<_>>().into()
 }
 
-/// So many names of one text are looked at: each may lead far.
-const MAX_LOOKED_AT: usize = 2_000;
+/// So many names of one text are looked at: each may lead far. No text that people write has as many.
+const MAX_LOOKED_AT: usize = 50_000;
 
 /// Where the attribute at an offset is written and selected, in its file and in the one where it is written: as far as
 /// that can be known without evaluation.

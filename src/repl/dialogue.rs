@@ -15,6 +15,7 @@ use crate::sources::{Named, installable};
 use builder::RunOptions;
 use eval::interactive::{Completion, Growing, Input, are_bindings, classify};
 use eval::{Failure, Layout, Origin, Value, Variables};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command as Process;
 use std::sync::Arc;
@@ -106,7 +107,7 @@ impl<'c> Dialogue<'c> {
             Verb::Doc => self.document(argument)?,
             Verb::Edit => self.edit(argument)?,
             Verb::Help => output::write(command::help().as_bytes())?,
-            Verb::Load => self.load(installable(argument)?)?,
+            Verb::Load => self.load(installable(OsStr::new(argument))?)?,
             Verb::Print => self.print(argument, true)?,
             Verb::Quit => return Ok(Next::Quit),
             Verb::Reload => self.reload()?,

@@ -55,7 +55,7 @@ impl FetchError {
 }
 
 fn wanted(hash: Option<&FileHash>) -> String {
-    hash.map_or_else(|| "what will be unpacked".to_owned(), |hash| format!("content with the hash {hash}"))
+    hash.map_or_else(|| "the content".to_owned(), |hash| format!("content with the hash {hash}"))
 }
 
 fn list(failures: &[UrlFailure]) -> String {

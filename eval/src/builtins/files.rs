@@ -7,8 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::{Coercion, Evaluator};
 use crate::io::{FileType, FilterError};
 use crate::paths;
-use crate::reads::Question;
-use crate::session::{file_error, path_name};
+use crate::session::path_name;
 use crate::source::Span;
 use crate::symbol::names;
 use crate::value::{Text, Value};
@@ -89,9 +88,7 @@ fn to_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Valu
         return Err(Diagnostic::new(Code::Context, span, message).hint("write the file in a derivation instead"));
     }
     let name = path_name(name.bytes(), span)?;
-    let path = evaluator.session.io().add_text(&name, text.bytes()).map_err(|error| file_error(&error, span))?;
-    evaluator.note(|| Question::Kept(path.clone()));
-    Ok(mention(evaluator, Box::leak(Box::new(path))))
+    Ok(mention(evaluator, evaluator.add_text(&name, text.bytes(), span)?))
 }
 
 fn store_path(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

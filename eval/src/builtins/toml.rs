@@ -18,6 +18,8 @@ fn from_toml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
         let (at, problem) = (error.span().map_or(0, |span| span.start), error.message().trim_end());
         evaluator.session.in_text(bad(problem), "(TOML)", text.as_bytes(), at, problem)
     })?;
+    // Parsing cannot be ended early; all behind it can.
+    evaluator.check_stopped(span)?;
     if let Some(problem) = newer_syntax(text.as_bytes()) {
         return Err(bad(problem));
     }
@@ -26,6 +28,7 @@ fn from_toml(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
 
 fn convert(evaluator: &Evaluator<'_>, value: &toml::Value, span: Span) -> Result<Value> {
     use toml::Value as Toml;
+    evaluator.check_stopped(span)?;
     let text = |text: &str| {
         if text.contains('\0') {
             let message = "this TOML has a string with a NUL character, which a string cannot have";

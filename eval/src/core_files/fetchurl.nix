@@ -1,4 +1,4 @@
-# The file at a URL, or the tree in an archive there, by a hash: a derivation that larder itself builds.
+# The file at a URL by a hash: a derivation that larder itself builds.
 {
   url,
   # An SRI hash, or one of the others.
@@ -26,18 +26,21 @@
   system ? "",
 }:
 
-derivation {
-  builder = "builtin:fetch";
-  system = "builtin";
-  # What is unpacked or executable is more than the bytes of a file.
-  outputHashMode = if unpack || executable then "nar" else "flat";
-  urls = [ url ];
-  inherit
-    name
-    url
-    outputHash
-    outputHashAlgo
-    executable
-    unpack
-    ;
-}
+if unpack then
+  # Nix restores a NAR there. To unpack anything else would give another tree under the same hash, or none.
+  throw "<nix/fetchurl.nix> cannot `unpack`, which restores a NAR; `builtins.fetchTarball` gives the tree in a tar archive"
+else
+  derivation {
+    builder = "builtin:fetch";
+    system = "builtin";
+    # What is executable is more than the bytes of a file.
+    outputHashMode = if executable then "nar" else "flat";
+    urls = [ url ];
+    inherit
+      name
+      url
+      outputHash
+      outputHashAlgo
+      executable
+      ;
+  }

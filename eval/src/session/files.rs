@@ -2,7 +2,7 @@
 
 use super::lock;
 use crate::context::{Context, Element};
-use crate::core_files;
+use crate::core_files::{self, Entry};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::Evaluator;
 use crate::io::{FileType, Filter, IoError};
@@ -24,12 +24,13 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The file that importing a path reads: links followed, and `default.nix` of a directory.
+    /// The file that importing a path reads: links followed, and `default.nix` of a directory. That this may be a
+    /// directory again is for the reader to find: looking on need not end, as `default.nix` may lead back.
     pub(crate) fn resolve_import(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
-        let (mut path, mut kind) = self.followed(path, span)?;
-        while kind == Some(FileType::Directory) {
+        let (mut path, kind) = self.followed(path, span)?;
+        if kind == Some(FileType::Directory) {
             path.extend_from_slice(b"/default.nix");
-            (path, kind) = self.followed(&path, span)?;
+            (path, _) = self.followed(&path, span)?;
         }
         Ok(path)
     }
@@ -52,8 +53,10 @@ impl Evaluator<'_> {
 
     /// The content of a file, which is noted as read.
     pub(crate) fn read_file(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
-        if let Some(content) = core_files::content(path) {
-            return Ok(content.to_vec());
+        match core_files::find(path) {
+            Some(Entry::File(content)) => return Ok(content.to_vec()),
+            Some(Entry::Directory) => return Err(not_a_file(Diagnostic::new(Code::File, span, ""), path)),
+            None => {}
         }
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
@@ -67,6 +70,9 @@ impl Evaluator<'_> {
 
     /// The entries of a directory, sorted by name.
     pub(crate) fn read_dir(&self, path: &[u8], span: Span) -> Result<Vec<(Vec<u8>, FileType)>> {
+        if core_files::find(path) == Some(Entry::Directory) {
+            return Ok(core_files::names().map(|name| (name.to_vec(), FileType::Regular)).collect());
+        }
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Listing(path.to_owned()));
@@ -77,8 +83,10 @@ impl Evaluator<'_> {
 
     /// The type of a path, links not followed.
     pub(crate) fn file_type(&self, path: &[u8], span: Span) -> Result<Option<FileType>> {
-        if core_files::content(path).is_some() {
-            return Ok(Some(FileType::Regular));
+        match core_files::find(path) {
+            Some(Entry::File(_)) => return Ok(Some(FileType::Regular)),
+            Some(Entry::Directory) => return Ok(Some(FileType::Directory)),
+            None => {}
         }
         let path = paths::from_bytes(path);
         self.note(|| Question::Kind(path.to_owned()));
@@ -93,6 +101,9 @@ impl Evaluator<'_> {
 
     /// Whether a regular file is executable.
     pub(crate) fn is_executable(&self, path: &Path, span: Span) -> Result<bool> {
+        if core_files::find(paths::to_bytes(path)).is_some() {
+            return Ok(false);
+        }
         self.note(|| Question::Executable(path.to_owned()));
         self.session.io.is_executable(path).map_err(|error| file_error(&error, span))
     }
@@ -100,12 +111,11 @@ impl Evaluator<'_> {
     /// The error for a file that cannot be read: perhaps it is a directory.
     #[cold]
     fn unreadable_file(&self, error: &IoError, span: Span) -> Box<Diagnostic> {
-        let mut diagnostic = self.missing_file(error, span);
+        let diagnostic = self.missing_file(error, span);
         if let IoError::Failed { path, .. } = error
             && matches!(self.session.io.file_type(path), Ok(Some(FileType::Directory)))
         {
-            diagnostic.message = format!("{} is a directory, not a file", path.display());
-            return diagnostic.hint("`builtins.readDir` gives what is in it");
+            return not_a_file(diagnostic, paths::to_bytes(path));
         }
         diagnostic
     }
@@ -149,11 +159,30 @@ impl Evaluator<'_> {
         filter: Option<&mut Filter<'_>>,
         span: Span,
     ) -> Result<&'static StorePath> {
+        if let Some(entry) = core_files::find(path) {
+            return self.add_core_file(entry, name, span);
+        }
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
         let added = self.session.io.add_path(path, name, filter).map_err(|error| self.missing_file(&error, span))?;
         self.note(|| Question::Added(path.to_owned(), added.clone()));
         Ok(Box::leak(Box::new(added)))
+    }
+
+    /// Adds a file of the language to the store.
+    fn add_core_file(&self, entry: Entry, name: &StoreName, span: Span) -> Result<&'static StorePath> {
+        let Entry::File(content) = entry else {
+            let message = "the directory of <nix/…> is part of larder, and cannot be added to the store";
+            return Err(Diagnostic::new(Code::File, span, message).hint("add a file in it: \"${<nix/fetchurl.nix>}\""));
+        };
+        self.add_text(name, content, span)
+    }
+
+    /// Adds a file with a content to the store.
+    pub(crate) fn add_text(&self, name: &StoreName, text: &[u8], span: Span) -> Result<&'static StorePath> {
+        let path = self.session.io.add_text(name, text).map_err(|error| file_error(&error, span))?;
+        self.note(|| Question::Kept(path.clone()));
+        Ok(Box::leak(Box::new(path)))
     }
 
     /// Hands a derivation to the outside, where no thread has done so yet.
@@ -214,6 +243,13 @@ fn replace_all(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     replaced
 }
 
+/// The error for a directory that is read as a file.
+#[cold]
+fn not_a_file(mut diagnostic: Box<Diagnostic>, path: &[u8]) -> Box<Diagnostic> {
+    diagnostic.message = format!("{} is a directory, not a file", String::from_utf8_lossy(path));
+    diagnostic.hint("`builtins.readDir` gives what is in it")
+}
+
 /// The store path name of a file's name.
 pub(crate) fn path_name(name: &[u8], span: Span) -> Result<StoreName> {
     let text = String::from_utf8_lossy(name);
@@ -224,6 +260,6 @@ pub(crate) fn path_name(name: &[u8], span: Span) -> Result<StoreName> {
 }
 
 #[cold]
-pub(crate) fn file_error(error: &IoError, span: Span) -> Box<Diagnostic> {
+fn file_error(error: &IoError, span: Span) -> Box<Diagnostic> {
     Diagnostic::new(Code::File, span, error.to_string())
 }
