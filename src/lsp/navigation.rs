@@ -2,10 +2,10 @@
 
 use super::documents::Documents;
 use super::found::{Found, find, places};
-use eval::analysis::{File, Target};
+use eval::analysis::{self, File, Target};
 use eval::syntax::Kind;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -88,19 +88,36 @@ fn attribute_occurrences(
         }
     }
     let mut all: Vec<_> = written.iter().filter(|_| with_definition).cloned().collect();
+    let mut known = HashMap::new();
     for file in files {
         let tokens = file.parsed.tree().tokens().filter(|token| token.kind() == Kind::Ident && token.text() == name);
         for token in tokens.take(MAX_LOOKED_AT) {
             let Some((found @ Found::Attribute(..), range)) = find(documents, &file, token.range().start) else {
                 continue;
             };
-            let means = places(documents, &file, &found);
-            if means.iter().any(|place| written.iter().any(|written| is_same(place, written))) {
+            let means = || {
+                let means = places(documents, &file, &found);
+                means.iter().any(|place| written.iter().any(|written| is_same(place, written)))
+            };
+            // The same name of the same large set is looked up once.
+            if selection(&found).map_or_else(means, |selection| *known.entry(selection).or_insert_with(means)) {
                 all.push((Arc::clone(&file), range));
             }
         }
     }
     all
+}
+
+/// What tells selections from static sets apart: the sets, and the names that are selected.
+type Selection = (Vec<(*const File, usize, Vec<String>)>, Vec<String>);
+
+fn selection(found: &Found) -> Option<Selection> {
+    let Found::Attribute(values, names) = found else { return None };
+    let set = |value: &analysis::Value| match value {
+        analysis::Value::Set(place, above) => Some((Arc::as_ptr(&place.file), place.element, above.clone())),
+        _ => None,
+    };
+    Some((values.iter().map(set).collect::<Option<_>>()?, names.clone()))
 }
 
 fn is_same(one: &(Arc<File>, Range<usize>), other: &(Arc<File>, Range<usize>)) -> bool {

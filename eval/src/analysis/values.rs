@@ -253,25 +253,12 @@ impl<'a> Values<'a> {
 
     /// The attributes of a name: one, unless it is written in parts.
     pub fn lookup(&mut self, value: &Value, name: &str) -> Vec<Attribute> {
-        let mut found = self.attributes(value);
-        found.retain(|attribute| attribute.name == name);
-        found
+        attributes_where(value, |found| found == name)
     }
 
     /// The attributes of a value that are certain to be there, in the order of the text.
     pub fn attributes(&mut self, value: &Value) -> Vec<Attribute> {
-        let Value::Set(place, prefix) = value else { return Vec::new() };
-        let element = place.get();
-        let mut attributes = Vec::new();
-        let entries = AttrSet::cast(element).into_iter().flat_map(AttrSet::entries);
-        for entry in entries.chain(Let::cast(element).into_iter().flat_map(Let::entries)) {
-            if let Some(binding) = Binding::cast(entry) {
-                attributes.extend(attribute_of(place, binding, prefix));
-            } else if let Some(inherit) = Inherit::cast(entry).filter(|_| prefix.is_empty()) {
-                inherited(place, inherit, &mut attributes);
-            }
-        }
-        attributes
+        attributes_where(value, |_| true)
     }
 
     fn call(&mut self, place: &Place) -> Vec<Value> {
@@ -311,8 +298,30 @@ impl<'a> Values<'a> {
     }
 }
 
-/// What a binding says below a prefix.
-fn attribute_of(set: &Place, binding: Binding<'_>, prefix: &[String]) -> Option<Attribute> {
+/// The attributes of wanted names that are certain to be there, in the order of the text. Of the others, only the names
+/// are looked at: sets may be large.
+fn attributes_where(value: &Value, wanted: impl Fn(&str) -> bool) -> Vec<Attribute> {
+    let Value::Set(place, prefix) = value else { return Vec::new() };
+    let element = place.get();
+    let mut attributes = Vec::new();
+    let entries = AttrSet::cast(element).into_iter().flat_map(AttrSet::entries);
+    for entry in entries.chain(Let::cast(element).into_iter().flat_map(Let::entries)) {
+        if let Some(binding) = Binding::cast(entry) {
+            attributes.extend(attribute_of(place, binding, prefix, &wanted));
+        } else if let Some(inherit) = Inherit::cast(entry).filter(|_| prefix.is_empty()) {
+            inherited(place, inherit, &wanted, &mut attributes);
+        }
+    }
+    attributes
+}
+
+/// What a binding says below a prefix, of a wanted name.
+fn attribute_of(
+    set: &Place,
+    binding: Binding<'_>,
+    prefix: &[String],
+    wanted: impl Fn(&str) -> bool,
+) -> Option<Attribute> {
     let mut names = binding.path()?.names();
     for expected in prefix {
         if static_name(names.next()?).as_deref() != Some(expected) {
@@ -320,7 +329,7 @@ fn attribute_of(set: &Place, binding: Binding<'_>, prefix: &[String]) -> Option<
         }
     }
     let element = names.next()?;
-    let name = static_name(element)?.into_owned();
+    let name = static_name(element).filter(|name| wanted(name))?.into_owned();
     let bound = if names.next().is_some() {
         let path = prefix.iter().cloned().chain([name.clone()]).collect();
         Bound::Nested(set.clone(), path)
@@ -331,9 +340,9 @@ fn attribute_of(set: &Place, binding: Binding<'_>, prefix: &[String]) -> Option<
     Some(Attribute { name, file, range: element.range(), element: binding.0.number(), bound })
 }
 
-fn inherited(set: &Place, inherit: Inherit<'_>, attributes: &mut Vec<Attribute>) {
+fn inherited(set: &Place, inherit: Inherit<'_>, wanted: impl Fn(&str) -> bool, attributes: &mut Vec<Attribute>) {
     for name in inherit.names() {
-        let Some(text) = static_name(name) else { continue };
+        let Some(text) = static_name(name).filter(|name| wanted(name)) else { continue };
         let bound = match inherit.source() {
             Some(source) => Bound::InheritedFrom(set.at(source)),
             None => Bound::Inherited(set.at(name)),
