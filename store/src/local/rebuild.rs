@@ -10,7 +10,7 @@ use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::AsFd;
 
 /// What a rebuild found.
@@ -32,7 +32,7 @@ struct Frames {
     finished: HashMap<String, u64>,
     totals: HashMap<TreeDigest, Totals>,
     /// Where the whole frames of each segment end.
-    ends: HashMap<String, u64>,
+    ends: BTreeMap<String, u64>,
 }
 
 /// When paths and derivations were added and last used.
