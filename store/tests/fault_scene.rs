@@ -2,7 +2,8 @@
 //! after any of them was cut short.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, derivation, name, names, open, publish_build, scratch, write_files,
+    assert_clean_after_collection, assert_sound, derivation, make_writable, name, names, open, publish_build, scratch,
+    write_files,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -136,6 +137,7 @@ impl Scene {
     }
 
     fn remove_store(&self) {
+        make_writable(&self.store());
         std::fs::remove_dir_all(self.store()).expect("removed");
     }
 
@@ -150,6 +152,7 @@ impl Scene {
         let store = self.store();
         std::fs::write(store.join("trash/sweep-1-0-0"), "").expect("written");
         let garbage = names(&store.join("store")).into_iter().find(|name| name.ends_with("-garbage")).expect("there");
+        make_writable(&store.join("store").join(&garbage));
         std::fs::rename(store.join("store").join(garbage), store.join("trash/dead-1-0-0")).expect("moved");
         open(&store).rebuild_index().expect("forgotten");
     }
@@ -222,6 +225,13 @@ impl Scene {
         (operation.act)(&store, scene.directory.path()).expect("done");
         drop(store);
         scene.collect()
+    }
+}
+
+impl Drop for Scene {
+    /// What is sealed is read-only, so an ordinary user cannot remove it as it is.
+    fn drop(&mut self) {
+        make_writable(self.directory.path());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What several tests need: opening stores, small trees and builds, and the check that a store is sound.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use store::derivation::{Derivation, OutputName};
 use store::gc::GcPolicy;
@@ -36,6 +36,16 @@ pub(crate) fn name(text: &str) -> StoreName {
 pub(crate) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a directory")
+}
+
+/// Lets this user change and remove directories that are sealed.
+pub(crate) fn make_writable(directory: &Path) {
+    let _ = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755));
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
 }
 
 /// Opens the store in `root`. Without syncs: no test can cut the power.

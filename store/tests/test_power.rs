@@ -220,7 +220,7 @@ fn child() {
     }
     check_durable(&disk, &scene, &store);
     for (number, survives, cut) in disk.cuts.drain(..) {
-        std::fs::rename(cut.directory.keep(), format!("{cuts}/{number} {survives:?}")).expect("moved");
+        std::fs::rename(cut.directory.path(), format!("{cuts}/{number} {survives:?}")).expect("moved");
     }
 }
 
