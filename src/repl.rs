@@ -12,7 +12,7 @@ use crate::installable::EvalArgs;
 use crate::output;
 use crate::sources::Named;
 use dialogue::{Dialogue, Next};
-use eval::interactive::Growing;
+use eval::interactive::GrowingInput;
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, args: &EvalArgs, loads: Vec<Named>) -> Comm
 /// Takes lines from standard input. An input that is not complete goes on in the next line. The first failure ends the
 /// dialogue: what follows may need what failed.
 fn read_lines(mut dialogue: Dialogue<'_>) -> CommandResult {
-    let (mut input, mut growing) = (String::new(), Growing::default());
+    let (mut input, mut growing) = (String::new(), GrowingInput::default());
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
         input.push_str(&line);
@@ -45,7 +45,7 @@ fn read_lines(mut dialogue: Dialogue<'_>) -> CommandResult {
         if dialogue.answer(&input)? == Next::Quit {
             return Ok(ExitCode::SUCCESS);
         }
-        (input, growing) = (String::new(), Growing::default());
+        (input, growing) = (String::new(), GrowingInput::default());
     }
     dialogue.answer(input.trim_end())?;
     Ok(ExitCode::SUCCESS)

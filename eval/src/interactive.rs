@@ -8,7 +8,7 @@ mod input;
 
 pub use completion::Completion;
 pub use documentation::{Documentation, doc_comment_before};
-pub use input::{Growing, Input, are_bindings, classify};
+pub use input::{GrowingInput, Input, are_bindings, classify};
 
 use crate::attrs::Attrs;
 use crate::compile::Scope;

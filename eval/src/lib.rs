@@ -7,7 +7,7 @@
 //! gives a [`Diagnostic`], never a panic; results do not depend on the order in which names were interned.
 //!
 //! Memory that evaluation makes is never freed: a run ends before collecting garbage pays. `unsafe` code is in the
-//! modules `arena`, `env`, `outcome` and `thunk`, and where `evaluate` gives environments back.
+//! modules `arena`, `env`, `growing`, `outcome`, `short` and `thunk`, and where `evaluate` gives environments back.
 
 #![deny(unsafe_code)]
 

@@ -33,6 +33,12 @@ impl List {
         }
     }
 
+    /// What tells it from other lists that are not empty: its place and its length, for lists that were joined may begin at
+    /// the same place.
+    pub(crate) fn identity(self) -> usize {
+        self.0.identity()
+    }
+
     /// Whether it is the same list in the same place.
     pub(crate) fn is(self, other: Self) -> bool {
         self.0.is(other.0)

@@ -116,7 +116,7 @@ impl Printer<'_> {
 fn list_identity(value: Value, list: List) -> usize {
     match value {
         Value::Thunk(thunk) => std::ptr::from_ref(thunk).addr(),
-        _ => list.items().as_ptr().addr(),
+        _ => list.identity(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::output;
 use crate::realising::{BuildArgs, realise};
 use crate::sources::{Named, installable};
 use builder::RunOptions;
-use eval::interactive::{Completion, Growing, Input, are_bindings, classify};
+use eval::interactive::{Completion, GrowingInput, Input, are_bindings, classify};
 use eval::{Failure, Layout, Origin, Value, Variables};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ impl<'c> Dialogue<'c> {
     }
 
     /// Whether an input goes on in the next line. What it grew from is known already.
-    pub(super) fn wants_more(&self, growing: &mut Growing, input: &str) -> bool {
+    pub(super) fn wants_more(&self, growing: &mut GrowingInput, input: &str) -> bool {
         let text = match input.trim_start().strip_prefix(':') {
             None => input,
             Some(line) => match command::parse(line) {

@@ -3,7 +3,7 @@
 use super::dialogue::{Dialogue, Next};
 use crate::CommandResult;
 use crate::error::CliError;
-use eval::interactive::Growing;
+use eval::interactive::GrowingInput;
 use rustyline::completion::Completer;
 use rustyline::config::{CompletionType, Config};
 use rustyline::error::ReadlineError;
@@ -31,7 +31,7 @@ impl Completer for Asked<'_> {
 
 impl Validator for Asked<'_> {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let more = self.0.wants_more(&mut Growing::default(), context.input());
+        let more = self.0.wants_more(&mut GrowingInput::default(), context.input());
         Ok(if more { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }

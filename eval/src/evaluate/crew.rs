@@ -186,7 +186,7 @@ impl Evaluator<'_> {
             Wanted::Deep(value) => match self.force(value)? {
                 Value::List(list) if !list.items().is_empty() => {
                     let parts = list.items().iter().filter(|item| has_parts(**item)).copied();
-                    crew.want_parts(list.items().as_ptr().addr(), parts.map(Wanted::Deep));
+                    crew.want_parts(list.identity(), parts.map(Wanted::Deep));
                 }
                 Value::Attrs(attrs) => {
                     let parts = attrs.all().iter().map(|attr| attr.value).filter(|value| has_parts(*value));

@@ -45,13 +45,13 @@ pub fn classify(session: &Session, text: &[u8]) -> Input {
 /// Whether it is costs as much as the input is long, so [`classify`] is asked only where the input may end, and
 /// otherwise whenever it has doubled: what is wrong with it is then told before all of it is there.
 #[derive(Debug, Default)]
-pub struct Growing {
+pub struct GrowingInput {
     openings: Openings,
     /// How long the input was when it was last classified.
     asked: usize,
 }
 
-impl Growing {
+impl GrowingInput {
     /// Whether an input, which is the one of the last time with more lines, goes on in the next line.
     pub fn wants_more(&mut self, session: &Session, text: &[u8]) -> bool {
         if !self.openings.may_end(text) && text.len() < 2 * self.asked {
@@ -145,14 +145,14 @@ mod tests {
             "assert true;\nwith a;\nb",
         ] {
             let ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
-            let mut growing = Growing::default();
+            let mut growing = GrowingInput::default();
             for end in ends {
                 let wants_more = growing.wants_more(&session, &text.as_bytes()[..end]);
                 assert_eq!(wants_more, end < text.len(), "{}", &text[..end]);
             }
         }
         // What is wrong already is told soon.
-        let (mut growing, wrong) = (Growing::default(), format!("[\n{}", ")\n1\n".repeat(20)));
+        let (mut growing, wrong) = (GrowingInput::default(), format!("[\n{}", ")\n1\n".repeat(20)));
         let ends = wrong.match_indices('\n').map(|(at, _)| at);
         let asked = ends.take_while(|&end| growing.wants_more(&session, &wrong.as_bytes()[..end])).count();
         assert!(asked < 4, "{asked}");

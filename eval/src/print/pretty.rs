@@ -169,7 +169,7 @@ impl Painter<'_> {
     fn container(&mut self, container: &Container, depth: usize, work: &mut Vec<Work>) -> Result<()> {
         let (opening, closing, address, length) = match container {
             Container::Attrs(attrs) => (b"{", b"}", attrs.identity(), attrs.len()),
-            Container::List(list) => (b"[", b"]", list.items().as_ptr().addr(), list.items().len()),
+            Container::List(list) => (b"[", b"]", list.identity(), list.items().len()),
         };
         if length == 0 {
             self.out.extend_from_slice(&[opening[0], b' ', closing[0]]);

@@ -88,7 +88,7 @@ enum Step {
 
 fn is_new(value: Value, seen: &mut FxHashSet<usize>) -> bool {
     match value {
-        Value::List(list) => !list.items().is_empty() && seen.insert(list.items().as_ptr().addr()),
+        Value::List(list) => !list.items().is_empty() && seen.insert(list.identity()),
         Value::Attrs(attrs) => seen.insert(attrs.identity()),
         _ => false,
     }

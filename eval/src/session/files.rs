@@ -70,8 +70,15 @@ impl Evaluator<'_> {
 
     /// The entries of a directory, sorted by name.
     pub(crate) fn read_dir(&self, path: &[u8], span: Span) -> Result<Vec<(Vec<u8>, FileType)>> {
-        if core_files::find(path) == Some(Entry::Directory) {
-            return Ok(core_files::names().map(|name| (name.to_vec(), FileType::Regular)).collect());
+        match core_files::find(path) {
+            Some(Entry::Directory) => {
+                return Ok(core_files::names().map(|name| (name.to_vec(), FileType::Regular)).collect());
+            }
+            Some(Entry::File(_)) => {
+                let message = format!("{} is a file, not a directory", String::from_utf8_lossy(path));
+                return Err(Diagnostic::new(Code::File, span, message));
+            }
+            None => {}
         }
         let path = paths::from_bytes(path);
         lock(&self.session.files_read).insert(path.to_owned());
