@@ -62,13 +62,22 @@ pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// How many bytes of memory this process may use: those of the machine, or of the control group it is in.
+/// Where the groups of version 2 are.
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+/// How many bytes of memory this process may use: those of the machine, or of the control groups it is in.
 pub(crate) fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let machine = line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024;
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
-    Some(group.map_or(machine, |group: u64| group.min(machine)))
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let own = Path::new(CONTROL_GROUPS).join(own);
+    let limits = own
+        .ancestors()
+        .take_while(|group| group.starts_with(CONTROL_GROUPS))
+        .filter_map(|group| std::fs::read_to_string(group.join("memory.max")).ok()?.trim().parse::<u64>().ok());
+    Some(limits.fold(machine, u64::min))
 }
 
 /// The system of this machine, as derivations name it.

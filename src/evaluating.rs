@@ -203,7 +203,7 @@ impl<'a> Evaluating<'a> {
 
     fn remembered(&mut self, source: &Source) -> Result<Option<Arc<Shared>>, CliError> {
         if !self.remembered.contains_key(source) {
-            let opened = if self.args.no_eval_cache { None } else { self.open(source)? };
+            let opened = if self.args.remembers() { self.open(source)? } else { None };
             self.remembered.insert(source.clone(), opened);
         }
         Ok(self.remembered[source].clone())

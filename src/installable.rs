@@ -3,7 +3,7 @@
 use crate::context::{Context, memory, system};
 use crate::error::CliError;
 use crate::evaluating::Evaluating;
-use crate::evaluations::{Recorder, Source};
+use crate::evaluations::Recorder;
 use crate::given::GivenArgs;
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
@@ -84,6 +84,11 @@ impl EvalArgs {
         Self { shows_delayed: true, ..self }
     }
 
+    /// Whether results may be those of an earlier evaluation, which shows no trace.
+    pub(crate) fn remembers(&self) -> bool {
+        !self.no_eval_cache && !self.impure && !self.trace_verbose
+    }
+
     pub(crate) fn settings(&self) -> eval::Settings {
         let mut settings = eval::Settings::new(system());
         settings.search_path = self.include.iter().map(|entry| search_entry(entry.as_bytes())).collect();
@@ -124,7 +129,7 @@ impl Evaluation {
 
     /// The same, and it is recorded what results rest on, where they may be remembered.
     pub(crate) fn recording(context: &Context, args: &EvalArgs) -> Result<Self, CliError> {
-        Self::of(context, args, !args.no_eval_cache && !args.impure)
+        Self::of(context, args, args.remembers())
     }
 
     fn of(context: &Context, args: &EvalArgs, record: bool) -> Result<Self, CliError> {
@@ -299,7 +304,7 @@ pub(crate) fn resolve(context: &Context, installables: &[OsString], args: &EvalA
             targets.push(target);
             continue;
         }
-        let Named { source, attribute, text } = installable(text)?;
+        let Named { source, attribute, text, .. } = installable(text)?;
         let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text.to_string_lossy())?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
@@ -312,8 +317,8 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
     let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     let mut failed = None;
-    for Named { source, attribute, text } in named {
-        let target = if matches!(source, Source::File(_)) { in_store(context, text)? } else { None };
+    for Named { source, attribute, text, installable } in named {
+        let target = if *installable { in_store(context, text)? } else { None };
         if let Some(target) = target {
             targets.push(target);
             continue;

@@ -1,5 +1,6 @@
 //! Reading files that may be larger than there is room for, have no end, or let one wait: it can be ended at any time.
 
+use crate::error::CliError;
 use eval::GoesOn;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -11,6 +12,14 @@ use std::time::Duration;
 const CHUNK: usize = 1 << 20;
 /// While nothing comes, the question is asked so often.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// All of standard input.
+pub(crate) fn standard_input() -> Result<Vec<u8>, CliError> {
+    let mut text = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut text);
+    read.map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
+    Ok(text)
+}
 
 /// The content of a file; `None` when reading was ended.
 pub(crate) fn read(path: &Path, goes_on: &GoesOn<'_>) -> std::io::Result<Option<Vec<u8>>> {

@@ -2,8 +2,8 @@
 
 use crate::error::CliError;
 use crate::evaluations::Source;
+use crate::reading;
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -32,6 +32,8 @@ pub(crate) struct Named {
     pub(crate) attribute: String,
     /// As the command line names it.
     pub(crate) text: OsString,
+    /// Whether it may name something in the store.
+    pub(crate) installable: bool,
 }
 
 impl SourceArgs {
@@ -73,7 +75,7 @@ impl Named {
         if !attribute.is_empty() {
             text.push(format!("#{attribute}"));
         }
-        Self { source: self.source.clone(), attribute, text }
+        Self { source: self.source.clone(), attribute, text, installable: self.installable }
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn installable(text: &OsStr) -> Result<Named, CliError> {
     let bad = || CliError::usage(format!("the attribute in `{}` is not UTF-8", text.display()));
     let attribute = attribute.to_str().ok_or_else(bad)?;
     let source = file(Path::new(if path.is_empty() { OsStr::new(".") } else { path }))?;
-    Ok(Named { source, attribute: attribute.to_owned(), text: text.to_owned() })
+    Ok(Named { source, attribute: attribute.to_owned(), text: text.to_owned(), installable: true })
 }
 
 /// The path and the attribute of `PATH#ATTR`.
@@ -94,19 +96,16 @@ fn split(text: &OsStr) -> (&OsStr, &OsStr) {
 }
 
 fn whole_file(path: &OsStr) -> Result<Named, CliError> {
-    Ok(Named { source: file(Path::new(path))?, attribute: String::new(), text: path.to_owned() })
+    let source = file(Path::new(path))?;
+    Ok(Named { source, attribute: String::new(), text: path.to_owned(), installable: false })
 }
 
 fn expression(text: Vec<u8>) -> Named {
-    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".into() }
+    Named { source: Source::Text(text), attribute: String::new(), text: "(expression)".into(), installable: false }
 }
 
 fn standard_input() -> Result<Named, CliError> {
-    let mut text = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut text)
-        .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
-    Ok(expression(text))
+    Ok(expression(reading::standard_input()?))
 }
 
 /// The source that a path names.

@@ -157,6 +157,19 @@ impl Drop for Scratch {
     }
 }
 
+/// Runs a command where another one would run, and with its variables.
+pub(crate) fn like(command: &mut Command, other: &Command) {
+    if let Some(directory) = other.get_current_dir() {
+        command.current_dir(directory);
+    }
+    for (name, value) in other.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
 fn make_writable(directory: &Path) {
     let _ = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755));
     let Ok(entries) = std::fs::read_dir(directory) else { return };

@@ -33,12 +33,26 @@ fn values_are_printed_as_nix_prints_them() {
     assert_eq!(current.stdout, system());
 }
 
+/// What `--file` names is a file, whatever there is in the store.
+#[test]
+fn a_file_is_looked_for_among_files_only() {
+    let scratch = Scratch::new(SET);
+    let derivation = scratch.line("instantiate .#hi");
+    let digest = &derivation["/larder/store/".len()..][..10];
+    assert_eq!(scratch.line(&format!("instantiate {digest}")), derivation);
+    for named in [digest, "missing"] {
+        for command in ["instantiate", "eval"] {
+            scratch.larder(&format!("{command} --file {named}")).fails(3, &[named, "does not exist"]);
+        }
+    }
+}
+
 #[test]
 fn verbose_traces_are_shown_when_they_are_asked_for() {
     let scratch = Scratch::new(SET);
     let words = ["eval", "-E", "builtins.traceVerbose \"seen\" 1", "--trace-verbose"];
     for (words, expected) in [(&words[..3], ""), (&words[..], "trace: seen\n")] {
-        let ran = scratch.larder_with(&[words, &["--no-eval-cache"]].concat()).ok();
+        let ran = scratch.larder_with(words).ok();
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("1\n", expected));
     }
 }
@@ -129,6 +143,7 @@ fn files_of_the_language_are_files() {
     for (text, says) in [
         ("\"${dirOf <nix/fetchurl.nix>}\"", "cannot be added to the store"),
         ("builtins.readFile (dirOf <nix/fetchurl.nix>)", "is a directory, not a file"),
+        ("builtins.readDir <nix/fetchurl.nix>", "is a file, not a directory"),
         // The hash of the tree is looked at, which asks whether the file is executable.
         ("builtins.path { path = <nix/fetchurl.nix>; sha256 = builtins.hashString \"sha256\" \"\"; }", "has the hash"),
     ] {

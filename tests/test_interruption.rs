@@ -1,6 +1,6 @@
 //! Ending larder in the middle of a build, and several larders at once.
 
-use crate::harness::{Ran, Scratch, processes_with, wait_until};
+use crate::harness::{Ran, Scratch, like, processes_with, wait_until};
 use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -28,15 +28,7 @@ impl Endless {
         // Whoever runs the tests may ignore signals, and what is ignored stays so in children.
         let mut command = std::process::Command::new("env");
         command.arg("--default-signal=INT,TERM,HUP").arg(larder.get_program()).args(larder.get_args());
-        if let Some(directory) = larder.get_current_dir() {
-            command.current_dir(directory);
-        }
-        for (name, value) in larder.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        like(&mut command, &larder);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
         child
@@ -95,7 +87,7 @@ fn a_long_builtin_is_interrupted() {
         let mut command = std::process::Command::new("env");
         let larder = scratch.command(["repl", "--max-memory", "4G"]);
         command.arg("--default-signal=INT").arg(larder.get_program()).args(larder.get_args());
-        command.env("LARDER_HOME", scratch.home()).current_dir(scratch.path("."));
+        like(&mut command, &larder);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let input = format!("{}\n", expression.replace("FIFO", fifo.to_str().unwrap()));
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

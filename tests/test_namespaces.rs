@@ -1,6 +1,6 @@
 //! Machines that do not let ordinary users make namespaces: an error with the remedy, never a build without a sandbox.
 
-use crate::harness::{Ran, Scratch};
+use crate::harness::{Ran, Scratch, like};
 use std::process::Command;
 
 const RECIPES: &str = r#"{ x = mini "x" "write $out built" { }; y = write "y" { a = { text = "a"; }; }; }"#;
@@ -11,13 +11,8 @@ fn larder_without_namespaces(scratch: &Scratch, words: &str) -> Ran {
     let script = format!("echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" {words}");
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c", &script]).arg(larder.get_program());
-    for (name, value) in larder.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    Ran::of(command.current_dir(scratch.path(".")))
+    like(&mut command, &larder);
+    Ran::of(&mut command)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Somebody else's store: what only reads works, what would change it says that it cannot.
 
-use crate::harness::{Ran, Scratch};
+use crate::harness::{Ran, Scratch, like};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -33,13 +33,8 @@ impl Other {
     fn run(&self, words: &[&str]) -> Ran {
         let own = self.scratch.command([""; 0]);
         let mut command = Command::new(&self.larder);
-        command.args(words).current_dir(self.scratch.path("."));
-        for (name, value) in own.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        command.args(words);
+        like(&mut command, &own);
         Ran::of(command.uid(65534).gid(65534).env("HOME", "/nonexistent"))
     }
 }

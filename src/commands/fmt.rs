@@ -4,10 +4,10 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
+use crate::reading;
 use crate::rewrite;
 use eval::{RenderOptions, render};
 use serde_json::json;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,10 +54,7 @@ fn standard_input(args: &Args) -> CommandResult {
     if args.paths.len() > 1 {
         return Err(CliError::usage("`-` stands alone"));
     }
-    let mut text = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut text)
-        .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
+    let text = reading::standard_input()?;
     let formatted = formatted("<stdin>", &text).map_err(CliError::evaluation)?;
     if args.diff {
         output::write(changes("<stdin>", &text, &formatted).as_bytes())?;

@@ -4,13 +4,13 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
+use crate::reading;
 use crate::rewrite;
 use eval::analysis::Resolution;
 use eval::lint::{Finding, fix, lint};
 use eval::syntax::{ParseOptions, Parsed, parse_named};
 use eval::{Diagnostic, RenderOptions, Severity, Span, render};
 use serde_json::{Value, json};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -70,11 +70,7 @@ fn standard_input(args: &Args) -> Result<Vec<u8>, CliError> {
     if args.fix {
         return Err(CliError::usage("`--fix` writes files, and `-` is none").hint("name the file"));
     }
-    let mut text = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut text)
-        .map_err(|error| CliError::failed(format!("cannot read standard input: {error}")))?;
-    Ok(text)
+    reading::standard_input()
 }
 
 fn known(codes: &[String]) -> Result<(), CliError> {

@@ -51,6 +51,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let paths = chosen(context, &args.paths)?;
     let chosen = (!paths.is_empty()).then_some(paths.as_slice());
     let contents = args.contents || args.repair;
+    let other = args.from.as_ref().map(|place| open_other(place)).transpose()?;
     let estimate = draws(context.quiet);
     let options = VerifyOptions { paths: chosen, contents, max_rate: args.max_rate, estimate };
     let progress = Arc::new(VerifyProgress::default());
@@ -63,7 +64,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         problems.iter().try_for_each(output::line)?;
     }
     let checked = chosen.map_or_else(|| store.paths().map(|paths| paths.len()), |paths| Ok(paths.len()))?;
-    let outcome = if args.repair { repair(context, args, &problems)? } else { put_aside(store, &problems)? };
+    let outcome =
+        if args.repair { repair(context, args, &problems, other.as_ref())? } else { put_aside(store, &problems)? };
     if args.json {
         print_json(&problems, &outcome)?;
     } else {
@@ -103,13 +105,17 @@ fn put_aside(store: &LocalStore, problems: &[Problem]) -> Result<Outcome, CliErr
     Ok(Outcome { quarantined: store.quarantine(problems)?, ..Outcome::default() })
 }
 
-fn repair(context: &Context, args: &Args, problems: &[Problem]) -> Result<Outcome, CliError> {
+fn repair(
+    context: &Context,
+    args: &Args,
+    problems: &[Problem],
+    other: Option<&LocalStore>,
+) -> Result<Outcome, CliError> {
     if problems.is_empty() {
         return Ok(Outcome::default());
     }
     let store = context.store()?;
-    let other = args.from.as_ref().map(|place| open_other(place)).transpose()?;
-    let mut repaired = store.repair(problems, other.as_ref())?;
+    let mut repaired = store.repair(problems, other)?;
     for (path, missing) in std::mem::take(&mut repaired.lost) {
         build_again(context, args, &path)?;
         if store.is_valid(&path)? { repaired.restored.push(path) } else { repaired.lost.push((path, missing)) }
@@ -122,7 +128,7 @@ fn repair(context: &Context, args: &Args, problems: &[Problem]) -> Result<Outcom
 
 /// Opens a store that there is; it is not made.
 fn open_other(place: &std::path::Path) -> Result<LocalStore, CliError> {
-    if !place.is_dir() {
+    if !place.join("format").is_file() {
         return Err(CliError::usage(format!("{} is not a store", place.display())));
     }
     Ok(LocalStore::open(place, OpenOptions::default())?)
