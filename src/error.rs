@@ -59,6 +59,11 @@ impl CliError {
         self
     }
 
+    /// The same, but there is nothing to print any more.
+    pub(crate) fn told(self) -> Self {
+        Self { message: String::new(), hints: Vec::new(), rendered: true, ..self }
+    }
+
     /// What failed, without hints.
     pub(crate) fn message(&self) -> &str {
         &self.message

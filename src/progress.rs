@@ -1,149 +1,243 @@
-//! Showing what builds do: a region that is redrawn below scrolling lines on a terminal, plain lines elsewhere.
+//! Showing what builds do: a region that is redrawn below scrolling lines on a terminal, plain lines elsewhere, JSON for programs.
 //!
-//! What is shown is a pure function of [`State`], which events change.
+//! What is shown is a pure function of [`Run`], which events change.
 
+pub(crate) mod json;
+mod plain;
+mod region;
+mod run;
+mod timeline;
+
+use crate::error::CliError;
 use crate::output;
-use crate::text;
-use builder::{Event, How, Kind};
-use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use builder::Event;
+use plain::{Plain, Wanted};
+use region::{Room, region};
+use run::Run;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use store::StorePath;
+use timeline::Timeline;
+use unicode_width::UnicodeWidthChar;
 
 /// How often the region is redrawn.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether nothing was said for long.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Times shorter than this are not worth showing.
 const WORTH_SHOWING: Duration = Duration::from_secs(1);
 
-/// One piece of running work.
-#[derive(Debug, Clone)]
-struct Running {
-    kind: Kind,
-    since: Instant,
-    expected: Option<Duration>,
-    waiting: bool,
-    /// Its last line, or how far a fetch is.
-    last: String,
+/// Options of all commands that build: what is told of it, and how.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct WatchArgs {
+    /// How to tell of what is going on
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Show the log of each build when it ends
+    #[arg(short = 'L', long)]
+    print_build_logs: bool,
+    /// Write a timeline of the builds to a file that trace viewers open
+    #[arg(long, value_name = "FILE")]
+    trace_out: Option<PathBuf>,
 }
 
-/// What is known of a run.
-#[derive(Debug, Default)]
-struct State {
-    planned: usize,
-    built: usize,
-    reused: usize,
-    failed: usize,
-    skipped: usize,
-    running: BTreeMap<StorePath, Running>,
-    /// Lines that are to scroll past.
+/// The form in which events are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// A tree that is redrawn on a terminal, plain lines elsewhere
+    #[default]
+    Auto,
+    /// Lines that scroll past
+    Plain,
+    /// One JSON object per line on standard error
+    Json,
+}
+
+impl WatchArgs {
+    /// The same, but no timeline is written.
+    pub(crate) fn without_timeline(self) -> Self {
+        Self { trace_out: None, ..self }
+    }
+
+    /// Whether events are told as JSON, so that nothing else should be.
+    pub(crate) fn is_json(&self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+}
+
+/// Shows a run while it lives.
+pub(crate) struct Progress {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    trace: Option<(PathBuf, File)>,
+}
+
+struct Shared {
+    told: Mutex<Told>,
+    ended: AtomicBool,
+    mode: Mode,
+    slots: usize,
+    began: Instant,
+}
+
+/// What was told and is known.
+struct Told {
+    run: Run,
+    plain: Plain,
+    timeline: Timeline,
+    /// Lines that are to scroll past the region.
     lines: Vec<String>,
 }
 
-impl State {
-    fn take(&mut self, event: Event, now: Instant) {
-        match event {
-            Event::Planned { jobs } => self.planned = jobs.len(),
-            Event::Started { derivation, kind, expected } => {
-                let running = Running { kind, since: now, expected, waiting: false, last: String::new() };
-                self.running.insert(derivation, running);
-            }
-            Event::Waiting { derivation } => self.change(&derivation, |running| running.waiting = true),
-            Event::Fetched { derivation, bytes, total } => {
-                let of = total.map(|total| format!(" of {}", text::bytes(total))).unwrap_or_default();
-                self.change(&derivation, |running| running.last = format!("{}{of}", text::bytes(bytes)));
-            }
-            Event::Output { derivation, line } => self.change(&derivation, |running| running.last = line),
-            Event::Realised { derivation, how, duration } => self.realised(&derivation, how, duration),
-            Event::Failed { derivation, error } => {
-                self.running.remove(&derivation);
-                self.failed += 1;
-                let first = error.to_string();
-                let first = first.lines().next().unwrap_or_default();
-                self.lines.push(format!("{} {}: {first}", output::styled("failed", "31"), human(&derivation)));
-            }
-            Event::Skipped { .. } => self.skipped += 1,
-        }
-    }
-
-    fn change(&mut self, derivation: &StorePath, change: impl FnOnce(&mut Running)) {
-        self.running.get_mut(derivation).into_iter().for_each(change_with(change));
-    }
-
-    fn realised(&mut self, derivation: &StorePath, how: How, duration: Duration) {
-        let Some(running) = self.running.remove(derivation) else { return };
-        match how {
-            How::Reused => self.reused += 1,
-            How::Built => {
-                self.built += 1;
-                let verb = match running.kind {
-                    Kind::Fetch => "fetched",
-                    Kind::Builtin => "made",
-                    Kind::Build => "built",
-                };
-                let time =
-                    if duration >= WORTH_SHOWING { format!(" ({})", text::duration(duration)) } else { String::new() };
-                self.lines.push(format!("{} {}{time}", output::styled(verb, "32"), human(derivation)));
-            }
-        }
-    }
-
-    /// The region: a line of sums and one for each piece of running work, those that run longest first.
-    fn region(&self, width: usize, height: usize, now: Instant) -> Vec<String> {
-        if self.running.is_empty() {
-            return Vec::new();
-        }
-        let mut running: Vec<_> = self.running.iter().collect();
-        running.sort_by_key(|(_, running)| running.since);
-        let done = self.built + self.reused;
-        let mut sums = format!("{done} of {} done, {} running", self.planned, running.len());
-        if self.failed > 0 {
-            sums.push_str(&format!(", {} failed", self.failed));
-        }
-        let mut lines = vec![cut(&sums, width)];
-        let room = height.saturating_sub(1).max(1);
-        for (derivation, running) in running.iter().take(room) {
-            lines.push(cut(&running.line(derivation, now), width));
-        }
-        if running.len() > room {
-            lines.push(cut(&format!("  and {} more", running.len() - room), width));
-        }
-        lines
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Quiet,
+    Plain,
+    Terminal,
+    Json,
 }
 
-fn change_with(change: impl FnOnce(&mut Running)) -> impl FnMut(&mut Running) {
-    let mut change = Some(change);
-    move |running| {
-        if let Some(change) = change.take() {
-            change(running);
-        }
-    }
-}
-
-impl Running {
-    fn line(&self, derivation: &StorePath, now: Instant) -> String {
-        let verb = match (self.waiting, self.kind) {
-            (true, _) => "waiting for another larder to realise",
-            (_, Kind::Fetch) => "fetching",
-            (_, Kind::Builtin) => "making",
-            (_, Kind::Build) => "building",
+impl Progress {
+    /// Begins to show a run of so many jobs at a time.
+    ///
+    /// # Errors
+    /// When the file for the timeline cannot be made.
+    pub(crate) fn start(quiet: bool, slots: usize, args: &WatchArgs) -> Result<Self, CliError> {
+        let mode = match args.log_format {
+            LogFormat::Json => Mode::Json,
+            _ if quiet => Mode::Quiet,
+            LogFormat::Auto if draws(quiet) => Mode::Terminal,
+            _ => Mode::Plain,
         };
-        let elapsed = now.saturating_duration_since(self.since);
-        let mut line = format!("  {verb} {}", human(derivation));
-        if elapsed >= WORTH_SHOWING {
-            line.push_str(&format!(" {}", text::duration(elapsed)));
-            if let Some(expected) = self.expected {
-                line.push_str(&format!(" of about {}", text::duration(expected)));
+        let trace = args.trace_out.as_ref().map(|path| create(path)).transpose()?;
+        let began = Instant::now();
+        let wanted = Wanted { beginnings: mode == Mode::Plain, logs: args.print_build_logs };
+        let told = Told {
+            run: Run::default(),
+            plain: Plain::new(wanted, began),
+            timeline: Timeline::default(),
+            lines: Vec::new(),
+        };
+        let shared = Arc::new(Shared { told: Mutex::new(told), ended: AtomicBool::new(false), mode, slots, began });
+        if mode == Mode::Json {
+            output::error(&format!("{}\n", json::beginning()));
+        }
+        let thread = matches!(mode, Mode::Terminal | Mode::Plain).then(|| {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new().name("progress".to_owned()).spawn(move || shared.show_until_ended()).ok()
+        });
+        Ok(Self { shared, thread: thread.flatten(), trace })
+    }
+
+    /// Takes an event in; may be called from any thread.
+    pub(crate) fn take(&self, event: &Event) {
+        self.shared.take(event, Instant::now());
+    }
+
+    /// Ends the show, and writes the timeline if one is wanted.
+    ///
+    /// # Errors
+    /// When the timeline cannot be written.
+    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        let Some((path, mut file)) = self.trace.take() else { return Ok(()) };
+        let timeline = std::mem::take(&mut self.shared.told().timeline);
+        let trace = timeline.finish(self.shared.began.elapsed());
+        file.write_all(trace.to_string().as_bytes()).map_err(|error| not_written(&path, &error))
+    }
+}
+
+fn create(path: &Path) -> Result<(PathBuf, File), CliError> {
+    let file = File::create(path).map_err(|error| not_written(path, &error))?;
+    Ok((path.to_owned(), file))
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::failed(format!("cannot write the timeline `{}`: {error}", path.display()))
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, event: &Event, now: Instant) {
+        let time = now.saturating_duration_since(self.began);
+        let mut told = self.told();
+        let Told { run, plain, timeline, lines } = &mut *told;
+        run.take(event, now);
+        timeline.take(event, time);
+        match self.mode {
+            Mode::Json => output::error(&format!("{}\n", json::event(event, time))),
+            Mode::Plain => plain.lines(event, run, now).iter().for_each(|line| output::error(&format!("{line}\n"))),
+            Mode::Terminal => lines.extend(plain.lines(event, run, now)),
+            Mode::Quiet => {}
+        }
+    }
+
+    fn show_until_ended(&self) {
+        let mut drawn = Vec::new();
+        loop {
+            let ended = self.ended.load(Ordering::SeqCst);
+            match self.mode {
+                Mode::Terminal => drawn = self.draw(&drawn, ended),
+                _ if !ended => self.say_still(),
+                _ => {}
             }
+            if ended {
+                return;
+            }
+            std::thread::park_timeout(if self.mode == Mode::Terminal { INTERVAL } else { LOOK });
         }
-        if !self.last.is_empty() {
-            line.push_str(&format!(": {}", self.last));
+    }
+
+    fn say_still(&self) {
+        let mut told = self.told();
+        let Told { run, plain, .. } = &mut *told;
+        if let Some(line) = plain.still(run, Instant::now()) {
+            output::error(&format!("{line}\n"));
         }
-        line
+    }
+
+    /// Takes the region away, lets new lines scroll past, and draws it again unless all has ended. Returns what is drawn now.
+    fn draw(&self, drawn: &[String], ended: bool) -> Vec<String> {
+        let (width, height) = terminal_size();
+        let room = Room { width: width.saturating_sub(1), height: height / 2 };
+        let mut told = self.told();
+        let lines = std::mem::take(&mut told.lines);
+        let region = if ended { Vec::new() } else { region(&told.run, self.slots, room, Instant::now()) };
+        drop(told);
+        if drawn.is_empty() && lines.is_empty() && region.is_empty() {
+            return region;
+        }
+        let mut text = String::new();
+        // A terminal that was made narrower has broken the lines.
+        let rows: usize = drawn.iter().map(|line| columns(line).max(1).div_ceil(width.max(1))).sum();
+        if rows > 0 {
+            text.push_str(&format!("\x1b[{rows}A\r\x1b[J"));
+        }
+        for line in lines.iter().chain(&region) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        output::error(&text);
+        region
     }
 }
 
@@ -159,104 +253,44 @@ pub(crate) fn human(derivation: &StorePath) -> &str {
     name.strip_suffix(".drv").unwrap_or(name)
 }
 
-/// At most `width` characters, cut where that is too few.
+/// The characters of a line with the columns each takes; those of styles take none.
+fn cells(line: &str) -> impl Iterator<Item = (char, usize)> {
+    let mut styling = false;
+    line.chars().map(move |character| {
+        styling |= character == '\x1b';
+        let width = if styling { 0 } else { character.width().unwrap_or(0) };
+        styling &= character != 'm';
+        (character, width)
+    })
+}
+
+/// How many columns of a terminal a line takes.
+fn columns(line: &str) -> usize {
+    cells(line).map(|(_, width)| width).sum()
+}
+
+/// At most `width` columns, cut where that is too few.
 pub(crate) fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
+    if columns(line) <= width {
         return line.to_owned();
     }
-    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// Shows a run while it lives.
-pub(crate) struct Progress {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    ended: AtomicBool,
-    mode: Mode,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Quiet,
-    Plain,
-    Terminal,
-}
-
-impl Progress {
-    pub(crate) fn start(quiet: bool) -> Self {
-        let mode = match (quiet, draws(quiet)) {
-            (true, _) => Mode::Quiet,
-            (_, true) => Mode::Terminal,
-            (_, false) => Mode::Plain,
-        };
-        let shared = Arc::new(Shared { state: Mutex::default(), ended: AtomicBool::new(false), mode });
-        let thread = (mode == Mode::Terminal).then(|| {
-            let shared = Arc::clone(&shared);
-            std::thread::Builder::new().name("progress".to_owned()).spawn(move || shared.draw_until_ended()).ok()
-        });
-        Self { shared, thread: thread.flatten() }
+    let (mut short, mut taken, mut styled) = (String::new(), 0, false);
+    for (character, wide) in cells(line) {
+        if taken + wide + 1 > width {
+            break;
+        }
+        styled |= character == '\x1b';
+        taken += wide;
+        short.push(character);
     }
-
-    /// Takes an event in; may be called from any thread.
-    pub(crate) fn take(&self, event: Event) {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.take(event, Instant::now());
-        if self.shared.mode == Mode::Plain {
-            let lines = std::mem::take(&mut state.lines);
-            lines.iter().for_each(|line| output::error(&format!("{line}\n")));
-        }
+    short.extend((width > 0).then_some('…'));
+    if styled {
+        short.push_str("\x1b[0m");
     }
+    short
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Shared {
-    fn draw_until_ended(&self) {
-        let mut drawn = 0;
-        loop {
-            let ended = self.ended.load(Ordering::SeqCst);
-            drawn = self.draw(drawn, ended);
-            if ended {
-                return;
-            }
-            std::thread::sleep(INTERVAL);
-        }
-    }
-
-    /// Takes the region away, lets new lines scroll past, and draws it again unless all has ended.
-    fn draw(&self, drawn: usize, ended: bool) -> usize {
-        let (width, height) = terminal_size();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut state.lines);
-        let region = if ended { Vec::new() } else { state.region(width.saturating_sub(1), height / 3, Instant::now()) };
-        drop(state);
-        if drawn == 0 && lines.is_empty() && region.is_empty() {
-            return 0;
-        }
-        let mut text = String::new();
-        if drawn > 0 {
-            text.push_str(&format!("\x1b[{drawn}A\r\x1b[J"));
-        }
-        for line in lines.iter().chain(&region) {
-            text.push_str(line);
-            text.push('\n');
-        }
-        output::error(&text);
-        region.len()
-    }
-}
-
+/// Columns and rows of the terminal that standard error is.
 pub(crate) fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 => (size.ws_col.into(), usize::from(size.ws_row).max(6)),
@@ -266,44 +300,155 @@ pub(crate) fn terminal_size() -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::run::Run;
     use super::*;
+    use builder::event::PlannedJob;
+    use builder::{BuildError, How, Kind};
 
-    fn derivation(number: u8) -> StorePath {
+    pub(super) fn derivation(number: usize) -> StorePath {
         let name = store::StoreName::parse(&format!("package-{number}")).expect("valid");
-        StorePath::from_derivation(store::DerivationDigest::from_bytes([number; 32]), &name).expect("valid")
+        let byte = u8::try_from(number).expect("small");
+        StorePath::from_derivation(store::DerivationDigest::from_bytes([byte; 32]), &name).expect("valid")
     }
 
-    fn started(count: u8, now: Instant) -> State {
-        let mut state = State::default();
-        state.take(Event::Planned { jobs: (0..count).map(|number| (derivation(number), Kind::Build)).collect() }, now);
-        for number in 0..count {
-            state.take(Event::Started { derivation: derivation(number), kind: Kind::Build, expected: None }, now);
-        }
-        state
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Jobs that take the given seconds and need those with the given numbers.
+    fn planned(now: Instant, jobs: &[(Option<u32>, &[usize])]) -> Run {
+        let job = |(number, (seconds, needs)): (usize, &(Option<u32>, &[usize]))| PlannedJob {
+            derivation: derivation(number),
+            kind: Kind::Build,
+            expected: seconds.map(|seconds| SECOND * seconds),
+            needs: needs.to_vec(),
+        };
+        let mut run = Run::default();
+        run.take(&Event::Planned { jobs: jobs.iter().enumerate().map(job).collect() }, now);
+        run
+    }
+
+    fn start(run: &mut Run, number: usize, now: Instant) {
+        run.take(&Event::Started { derivation: derivation(number), kind: Kind::Build, expected: None }, now);
+    }
+
+    fn shown(run: &Run, width: usize, height: usize, now: Instant) -> Vec<String> {
+        region(run, 2, Room { width, height }, now)
     }
 
     #[test]
     fn the_region_fits_the_terminal() {
         let now = Instant::now();
-        let state = started(20, now);
-        for width in [20, 80, 300] {
-            let region = state.region(width, 8, now + Duration::from_secs(5));
-            assert!(region.iter().all(|line| line.chars().count() <= width), "{width}");
-            assert!(region.len() <= 9);
+        let mut run = planned(now, &[(Some(10), [].as_slice()); 20]);
+        (0..20).for_each(|number| start(&mut run, number, now));
+        let line = "漢字\u{301}".repeat(200);
+        run.take(&Event::Output { derivation: derivation(3), line }, now);
+        for width in [1, 2, 20, 80, 300] {
+            for height in [3, 8, 40] {
+                let region = shown(&run, width, height, now + SECOND * 5);
+                assert!(region.iter().all(|line| columns(line) <= width), "{width}: {region:?}");
+                assert!(region.len() <= height.max(2), "{height}: {region:?}");
+            }
         }
-        assert_eq!(state.region(80, 8, now)[0], "0 of 20 done, 20 running");
+        assert_eq!(shown(&run, 80, 8, now)[7], "  and 14 more");
     }
 
     #[test]
-    fn what_is_done_leaves_the_region_and_scrolls_past() {
+    fn what_waits_stands_above_what_it_waits_for() {
         let now = Instant::now();
-        let mut state = started(2, now);
-        state.take(Event::Output { derivation: derivation(1), line: "checking for gcc".to_owned() }, now);
-        state.take(
-            Event::Realised { derivation: derivation(0), how: How::Built, duration: Duration::from_secs(3) },
+        // 5 needs 4 and 3, 4 needs 2, which needs 0; 3 needs 1.
+        let mut run = planned(
             now,
+            &[(Some(60), &[]), (Some(5), &[]), (Some(5), &[0]), (Some(5), &[1]), (Some(5), &[2]), (Some(5), &[3, 4])],
         );
-        assert!(state.lines[0].ends_with("package-0 (3.0 s)"));
-        assert_eq!(state.region(80, 8, now)[1], "  building package-1: checking for gcc");
+        start(&mut run, 0, now);
+        start(&mut run, 1, now);
+        run.take(&Event::Output { derivation: derivation(1), line: "checking for gcc".to_owned() }, now);
+        assert_eq!(
+            shown(&run, 200, 20, now),
+            [
+                "0 of 6 done, 2 running, about 1 min 15 s left",
+                "  package-5",
+                "  ├ building package-0 (then package-2, package-4)",
+                "  └ building package-1 (then package-3): checking for gcc",
+                "longest chain, 1 min 15 s: package-0, package-2, package-4, package-5",
+            ]
+        );
+    }
+
+    #[test]
+    fn time_passes_and_what_fails_stays_in_sight() {
+        let now = Instant::now();
+        let mut run = planned(now, &[(Some(60), &[]), (Some(30), &[]), (Some(5), &[1])]);
+        start(&mut run, 0, now);
+        start(&mut run, 1, now);
+        let error = std::sync::Arc::new(BuildError::Cancelled);
+        run.take(&Event::Failed { derivation: derivation(1), error }, now);
+        run.take(&Event::Skipped { derivation: derivation(2), because: derivation(1) }, now);
+        let region = shown(&run, 200, 20, now + SECOND * 20);
+        assert_eq!(
+            region,
+            [
+                "0 of 3 done, 1 running, 1 failed, 1 not tried, about 40 s left",
+                "  building package-0 20 s of about 1 min 0 s",
+                "  failed package-1 (then package-2)",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_promised_that_is_not_known() {
+        let now = Instant::now();
+        let mut run = planned(now, &[(None, &[]), (None, &[]), (None, &[])]);
+        start(&mut run, 0, now);
+        assert_eq!(shown(&run, 200, 20, now)[0], "0 of 3 done, 1 running");
+        // Once one has ended, others of its kind may take as long.
+        run.take(&Event::Realised { derivation: derivation(0), how: How::Built, duration: SECOND * 8 }, now);
+        start(&mut run, 1, now);
+        assert_eq!(shown(&run, 200, 20, now)[0], "1 of 3 done, 1 running, about 8.0 s left");
+    }
+
+    #[test]
+    fn the_log_of_a_build_comes_in_one_piece() {
+        let now = Instant::now();
+        let mut run = planned(now, &[(None, &[]), (None, &[])]);
+        let mut plain = Plain::new(Wanted { beginnings: true, logs: true }, now);
+        let output = |number, line: &str| Event::Output { derivation: derivation(number), line: line.to_owned() };
+        let started = |number| Event::Started { derivation: derivation(number), kind: Kind::Build, expected: None };
+        let realised =
+            |number| Event::Realised { derivation: derivation(number), how: How::Built, duration: SECOND * 3 };
+        let events = [started(0), started(1), output(0, "a"), output(1, "b"), output(0, "c"), realised(1), realised(0)];
+        let mut lines = Vec::new();
+        for event in events {
+            run.take(&event, now);
+            lines.extend(plain.lines(&event, &run, now));
+        }
+        let expected = [
+            "building package-0",
+            "building package-1",
+            "package-1> b",
+            "built package-1 (3.0 s)",
+            "package-0> a",
+            "package-0> c",
+            "built package-0 (3.0 s)",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_long_silence_is_broken() {
+        let now = Instant::now();
+        let mut run = planned(now, &[(None, &[])]);
+        let mut plain = Plain::new(Wanted { beginnings: true, logs: false }, now);
+        start(&mut run, 0, now);
+        assert_eq!(plain.still(&run, now + SECOND * 59), None);
+        assert_eq!(plain.still(&run, now + SECOND * 60).as_deref(), Some("still at work: package-0 1 min 0 s"));
+        assert_eq!(plain.still(&run, now + SECOND * 61), None);
+    }
+
+    #[test]
+    fn lines_are_cut_by_columns() {
+        assert_eq!(cut("漢字漢字", 5), "漢字…");
+        assert_eq!(cut("\x1b[31mfailed\x1b[0m x", 4), "\x1b[31mfai…\x1b[0m");
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("long", 0), "");
     }
 }

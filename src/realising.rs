@@ -5,7 +5,7 @@ use crate::error::{CliError, with_causes};
 use crate::installable::Target;
 use crate::interrupt;
 use crate::output;
-use crate::progress::{Progress, human};
+use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
 use builder::schedule::Failure;
 use builder::{BuildError, Builder, RunOptions, RunResult};
@@ -35,6 +35,8 @@ pub(crate) struct BuildArgs {
     /// Keep the files of a failed build, as is done anyway
     #[arg(short = 'K', long, conflicts_with = "discard_failed")]
     keep_failed: bool,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
 }
 
 impl BuildArgs {
@@ -47,9 +49,11 @@ impl BuildArgs {
 pub(crate) fn realise(
     context: &Context,
     builder: &Builder<'_>,
+    watch: &WatchArgs,
     targets: &[Target],
     options: RunOptions,
 ) -> Result<RunResult, CliError> {
+    let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -57,7 +61,7 @@ pub(crate) fn realise(
     let _answering = interrupt::on_request(move || asked.store(true, Ordering::SeqCst));
     let ended = AtomicBool::new(false);
     let result = std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
+        let watcher = scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
                 if interrupted.load(Ordering::SeqCst) {
                     builder.cancel();
@@ -66,25 +70,38 @@ pub(crate) fn realise(
                 std::thread::park_timeout(INTERVAL);
             }
         });
-        let progress = Progress::start(context.quiet);
-        let result = builder.realise_all(&derivations, options, &|event| progress.take(event));
-        drop(progress);
+        let result = builder.realise_all(&derivations, options, &|event| progress.take(&event));
         ended.store(true, Ordering::SeqCst);
-        watch.thread().unpark();
+        watcher.thread().unpark();
         result
-    })?;
-    for (path, tree) in &result.conflicts {
+    });
+    progress.finish()?;
+    let result = result?;
+    let interrupted = interrupted.load(Ordering::SeqCst);
+    if watch.is_json() {
+        output::error(&format!("{}\n", progress::json::end(&result, interrupted)));
+    }
+    for (path, tree) in result.conflicts.iter().filter(|_| !watch.is_json()) {
         output::error(&format!(
             "{} {path} came out differently this time: as tree {tree}; the first one is kept\n",
             output::styled("warning:", "1;33")
         ));
     }
-    if interrupted.load(Ordering::SeqCst) {
+    if interrupted {
         return Err(
             CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there")
         );
     }
-    if result.failures.is_empty() { Ok(result) } else { Err(report(&result)) }
+    if result.failures.is_empty() {
+        return Ok(result);
+    }
+    let error = summary_of_failures(&result);
+    // As JSON it has been told already.
+    if watch.is_json() {
+        return Err(error.told());
+    }
+    result.failures.iter().for_each(|failure| output::error(&describe(failure)));
+    Err(error)
 }
 
 /// After an interruption, ends the process itself if the run does not: a fetch may wait for the network for long. What it leaves in `tmp/` is
@@ -101,11 +118,8 @@ fn end_soon(ended: &AtomicBool) {
     }
 }
 
-/// Tells of every failure, and sums them up.
-fn report(result: &RunResult) -> CliError {
-    for failure in &result.failures {
-        output::error(&describe(failure));
-    }
+/// What could not be realised.
+fn summary_of_failures(result: &RunResult) -> CliError {
     let names: Vec<_> = result.failures.iter().map(|failure| human(&failure.derivation)).collect();
     let mut summary = format!("{} could not be realised", names.join(", "));
     if !result.skipped.is_empty() {

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt;
+use crate::progress::WatchArgs;
 use builder::resolve::Resolved;
 use builder::sandbox::{SandboxSpec, Status};
 use builder::spawner::Terminal;
@@ -63,6 +64,7 @@ pub(crate) fn enter(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<Exit
 pub(crate) fn realise_inputs(
     context: &Context,
     builder: &Builder<'_>,
+    watch: &WatchArgs,
     derivation: &StorePath,
 ) -> Result<Resolved, CliError> {
     let digest = derivation.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
@@ -71,7 +73,7 @@ pub(crate) fn realise_inputs(
         .into_iter()
         .map(|path| crate::installable::Target::Derivation { path, output: None })
         .collect();
-    crate::realising::realise(context, builder, &targets, RunOptions::default())?;
+    crate::realising::realise(context, builder, watch, &targets, RunOptions::default())?;
     resolved(builder, derivation)?.ok_or_else(|| CliError::internal("inputs that are realised but not known"))
 }
 

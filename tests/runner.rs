@@ -32,6 +32,7 @@ mod test_newcomer;
 mod test_queries;
 mod test_read_only;
 mod test_repl;
+mod test_watching;
 
 #[test]
 fn no_file_is_forgotten() {

@@ -16,13 +16,26 @@ pub enum Kind {
     Build,
 }
 
+/// A derivation that may have to be realised.
+#[derive(Debug, Clone)]
+pub struct PlannedJob {
+    /// The derivation.
+    pub derivation: StorePath,
+    /// What kind of work.
+    pub kind: Kind,
+    /// How long it took before, if it was ever done.
+    pub expected: Option<Duration>,
+    /// What must be done before, by its place in the plan.
+    pub needs: Vec<usize>,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// It is known what may have to be done.
     Planned {
-        /// Everything that may have to be realised, with its kind, inputs before what needs them.
-        jobs: Vec<(StorePath, Kind)>,
+        /// Everything that may have to be realised, inputs before what needs them.
+        jobs: Vec<PlannedJob>,
     },
     /// Work on a derivation began.
     Started {

@@ -5,7 +5,7 @@
 
 use crate::builder::Builder;
 use crate::error::BuildError;
-use crate::event::{Event, How, Kind, Sink};
+use crate::event::{Event, How, Kind, PlannedJob, Sink};
 use crate::plan::{Job, Plan, PlanSource, plan};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -149,7 +149,7 @@ impl Builder<'_> {
         if plan.jobs.is_empty() {
             return Ok(RunResult { outputs: plan.known, ..RunResult::default() });
         }
-        sink(Event::Planned { jobs: plan.jobs.iter().map(|job| (job.path.clone(), job.kind())).collect() });
+        sink(Event::Planned { jobs: plan.jobs.iter().map(planned).collect() });
         let (sender, receiver) = channel();
         let mut run = Run::new(self, plan, options, sink);
         let again = |job: &Job| options.rebuild && targets.contains(&job.path);
@@ -169,6 +169,11 @@ impl Builder<'_> {
         });
         Ok(run.finish())
     }
+}
+
+fn planned(job: &Job) -> PlannedJob {
+    let expected = job.expected.map(Duration::from_millis);
+    PlannedJob { derivation: job.path.clone(), kind: job.kind(), expected, needs: job.needs.clone() }
 }
 
 /// What a panic said.

@@ -48,14 +48,15 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         return dry_run(&builder, &targets, options, args.json);
     }
     let started = Instant::now();
-    let result = realise(context, &builder, &targets, options)?;
+    let result = realise(context, &builder, &args.build.watch, &targets, options)?;
     let outputs: Vec<_> = targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).collect();
     let paths: Vec<_> = outputs.iter().map(|(_, path)| path.clone()).collect();
     context.store()?.touch(&paths)?;
     if !args.no_link {
         link(context, args, &outputs)?;
     }
-    if let Some(summary) = summary(&result, started.elapsed()).filter(|_| !context.quiet) {
+    if let Some(summary) = summary(&result, started.elapsed()).filter(|_| !context.quiet && !args.build.watch.is_json())
+    {
         output::error(&format!("{summary}\n"));
     }
     print(args.json, &outputs)?;
@@ -99,7 +100,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
         let one = |job: &builder::plan::Job| {
             serde_json::json!({
                 "derivation": job.path.to_string(),
-                "kind": kind_name(job.kind()),
+                "kind": crate::progress::json::kind(job.kind()),
                 "certain": is_certain(job),
                 "expected_ms": job.expected,
             })
@@ -128,12 +129,4 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
 /// Whether a job will be done for sure: its action is known, because it needs nothing that is still to be made.
 fn is_certain(job: &builder::plan::Job) -> bool {
     job.needs.is_empty()
-}
-
-const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Fetch => "fetch",
-        Kind::Builtin => "builtin",
-        Kind::Build => "build",
-    }
 }

@@ -139,7 +139,7 @@ pub(crate) fn realised(
 ) -> Result<(Vec<Target>, Vec<StorePath>), CliError> {
     let targets = resolve(context, &[installable.to_owned()], eval)?;
     let options = RunOptions { keep_going: build.keep_going, rebuild: false };
-    let result = realise(context, &build.builder(context)?, &targets, options)?;
+    let result = realise(context, &build.builder(context)?, &build.watch, &targets, options)?;
     let paths: Vec<_> =
         targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).map(|(_, path)| path).collect();
     if paths.is_empty() {

@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     }
     let builder = args.build.builder(context)?;
     let options = RunOptions { keep_going: args.build.keep_going, rebuild: false };
-    let result = realise(context, &builder, &targets, options)?;
+    let result = realise(context, &builder, &args.build.watch, &targets, options)?;
     for target in &targets {
         for (_, path) in outputs_of(target, &result.outputs) {
             output::line(path)?;

@@ -7,12 +7,13 @@ use crate::context::{Context, processors};
 use crate::error::{CliError, with_causes};
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
-use crate::progress::{Progress, human};
+use crate::progress::{Progress, WatchArgs, human};
 use crate::realising::{BuildArgs, realise};
 use crate::{sandbox, text};
 use builder::environment::Variation;
+use builder::event::PlannedJob;
 use builder::resolve::Resolved;
-use builder::{Builder, Event, Kind, RunOptions};
+use builder::{Builder, Event, RunOptions};
 use repro::axes::{Axis, tokens, variation};
 use repro::{HostTree, Options, Report, compare};
 use std::ffi::OsString;
@@ -49,10 +50,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let derivation = derivation_of(context, &targets[0])?;
     let builder = args.build.builder(context)?;
     let target = Target::Derivation { path: derivation.clone(), output: None };
-    let result = realise(context, &builder, std::slice::from_ref(&target), RunOptions::default())?;
+    let result = realise(context, &builder, &args.build.watch, std::slice::from_ref(&target), RunOptions::default())?;
     let first = outputs_of(&target, &result.outputs);
-    let resolved = sandbox::realise_inputs(context, &builder, &derivation)?;
-    let again = Again { context, builder: &builder, resolved: &resolved, first: &first };
+    // The timeline is that of the first build.
+    let watch = args.build.watch.clone().without_timeline();
+    let resolved = sandbox::realise_inputs(context, &builder, &watch, &derivation)?;
+    let again = Again { context, builder: &builder, watch: &watch, resolved: &resolved, first: &first };
     let mut reports = Vec::new();
     for number in 1..=args.runs {
         let name = if args.runs == 1 { "varied".to_owned() } else { format!("varied {number}") };
@@ -115,6 +118,7 @@ fn parse_axes(list: &str) -> Result<Vec<Axis>, CliError> {
 struct Again<'a> {
     context: &'a Context,
     builder: &'a Builder<'a>,
+    watch: &'a WatchArgs,
     resolved: &'a Resolved,
     first: &'a [(Option<OutputName>, StorePath)],
 }
@@ -155,12 +159,13 @@ impl Again<'_> {
 
     fn make(&self, varied: &Variation, name: &str) -> Result<Vec<(OutputName, Sealed)>, CliError> {
         let derivation = self.resolved.derivation.clone();
-        let progress = Progress::start(self.context.quiet);
+        let progress = Progress::start(self.context.quiet, 1, self.watch)?;
         let kind = builder::plan::kind(self.resolved.action.resolved());
-        progress.take(Event::Planned { jobs: vec![(derivation.clone(), kind)] });
-        progress.take(Event::Started { derivation, kind: Kind::Build, expected: None });
+        let job = PlannedJob { derivation: derivation.clone(), kind, expected: None, needs: Vec::new() };
+        progress.take(&Event::Planned { jobs: vec![job] });
+        progress.take(&Event::Started { derivation, kind, expected: None });
         let started = Instant::now();
-        let made = self.builder.make(self.resolved, varied, &|event| progress.take(event));
+        let made = self.builder.make(self.resolved, varied, &|event| progress.take(&event));
         drop(progress);
         let made =
             made.map_err(|error| CliError::from(error).hint(format!("that was the build with circumstances {name}")))?;

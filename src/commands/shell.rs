@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
     let builder = args.build.builder(context)?;
-    let resolved = sandbox::realise_inputs(context, &builder, &derivation)?;
+    let resolved = sandbox::realise_inputs(context, &builder, &args.build.watch, &derivation)?;
     let staging = context.store()?.stage()?;
     let spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);

@@ -141,7 +141,7 @@ fn build_again(context: &Context, args: &Args, path: &StorePath) -> Result<(), C
     if !targets.is_empty() {
         let options = RunOptions { keep_going: true, rebuild: false };
         // That it could not be built is told; what it means for the path is told below.
-        let _ = realise(context, &args.build.builder(context)?, &targets, options);
+        let _ = realise(context, &args.build.builder(context)?, &args.build.watch, &targets, options);
     }
     Ok(())
 }

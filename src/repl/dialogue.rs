@@ -10,6 +10,7 @@ use crate::evaluations::Source;
 use crate::installable::{EvalArgs, Evaluation, Target, current_directory, outputs_of};
 use crate::interrupt;
 use crate::output;
+use crate::progress::WatchArgs;
 use crate::realising::{BuildArgs, realise};
 use crate::sources::{Named, installable};
 use builder::RunOptions;
@@ -192,7 +193,13 @@ impl<'c> Dialogue<'c> {
         self.evaluation.flush()?;
         let target = Target::Derivation { path: derivation.path, output: None };
         let builder = BuildArgs::default().builder(self.context)?;
-        let result = realise(self.context, &builder, std::slice::from_ref(&target), RunOptions::default())?;
+        let result = realise(
+            self.context,
+            &builder,
+            &WatchArgs::default(),
+            std::slice::from_ref(&target),
+            RunOptions::default(),
+        )?;
         for (output, path) in outputs_of(&target, &result.outputs) {
             let output = output.map_or_else(String::new, |output| output.to_string());
             if link {

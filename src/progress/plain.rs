@@ -1,0 +1,112 @@
+//! Lines that scroll past: on a terminal above the region, elsewhere all there is. Pure.
+
+use super::run::{Run, Stage};
+use super::{WORTH_SHOWING, human};
+use crate::output;
+use crate::text;
+use builder::{Event, How, Kind};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use store::StorePath;
+
+/// A run that says nothing for so long says what it is at, where there is no region.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Lines of a log that wait for the end of their build at most; those in between are left out.
+const MOST: usize = 100_000;
+
+/// Which lines scroll past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// What begins, too: there is no region to show it.
+    pub(super) beginnings: bool,
+    /// The whole log of each build, in one piece at its end.
+    pub(super) logs: bool,
+}
+
+/// What is remembered between events.
+#[derive(Debug)]
+pub(super) struct Plain {
+    wanted: Wanted,
+    logs: HashMap<StorePath, Vec<String>>,
+    said: Instant,
+}
+
+impl Plain {
+    pub(super) fn new(wanted: Wanted, now: Instant) -> Self {
+        Self { wanted, logs: HashMap::new(), said: now }
+    }
+
+    /// The lines for an event that `run` has taken in.
+    pub(super) fn lines(&mut self, event: &Event, run: &Run, now: Instant) -> Vec<String> {
+        let lines = match event {
+            Event::Started { derivation, kind: Kind::Build, .. } if self.wanted.beginnings => {
+                vec![format!("building {}", human(derivation))]
+            }
+            Event::Waiting { derivation } if self.wanted.beginnings => {
+                vec![format!("waiting for another larder to realise {}", human(derivation))]
+            }
+            Event::Output { derivation, line } if self.wanted.logs => {
+                let log = self.logs.entry(derivation.clone()).or_default();
+                if log.len() < MOST {
+                    log.push(line.clone());
+                }
+                Vec::new()
+            }
+            Event::Realised { derivation, how: How::Built, duration } => {
+                let verb = run.job(derivation).map_or("built", |job| done(job.kind));
+                let time = if *duration >= WORTH_SHOWING {
+                    format!(" ({})", text::duration(*duration))
+                } else {
+                    String::new()
+                };
+                let mut lines = self.log(derivation);
+                lines.push(format!("{} {}{time}", output::styled(verb, "32"), human(derivation)));
+                lines
+            }
+            Event::Failed { derivation, error } => {
+                let first = error.to_string();
+                let first = first.lines().next().unwrap_or_default();
+                let mut lines = self.log(derivation);
+                lines.push(format!("{} {}: {first}", output::styled("failed", "31"), human(derivation)));
+                lines
+            }
+            _ => Vec::new(),
+        };
+        if !lines.is_empty() {
+            self.said = now;
+        }
+        lines
+    }
+
+    /// The log of a build that has ended, every line with its name.
+    fn log(&mut self, derivation: &StorePath) -> Vec<String> {
+        let name = human(derivation);
+        self.logs.remove(derivation).into_iter().flatten().map(|line| format!("{name}> {line}")).collect()
+    }
+
+    /// What to say if nothing was said for long: what runs.
+    pub(super) fn still(&mut self, run: &Run, now: Instant) -> Option<String> {
+        if now.saturating_duration_since(self.said) < SILENCE {
+            return None;
+        }
+        self.said = now;
+        let running = run.jobs.iter().filter_map(|job| match &job.stage {
+            Stage::Running(running) => {
+                let elapsed = now.saturating_duration_since(running.since);
+                Some(format!("{} {}", human(&job.derivation), text::duration(elapsed)))
+            }
+            _ => None,
+        });
+        let running: Vec<_> = running.collect();
+        (!running.is_empty()).then(|| format!("still at work: {}", running.join(", ")))
+    }
+}
+
+const fn done(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fetch => "fetched",
+        Kind::Builtin => "made",
+        Kind::Build => "built",
+    }
+}

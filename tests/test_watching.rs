@@ -1,0 +1,94 @@
+//! What is told of builds while they run: lines, events for programs, and the timeline.
+
+use crate::harness::Scratch;
+use serde_json::Value;
+
+const GRAPH: &str = r#"rec {
+  first = mini "first" "say one\nsay two\nwrite $out 1" { };
+  second = mini "second" "say three\nwrite $out 2" { inherit first; };
+  bad = mini "bad" "say oops\nexit 3" { };
+  broken = mini "broken" "write $out 3" { inherit bad; };
+}"#;
+
+/// The events of a run, each of which is as its document says.
+fn events(stderr: &str) -> Vec<Value> {
+    let document = include_str!("../docs/events.md");
+    let read = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let events: Vec<_> = stderr.lines().map(read).collect();
+    for event in &events {
+        let name = event["event"].as_str().expect("a name");
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect(name);
+        for member in
+            event.as_object().expect("an object").keys().filter(|key| !["event", "time_ms"].contains(&key.as_str()))
+        {
+            assert!(row.contains(&format!("`{member}`")), "`{member}` of `{name}` is not documented");
+        }
+    }
+    events
+}
+
+fn names<'e>(events: &'e [Value], event: &str) -> Vec<&'e str> {
+    let named = events.iter().filter(|value| value["event"] == event);
+    named.map(|value| value["name"].as_str().expect("a name")).collect()
+}
+
+#[test]
+fn programs_read_a_run_as_json() {
+    let scratch = Scratch::new(GRAPH);
+    let ran = scratch.larder("build .#second --no-link --log-format json").ok();
+    let events = events(&ran.stderr);
+    assert_eq!(events[0]["schema"], "larder/events/1");
+    let planned = &events[1]["jobs"];
+    assert_eq!(planned[1]["needs"], serde_json::json!([planned[0]["derivation"]]));
+    assert_eq!(names(&events, "started"), ["first", "second"]);
+    assert_eq!(names(&events, "realised"), ["first", "second"]);
+    let lines: Vec<_> = events.iter().filter(|event| event["event"] == "output").map(|event| &event["line"]).collect();
+    assert_eq!(lines, ["one", "two", "three"]);
+    let end = events.last().unwrap();
+    assert_eq!((&end["event"], &end["built"], &end["failed"]), (&"end".into(), &2.into(), &0.into()));
+}
+
+#[test]
+fn failures_are_told_as_json_only() {
+    let scratch = Scratch::new(GRAPH);
+    let ran = scratch.larder("build .#broken --no-link --log-format json");
+    assert_eq!(ran.code, Some(1));
+    let events = events(&ran.stderr);
+    assert_eq!((names(&events, "failed"), names(&events, "skipped")), (vec!["bad"], vec!["broken"]));
+    let failed = events.iter().find(|event| event["event"] == "failed").unwrap();
+    assert_eq!(failed["tail"], serde_json::json!(["oops"]));
+    assert!(std::path::Path::new(failed["log"].as_str().unwrap()).is_file());
+    assert_eq!(events.last().unwrap()["skipped"], 1);
+}
+
+#[test]
+fn logs_are_shown_by_build_if_wanted() {
+    let scratch = Scratch::new(GRAPH);
+    let ran = scratch.larder("build .#second --no-link -L").ok();
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert_eq!(
+        lines[..7],
+        [
+            "building first",
+            "first> one",
+            "first> two",
+            "built first",
+            "building second",
+            "second> three",
+            "built second"
+        ]
+    );
+}
+
+#[test]
+fn a_timeline_is_written_whatever_becomes_of_the_builds() {
+    let scratch = Scratch::new(GRAPH);
+    scratch.larder("build .#second .#broken --no-link -j 1 --keep-going --trace-out trace.json").fails(1, &["bad"]);
+    let trace: Value = serde_json::from_slice(&std::fs::read(scratch.path("trace.json")).unwrap()).unwrap();
+    let complete = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "X");
+    let mut results: Vec<_> =
+        complete.map(|event| (event["name"].as_str().unwrap(), event["args"]["result"].as_str().unwrap())).collect();
+    results.sort_unstable();
+    assert_eq!(results, [("bad", "failed"), ("first", "built"), ("second", "built")]);
+    scratch.larder("build .#second --trace-out missing/trace.json").fails(1, &["missing/trace.json", "No such file"]);
+}
