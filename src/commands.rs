@@ -17,6 +17,7 @@ mod log;
 mod ls;
 mod lsp;
 mod parse;
+mod ps;
 mod query;
 mod realise;
 mod rebuild_index;
@@ -80,8 +81,10 @@ commands! {
     Instantiate => instantiate,
     /// Show a derivation
     Show => show,
-    /// Print the log of the last build
+    /// Print the log of the last build, or of one that runs
     Log => log,
+    /// List the builds that run, of every larder that uses this store
+    Ps => ps,
     /// Add files and directories to the store
     Add => add,
     /// Copy an installable's tree out of the store

@@ -153,6 +153,7 @@ static void run(char **words) {
 }
 
 int main(int argc, char **argv) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
     char *script = strdup(argc > 1 ? argv[1] : ""), *rest;
     for (char *line = strtok_r(script, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *words[MOST_WORDS] = {0}, *inside;

@@ -2,6 +2,8 @@
 
 use crate::harness::Scratch;
 use serde_json::Value;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 const GRAPH: &str = r#"rec {
   first = mini "first" "say one\nsay two\nwrite $out 1" { };
@@ -91,4 +93,58 @@ fn a_timeline_is_written_whatever_becomes_of_the_builds() {
     results.sort_unstable();
     assert_eq!(results, [("bad", "failed"), ("first", "built"), ("second", "built")]);
     scratch.larder("build .#second --trace-out missing/trace.json").fails(1, &["missing/trace.json", "No such file"]);
+}
+
+/// Starts a build that prints a line and waits.
+fn start(scratch: &Scratch, seconds: u32) -> Child {
+    scratch
+        .recipes(&format!(r#"{{ slow = mini "slow" "say begun\nsleep {seconds}\nsay ended\nwrite $out 1" {{ }}; }}"#));
+    scratch.command(["build", ".#slow", "--no-link"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// What `ps` lists, once it lists anything.
+fn listed(scratch: &Scratch) -> Value {
+    let begun = Instant::now();
+    loop {
+        let builds = scratch.larder("ps --json").ok().json("ps")["builds"].take();
+        let processes = builds[0]["processes"].as_array().map_or(0, Vec::len);
+        if processes > 0 {
+            return builds;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing is listed: {builds}");
+    }
+}
+
+#[test]
+fn running_builds_are_listed_with_their_processes() {
+    let scratch = Scratch::new("{ }");
+    assert_eq!(scratch.larder("ps").ok().stdout, "", "nothing runs");
+    let mut larder = start(&scratch, 60);
+    let builds = listed(&scratch);
+    assert_eq!((&builds[0]["name"], &builds[0]["larder"]), (&"slow".into(), &larder.id().into()));
+    let command = builds[0]["processes"][0]["command"].as_str().unwrap();
+    assert!(command.starts_with("/bin/mini say begun"), "{command}");
+    let text = scratch.larder("ps").ok();
+    assert!(
+        text.lines()[0].starts_with("slow  ") && text.lines()[1].contains(" /bin/mini say begun sleep"),
+        "{}",
+        text.stdout
+    );
+    larder.kill().unwrap();
+    larder.wait().unwrap();
+    assert_eq!(scratch.larder("ps").ok().stdout, "", "of a dead larder nothing runs");
+}
+
+#[test]
+fn the_log_of_a_running_build_is_followed_to_its_end() {
+    let scratch = Scratch::new("{ }");
+    let mut larder = start(&scratch, 2);
+    listed(&scratch);
+    let begun = Instant::now();
+    while scratch.larder("log .#slow").ok().stdout != "begun\n" {
+        assert!(begun.elapsed() < Duration::from_secs(2), "what is printed is not shown while it runs");
+    }
+    assert_eq!(scratch.larder("log -f .#slow").ok().stdout, "begun\nended\n");
+    assert!(larder.wait().unwrap().success());
+    assert_eq!(scratch.larder("log -f .#slow").ok().stdout, "begun\nended\n", "afterwards it is there as ever");
 }

@@ -10,6 +10,7 @@ use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
 use crate::log::Log;
 use crate::resolve::{Resolved, Roots};
+use crate::running;
 use crate::runtime::{self, World};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
 use crate::schedule::runtime_closure;
@@ -265,7 +266,8 @@ impl<'s> Builder<'s> {
     ) -> Result<(Outcome, Vec<String>), BuildError> {
         // The thread that reads the log hands its lines over, so that the sink need not outlive this call.
         let (lines, told) = std::sync::mpsc::channel::<String>();
-        let partial = staging.join("log");
+        running::tell(staging, &resolved.derivation, &resolved.digest)?;
+        let partial = staging.join(running::LOG);
         let (log, writer) = Log::start(partial, move |line| drop(lines.send(line.to_owned())))?;
         let running = self.spawner()?.start_run(spec, writer)?;
         let number = self.register(&running);

@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod log;
 pub mod plan;
 pub mod resolve;
+pub mod running;
 pub mod runtime;
 #[deny(unsafe_code)]
 pub mod sandbox;

@@ -1,11 +1,15 @@
-//! The log of a build: kept whole and compressed, its last lines at hand, every line told as it comes.
+//! The log of a build: kept whole and compressed, its last lines at hand, every line told as it comes. What was printed can be read
+//! from the file soon afterwards, so that others can follow it.
 
+use crate::running::RunningBuild;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use store::local::{At, IoError};
 
 /// Lines that are kept at hand.
@@ -15,6 +19,9 @@ const TAIL: usize = 40;
 const LONGEST_LINE: usize = 8 << 10;
 
 const COMPRESSION: i32 = 3;
+
+/// Who follows a log waits no longer than this for what was printed.
+const DELAY: Duration = Duration::from_millis(250);
 
 /// A log being written by a thread of its own, from a pipe whose other end the build has.
 #[derive(Debug)]
@@ -56,7 +63,12 @@ fn copy(mut reader: File, file: File, path: &Path, told: &mut dyn FnMut(&str)) -
     let mut compressed = zstd::Encoder::new(file, COMPRESSION).at("write", path)?;
     let mut lines = Lines { partial: Vec::new(), tail: VecDeque::new() };
     let mut buffer = vec![0; 64 << 10];
+    let mut unread = Unread::default();
     loop {
+        if unread.is_due(&reader) {
+            compressed.flush().at("write", path)?;
+            unread = Unread::default();
+        }
         let length = match reader.read(&mut buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             read => read.at("read the log of", path)?,
@@ -65,11 +77,30 @@ fn copy(mut reader: File, file: File, path: &Path, told: &mut dyn FnMut(&str)) -
             break;
         }
         compressed.write_all(&buffer[..length]).at("write", path)?;
+        unread.since.get_or_insert_with(Instant::now);
         lines.take(&buffer[..length], told);
     }
     lines.end(told);
     compressed.finish().at("write", path)?;
     Ok(lines.tail)
+}
+
+/// What was printed and cannot be read from the file yet.
+#[derive(Default)]
+struct Unread {
+    since: Option<Instant>,
+}
+
+impl Unread {
+    /// Waits until there is more to read, or what there is has waited long enough: then it is true.
+    fn is_due(&self, reader: &File) -> bool {
+        let Some(since) = self.since else { return false };
+        let left = DELAY.saturating_sub(since.elapsed());
+        let timeout = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
+        let mut polled = [PollFd::new(reader, PollFlags::IN)];
+        // An interrupted wait is a short one.
+        left.is_zero() || rustix::event::poll(&mut polled, Some(&timeout)) == Ok(0)
+    }
 }
 
 struct Lines {
@@ -142,6 +173,48 @@ pub fn read_log(place: &Path) -> Result<Vec<u8>, IoError> {
     zstd::decode_all(File::open(place).at("open", place)?).at("read", place)
 }
 
+/// Copies the log of a running build to `out`, and what is added to it until the build ends.
+///
+/// # Errors
+/// When it cannot be read or `out` not written.
+pub fn follow(build: &RunningBuild, out: &mut dyn Write) -> std::io::Result<()> {
+    let growing = Growing { file: File::open(build.log())?, build };
+    let mut text = zstd::Decoder::new(growing)?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let length = match text.read(&mut buffer) {
+            // The larder that wrote it was killed.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => 0,
+            read => read?,
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        out.write_all(&buffer[..length])?;
+        out.flush()?;
+    }
+}
+
+/// A file whose end is the end of a build.
+struct Growing<'b> {
+    file: File,
+    build: &'b RunningBuild,
+}
+
+impl Read for Growing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            // In this order: what was written before the end is read.
+            let running = self.build.is_running();
+            let length = self.file.read(buffer)?;
+            if length > 0 || !running {
+                return Ok(length);
+            }
+            std::thread::sleep(DELAY / 2);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +236,31 @@ mod tests {
         let tail = log.finish(&name).expect("finished");
         assert_eq!((tail.len(), tail.last().map(String::as_str)), (TAIL, Some("line 99")));
         assert_eq!(read_log(&name).expect("readable"), text.as_bytes());
+    }
+
+    #[test]
+    fn what_was_printed_can_be_read_soon() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let partial = directory.path().join("partial");
+        let (log, writer) = Log::start(partial.clone(), |_| {}).expect("started");
+        let mut writer = File::from(writer);
+        for (line, text) in [("first\n", "first\n"), ("second\n", "first\nsecond\n")] {
+            writer.write_all(line.as_bytes()).expect("written");
+            let begun = Instant::now();
+            loop {
+                let mut read = Vec::new();
+                let mut decoder = zstd::Decoder::new(File::open(&partial).expect("open")).expect("a decoder");
+                // The frame has no end yet.
+                let _ = decoder.read_to_end(&mut read);
+                if read == text.as_bytes() {
+                    break;
+                }
+                assert!(begun.elapsed() < DELAY * 40, "{:?}", String::from_utf8_lossy(&read));
+                std::thread::sleep(DELAY / 10);
+            }
+        }
+        drop(writer);
+        log.finish(&directory.path().join("log")).expect("finished");
     }
 
     #[test]

@@ -6,12 +6,17 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
+use builder::log::follow;
+use builder::running::running;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Print the log of the last build.
+/// Print the log of the last build, or of one that runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// While it is being built, go on with what it prints
+    #[arg(short, long)]
+    follow: bool,
     /// An installable
     installable: OsString,
     #[command(flatten)]
@@ -28,7 +33,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         None => crate::sandbox::resolved(&builder, &derivation)?.map(|resolved| resolved.digest),
     };
     let log = action.map(|action| context.store().map(|store| store.layout().log(&action))).transpose()?;
-    let Some(log) = log.filter(|log| log.exists()) else {
+    let log = log.filter(|log| log.exists());
+    let running = running(&context.store()?.layout().tmp())?.into_iter().find(|build| build.derivation == derivation);
+    if let Some(build) = running.filter(|_| args.follow || log.is_none()) {
+        let followed = follow(&build, &mut std::io::stdout().lock());
+        return output::wrote(followed).map(|()| ExitCode::SUCCESS);
+    }
+    let Some(log) = log else {
         return Err(CliError::failed(format!("there is no log of {derivation}: it was not built here")));
     };
     output::write(&builder::log::read_log(&log)?)?;

@@ -1,0 +1,222 @@
+//! Which builds run at a store, of whichever larder: each tells of itself in a file in its directory below `tmp/`.
+//!
+//! Invariant: what is listed was at work when it was looked at; a file that a dead larder left counts for nothing.
+
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::local::{At, IoError};
+use store::{ActionDigest, StorePath};
+
+/// The file's name.
+const FILE: &str = "running";
+
+/// The name of a build's log while it is written.
+pub(crate) const LOG: &str = "log";
+
+/// A build at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningBuild {
+    /// What is built.
+    pub derivation: StorePath,
+    /// Its action.
+    pub action: ActionDigest,
+    /// The process of the larder that builds it.
+    pub larder: u32,
+    /// When it began, since the epoch.
+    pub began: Duration,
+    /// Its directory.
+    pub place: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    derivation: String,
+    action: String,
+    larder: u32,
+    /// When that process started, in ticks since the start of the machine: numbers of processes are used again.
+    started: u64,
+    began_ms: u64,
+}
+
+/// Tells that a build begins in a directory.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn tell(place: &Path, derivation: &StorePath, action: &ActionDigest) -> Result<(), IoError> {
+    let larder = std::process::id();
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let told = Told {
+        derivation: derivation.to_string(),
+        action: action.to_string(),
+        larder,
+        started: started(larder).unwrap_or(0),
+        began_ms: u64::try_from(began.as_millis()).unwrap_or(u64::MAX),
+    };
+    let file = place.join(FILE);
+    let text = serde_json::to_vec(&told).expect("strings and numbers");
+    std::fs::write(&file, text).at("write", &file)
+}
+
+/// The builds at work whose directories are in `tmp`, those first that began first.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn running(tmp: &Path) -> Result<Vec<RunningBuild>, IoError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(tmp).at("read directory", tmp)? {
+        let place = entry.at("read directory", tmp)?.path();
+        // Some end while they are looked at, and what larder made otherwise has no such file.
+        found.extend(read(&place));
+    }
+    found.sort_by(|one, other| (one.began, &one.place).cmp(&(other.began, &other.place)));
+    Ok(found)
+}
+
+fn read(place: &Path) -> Option<RunningBuild> {
+    let told: Told = serde_json::from_slice(&std::fs::read(place.join(FILE)).ok()?).ok()?;
+    let alive = started(told.larder)? == told.started;
+    // The directory of a failed build that is kept has the file, too; its log has gone to its place.
+    (alive && place.join(LOG).exists()).then_some(())?;
+    Some(RunningBuild {
+        derivation: told.derivation.parse().ok()?,
+        action: told.action.parse().ok()?,
+        larder: told.larder,
+        began: Duration::from_millis(told.began_ms),
+        place: place.to_owned(),
+    })
+}
+
+impl RunningBuild {
+    /// The log as far as it is written.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.place.join(LOG)
+    }
+
+    /// Whether it is still at work.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        read(&self.place).as_ref() == Some(self)
+    }
+
+    /// The processes of its sandbox.
+    #[must_use]
+    pub fn processes(&self, all: &[Process]) -> Vec<Process> {
+        let children = |of: u32| all.iter().filter(move |process| process.parent == of);
+        // larder, its spawner, the first process of each sandbox, and below that what the build started.
+        let first = children(self.larder).flat_map(|spawner| children(spawner.id)).find(|first| {
+            let below = children(first.id).any(|process| process.mounts_below(&self.place));
+            below || first.mounts_below(&self.place)
+        });
+        let mut found: Vec<Process> = Vec::new();
+        let mut pending: Vec<u32> = first.map(|first| first.id).into_iter().collect();
+        while let Some(parent) = pending.pop() {
+            let mut below: Vec<_> = children(parent).cloned().collect();
+            below.sort_by_key(|process| std::cmp::Reverse(process.id));
+            pending.extend(below.iter().map(|process| process.id));
+            found.extend(below);
+        }
+        found.sort_by_key(|process| process.id);
+        found
+    }
+}
+
+/// A process of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub id: u32,
+    /// The number of its parent.
+    pub parent: u32,
+    /// What it runs.
+    pub command: String,
+    /// Processor time.
+    pub time: Duration,
+    /// Bytes of memory that are its own or shared.
+    pub memory: u64,
+}
+
+impl Process {
+    /// Every process that there is.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| Self::read(entry.file_name().to_str()?.parse().ok()?)).collect()
+    }
+
+    fn read(id: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let (name, fields) = split_stat(&stat)?;
+        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
+        let words: Vec<_> =
+            line.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(String::from_utf8_lossy).collect();
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        Some(Self {
+            id,
+            parent: fields.get(1)?.parse().ok()?,
+            command: if words.is_empty() { name.to_owned() } else { words.join(" ") },
+            time: Duration::from_millis((number(11)? + number(12)?) * 1000 / ticks),
+            memory: number(21)? * rustix::param::page_size() as u64,
+        })
+    }
+
+    /// Whether something is mounted in its world that lies below a directory.
+    fn mounts_below(&self, place: &Path) -> bool {
+        let Some(name) = place.file_name().and_then(|name| name.to_str()) else { return false };
+        let mounts = std::fs::read_to_string(format!("/proc/{}/mountinfo", self.id)).unwrap_or_default();
+        mounts.lines().any(|line| line.split(' ').nth(3).is_some_and(|root| root.ends_with(&format!("/{name}/build"))))
+    }
+}
+
+/// The name in a line of `/proc/PID/stat`, and the fields after it.
+fn split_stat(stat: &str) -> Option<(&str, Vec<&str>)> {
+    // The name may have anything in it, parentheses too.
+    let (before, after) = stat.rsplit_once(") ")?;
+    let (_, name) = before.split_once(" (")?;
+    Some((name, after.split_whitespace().collect()))
+}
+
+/// When a process started, in ticks since the start of the machine; `None` if there is none, or it is dead.
+fn started(process: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = split_stat(&stat)?;
+    (fields.first() != Some(&"Z")).then_some(())?;
+    fields.get(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_look_like_anything() {
+        let (name, fields) = split_stat("7 (a) S 1 (b) c) R 1 2").expect("parsed");
+        assert_eq!((name, fields), ("a) S 1 (b) c", vec!["R", "1", "2"]));
+    }
+
+    #[test]
+    fn only_the_living_are_listed() {
+        let tmp = tempfile::tempdir().expect("a directory");
+        let place = tmp.path().join("1-0");
+        std::fs::create_dir(&place).expect("created");
+        let name = store::StoreName::parse("x").expect("valid");
+        let digest = store::DerivationDigest::from_bytes([1; 32]);
+        let derivation = StorePath::from_derivation(digest, &name).expect("valid");
+        let action = ActionDigest::from_bytes([2; 32]);
+        tell(&place, &derivation, &action).expect("told");
+        assert_eq!(running(tmp.path()).expect("read"), [], "it has no log yet");
+        std::fs::write(place.join(LOG), "").expect("written");
+        let found = running(tmp.path()).expect("read");
+        assert_eq!((found.len(), &found[0].derivation, &found[0].action), (1, &derivation, &action));
+        assert!(found[0].is_running());
+        let text = std::fs::read_to_string(place.join(FILE)).expect("read");
+        let start = started(std::process::id()).expect("this process lives");
+        let other = text.replace(&format!("\"started\":{start}"), "\"started\":1");
+        assert_ne!(text, other);
+        std::fs::write(place.join(FILE), other).expect("written");
+        assert_eq!(running(tmp.path()).expect("read"), [], "the number is another process's now");
+        assert!(!found[0].is_running());
+    }
+}
