@@ -35,11 +35,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let log = action.map(|action| context.store().map(|store| store.layout().log(&action))).transpose()?;
     let log = log.filter(|log| log.exists());
     let running = running(&context.store()?.layout().tmp())?.into_iter().find(|build| build.derivation == derivation);
-    if let Some(build) = running.filter(|_| args.follow || log.is_none()) {
-        let followed = follow(&build, &mut std::io::stdout().lock());
+    if let Some(build) = running.as_ref().filter(|_| args.follow) {
+        let followed = follow(build, &mut std::io::stdout().lock());
         return output::wrote(followed).map(|()| ExitCode::SUCCESS);
     }
-    let Some(log) = log else {
+    let Some(log) = running.map(|build| build.log()).or(log) else {
         return Err(CliError::failed(format!("there is no log of {derivation}: it was not built here")));
     };
     output::write(&builder::log::read_log(&log)?)?;
