@@ -2,8 +2,8 @@
 //! after any of them was cut short.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, derivation, make_writable, name, names, open, publish_build, scratch,
-    write_files,
+    assert_clean_after_collection, assert_sound, build, derivation, make_writable, name, names, open, publish_build,
+    scratch, write_files,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -53,6 +53,17 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         done(store.add_derivations(&[encoded(8)?, encoded(9)?]))
     }),
     plain("publish_build", |store, _| done(publish_build(store, 7, FILES, BTreeSet::new()))),
+    plain("publish_builds", |store, _| {
+        let mut lent = Vec::new();
+        let mut prepared = Vec::new();
+        for number in [7, 8, 9] {
+            let mut build =
+                store.prepare_build(build(store, number, &FILES[..number as usize - 6], BTreeSet::new())?)?;
+            lent.extend(store.lend(&mut build)?);
+            prepared.push(build);
+        }
+        done(store.publish_builds(prepared))
+    }),
     plain("publish_conflict", |store, _| done(publish_build(store, 1, FILES, BTreeSet::new()))),
     plain("add_resolution", |store, _| {
         done(store.add_resolution(derivation(3).digest(), ActionDigest::from_bytes([1; 32])))

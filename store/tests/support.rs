@@ -87,20 +87,29 @@ pub(crate) fn publish_build(
     files: &[(&str, &str)],
     runtime: BTreeSet<StorePath>,
 ) -> Result<Published, StoreError> {
+    Ok(store.publish_build(build(store, number, files, runtime)?)?.remove(0))
+}
+
+/// The same, sealed but not published.
+pub(crate) fn build(
+    store: &LocalStore,
+    number: u8,
+    files: &[(&str, &str)],
+    runtime: BTreeSet<StorePath>,
+) -> Result<BuildResult, StoreError> {
     let derivation = derivation(number);
     store.add_derivation(derivation.clone())?;
     let staging = store.stage()?;
     let place = staging.path().join("out");
     write_files(&place, files);
-    let result = BuildResult {
+    Ok(BuildResult {
         derivation: derivation.digest(),
         name: derivation.name,
         action: ActionDigest::from_bytes([number; 32]),
         outputs: vec![(OutputName::out(), store.seal(staging, &place)?)],
         runtime,
         cost: BuildCost { finished: moment(), duration_ms: 2, cpu_ms: 3, memory: 4 },
-    };
-    Ok(store.publish_build(result)?.remove(0))
+    })
 }
 
 /// A number that is larger every time, also in other processes: tests make many builds in a second, of which a rebuilt index must

@@ -1,6 +1,6 @@
 //! The store on disk, used from outside.
 
-use crate::support::{derivation, name};
+use crate::support::{assert_sound, build, derivation, name, names};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -291,4 +291,36 @@ fn what_an_unfinished_publication_left_is_cleaned_up() {
     fixture.gc();
     assert!(!leftover.exists(), "process 1 holds no lease");
     assert!(own.path().exists(), "what this process stages stays");
+}
+
+/// What is lent looks as it will when it is published, and stays as long as it is needed.
+#[test]
+fn trees_are_lent_while_they_are_published() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let files = [("d/program", "#!/bin/sh\n"), ("file", "content")];
+    let mut prepared = Vec::new();
+    let mut lent = Vec::new();
+    for number in [1, 2, 3] {
+        // The second is as the first, of another action.
+        let files = if number == 3 { &files[..1] } else { &files[..] };
+        let mut build = store.prepare_build(build(store, number, files, BTreeSet::new()).unwrap()).unwrap();
+        lent.push((store.lend(&mut build).unwrap().remove(0), build.outputs()[0].path.clone()));
+        prepared.push(build);
+    }
+    for ((path, sealed), output) in &lent {
+        assert_eq!(path, output);
+        assert!(!store.is_valid(path).unwrap(), "it is not published yet");
+        assert_eq!(std::fs::read(sealed.path().join("d/program")).unwrap(), b"#!/bin/sh\n");
+    }
+    let modes = |place: &Path| ["", "d", "d/program"].map(|name| place.join(name).metadata().unwrap().mode());
+    let before: Vec<_> = lent.iter().map(|((_, sealed), _)| modes(sealed.path())).collect();
+    store.publish_builds(prepared).unwrap();
+    for (((path, sealed), _), before) in lent.iter().zip(before) {
+        assert_eq!((modes(&store.host_path(path)), modes(sealed.path())), (before, before));
+    }
+    assert_sound(store);
+    drop(lent);
+    assert_eq!(names(&store.layout().tmp()), BTreeSet::new(), "nothing is left");
+    assert_sound(store);
 }

@@ -78,14 +78,14 @@ pub(super) enum Way {
 }
 
 /// A file that no object has yet: where it lies below the staged tree.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct NewObject {
     pub(super) name: String,
     pub(super) path: PathBuf,
 }
 
 /// What a walk found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ingested {
     pub(super) listing: TreeListing,
     pub(super) references: BTreeSet<TreeDigest>,

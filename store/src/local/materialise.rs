@@ -1,31 +1,45 @@
-//! Materialising: making a tree of which the listing is known and the files are objects, without reading or writing any content.
+//! Materialising: making a tree of which the listing is known and the files are there, without reading or writing any content.
 
+use super::LocalStore;
 use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY};
 use super::layout::object_name;
-use super::{LocalStore, StoreError};
 use crate::listing::TreeListing;
 use crate::tree::{Node, TreePath};
 use rayon::prelude::*;
-use rustix::fs::Mode;
+use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Where the files of a tree that is being made are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// They are objects.
+    Objects,
+    /// They lie in another tree of the same listing.
+    Tree(&'a Path),
+}
+
 impl LocalStore {
-    /// Makes a read-only tree of links to objects at `place`.
-    pub(super) fn materialise(&self, listing: &TreeListing, place: &Path) -> Result<(), StoreError> {
-        self.materialise_node(listing.root(), place)?;
+    /// Makes a read-only tree of links to files at `place`.
+    pub(super) fn materialise(
+        &self,
+        listing: &TreeListing,
+        source: Source<'_>,
+        place: &Path,
+    ) -> Result<(), fsutil::IoError> {
+        let make = |path: &TreePath, node: &Node| self.materialise_node(node, path, source, place);
+        make(&TreePath::default(), listing.root())?;
         let mut entries = Vec::new();
         listing.walk(&mut |path, node| entries.push((path.clone(), node.clone())));
-        let host = |path: &TreePath| host_path(place, path);
         let (directories, leaves): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|(_, node)| matches!(node, Node::Directory(_)));
-        directories.iter().try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
-        leaves.par_iter().with_min_len(64).try_for_each(|(path, node)| self.materialise_node(node, &host(path)))?;
+        directories.iter().try_for_each(|(path, node)| make(path, node))?;
+        leaves.par_iter().with_min_len(64).try_for_each(|(path, node)| make(path, node))?;
         for (path, _) in directories.iter().rev() {
-            seal_directory(&host(path))?;
+            seal_directory(&host_path(place, path))?;
         }
         if matches!(listing.root(), Node::Directory(_)) {
             let root = fsutil::open_directory(place)?;
@@ -34,24 +48,38 @@ impl LocalStore {
         Ok(())
     }
 
-    fn materialise_node(&self, node: &Node, place: &Path) -> Result<(), StoreError> {
+    fn materialise_node(
+        &self,
+        node: &Node,
+        path: &TreePath,
+        source: Source<'_>,
+        place: &Path,
+    ) -> Result<(), fsutil::IoError> {
+        let place = host_path(place, path);
         match node {
-            Node::Directory(_) => effect::mkdir(place, Mode::RWXU).at("create directory", place)?,
+            Node::Directory(_) => effect::mkdir(&place, Mode::RWXU).at("create directory", &place),
             Node::Symlink { target } => {
-                effect::symlinkat(OsStr::from_bytes(target), rustix::fs::CWD, place).at("create link", place)?;
+                effect::symlinkat(OsStr::from_bytes(target), CWD, &place).at("create link", &place)
             }
             Node::File { executable, blob, .. } => {
                 let object = object_name(blob, *executable);
-                let linked = effect::linkat(&self.objects, &*object, rustix::fs::CWD, place);
+                let (linked, file) = match source {
+                    Source::Objects => {
+                        (effect::linkat(&self.objects, &*object, CWD, &place), self.layout.objects().join(&object))
+                    }
+                    Source::Tree(root) => {
+                        let file = host_path(root, path);
+                        (effect::linkat(CWD, &file, CWD, &place), file)
+                    }
+                };
                 match linked {
                     Err(Errno::MLINK | Errno::PERM | Errno::XDEV | Errno::NOTSUP) => {
-                        copy_object(&self.layout.objects().join(&object), place, *executable)?
+                        copy_object(&file, &place, *executable)
                     }
-                    linked => linked.at("link", self.layout.objects().join(&object))?,
+                    linked => linked.at("link", file),
                 }
             }
         }
-        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use super::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
 use super::index::{self, PathInfo};
 use super::ingest::{Excluded, Ingest, Ingested, Way};
 use super::layout::object_name;
-use super::materialise::{copy_object, host_path, seal_directory};
+use super::materialise::{Source, copy_object, host_path, seal_directory};
 use super::record::{BuildCost, Record};
 use super::{LocalStore, StoreError, now};
 use crate::derivation::{Derivation, EncodedDerivation, OutputName, output_path_name};
@@ -122,6 +122,22 @@ pub struct BuildResult {
     pub runtime: BTreeSet<StorePath>,
     /// What it cost.
     pub cost: BuildCost,
+}
+
+/// What a build made, with all decided that publishing it needs.
+#[derive(Debug)]
+pub struct Prepared {
+    trees: Vec<(StorePath, Sealed)>,
+    records: Vec<Record>,
+    published: Vec<Published>,
+}
+
+impl Prepared {
+    /// What its outputs will be.
+    #[must_use]
+    pub fn outputs(&self) -> &[Published] {
+        &self.published
+    }
 }
 
 /// An output after publishing.
@@ -280,7 +296,7 @@ impl LocalStore {
     ) -> Result<Sealed, StoreError> {
         let staging = self.stage()?;
         let place = staging.path().join("tree");
-        self.materialise(listing, &place)?;
+        self.materialise(listing, Source::Objects, &place)?;
         let references = match references {
             Some(references) => references,
             None => self.read(&place)?.references,
@@ -311,6 +327,30 @@ impl LocalStore {
     /// # Errors
     /// When a step fails; nothing is visible then.
     pub fn publish_build(&self, result: BuildResult) -> Result<Vec<Published>, StoreError> {
+        let prepared = self.prepare_build(result)?;
+        let published = prepared.published.clone();
+        self.publish_builds(vec![prepared])?;
+        Ok(published)
+    }
+
+    /// Publishes what several builds made, waiting for the disk as often as for one of them.
+    ///
+    /// # Errors
+    /// When a step fails; nothing is visible then.
+    pub fn publish_builds(&self, builds: Vec<Prepared>) -> Result<(), StoreError> {
+        let (mut trees, mut records) = (Vec::new(), Vec::new());
+        for build in builds {
+            trees.extend(build.trees);
+            records.extend(build.records);
+        }
+        self.publish_all(trees, records)
+    }
+
+    /// Decides what a build's outputs will be published as. No other build of the action may be published before this one.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn prepare_build(&self, result: BuildResult) -> Result<Prepared, StoreError> {
         let BuildResult { derivation, name, action, outputs, runtime, cost } = result;
         let mut records = vec![Record::Resolution { derivation, action }, Record::Build { action, cost }];
         let mut published = Vec::new();
@@ -333,8 +373,27 @@ impl LocalStore {
             trees.push((own.clone(), sealed));
             published.push(Published { output, path: earlier.unwrap_or(own), conflict });
         }
-        self.publish_all(trees, records)?;
-        Ok(published)
+        Ok(Prepared { trees, records, published })
+    }
+
+    /// Trees as they will be published, to be used until then and while it is done: what is published are others, made of links to the
+    /// same files.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn lend(&self, prepared: &mut Prepared) -> Result<Vec<(StorePath, Sealed)>, StoreError> {
+        let lend = |(path, sealed): &mut (StorePath, Sealed)| {
+            let staging = self.stage()?;
+            let place = staging.path().join("tree");
+            self.materialise(&sealed.ingested.listing, Source::Tree(&sealed.place), &place)?;
+            let twin = Sealed { ingested: sealed.ingested.clone(), staging, place };
+            let lent = std::mem::replace(sealed, twin);
+            if matches!(lent.ingested.listing.root(), Node::Directory(_)) {
+                effect::chmod(&lent.place, SEALED_DIRECTORY).at("change the mode of", &lent.place)?;
+            }
+            Ok((path.clone(), lent))
+        };
+        prepared.trees.iter_mut().map(lend).collect()
     }
 
     /// Records that a derivation resolved to an action that is realised already.
@@ -388,7 +447,8 @@ impl LocalStore {
     fn publish_all(&self, trees: Vec<(StorePath, Sealed)>, mut records: Vec<Record>) -> Result<(), StoreError> {
         self.follow_index()?;
         self.hold(trees.iter().map(|(path, _)| path))?;
-        for (_, sealed) in &trees {
+        let mut new = BTreeSet::new();
+        for (_, sealed) in trees.iter().filter(|(_, sealed)| new.insert(sealed.digest())) {
             let listing = sealed.ingested.listing.clone();
             let known = self.index.record(2, listing.digest().as_bytes()).map_err(|error| self.index_error(error))?;
             if known.is_none() {
