@@ -19,6 +19,17 @@ pub(crate) struct Context {
     pub(crate) quiet: bool,
 }
 
+/// What a user may want of building.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BuildLimits {
+    /// How many builds run at once.
+    pub(crate) jobs: Option<usize>,
+    /// How many processes one of them may run at once.
+    pub(crate) cores: Option<usize>,
+    /// Whether the files of a failed build are kept.
+    pub(crate) keep_failed: bool,
+}
+
 impl Context {
     pub(crate) fn new(cli: &Cli) -> Result<Self, CliError> {
         let root = cli.store.clone().or_else(default_root);
@@ -40,7 +51,7 @@ impl Context {
     }
 
     /// A builder for this machine, with the given limits.
-    pub(crate) fn builder(&self, jobs: Option<usize>, keep_failed: bool) -> Result<Builder<'_>, CliError> {
+    pub(crate) fn builder(&self, limits: BuildLimits) -> Result<Builder<'_>, CliError> {
         let store = self.store()?;
         let program = std::env::current_exe()
             .map_err(|error| CliError::internal(format!("cannot find the program itself: {error}")))?;
@@ -48,9 +59,9 @@ impl Context {
         let settings = Settings {
             spawner: (program, vec![SPAWNER.to_owned()]),
             system: system(),
-            jobs: jobs.unwrap_or(processors),
-            cores: processors,
-            keep_failed,
+            jobs: limits.jobs.unwrap_or(processors),
+            cores: limits.cores.unwrap_or(processors),
+            keep_failed: limits.keep_failed,
             fetch: fetch_settings(),
         };
         Ok(Builder::new(store, settings))

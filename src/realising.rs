@@ -1,6 +1,6 @@
 //! Realising with everything a user expects around it: progress, interruption, and failures told so that one can act on them.
 
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::{CliError, with_causes};
 use crate::installable::Target;
 use crate::interrupt;
@@ -26,6 +26,9 @@ pub(crate) struct BuildArgs {
     /// How many builds run at once [default: the number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// How many processes one build may run at once; 0 for as many as there are processors [default: 0]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    cores: u16,
     /// Go on with independent work after a failure
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -39,7 +42,11 @@ pub(crate) struct BuildArgs {
 
 impl BuildArgs {
     pub(crate) fn builder<'c>(&self, context: &'c Context) -> Result<Builder<'c>, CliError> {
-        context.builder(self.jobs.map(usize::from), self.keep_failed || !self.discard_failed)
+        context.builder(BuildLimits {
+            jobs: self.jobs.map(usize::from),
+            cores: Some(usize::from(self.cores)).filter(|&cores| cores > 0),
+            keep_failed: self.keep_failed || !self.discard_failed,
+        })
     }
 }
 

@@ -8,10 +8,13 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
+use crate::job_server::{JobServer, Seat};
 use crate::log::Log;
 use crate::resolve::{Resolved, Roots};
 use crate::runtime::{self, World};
-use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
+use crate::sandbox::{
+    Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, Usage, WritableLayer,
+};
 use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
 use dashmap::DashMap;
@@ -36,7 +39,7 @@ pub struct Settings {
     pub system: String,
     /// How many builds run at once.
     pub jobs: usize,
-    /// How many processes one build may run at once.
+    /// How many processes one build may run at once. All together have a budget of as many, or of [`Self::jobs`] if that is more.
     pub cores: usize,
     /// Whether the files of a failed build are kept.
     pub keep_failed: bool,
@@ -51,6 +54,7 @@ pub struct Builder<'s> {
     settings: Settings,
     roots: Roots,
     spawner: OnceLock<Spawner>,
+    job_server: OnceLock<JobServer>,
     starting: Mutex<()>,
     fetcher: OnceLock<Fetcher>,
     running: DashMap<u64, CancelHandle>,
@@ -67,6 +71,13 @@ pub struct Made {
     pub cost: BuildCost,
 }
 
+/// A command that succeeded.
+struct Ran {
+    started: Instant,
+    outputs: Vec<(OutputName, Sealed)>,
+    usage: Usage,
+}
+
 impl<'s> Builder<'s> {
     /// Prepares building; nothing is started yet.
     #[must_use]
@@ -76,6 +87,7 @@ impl<'s> Builder<'s> {
             settings,
             roots: Roots::default(),
             spawner: OnceLock::new(),
+            job_server: OnceLock::new(),
             starting: Mutex::new(()),
             fetcher: OnceLock::new(),
             running: DashMap::new(),
@@ -117,6 +129,17 @@ impl<'s> Builder<'s> {
         let (program, arguments) = &self.settings.spawner;
         let started = Spawner::start(program, arguments)?;
         Ok(self.spawner.get_or_init(|| started))
+    }
+
+    /// Who hands out the processor tokens of all builds, started when first needed.
+    fn job_server(&self) -> Result<&JobServer, BuildError> {
+        let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = self.job_server.get() {
+            return Ok(server);
+        }
+        let budget = self.settings.cores.max(self.settings.jobs);
+        let started = JobServer::start(budget).at("share processors below", self.store.layout().tmp())?;
+        Ok(self.job_server.get_or_init(|| started))
     }
 
     /// Ends every running build and lets none begin.
@@ -202,20 +225,21 @@ impl<'s> Builder<'s> {
         if self.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        let started = Instant::now();
         let drv = resolved.action.resolved();
-        let (outputs, usage) = match drv.builtin() {
-            Some(name) => (vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)], None),
+        let (started, outputs, usage) = match drv.builtin() {
+            Some(name) => {
+                let started = Instant::now();
+                (started, vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)], Usage::default())
+            }
             None => {
-                let (outputs, outcome) = self.run(resolved, variation, sink)?;
-                self.verify_runtime(resolved, &outputs)?;
-                (outputs, Some(outcome.usage))
+                let ran = self.run(resolved, variation, sink)?;
+                self.verify_runtime(resolved, &ran.outputs)?;
+                (ran.started, ran.outputs, ran.usage)
             }
         };
         if let (Some(fixed), Some((_, sealed))) = (&drv.fixed, outputs.first()) {
             check_fixed(fixed, sealed)?;
         }
-        let usage = usage.unwrap_or_default();
         let cost = BuildCost {
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             duration_ms: milliseconds(started.elapsed()),
@@ -225,21 +249,18 @@ impl<'s> Builder<'s> {
         Ok(Made { outputs, cost })
     }
 
-    fn run(
-        &self,
-        resolved: &Resolved,
-        variation: &Variation,
-        sink: Sink<'_>,
-    ) -> Result<(Vec<(OutputName, Sealed)>, Outcome), BuildError> {
+    fn run(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Ran, BuildError> {
         let drv = resolved.action.resolved();
         if drv.system != self.settings.system {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings.system.clone() });
         }
-        let started = Instant::now();
         let staging = self.store.stage()?;
-        let spec = self.sandbox(resolved, staging.path(), variation)?;
+        let mut spec = self.sandbox(resolved, staging.path(), variation)?;
+        let seat = self.take_seat(resolved, staging.path(), variation, &mut spec)?;
+        let started = Instant::now();
         let derivation = resolved.derivation.clone();
         let (outcome, tail) = self.run_logged(&spec, resolved, staging.path(), &derivation, sink)?;
+        drop(seat);
         let duration = started.elapsed();
         match &outcome.status {
             Status::Exited(0) => {}
@@ -252,7 +273,25 @@ impl<'s> Builder<'s> {
                 return Err(self.failed(format!("was killed by signal {signal}"), duration, tail, resolved, staging));
             }
         }
-        Ok((self.take_outputs(resolved, staging)?, outcome))
+        Ok(Ran { started, outputs: self.take_outputs(resolved, staging)?, usage: outcome.usage })
+    }
+
+    /// Waits for a processor and lets the build ask for more of them.
+    fn take_seat(
+        &self,
+        resolved: &Resolved,
+        place: &Path,
+        variation: &Variation,
+        spec: &mut SandboxSpec,
+    ) -> Result<Seat, BuildError> {
+        let fifo = place.join("jobs");
+        let most = variation.jobs.unwrap_or(self.settings.cores);
+        let seat = self.job_server()?.join(&fifo, most, &|| self.is_cancelled())?.ok_or(BuildError::Cancelled)?;
+        let target = GuestPath::parse(environment::JOB_SERVER).expect("an absolute path");
+        spec.binds.push(Bind { source: host_path(fifo)?, target: target.clone() });
+        spec.job_server = Some(target);
+        spec.env = environment::of_build(&resolved.action, self.settings.cores, true, variation);
+        Ok(seat)
     }
 
     fn run_logged(
@@ -347,8 +386,9 @@ impl<'s> Builder<'s> {
             out_dir: directory("out")?,
             command: drv.builder.clone(),
             args: drv.args.clone(),
-            env: environment::of_build(&resolved.action, self.settings.cores, variation),
+            env: environment::of_build(&resolved.action, self.settings.cores, false, variation),
             limits: Limits::default(),
+            job_server: None,
             interactive: false,
             circumstances: variation.circumstances.clone(),
         })

@@ -13,6 +13,7 @@ pub mod environment;
 pub mod error;
 pub mod event;
 pub mod fetch;
+mod job_server;
 pub mod log;
 pub mod plan;
 pub mod resolve;
@@ -22,6 +23,7 @@ pub mod sandbox;
 pub mod schedule;
 #[deny(unsafe_code)]
 pub mod spawner;
+mod tokens;
 pub mod unpack;
 
 pub use builder::{Builder, Settings};

@@ -35,15 +35,18 @@ impl Fixture {
     }
 
     fn builder(&self, jobs: usize) -> Builder<'_> {
-        let settings = Settings {
+        Builder::new(&self.store, self.settings(jobs))
+    }
+
+    fn settings(&self, jobs: usize) -> Settings {
+        Settings {
             spawner: (PathBuf::from(env!("CARGO_BIN_EXE_larder-spawner")), Vec::new()),
             system: SYSTEM.to_owned(),
             jobs,
             cores: 1,
             keep_failed: false,
             fetch: FetchSettings::default(),
-        };
-        Builder::new(&self.store, settings)
+        }
     }
 
     /// Adds a derivation that runs a script of `mini.c`; its root is the seed and `root`.
@@ -52,8 +55,12 @@ impl Fixture {
         let derivation = Derivation {
             name: StoreName::parse(name).unwrap(),
             system: SYSTEM.to_owned(),
-            builder: "/bin/mini".to_owned(),
-            args: vec![script.to_owned()],
+            builder: if script.starts_with('#') { "/usr/bin/bash" } else { "/bin/mini" }.to_owned(),
+            args: if script.starts_with('#') {
+                vec!["-euc".to_owned(), script.to_owned()]
+            } else {
+                vec![script.to_owned()]
+            },
             env: BTreeMap::from([("out".to_owned(), "/larder/out/out".to_owned())]),
             inputs: inputs.iter().map(mentioned).collect(),
             root: [&self.seed].into_iter().chain(root).cloned().map(Input::Tree).collect(),
@@ -70,6 +77,29 @@ impl Fixture {
     fn content(&self, result: &RunResult, derivation: &StorePath) -> String {
         let input = Input::Output { derivation: derivation.clone(), output: OutputName::out() };
         std::fs::read_to_string(self.store.host_path(&result.outputs[&input])).unwrap()
+    }
+}
+
+/// A tree with this machine's shell, tools and GNU make, and all the libraries these need.
+fn tools(fixture: &Fixture) -> StorePath {
+    let top = fixture.top.path().join("tools");
+    let programs = ["bash", "sh", "make", "sleep", "date", "cat", "head", "setsid"];
+    for program in programs {
+        install(&top, Path::new("/usr/bin").join(program).to_str().unwrap());
+    }
+    std::fs::create_dir(top.join("bin")).unwrap();
+    std::os::unix::fs::symlink("../usr/bin/sh", top.join("bin/sh")).unwrap();
+    fixture.store.add_path(&top, StoreName::parse("tools").unwrap(), None).unwrap()
+}
+
+/// Copies a program to the same place below `top`, and what it is linked with to where it looks for that.
+fn install(top: &Path, program: &str) {
+    let linked = Command::new("ldd").arg(program).output().unwrap();
+    let linked = String::from_utf8(linked.stdout).unwrap();
+    for file in linked.split_whitespace().filter(|word| word.starts_with('/')).chain([program]) {
+        let to = top.join(&file[1..]);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(file, to).unwrap();
     }
 }
 
@@ -221,4 +251,71 @@ fn who_comes_second_waits_and_reuses() {
     let mut results = std::thread::scope(|scope| [scope.spawn(run), scope.spawn(run)].map(|run| run.join().unwrap()));
     results.sort_unstable();
     assert_eq!(results, [(0, 1, 1), (1, 0, 0)]);
+}
+
+/// Each of the thirteen steps of the makefile notes for how long it ran; steps are so many that every token is used.
+const STEPS: &str = r#"#
+printf 'all: %s\n%%:\n\t@echo start $$(date +%%s%%N); sleep 0.1; echo end $$(date +%%s%%N)\n' "$(echo {1..12})" > Makefile
+make
+echo done > $out"#;
+
+/// The most steps that ran at once, from the lines that they printed.
+fn most_at_once(words: &[String]) -> usize {
+    let event = |word: &String| {
+        let (_, line) = word.split_once(": ")?;
+        let (what, time) = line.split_once(' ')?;
+        Some((time.parse::<u64>().ok()?, what == "start"))
+    };
+    let mut events: Vec<_> = words.iter().filter_map(event).collect();
+    assert_eq!(events.len() % 26, 0, "{words:?}");
+    events.sort_unstable();
+    let mut running = 0;
+    events
+        .iter()
+        .map(|(_, start)| {
+            if *start {
+                running += 1;
+                running
+            } else {
+                running -= 1;
+                running
+            }
+        })
+        .max()
+        .unwrap()
+}
+
+#[test]
+fn builds_that_use_make_share_one_budget_of_processors() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    // Each is an action of its own.
+    let add = |number| fixture.add("p", &format!("{STEPS} {number}"), &[], std::slice::from_ref(&tools));
+    let targets: Vec<_> = (0..3).map(add).collect();
+    let run = |jobs: usize, cores: usize, targets: &[StorePath]| {
+        let mut builder = fixture.settings(jobs);
+        builder.cores = cores;
+        let options = RunOptions { keep_going: false, rebuild: true };
+        let (result, words) = told(&Builder::new(&fixture.store, builder), targets, options);
+        assert_eq!(result.built, targets.len(), "{words:?}");
+        most_at_once(&words)
+    };
+    assert_eq!(run(1, 4, &targets[..1]), 4, "a build alone has all tokens");
+    assert_eq!(run(3, 4, &targets), 4, "three have no more together");
+    assert_eq!(run(2, 1, &targets), 2, "a build never has more than its own limit");
+}
+
+#[test]
+fn a_build_that_hoards_and_invents_tokens_costs_no_other_any() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let hostile = "# \nhead -c 100000 /dev/zero > /larder/jobs & head -c 60000 /dev/zero >&101 & sleep 0.3; \
+                   cat <&100 >/dev/null & (setsid bash -c 'sleep 600' &); sleep 0.5; kill -9 $$";
+    let hostile = fixture.add("hostile", hostile, &[], std::slice::from_ref(&tools));
+    let honest = fixture.add("honest", STEPS, &[], std::slice::from_ref(&tools));
+    let builder = Builder::new(&fixture.store, Settings { cores: 4, ..fixture.settings(1) });
+    let options = RunOptions { keep_going: true, rebuild: false };
+    let (result, words) = told(&builder, &[hostile.clone(), honest], options);
+    assert!(words.contains(&"failed hostile".to_owned()), "{words:?}");
+    assert_eq!((result.built, most_at_once(&words)), (1, 4), "{words:?}");
 }

@@ -2,7 +2,7 @@
 
 use crate::CommandResult;
 use crate::commands::show::derivation_of;
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
-    let builder = context.builder(None, false)?;
+    let builder = context.builder(BuildLimits::default())?;
     let action = match context.store()?.resolution(&derivation.derivation().expect("a derivation's path"))? {
         Some(action) => Some(action),
         // A build that failed has left no resolution, but its inputs are there.
