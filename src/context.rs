@@ -4,7 +4,7 @@ use crate::Cli;
 use crate::commands::SPAWNER;
 use crate::error::CliError;
 use builder::fetch::{FetchSettings, Mirrors, ProxySettings, read_apt_sources};
-use builder::{Builder, Settings};
+use builder::{Builder, RunLimits, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::local::{LocalStore, OpenOptions};
@@ -26,6 +26,8 @@ pub(crate) struct BuildLimits {
     pub(crate) jobs: Option<usize>,
     /// How many processes one of them may run at once.
     pub(crate) cores: Option<usize>,
+    /// How long each may take and how much it may print.
+    pub(crate) run: RunLimits,
     /// Whether the files of a failed build are kept.
     pub(crate) keep_failed: bool,
 }
@@ -61,6 +63,8 @@ impl Context {
             system: system(),
             jobs: limits.jobs.unwrap_or(processors),
             cores: limits.cores.unwrap_or(processors),
+            memory: memory(),
+            limits: limits.run,
             keep_failed: limits.keep_failed,
             fetch: fetch_settings(),
         };

@@ -65,6 +65,11 @@ impl State {
                 let first = first.lines().next().unwrap_or_default();
                 self.lines.push(format!("{} {}: {first}", output::styled("failed", "31"), human(&derivation)));
             }
+            Event::Postponed { derivation, because } => {
+                self.running.remove(&derivation);
+                let name = human(&derivation);
+                self.lines.push(format!("{} {name} alone: {because}", output::styled("to be tried again:", "33")));
+            }
             Event::Skipped { .. } => self.skipped += 1,
         }
     }

@@ -8,7 +8,7 @@ use crate::output;
 use crate::progress::{Progress, human};
 use crate::text;
 use builder::schedule::Failure;
-use builder::{BuildError, Builder, RunOptions, RunResult};
+use builder::{BuildError, Builder, RunLimits, RunOptions, RunResult};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,6 +29,15 @@ pub(crate) struct BuildArgs {
     /// How many processes one build may run at once; 0 for as many as there are processors [default: 0]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
     cores: u16,
+    /// Stop a build that takes longer, as `2h`, `30min` or in seconds; 0 for no limit [default: 0]
+    #[arg(long, value_name = "DURATION", value_parser = text::parse_duration)]
+    timeout: Option<Duration>,
+    /// Stop a build that prints nothing for so long; 0 for no limit [default: 0]
+    #[arg(long, value_name = "DURATION", value_parser = text::parse_duration)]
+    max_silent_time: Option<Duration>,
+    /// Stop a build that prints more bytes, as `20M`; 0 for no limit [default: 1G]
+    #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
+    max_log_size: Option<u64>,
     /// Go on with independent work after a failure
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -45,6 +54,11 @@ impl BuildArgs {
         context.builder(BuildLimits {
             jobs: self.jobs.map(usize::from),
             cores: Some(usize::from(self.cores)).filter(|&cores| cores > 0),
+            run: RunLimits {
+                total: self.timeout.filter(|limit| !limit.is_zero()),
+                silence: self.max_silent_time.filter(|limit| !limit.is_zero()),
+                log_bytes: self.max_log_size.or(RunLimits::default().log_bytes).filter(|&limit| limit > 0),
+            },
             keep_failed: self.keep_failed || !self.discard_failed,
         })
     }

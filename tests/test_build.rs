@@ -279,3 +279,24 @@ fn a_full_disk_is_named_and_leaves_the_store_whole() {
     assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
     assert!(ran.stderr.contains("0 problems"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_limit_stops_a_build_and_the_reason_is_told() {
+    let scratch = Scratch::new(
+        r#"rec {
+      slow = mini "slow" "say begun\nsleep 600" { };
+      loud = mini "loud" "cat /bin/mini\nwrite $out loud" { };
+    }"#,
+    );
+    scratch
+        .larder("build .#slow --timeout 1")
+        .fails(1, &["was stopped by its time-out of 1 s", "hint: ", "--timeout", "| begun"]);
+    scratch
+        .larder("build .#slow --max-silent-time 1")
+        .fails(1, &["was stopped because it printed nothing for 1 s", "--max-silent-time"]);
+    scratch
+        .larder("build .#loud --max-log-size 10K")
+        .fails(1, &["was stopped because it printed more than 10240 bytes", "--max-log-size"]);
+    scratch.larder("build .#loud --max-log-size 0").ok();
+    scratch.assert_sound();
+}

@@ -8,13 +8,11 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
-use crate::job_server::{JobServer, Seat};
-use crate::log::Log;
+use crate::job_server::JobServer;
+use crate::limits::RunLimits;
 use crate::resolve::{Resolved, Roots};
 use crate::runtime::{self, World};
-use crate::sandbox::{
-    Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, Usage, WritableLayer,
-};
+use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
 use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
 use dashmap::DashMap;
@@ -41,6 +39,10 @@ pub struct Settings {
     pub jobs: usize,
     /// How many processes one build may run at once. All together have a budget of as many, or of [`Self::jobs`] if that is more.
     pub cores: usize,
+    /// Bytes of memory that builds may need together, by what they needed last time; as much as they want if not said.
+    pub memory: Option<u64>,
+    /// How long a build may take and how much it may print.
+    pub limits: RunLimits,
     /// Whether the files of a failed build are kept.
     pub keep_failed: bool,
     /// How files are fetched.
@@ -69,13 +71,6 @@ pub struct Made {
     pub outputs: Vec<(OutputName, Sealed)>,
     /// What it cost.
     pub cost: BuildCost,
-}
-
-/// A command that succeeded.
-struct Ran {
-    started: Instant,
-    outputs: Vec<(OutputName, Sealed)>,
-    usage: Usage,
 }
 
 impl<'s> Builder<'s> {
@@ -132,7 +127,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Who hands out the processor tokens of all builds, started when first needed.
-    fn job_server(&self) -> Result<&JobServer, BuildError> {
+    pub(crate) fn job_server(&self) -> Result<&JobServer, BuildError> {
         let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = self.job_server.get() {
             return Ok(server);
@@ -149,6 +144,21 @@ impl<'s> Builder<'s> {
             // A run that has ended meanwhile needs no killing.
             let _ = running.value().kill();
         }
+    }
+
+    /// Lets a run be ended by [`Self::cancel`]. Gives the number to forget it by.
+    pub(crate) fn register(&self, running: &Running) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.running.insert(number, running.cancel_handle());
+        // A cancellation between the last look and the insertion has not seen this one.
+        if self.is_cancelled() {
+            let _ = running.cancel_handle().kill();
+        }
+        number
+    }
+
+    pub(crate) fn unregister(&self, number: u64) {
+        self.running.remove(&number);
     }
 
     /// Whether [`Self::cancel`] was called.
@@ -249,111 +259,6 @@ impl<'s> Builder<'s> {
         Ok(Made { outputs, cost })
     }
 
-    fn run(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Ran, BuildError> {
-        let drv = resolved.action.resolved();
-        if drv.system != self.settings.system {
-            return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings.system.clone() });
-        }
-        let staging = self.store.stage()?;
-        let mut spec = self.sandbox(resolved, staging.path(), variation)?;
-        let seat = self.take_seat(resolved, staging.path(), variation, &mut spec)?;
-        let started = Instant::now();
-        let derivation = resolved.derivation.clone();
-        let (outcome, tail) = self.run_logged(&spec, resolved, staging.path(), &derivation, sink)?;
-        drop(seat);
-        let duration = started.elapsed();
-        match &outcome.status {
-            Status::Exited(0) => {}
-            Status::SetupFailed(error) => return Err(error.clone().into()),
-            Status::Killed => return Err(BuildError::Cancelled),
-            Status::Exited(code) => {
-                return Err(self.failed(format!("failed with exit status {code}"), duration, tail, resolved, staging));
-            }
-            Status::Signalled(signal) => {
-                return Err(self.failed(format!("was killed by signal {signal}"), duration, tail, resolved, staging));
-            }
-        }
-        Ok(Ran { started, outputs: self.take_outputs(resolved, staging)?, usage: outcome.usage })
-    }
-
-    /// Waits for a processor and lets the build ask for more of them.
-    fn take_seat(
-        &self,
-        resolved: &Resolved,
-        place: &Path,
-        variation: &Variation,
-        spec: &mut SandboxSpec,
-    ) -> Result<Seat, BuildError> {
-        let fifo = place.join("jobs");
-        let most = variation.jobs.unwrap_or(self.settings.cores);
-        let seat = self.job_server()?.join(&fifo, most, &|| self.is_cancelled())?.ok_or(BuildError::Cancelled)?;
-        let target = GuestPath::parse(environment::JOB_SERVER).expect("an absolute path");
-        spec.binds.push(Bind { source: host_path(fifo)?, target: target.clone() });
-        spec.job_server = Some(target);
-        spec.env = environment::of_build(&resolved.action, self.settings.cores, true, variation);
-        Ok(seat)
-    }
-
-    fn run_logged(
-        &self,
-        spec: &SandboxSpec,
-        resolved: &Resolved,
-        staging: &Path,
-        derivation: &StorePath,
-        sink: Sink<'_>,
-    ) -> Result<(Outcome, Vec<String>), BuildError> {
-        // The thread that reads the log hands its lines over, so that the sink need not outlive this call.
-        let (lines, told) = std::sync::mpsc::channel::<String>();
-        let partial = staging.join("log");
-        let (log, writer) = Log::start(partial, move |line| drop(lines.send(line.to_owned())))?;
-        let running = self.spawner()?.start_run(spec, writer)?;
-        let number = self.register(&running);
-        for line in told {
-            sink(Event::Output { derivation: derivation.clone(), line });
-        }
-        let outcome = running.wait();
-        self.running.remove(&number);
-        let tail = log.finish(&self.store.layout().log(&resolved.digest))?;
-        Ok((outcome?, tail))
-    }
-
-    fn register(&self, running: &Running) -> u64 {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.running.insert(number, running.cancel_handle());
-        // A cancellation between the last look and the insertion has not seen this one.
-        if self.is_cancelled() {
-            let _ = running.cancel_handle().kill();
-        }
-        number
-    }
-
-    fn failed(
-        &self,
-        how: String,
-        duration: Duration,
-        tail: Vec<String>,
-        resolved: &Resolved,
-        staging: Staging,
-    ) -> BuildError {
-        let log = self.store.layout().log(&resolved.digest);
-        BuildError::Builder { how, duration, tail, log, kept: self.keep(resolved, staging) }
-    }
-
-    /// Keeps the files of a failed build, in the place of those of its last failure.
-    fn keep(&self, resolved: &Resolved, staging: Staging) -> Option<PathBuf> {
-        if !self.settings.keep_failed {
-            return None;
-        }
-        let place = self.kept_place(resolved);
-        if place.exists() {
-            let old = self.store.stage().ok()?;
-            std::fs::rename(&place, old.path().join("old")).ok()?;
-        }
-        let from = staging.keep();
-        std::fs::rename(&from, &place).ok()?;
-        Some(place)
-    }
-
     /// Where the files of a failed build of this action are kept.
     #[must_use]
     pub fn kept_place(&self, resolved: &Resolved) -> PathBuf {
@@ -412,7 +317,11 @@ impl<'s> Builder<'s> {
     }
 
     /// Seals what the build left in the directory of outputs. Every process of the build is dead.
-    fn take_outputs(&self, resolved: &Resolved, staging: Staging) -> Result<Vec<(OutputName, Sealed)>, BuildError> {
+    pub(crate) fn take_outputs(
+        &self,
+        resolved: &Resolved,
+        staging: Staging,
+    ) -> Result<Vec<(OutputName, Sealed)>, BuildError> {
         let expected = &resolved.action.resolved().outputs;
         let directory = staging.path().join("out");
         let mut created = Vec::new();
@@ -474,7 +383,7 @@ fn path_name(name: &StoreName, output: &OutputName) -> Result<StoreName, BuildEr
     Ok(output_path_name(name, output).map_err(store::local::StoreError::from)?)
 }
 
-fn host_path(path: PathBuf) -> Result<HostPath, BuildError> {
+pub(crate) fn host_path(path: PathBuf) -> Result<HostPath, BuildError> {
     HostPath::parse(path)
         .map_err(|error| BuildError::Builtin { builder: "sandbox".to_owned(), problem: error.to_string() })
 }

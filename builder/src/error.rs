@@ -1,6 +1,7 @@
 //! Why a derivation could not be realised.
 
 use crate::compose::ComposeError;
+use crate::ending::Ending;
 use crate::fetch::FetchError;
 use crate::runtime::Unmet;
 use crate::sandbox::{SetupError, Step};
@@ -38,11 +39,11 @@ pub enum BuildError {
     /// The process that starts sandboxes failed.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// The builder said that it failed, or was killed.
-    #[error("the builder {how} after {:.1} s", duration.as_secs_f64())]
+    /// The builder said that it failed, was killed or was stopped.
+    #[error("the builder {ending} after {:.1} s", duration.as_secs_f64())]
     Builder {
-        /// Exit status or signal.
-        how: String,
+        /// How.
+        ending: Ending,
         /// How long it ran.
         duration: Duration,
         /// The last lines it printed.
@@ -113,6 +114,12 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Whether it may succeed where there is more memory.
+    #[must_use]
+    pub const fn is_lack_of_memory(&self) -> bool {
+        matches!(self, Self::Builder { ending: Ending::OutOfMemory, .. })
+    }
+
     /// What may help.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
@@ -124,6 +131,7 @@ impl BuildError {
                 ]
             }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
+            Self::Builder { ending, .. } => ending.hint().into_iter().collect(),
             Self::Fetch(error) => error.hints(),
             Self::Compose(ComposeError::Conflicts(_)) => {
                 vec![

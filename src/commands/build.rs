@@ -101,7 +101,8 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
                 "derivation": job.path.to_string(),
                 "kind": kind_name(job.kind()),
                 "certain": is_certain(job),
-                "expected_ms": job.expected,
+                "expected_ms": job.expected.map(|expected| expected.duration),
+                "expected_memory": job.expected.map(|expected| expected.memory),
             })
         };
         let jobs: Vec<_> = plan.jobs.iter().map(one).collect();
