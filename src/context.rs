@@ -28,6 +28,8 @@ pub(crate) struct BuildLimits {
     pub(crate) cores: Option<usize>,
     /// How long each may take and how much it may print.
     pub(crate) run: RunLimits,
+    /// Whether what failed before is tried again.
+    pub(crate) retry: bool,
     /// Whether the files of a failed build are kept.
     pub(crate) keep_failed: bool,
 }
@@ -65,6 +67,7 @@ impl Context {
             cores: limits.cores.unwrap_or(processors),
             memory: memory(),
             limits: limits.run,
+            retry: limits.retry,
             keep_failed: limits.keep_failed,
             fetch: fetch_settings(),
         };

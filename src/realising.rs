@@ -38,6 +38,9 @@ pub(crate) struct BuildArgs {
     /// Stop a build that prints more bytes, as `20M`; 0 for no limit [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
     max_log_size: Option<u64>,
+    /// Try what failed before again
+    #[arg(long)]
+    retry: bool,
     /// Go on with independent work after a failure
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -59,6 +62,7 @@ impl BuildArgs {
                 silence: self.max_silent_time.filter(|limit| !limit.is_zero()),
                 log_bytes: self.max_log_size.or(RunLimits::default().log_bytes).filter(|&limit| limit > 0),
             },
+            retry: self.retry,
             keep_failed: self.keep_failed || !self.discard_failed,
         })
     }
@@ -126,6 +130,7 @@ fn end_soon(ended: &AtomicBool) {
 fn report(result: &RunResult) -> CliError {
     for failure in &result.failures {
         output::error(&describe(failure));
+        output::error(&cascade(result, &failure.derivation));
     }
     let names: Vec<_> = result.failures.iter().map(|failure| human(&failure.derivation)).collect();
     let mut summary = format!("{} could not be realised", names.join(", "));
@@ -137,33 +142,43 @@ fn report(result: &RunResult) -> CliError {
     CliError::failed(summary)
 }
 
+/// What was not tried because of a failure, in one line; nothing if there is nothing.
+fn cascade(result: &RunResult, cause: &StorePath) -> String {
+    const NAMED: usize = 5;
+    let names: Vec<_> =
+        result.skipped.iter().filter(|(_, because)| because == cause).map(|(skipped, _)| human(skipped)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = names[..names.len().min(NAMED)].join(", ");
+    format!("{} {named}{more}, for they need {}\n", output::styled("not tried:", "33"), human(cause))
+}
+
 /// What is told of a failure: the reason, the end of the log, and how to look closer.
 pub(crate) fn describe(failure: &Failure) -> String {
     let name = human(&failure.derivation);
     let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
-    if let BuildError::Builder { tail, .. } = &*failure.error {
-        let from = tail.len().saturating_sub(SHOWN);
-        for line in &tail[from..] {
-            told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
-        }
+    let (tail, kept, log) = match &*failure.error {
+        BuildError::Builder { tail, kept, log, .. } => (&tail[..], kept.as_ref(), Some(log)),
+        BuildError::FailedBefore { failure, log, .. } => (&failure.tail[..], failure.kept.as_ref(), Some(log)),
+        BuildError::MissingOutput { kept, .. } => (&[][..], kept.as_ref(), None),
+        _ => (&[][..], None, None),
+    };
+    for line in &tail[tail.len().saturating_sub(SHOWN)..] {
+        told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
     }
     let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
-    if let BuildError::Builder { log, kept, .. } = &*failure.error {
+    if let Some(log) = log.filter(|log| log.exists()) {
         hint(&format!("the whole log: larder log {}", failure.derivation));
         hint(&format!("the log's file: {}", log.display()));
-        enter_hint(kept.is_some(), &failure.derivation, &mut hint);
     }
-    if let BuildError::MissingOutput { kept, .. } = &*failure.error {
-        enter_hint(kept.is_some(), &failure.derivation, &mut hint);
+    if kept.is_some_and(|kept| kept.exists()) {
+        hint(&format!("enter the failed sandbox: larder debug {}", failure.derivation));
     }
     failure.error.hints().iter().for_each(|text| hint(text));
     told
-}
-
-fn enter_hint(kept: bool, derivation: &StorePath, hint: &mut dyn FnMut(&str)) {
-    if kept {
-        hint(&format!("enter the failed sandbox: larder debug {derivation}"));
-    }
 }
 
 /// Says what a run did, for people who watched it.

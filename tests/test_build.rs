@@ -300,3 +300,27 @@ fn a_limit_stops_a_build_and_the_reason_is_told() {
     scratch.larder("build .#loud --max-log-size 0").ok();
     scratch.assert_sound();
 }
+
+#[test]
+fn what_failed_before_is_told_at_once_and_built_again_when_asked() {
+    let scratch = Scratch::new(
+        r#"rec {
+      bad = mini "bad" "say trying\nexit 3" { };
+      after = mini "after" "write $out ${bad}" { };
+      all = mini "all" "write $out ${after} ${other}" { };
+      other = mini "other" "write $out other" { };
+    }"#,
+    );
+    let tried =
+        ["failed: bad: the builder failed with exit status 3", "| trying", "not tried: after, all, for they need bad"];
+    scratch.larder("build .#all --keep-going").fails(1, &tried);
+    let known = scratch
+        .larder("build .#bad")
+        .fails(1, &["failed: bad: it failed before, ", "exit status 3", "| trying", "hint: "]);
+    assert!(known.stderr.contains("larder build --retry /larder/store/"), "{}", known.stderr);
+    assert!(known.stderr.contains("larder log ") && known.stderr.contains("larder debug "), "{}", known.stderr);
+    let again = scratch.larder("build .#bad --retry").fails(1, &["failed: bad: the builder failed"]);
+    assert!(!again.stderr.contains("before"), "{}", again.stderr);
+    scratch.larder("build .#other").ok();
+    scratch.assert_sound();
+}

@@ -9,6 +9,7 @@ use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
 use crate::job_server::JobServer;
+use crate::known_failure::KnownFailure;
 use crate::limits::RunLimits;
 use crate::resolve::{Resolved, Roots};
 use crate::runtime::{self, World};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub memory: Option<u64>,
     /// How long a build may take and how much it may print.
     pub limits: RunLimits,
+    /// Whether actions that failed before are tried again.
+    pub retry: bool,
     /// Whether the files of a failed build are kept.
     pub keep_failed: bool,
     /// How files are fetched.
@@ -193,15 +196,54 @@ impl<'s> Builder<'s> {
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let waiting = || sink(Event::Waiting { derivation: path.clone() });
+        let began = SystemTime::now();
+        if !again && !self.settings.retry {
+            self.check_known(path, &resolved, UNIX_EPOCH)?;
+        }
+        let waited = AtomicBool::new(false);
+        let waiting = || {
+            waited.store(true, Ordering::SeqCst);
+            sink(Event::Waiting { derivation: path.clone() });
+        };
         let cancelled = || self.is_cancelled();
         let lock = ActionLock::take(&self.store.layout().tmp(), &resolved.digest, &waiting, &cancelled)?;
         let Some(_lock) = lock else { return Err(BuildError::Cancelled) };
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let made = self.make(&resolved, &Variation::default(), sink)?;
-        Ok((self.publish(derivation, &resolved, made)?, How::Built))
+        if waited.into_inner() {
+            // Whom we waited for has just tried it.
+            self.check_known(path, &resolved, began)?;
+        }
+        let made = self.make(&resolved, &Variation::default(), sink);
+        self.remember(&resolved, made.as_ref().err())?;
+        Ok((self.publish(derivation, &resolved, made?)?, How::Built))
+    }
+
+    /// Fails if the action is known to have failed after a moment.
+    fn check_known(&self, path: &StorePath, resolved: &Resolved, after: SystemTime) -> Result<(), BuildError> {
+        let layout = self.store.layout();
+        match KnownFailure::read(&layout.logs(), &resolved.digest).filter(|failure| failure.is_after(after)) {
+            Some(failure) => {
+                let log = layout.log(&resolved.digest);
+                Err(BuildError::FailedBefore { failure: Box::new(failure), derivation: path.clone(), log })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers that a command failed of itself, or forgets that it did so before.
+    fn remember(&self, resolved: &Resolved, error: Option<&BuildError>) -> Result<(), BuildError> {
+        let logs = self.store.layout().logs();
+        if resolved.action.resolved().builtin().is_some() {
+            return Ok(());
+        }
+        match error.map(KnownFailure::of) {
+            None => KnownFailure::forget(&logs, &resolved.digest),
+            Some(Some(failure)) => failure.write(&logs, &resolved.digest)?,
+            Some(None) => {}
+        }
+        Ok(())
     }
 
     /// The outputs of an action that is realised, noting that this derivation resolves to it.

@@ -22,6 +22,9 @@ use store::local::{Sealed, Staging};
 /// So many lines may wait to be told; then the build waits.
 const UNTOLD: usize = 256;
 
+/// With less room than this on the disk, that a command failed says nothing of the command.
+const LEAST_ROOM: u64 = 32 << 20;
+
 /// A command that succeeded.
 pub(crate) struct Ran {
     /// When it began.
@@ -153,7 +156,8 @@ impl Builder<'_> {
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {
         let log = self.store().layout().log(&resolved.digest);
         let Ended { tail, duration, .. } = ended;
-        BuildError::Builder { ending, duration, tail, log, kept: self.keep(resolved, staging) }
+        let disk_full = is_full(staging.path());
+        BuildError::Builder { ending, duration, tail, log, kept: self.keep(resolved, staging), disk_full }
     }
 
     /// Keeps the files of a failed build, in the place of those of its last failure.
@@ -170,4 +174,11 @@ impl Builder<'_> {
         std::fs::rename(&from, &place).ok()?;
         Some(place)
     }
+}
+
+/// Whether a disk is as good as full, in bytes or in files.
+fn is_full(place: &Path) -> bool {
+    rustix::fs::statvfs(place).is_ok_and(|disk| {
+        disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM || disk.f_files > 0 && disk.f_favail == 0
+    })
 }

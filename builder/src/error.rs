@@ -3,6 +3,7 @@
 use crate::compose::ComposeError;
 use crate::ending::Ending;
 use crate::fetch::FetchError;
+use crate::known_failure::{KnownFailure, roughly};
 use crate::runtime::Unmet;
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::derivation::OutputName;
 use store::local::{IngestError, IoError, StoreError};
-use store::{FileHash, Input};
+use store::{FileHash, Input, StorePath};
 
 /// Why one derivation could not be realised.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,18 @@ pub enum BuildError {
         log: PathBuf,
         /// Where its files are kept.
         kept: Option<PathBuf>,
+        /// Whether there was hardly any room left on the disk.
+        disk_full: bool,
+    },
+    /// The action failed before, and is not tried again unless that is asked for.
+    #[error("it failed before, {} ago: {}", roughly(failure.age()), failure.message)]
+    FailedBefore {
+        /// How it failed.
+        failure: Box<KnownFailure>,
+        /// The derivation.
+        derivation: StorePath,
+        /// The whole log.
+        log: PathBuf,
     },
     /// An output was not created.
     #[error("the builder succeeded but did not create the output `{output}`{}", list_created(created))]
@@ -114,6 +127,18 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Whether the action fails so whenever it is tried: it is the action's own doing, as far as one can tell, and not the machine's.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        match self {
+            // Shells report programs that were killed with 128 and the signal's number.
+            Self::Builder { ending: Ending::Exited(code), disk_full: false, .. } => *code <= 128,
+            Self::MissingOutput { .. } | Self::ExtraOutput(_) | Self::Runtime(_) => true,
+            Self::FixedHash { .. } | Self::FixedNotAFile => true,
+            _ => false,
+        }
+    }
+
     /// Whether it may succeed where there is more memory.
     #[must_use]
     pub const fn is_lack_of_memory(&self) -> bool {
@@ -131,7 +156,13 @@ impl BuildError {
                 ]
             }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
+            Self::Builder { disk_full: true, .. } => {
+                vec!["there is hardly any room left on the disk; `larder gc` may make some".to_owned()]
+            }
             Self::Builder { ending, .. } => ending.hint().into_iter().collect(),
+            Self::FailedBefore { derivation, .. } => {
+                vec![format!("to build it again: larder build --retry {derivation}")]
+            }
             Self::Fetch(error) => error.hints(),
             Self::Compose(ComposeError::Conflicts(_)) => {
                 vec![

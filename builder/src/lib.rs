@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod fetch;
 mod job_server;
+pub mod known_failure;
 mod limits;
 pub mod log;
 mod memory;

@@ -41,6 +41,7 @@ impl Fixture {
             system: SYSTEM.to_owned(),
             jobs,
             cores: 1,
+            retry: false,
             keep_failed: false,
             memory: None,
             limits: RunLimits::default(),

@@ -66,6 +66,7 @@ impl Fixture {
             cores: 1,
             memory: None,
             limits: RunLimits::default(),
+            retry: false,
             keep_failed: false,
             fetch: FetchSettings::default(),
         };
