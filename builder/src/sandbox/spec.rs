@@ -92,11 +92,13 @@ pub struct Limits {
     pub open_files_hard: u64,
     /// Bytes of stack. Core dumps are always off.
     pub stack: u64,
+    /// Processes and threads that all of the guest may have at once; at least 301. Linux before 6.14 does not limit them for root.
+    pub processes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { open_files: 1024, open_files_hard: 65_536, stack: 8 << 20 }
+        Self { open_files: 1024, open_files_hard: 65_536, stack: 8 << 20, processes: 8192 }
     }
 }
 
@@ -268,7 +270,7 @@ mod tests {
             r#"{"layers":["/store/a"],"writable":{"Directories":{"upper":"/tmp/upper","work":"/tmp/work"}},"#,
             r#""binds":[{"source":"/store/b","target":"/larder/store/b"}],"build_dir":"/tmp/build","out_dir":"/tmp/out","#,
             r#""command":"/bin/sh","args":["-e"],"env":{"A":"b"},"#,
-            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608},"job_server":null,"interactive":false,"#,
+            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192},"job_server":null,"interactive":false,"#,
             r#""circumstances":{"host_name":null,"domain_name":null,"user":null,"processors":null,"umask":null,"#,
             r#""reverse_directories":false,"clock_offset":0,"fixed_addresses":false,"kernel_release":null}}"#
         );

@@ -71,6 +71,8 @@ fn apply_limits(spec: &SandboxSpec) -> Result<(), SetupError> {
     sys::allow_huge_pages().at(Step::Circumstances, "huge pages")?;
     limit(Resource::RLIMIT_CORE, 0, 0)?;
     limit(Resource::RLIMIT_NOFILE, spec.limits.open_files, spec.limits.open_files_hard)?;
+    // Of this user in the guest's own namespace. The kernel does not hold root to it, whose guests have a limit of their own.
+    limit(Resource::RLIMIT_NPROC, spec.limits.processes, spec.limits.processes)?;
     limit(Resource::RLIMIT_STACK, spec.limits.stack, libc::RLIM_INFINITY)?;
     if let Some(count) = circumstances.processors {
         limit_processors(count)?;
