@@ -322,5 +322,49 @@ fn what_failed_before_is_told_at_once_and_built_again_when_asked() {
     let again = scratch.larder("build .#bad --retry").fails(1, &["failed: bad: the builder failed"]);
     assert!(!again.stderr.contains("before"), "{}", again.stderr);
     scratch.larder("build .#other").ok();
+    let known = scratch.larder("log --json .#bad").ok().json("log");
+    assert_eq!((&known["built"], &known["failed"]["tail"][0]), (&serde_json::Value::Null, &"trying".into()));
+    let known = scratch.larder("log --json .#other").ok().json("log");
+    assert_eq!(known["failed"], serde_json::Value::Null);
+    let used = |name: &str| known["built"][name].as_u64().unwrap();
+    assert!(used("finished") > 1_500_000_000 && used("largest_process") > 10_000 && used("duration_ms") < 60_000);
     scratch.assert_sound();
+}
+
+#[test]
+fn a_dry_run_says_why() {
+    let recipes = |zlib: &str, flags: &str| {
+        format!(
+            r#"rec {{
+          zlib = mini "zlib" "write $out {zlib}" {{ }};
+          user = mini "user" "write $out user\nadd ${{zlib}} $out" {{ flags = "{flags}"; }};
+          bad = mini "bad" "exit 3" {{ }};
+        }}"#
+        )
+    };
+    let scratch = Scratch::new(&recipes("one", "-O2"));
+    let says = |expected: &[&str]| {
+        let plan = scratch.larder("build .#user .#bad --dry-run").ok().stdout;
+        expected.iter().for_each(|expected| assert!(plan.contains(expected), "`{expected}` is not in:\n{plan}"));
+    };
+    says(&["to build: 3", "-zlib.drv: never built here\n", "-user.drv: never built here  (unless its inputs"]);
+    scratch.larder("build .#user").ok();
+    scratch.larder("build .#bad").fails(1, &[]);
+    says(&["to fail, as before: 1", "-bad.drv: the builder failed with exit status 3"]);
+    scratch.recipes(&recipes("two", "-O3"));
+    says(&[
+        "-zlib.drv: changed since it was built last: the arguments\n",
+        "-user.drv: changed since it was built last: the variable flags, the input zlib  (unless",
+    ]);
+    // Once the input is there, it is known that the other came out as before.
+    scratch.recipes(&recipes("one\\nsay two", "-O2"));
+    scratch.larder("build .#zlib --no-link").ok();
+    says(&["to reuse: 1", "-user.drv: its inputs came out as before"]);
+    let plan = scratch.larder("build .#user .#bad --dry-run --json").ok().json("plan");
+    let outcome = |number: usize| plan["jobs"][number]["outcome"].as_str().unwrap().to_owned();
+    assert_eq!([outcome(0), outcome(1)], ["reused", "fails"]);
+    scratch.recipes(&recipes("one", "-O2"));
+    std::fs::remove_file(scratch.path("result")).unwrap();
+    scratch.larder("gc").ok();
+    says(&["-zlib.drv: built before, but not kept\n"]);
 }

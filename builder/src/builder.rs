@@ -27,7 +27,7 @@ use store::derivation::{FixedOutput, HashMode, OutputName, output_path_name};
 use store::file_hash::HashAlgorithm;
 use store::local::publish::{BuildResult, Published};
 use store::local::{At, BuildCost, LocalStore, Sealed, Staging};
-use store::{Derivation, FileHash, Input, Node, StoreName, StorePath};
+use store::{ActionDigest, Derivation, FileHash, Input, Node, StoreName, StorePath};
 
 /// How this larder builds.
 #[derive(Debug, Clone)]
@@ -220,10 +220,16 @@ impl<'s> Builder<'s> {
         Ok((self.publish(derivation, &resolved, made?)?, How::Built))
     }
 
+    /// How an action failed, if it did the last time it was tried.
+    #[must_use]
+    pub fn known_failure(&self, action: &ActionDigest) -> Option<KnownFailure> {
+        KnownFailure::read(&self.store.layout().logs(), action)
+    }
+
     /// Fails if the action is known to have failed after a moment.
     fn check_known(&self, path: &StorePath, resolved: &Resolved, after: SystemTime) -> Result<(), BuildError> {
         let layout = self.store.layout();
-        match KnownFailure::read(&layout.logs(), &resolved.digest).filter(|failure| failure.is_after(after)) {
+        match self.known_failure(&resolved.digest).filter(|failure| failure.is_after(after)) {
             Some(failure) => {
                 let log = layout.log(&resolved.digest);
                 Err(BuildError::FailedBefore { failure: Box::new(failure), derivation: path.clone(), log })

@@ -50,6 +50,12 @@ impl KnownFailure {
         })
     }
 
+    /// When, in seconds since the epoch.
+    #[must_use]
+    pub const fn finished(&self) -> u64 {
+        self.finished / 1000
+    }
+
     /// How long ago it was.
     #[must_use]
     pub fn age(&self) -> Duration {

@@ -20,7 +20,9 @@ pub mod known_failure;
 mod limits;
 pub mod log;
 mod memory;
+mod outlook;
 pub mod plan;
+mod reason;
 pub mod resolve;
 pub mod runtime;
 #[deny(unsafe_code)]
@@ -36,4 +38,6 @@ pub use ending::Ending;
 pub use error::BuildError;
 pub use event::{Event, How, Kind, Sink};
 pub use limits::{Overrun, RunLimits};
+pub use outlook::Outlook;
+pub use reason::Reason;
 pub use schedule::{RunOptions, RunResult};

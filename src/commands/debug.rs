@@ -33,7 +33,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let place = builder.kept_place(&resolved);
     if !place.exists() {
         let error = CliError::failed(format!("no failed build of {derivation} is kept"));
-        return Err(error.hint("`larder shell` enters the sandbox of a build before it starts"));
+        return Err(error
+            .hint(format!("to build it again and keep its files if it fails: larder build --retry {derivation}"))
+            .hint("`larder shell` enters the sandbox of a build before it starts"));
     }
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);

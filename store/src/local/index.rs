@@ -364,6 +364,17 @@ impl Index {
         Ok(query.exists([place.as_os_str().as_bytes()])?)
     }
 
+    pub(super) fn last_built(&self, name: &StoreName) -> Result<Option<DerivationDigest>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT derivation.digest FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
+             JOIN build ON build.action = resolution.action WHERE derivation.name = ?
+             ORDER BY build.finished DESC, derivation.rowid DESC LIMIT 1",
+        )?;
+        let found = query.query_row([format!("{name}.drv")], |row| digest(row, 0)).optional()?;
+        Ok(found.map(DerivationDigest::from_bytes))
+    }
+
     pub(super) fn last_cost(&self, name: &StoreName) -> Result<Option<BuildCost>, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached(

@@ -282,6 +282,14 @@ impl LocalStore {
         self.ask(|index| index.build_cost(action))
     }
 
+    /// The derivation of this name that was built last.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn last_built(&self, name: &StoreName) -> Result<Option<DerivationDigest>, StoreError> {
+        self.ask(|index| index.last_built(name))
+    }
+
     /// What the last build of any derivation of this name cost.
     ///
     /// # Errors
