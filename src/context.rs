@@ -4,7 +4,7 @@ use crate::Cli;
 use crate::commands::SPAWNER;
 use crate::error::CliError;
 use builder::fetch::{FetchSettings, Mirrors, ProxySettings, read_apt_sources};
-use builder::{Builder, Settings};
+use builder::{Builder, RunLimits, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::local::{LocalStore, OpenOptions};
@@ -17,6 +17,21 @@ pub(crate) struct Context {
     store: OnceLock<Arc<LocalStore>>,
     /// Whether only results and errors are shown.
     pub(crate) quiet: bool,
+}
+
+/// What a user may want of building.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BuildLimits {
+    /// How many builds run at once.
+    pub(crate) jobs: Option<usize>,
+    /// How many processes one of them may run at once.
+    pub(crate) cores: Option<usize>,
+    /// How long each may take and how much it may print.
+    pub(crate) run: RunLimits,
+    /// Whether what failed before is tried again.
+    pub(crate) retry: bool,
+    /// Whether the files of a failed build are kept.
+    pub(crate) keep_failed: bool,
 }
 
 impl Context {
@@ -40,7 +55,7 @@ impl Context {
     }
 
     /// A builder for this machine, with the given limits.
-    pub(crate) fn builder(&self, jobs: Option<usize>, keep_failed: bool) -> Result<Builder<'_>, CliError> {
+    pub(crate) fn builder(&self, limits: BuildLimits) -> Result<Builder<'_>, CliError> {
         let store = self.store()?;
         let program = std::env::current_exe()
             .map_err(|error| CliError::internal(format!("cannot find the program itself: {error}")))?;
@@ -48,9 +63,12 @@ impl Context {
         let settings = Settings {
             spawner: (program, vec![SPAWNER.to_owned()]),
             system: system(),
-            jobs: jobs.unwrap_or(processors),
-            cores: processors,
-            keep_failed,
+            jobs: limits.jobs.unwrap_or(processors),
+            cores: limits.cores.unwrap_or(processors),
+            memory: memory(),
+            limits: limits.run,
+            retry: limits.retry,
+            keep_failed: limits.keep_failed,
             fetch: fetch_settings(),
         };
         Ok(Builder::new(store, settings))

@@ -1,6 +1,6 @@
 //! Installables: what a command line names things by. `PATH#ATTR`, a store path, or the beginning of a digest.
 
-use crate::context::{Context, memory, system};
+use crate::context::{BuildLimits, Context, memory, system};
 use crate::error::CliError;
 use crate::evaluating::Evaluating;
 use crate::evaluations::Recorder;
@@ -135,7 +135,7 @@ impl Evaluation {
     fn of(context: &Context, args: &EvalArgs, record: bool) -> Result<Self, CliError> {
         let store = Arc::clone(context.store()?);
         let builder_store = Arc::clone(&store);
-        let settings = context.builder(None, false)?.settings().clone();
+        let settings = context.builder(BuildLimits::default())?.settings().clone();
         let realise =
             move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
         let io = Arc::new(HostIo::new(store, Box::new(realise), !args.looks_only));

@@ -1,6 +1,6 @@
 //! Realising with everything a user expects around it: progress, interruption, and failures told so that one can act on them.
 
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::{CliError, with_causes};
 use crate::installable::Target;
 use crate::interrupt;
@@ -8,7 +8,7 @@ use crate::output;
 use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
 use builder::schedule::Failure;
-use builder::{BuildError, Builder, RunOptions, RunResult};
+use builder::{BuildError, Builder, RunLimits, RunOptions, RunResult};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +26,21 @@ pub(crate) struct BuildArgs {
     /// How many builds run at once [default: the number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// How many processes one build may run at once; 0 for as many as there are processors [default: 0]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    cores: u16,
+    /// Stop a build that takes longer, as `2h`, `30min` or in seconds; 0 for no limit [default: 0]
+    #[arg(long, value_name = "DURATION", value_parser = text::parse_duration)]
+    timeout: Option<Duration>,
+    /// Stop a build that prints nothing for so long; 0 for no limit [default: 0]
+    #[arg(long, value_name = "DURATION", value_parser = text::parse_duration)]
+    max_silent_time: Option<Duration>,
+    /// Stop a build that prints more bytes, as `20M`; 0 for no limit [default: 1G]
+    #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
+    max_log_size: Option<u64>,
+    /// Try what failed before again
+    #[arg(long)]
+    retry: bool,
     /// Go on with independent work after a failure
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -41,7 +56,17 @@ pub(crate) struct BuildArgs {
 
 impl BuildArgs {
     pub(crate) fn builder<'c>(&self, context: &'c Context) -> Result<Builder<'c>, CliError> {
-        context.builder(self.jobs.map(usize::from), self.keep_failed || !self.discard_failed)
+        context.builder(BuildLimits {
+            jobs: self.jobs.map(usize::from),
+            cores: Some(usize::from(self.cores)).filter(|&cores| cores > 0),
+            run: RunLimits {
+                total: self.timeout.filter(|limit| !limit.is_zero()),
+                silence: self.max_silent_time.filter(|limit| !limit.is_zero()),
+                log_bytes: self.max_log_size.or(RunLimits::default().log_bytes).filter(|&limit| limit > 0),
+            },
+            retry: self.retry,
+            keep_failed: self.keep_failed || !self.discard_failed,
+        })
     }
 }
 
@@ -100,7 +125,10 @@ pub(crate) fn realise(
     if watch.is_json() {
         return Err(error.told());
     }
-    result.failures.iter().for_each(|failure| output::error(&describe(failure)));
+    for failure in &result.failures {
+        output::error(&describe(failure));
+        output::error(&cascade(&result, &failure.derivation));
+    }
     Err(error)
 }
 
@@ -130,33 +158,43 @@ fn summary_of_failures(result: &RunResult) -> CliError {
     CliError::failed(summary)
 }
 
+/// What was not tried because of a failure, in one line; nothing if there is nothing.
+fn cascade(result: &RunResult, cause: &StorePath) -> String {
+    const NAMED: usize = 5;
+    let names: Vec<_> =
+        result.skipped.iter().filter(|(_, because)| because == cause).map(|(skipped, _)| human(skipped)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = names[..names.len().min(NAMED)].join(", ");
+    format!("{} {named}{more}, for they need {}\n", output::styled("not tried:", "33"), human(cause))
+}
+
 /// What is told of a failure: the reason, the end of the log, and how to look closer.
 pub(crate) fn describe(failure: &Failure) -> String {
     let name = human(&failure.derivation);
     let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
-    if let BuildError::Builder { tail, .. } = &*failure.error {
-        let from = tail.len().saturating_sub(SHOWN);
-        for line in &tail[from..] {
-            told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
-        }
+    let (tail, kept, log) = match &*failure.error {
+        BuildError::Builder { tail, kept, log, .. } => (&tail[..], kept.as_ref(), Some(log)),
+        BuildError::FailedBefore { failure, log, .. } => (&failure.tail[..], failure.kept.as_ref(), Some(log)),
+        BuildError::MissingOutput { kept, .. } => (&[][..], kept.as_ref(), None),
+        _ => (&[][..], None, None),
+    };
+    for line in &tail[tail.len().saturating_sub(SHOWN)..] {
+        told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
     }
     let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
-    if let BuildError::Builder { log, kept, .. } = &*failure.error {
+    if let Some(log) = log.filter(|log| log.exists()) {
         hint(&format!("the whole log: larder log {}", failure.derivation));
         hint(&format!("the log's file: {}", log.display()));
-        enter_hint(kept.is_some(), &failure.derivation, &mut hint);
     }
-    if let BuildError::MissingOutput { kept, .. } = &*failure.error {
-        enter_hint(kept.is_some(), &failure.derivation, &mut hint);
+    if kept.is_some_and(|kept| kept.exists()) {
+        hint(&format!("enter the failed sandbox: larder debug {}", failure.derivation));
     }
     failure.error.hints().iter().for_each(|text| hint(text));
     told
-}
-
-fn enter_hint(kept: bool, derivation: &StorePath, hint: &mut dyn FnMut(&str)) {
-    if kept {
-        hint(&format!("enter the failed sandbox: larder debug {derivation}"));
-    }
 }
 
 /// Says what a run did, for people who watched it.

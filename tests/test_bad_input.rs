@@ -104,8 +104,8 @@ fn failed_files_are_kept_only_as_long_as_wanted() {
     let scratch = Scratch::new(r#"{ bad = mini "bad" "exit 1" { }; }"#);
     scratch.larder("build .#bad --discard-failed").fails(1, &["exit status 1"]);
     scratch.larder("debug .#bad -- /bin/mini").fails(1, &["no failed build of"]);
-    scratch.larder("build .#bad").fails(1, &["larder debug"]);
-    scratch.larder("build .#bad").fails(1, &["larder debug"]);
+    scratch.larder("build .#bad --retry").fails(1, &["larder debug"]);
+    scratch.larder("build .#bad --retry").fails(1, &["larder debug"]);
     assert_eq!(scratch.entries("tmp").len(), 1, "the last failure takes the place of the one before");
 }
 

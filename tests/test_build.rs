@@ -279,3 +279,92 @@ fn a_full_disk_is_named_and_leaves_the_store_whole() {
     assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
     assert!(ran.stderr.contains("0 problems"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_limit_stops_a_build_and_the_reason_is_told() {
+    let scratch = Scratch::new(
+        r#"rec {
+      slow = mini "slow" "say begun\nsleep 600" { };
+      loud = mini "loud" "cat /bin/mini\nwrite $out loud" { };
+    }"#,
+    );
+    scratch
+        .larder("build .#slow --timeout 1")
+        .fails(1, &["was stopped by its time-out of 1 s", "hint: ", "--timeout", "| begun"]);
+    scratch
+        .larder("build .#slow --max-silent-time 1")
+        .fails(1, &["was stopped because it printed nothing for 1 s", "--max-silent-time"]);
+    scratch
+        .larder("build .#loud --max-log-size 10K")
+        .fails(1, &["was stopped because it printed more than 10240 bytes", "--max-log-size"]);
+    scratch.larder("build .#loud --max-log-size 0").ok();
+    scratch.assert_sound();
+}
+
+#[test]
+fn what_failed_before_is_told_at_once_and_built_again_when_asked() {
+    let scratch = Scratch::new(
+        r#"rec {
+      bad = mini "bad" "say trying\nexit 3" { };
+      after = mini "after" "write $out ${bad}" { };
+      all = mini "all" "write $out ${after} ${other}" { };
+      other = mini "other" "write $out other" { };
+    }"#,
+    );
+    let tried =
+        ["failed: bad: the builder failed with exit status 3", "| trying", "not tried: after, all, for they need bad"];
+    scratch.larder("build .#all --keep-going").fails(1, &tried);
+    let known = scratch
+        .larder("build .#bad")
+        .fails(1, &["failed: bad: it failed before, ", "exit status 3", "| trying", "hint: "]);
+    assert!(known.stderr.contains("larder build --retry /larder/store/"), "{}", known.stderr);
+    assert!(known.stderr.contains("larder log ") && known.stderr.contains("larder debug "), "{}", known.stderr);
+    let again = scratch.larder("build .#bad --retry").fails(1, &["failed: bad: the builder failed"]);
+    assert!(!again.stderr.contains("before"), "{}", again.stderr);
+    scratch.larder("build .#other").ok();
+    let known = scratch.larder("log --json .#bad").ok().json("log");
+    assert_eq!((&known["built"], &known["failed"]["tail"][0]), (&serde_json::Value::Null, &"trying".into()));
+    let known = scratch.larder("log --json .#other").ok().json("log");
+    assert_eq!(known["failed"], serde_json::Value::Null);
+    let used = |name: &str| known["built"][name].as_u64().unwrap();
+    assert!(used("finished") > 1_500_000_000 && used("largest_process") > 10_000 && used("duration_ms") < 60_000);
+    scratch.assert_sound();
+}
+
+#[test]
+fn a_dry_run_says_why() {
+    let recipes = |zlib: &str, flags: &str| {
+        format!(
+            r#"rec {{
+          zlib = mini "zlib" "write $out {zlib}" {{ }};
+          user = mini "user" "write $out user\nadd ${{zlib}} $out" {{ flags = "{flags}"; }};
+          bad = mini "bad" "exit 3" {{ }};
+        }}"#
+        )
+    };
+    let scratch = Scratch::new(&recipes("one", "-O2"));
+    let says = |expected: &[&str]| {
+        let plan = scratch.larder("build .#user .#bad --dry-run").ok().stdout;
+        expected.iter().for_each(|expected| assert!(plan.contains(expected), "`{expected}` is not in:\n{plan}"));
+    };
+    says(&["to build: 3", "-zlib.drv: never built here\n", "-user.drv: never built here  (unless its inputs"]);
+    scratch.larder("build .#user").ok();
+    scratch.larder("build .#bad").fails(1, &[]);
+    says(&["to fail, as before: 1", "-bad.drv: the builder failed with exit status 3"]);
+    scratch.recipes(&recipes("two", "-O3"));
+    says(&[
+        "-zlib.drv: changed since it was built last: the arguments\n",
+        "-user.drv: changed since it was built last: the variable flags, the input zlib  (unless",
+    ]);
+    // Once the input is there, it is known that the other came out as before.
+    scratch.recipes(&recipes("one\\nsay two", "-O2"));
+    scratch.larder("build .#zlib --no-link").ok();
+    says(&["to reuse: 1", "-user.drv: its inputs came out as before"]);
+    let plan = scratch.larder("build .#user .#bad --dry-run --json").ok().json("plan");
+    let outcome = |number: usize| plan["jobs"][number]["outcome"].as_str().unwrap().to_owned();
+    assert_eq!([outcome(0), outcome(1)], ["reused", "fails"]);
+    scratch.recipes(&recipes("one", "-O2"));
+    std::fs::remove_file(scratch.path("result")).unwrap();
+    scratch.larder("gc").ok();
+    says(&["-zlib.drv: built before, but not kept\n"]);
+}

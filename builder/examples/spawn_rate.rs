@@ -78,6 +78,7 @@ fn specification(top: &Path, binds: usize) -> SandboxSpec {
         args: Vec::new(),
         env: BTreeMap::new(),
         limits: Limits::default(),
+        job_server: None,
         interactive: false,
         circumstances: Circumstances::default(),
     }

@@ -8,11 +8,12 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
-use crate::log::Log;
+use crate::job_server::JobServer;
+use crate::known_failure::KnownFailure;
+use crate::limits::RunLimits;
 use crate::resolve::{Resolved, Roots};
-use crate::running;
 use crate::runtime::{self, World};
-use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, Outcome, SandboxSpec, Status, WritableLayer};
+use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
 use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
 use dashmap::DashMap;
@@ -26,7 +27,7 @@ use store::derivation::{FixedOutput, HashMode, OutputName, output_path_name};
 use store::file_hash::HashAlgorithm;
 use store::local::publish::{BuildResult, Published};
 use store::local::{At, BuildCost, LocalStore, Sealed, Staging};
-use store::{Derivation, FileHash, Input, Node, StoreName, StorePath};
+use store::{ActionDigest, Derivation, FileHash, Input, Node, StoreName, StorePath};
 
 /// How this larder builds.
 #[derive(Debug, Clone)]
@@ -37,8 +38,14 @@ pub struct Settings {
     pub system: String,
     /// How many builds run at once.
     pub jobs: usize,
-    /// How many processes one build may run at once.
+    /// How many processes one build may run at once. All together have a budget of as many, or of [`Self::jobs`] if that is more.
     pub cores: usize,
+    /// Bytes of memory that builds may need together, by what they needed last time; as much as they want if not said.
+    pub memory: Option<u64>,
+    /// How long a build may take and how much it may print.
+    pub limits: RunLimits,
+    /// Whether actions that failed before are tried again.
+    pub retry: bool,
     /// Whether the files of a failed build are kept.
     pub keep_failed: bool,
     /// How files are fetched.
@@ -52,6 +59,7 @@ pub struct Builder<'s> {
     settings: Settings,
     roots: Roots,
     spawner: OnceLock<Spawner>,
+    job_server: OnceLock<JobServer>,
     starting: Mutex<()>,
     fetcher: OnceLock<Fetcher>,
     running: DashMap<u64, CancelHandle>,
@@ -77,6 +85,7 @@ impl<'s> Builder<'s> {
             settings,
             roots: Roots::default(),
             spawner: OnceLock::new(),
+            job_server: OnceLock::new(),
             starting: Mutex::new(()),
             fetcher: OnceLock::new(),
             running: DashMap::new(),
@@ -120,6 +129,17 @@ impl<'s> Builder<'s> {
         Ok(self.spawner.get_or_init(|| started))
     }
 
+    /// Who hands out the processor tokens of all builds, started when first needed.
+    pub(crate) fn job_server(&self) -> Result<&JobServer, BuildError> {
+        let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = self.job_server.get() {
+            return Ok(server);
+        }
+        let budget = self.settings.cores.max(self.settings.jobs);
+        let started = JobServer::start(budget).at("share processors below", self.store.layout().tmp())?;
+        Ok(self.job_server.get_or_init(|| started))
+    }
+
     /// Ends every running build and lets none begin.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
@@ -127,6 +147,21 @@ impl<'s> Builder<'s> {
             // A run that has ended meanwhile needs no killing.
             let _ = running.value().kill();
         }
+    }
+
+    /// Lets a run be ended by [`Self::cancel`]. Gives the number to forget it by.
+    pub(crate) fn register(&self, running: &Running) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.running.insert(number, running.cancel_handle());
+        // A cancellation between the last look and the insertion has not seen this one.
+        if self.is_cancelled() {
+            let _ = running.cancel_handle().kill();
+        }
+        number
+    }
+
+    pub(crate) fn unregister(&self, number: u64) {
+        self.running.remove(&number);
     }
 
     /// Whether [`Self::cancel`] was called.
@@ -161,15 +196,60 @@ impl<'s> Builder<'s> {
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let waiting = || sink(Event::Waiting { derivation: path.clone() });
+        let began = SystemTime::now();
+        if !again && !self.settings.retry {
+            self.check_known(path, &resolved, UNIX_EPOCH)?;
+        }
+        let waited = AtomicBool::new(false);
+        let waiting = || {
+            waited.store(true, Ordering::SeqCst);
+            sink(Event::Waiting { derivation: path.clone() });
+        };
         let cancelled = || self.is_cancelled();
         let lock = ActionLock::take(&self.store.layout().tmp(), &resolved.digest, &waiting, &cancelled)?;
         let Some(_lock) = lock else { return Err(BuildError::Cancelled) };
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let made = self.make(&resolved, &Variation::default(), sink)?;
-        Ok((self.publish(derivation, &resolved, made)?, How::Built))
+        if waited.into_inner() {
+            // Whom we waited for has just tried it.
+            self.check_known(path, &resolved, began)?;
+        }
+        let made = self.make(&resolved, &Variation::default(), sink);
+        self.remember(&resolved, made.as_ref().err())?;
+        Ok((self.publish(derivation, &resolved, made?)?, How::Built))
+    }
+
+    /// How an action failed, if it did the last time it was tried.
+    #[must_use]
+    pub fn known_failure(&self, action: &ActionDigest) -> Option<KnownFailure> {
+        KnownFailure::read(&self.store.layout().logs(), action)
+    }
+
+    /// Fails if the action is known to have failed after a moment.
+    fn check_known(&self, path: &StorePath, resolved: &Resolved, after: SystemTime) -> Result<(), BuildError> {
+        let layout = self.store.layout();
+        match self.known_failure(&resolved.digest).filter(|failure| failure.is_after(after)) {
+            Some(failure) => {
+                let log = layout.log(&resolved.digest);
+                Err(BuildError::FailedBefore { failure: Box::new(failure), derivation: path.clone(), log })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers that a command failed of itself, or forgets that it did so before.
+    fn remember(&self, resolved: &Resolved, error: Option<&BuildError>) -> Result<(), BuildError> {
+        let logs = self.store.layout().logs();
+        if resolved.action.resolved().builtin().is_some() {
+            return Ok(());
+        }
+        match error.map(KnownFailure::of) {
+            None => KnownFailure::forget(&logs, &resolved.digest),
+            Some(Some(failure)) => failure.write(&logs, &resolved.digest)?,
+            Some(None) => {}
+        }
+        Ok(())
     }
 
     /// The outputs of an action that is realised, noting that this derivation resolves to it.
@@ -203,20 +283,21 @@ impl<'s> Builder<'s> {
         if self.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        let started = Instant::now();
         let drv = resolved.action.resolved();
-        let (outputs, usage) = match drv.builtin() {
-            Some(name) => (vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)], None),
+        let (started, outputs, usage) = match drv.builtin() {
+            Some(name) => {
+                let started = Instant::now();
+                (started, vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)], Usage::default())
+            }
             None => {
-                let (outputs, outcome) = self.run(resolved, variation, sink)?;
-                self.verify_runtime(resolved, &outputs)?;
-                (outputs, Some(outcome.usage))
+                let ran = self.run(resolved, variation, sink)?;
+                self.verify_runtime(resolved, &ran.outputs)?;
+                (ran.started, ran.outputs, ran.usage)
             }
         };
         if let (Some(fixed), Some((_, sealed))) = (&drv.fixed, outputs.first()) {
             check_fixed(fixed, sealed)?;
         }
-        let usage = usage.unwrap_or_default();
         let cost = BuildCost {
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             duration_ms: milliseconds(started.elapsed()),
@@ -224,97 +305,6 @@ impl<'s> Builder<'s> {
             memory: usage.peak_memory,
         };
         Ok(Made { outputs, cost })
-    }
-
-    fn run(
-        &self,
-        resolved: &Resolved,
-        variation: &Variation,
-        sink: Sink<'_>,
-    ) -> Result<(Vec<(OutputName, Sealed)>, Outcome), BuildError> {
-        let drv = resolved.action.resolved();
-        if drv.system != self.settings.system {
-            return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings.system.clone() });
-        }
-        let started = Instant::now();
-        let staging = self.store.stage()?;
-        let spec = self.sandbox(resolved, staging.path(), variation)?;
-        let derivation = resolved.derivation.clone();
-        let (outcome, tail) = self.run_logged(&spec, resolved, staging.path(), &derivation, sink)?;
-        let duration = started.elapsed();
-        match &outcome.status {
-            Status::Exited(0) => {}
-            Status::SetupFailed(error) => return Err(error.clone().into()),
-            Status::Killed => return Err(BuildError::Cancelled),
-            Status::Exited(code) => {
-                return Err(self.failed(format!("failed with exit status {code}"), duration, tail, resolved, staging));
-            }
-            Status::Signalled(signal) => {
-                return Err(self.failed(format!("was killed by signal {signal}"), duration, tail, resolved, staging));
-            }
-        }
-        Ok((self.take_outputs(resolved, staging)?, outcome))
-    }
-
-    fn run_logged(
-        &self,
-        spec: &SandboxSpec,
-        resolved: &Resolved,
-        staging: &Path,
-        derivation: &StorePath,
-        sink: Sink<'_>,
-    ) -> Result<(Outcome, Vec<String>), BuildError> {
-        // The thread that reads the log hands its lines over, so that the sink need not outlive this call.
-        let (lines, told) = std::sync::mpsc::channel::<String>();
-        running::tell(staging, &resolved.derivation, &resolved.digest)?;
-        let partial = staging.join(running::LOG);
-        let (log, writer) = Log::start(partial, move |line| drop(lines.send(line.to_owned())))?;
-        let running = self.spawner()?.start_run(spec, writer)?;
-        let number = self.register(&running);
-        for line in told {
-            sink(Event::Output { derivation: derivation.clone(), line });
-        }
-        let outcome = running.wait();
-        self.running.remove(&number);
-        let tail = log.finish(&self.store.layout().log(&resolved.digest))?;
-        Ok((outcome?, tail))
-    }
-
-    fn register(&self, running: &Running) -> u64 {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.running.insert(number, running.cancel_handle());
-        // A cancellation between the last look and the insertion has not seen this one.
-        if self.is_cancelled() {
-            let _ = running.cancel_handle().kill();
-        }
-        number
-    }
-
-    fn failed(
-        &self,
-        how: String,
-        duration: Duration,
-        tail: Vec<String>,
-        resolved: &Resolved,
-        staging: Staging,
-    ) -> BuildError {
-        let log = self.store.layout().log(&resolved.digest);
-        BuildError::Builder { how, duration, tail, log, kept: self.keep(resolved, staging) }
-    }
-
-    /// Keeps the files of a failed build, in the place of those of its last failure.
-    fn keep(&self, resolved: &Resolved, staging: Staging) -> Option<PathBuf> {
-        if !self.settings.keep_failed {
-            return None;
-        }
-        let place = self.kept_place(resolved);
-        if place.exists() {
-            let old = self.store.stage().ok()?;
-            std::fs::rename(&place, old.path().join("old")).ok()?;
-        }
-        let from = staging.keep();
-        std::fs::rename(&from, &place).ok()?;
-        Some(place)
     }
 
     /// Where the files of a failed build of this action are kept.
@@ -349,8 +339,9 @@ impl<'s> Builder<'s> {
             out_dir: directory("out")?,
             command: drv.builder.clone(),
             args: drv.args.clone(),
-            env: environment::of_build(&resolved.action, self.settings.cores, variation),
+            env: environment::of_build(&resolved.action, self.settings.cores, false, variation),
             limits: Limits::default(),
+            job_server: None,
             interactive: false,
             circumstances: variation.circumstances.clone(),
         })
@@ -374,7 +365,11 @@ impl<'s> Builder<'s> {
     }
 
     /// Seals what the build left in the directory of outputs. Every process of the build is dead.
-    fn take_outputs(&self, resolved: &Resolved, staging: Staging) -> Result<Vec<(OutputName, Sealed)>, BuildError> {
+    pub(crate) fn take_outputs(
+        &self,
+        resolved: &Resolved,
+        staging: Staging,
+    ) -> Result<Vec<(OutputName, Sealed)>, BuildError> {
         let expected = &resolved.action.resolved().outputs;
         let directory = staging.path().join("out");
         let mut created = Vec::new();
@@ -436,7 +431,7 @@ fn path_name(name: &StoreName, output: &OutputName) -> Result<StoreName, BuildEr
     Ok(output_path_name(name, output).map_err(store::local::StoreError::from)?)
 }
 
-fn host_path(path: PathBuf) -> Result<HostPath, BuildError> {
+pub(crate) fn host_path(path: PathBuf) -> Result<HostPath, BuildError> {
     HostPath::parse(path)
         .map_err(|error| BuildError::Builtin { builder: "sandbox".to_owned(), problem: error.to_string() })
 }

@@ -1,12 +1,25 @@
 //! What every build finds in its environment: part of the sandbox ABI, version 1. Pure.
 
-use crate::sandbox::Circumstances;
+use crate::sandbox::{Circumstances, JOB_SERVER_DESCRIPTORS};
 use std::collections::BTreeMap;
 use store::Action;
 use store::derivation::output_guest_path;
 
 /// 1980-01-02 00:00:00 UTC: the first whole day that every archive format can express.
 pub const SOURCE_DATE_EPOCH: i64 = 315_619_200;
+
+/// Where a build sees the FIFO of its job server.
+pub const JOB_SERVER: &str = "/larder/jobs";
+
+/// How a build's programs find the job server, whatever the budget is.
+///
+/// The FIFO is named and its open descriptors are, for no form is understood by all: GNU make before 4.4 stops at the first one, ninja
+/// knows only that, and of a repeated option the last counts. So the second is shortened, which make expands and others, looking for the
+/// option's full name, do not see. There is no `-j`: make takes tokens where it finds a server.
+fn make_flags() -> String {
+    let [reading, writing] = JOB_SERVER_DESCRIPTORS;
+    format!("--jobserver-auth=fifo:{JOB_SERVER} --jobserver-aut={reading},{writing}")
+}
 
 /// What is different from the sandbox ABI in one build, so that what depends on it shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,11 +35,14 @@ pub struct Variation {
 /// The environment of a build: the fixed part, then what the derivation says, then the outputs.
 ///
 /// `jobs` is how many processes the build may run at once. It is no part of the action: a build whose output depends on it is not
-/// reproducible, which is what `larder repro` is for.
+/// reproducible, which is what `larder repro` is for. With `job_server` it finds one: all builds together have one budget.
 #[must_use]
-pub fn of_build(action: &Action, jobs: usize, variation: &Variation) -> BTreeMap<String, String> {
+pub fn of_build(action: &Action, jobs: usize, job_server: bool, variation: &Variation) -> BTreeMap<String, String> {
     let mut environment = fixed();
     environment.insert("LARDER_JOBS".to_owned(), variation.jobs.unwrap_or(jobs).to_string());
+    if job_server {
+        environment.insert("MAKEFLAGS".to_owned(), make_flags());
+    }
     environment.extend(variation.variables.clone());
     environment.extend(action.resolved().env.clone());
     let outputs: Vec<_> = action.resolved().outputs.iter().map(store::OutputName::as_str).collect();

@@ -1,7 +1,9 @@
 //! Why a derivation could not be realised.
 
 use crate::compose::ComposeError;
+use crate::ending::Ending;
 use crate::fetch::FetchError;
+use crate::known_failure::{KnownFailure, roughly};
 use crate::runtime::Unmet;
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
@@ -10,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::derivation::OutputName;
 use store::local::{IngestError, IoError, StoreError};
-use store::{FileHash, Input};
+use store::{FileHash, Input, StorePath};
 
 /// Why one derivation could not be realised.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +40,11 @@ pub enum BuildError {
     /// The process that starts sandboxes failed.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// The builder said that it failed, or was killed.
-    #[error("the builder {how} after {:.1} s", duration.as_secs_f64())]
+    /// The builder said that it failed, was killed or was stopped.
+    #[error("the builder {ending} after {:.1} s", duration.as_secs_f64())]
     Builder {
-        /// Exit status or signal.
-        how: String,
+        /// How.
+        ending: Ending,
         /// How long it ran.
         duration: Duration,
         /// The last lines it printed.
@@ -51,6 +53,18 @@ pub enum BuildError {
         log: PathBuf,
         /// Where its files are kept.
         kept: Option<PathBuf>,
+        /// Whether there was hardly any room left on the disk.
+        disk_full: bool,
+    },
+    /// The action failed before, and is not tried again unless that is asked for.
+    #[error("it failed before, {} ago: {}", roughly(failure.age()), failure.message)]
+    FailedBefore {
+        /// How it failed.
+        failure: Box<KnownFailure>,
+        /// The derivation.
+        derivation: StorePath,
+        /// The whole log.
+        log: PathBuf,
     },
     /// An output was not created.
     #[error("the builder succeeded but did not create the output `{output}`{}", list_created(created))]
@@ -113,6 +127,24 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Whether the action fails so whenever it is tried: it is the action's own doing, as far as one can tell, and not the machine's.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        match self {
+            // Shells report programs that were killed with 128 and the signal's number.
+            Self::Builder { ending: Ending::Exited(code), disk_full: false, .. } => *code <= 128,
+            Self::MissingOutput { .. } | Self::ExtraOutput(_) | Self::Runtime(_) => true,
+            Self::FixedHash { .. } | Self::FixedNotAFile => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it may succeed where there is more memory.
+    #[must_use]
+    pub const fn is_lack_of_memory(&self) -> bool {
+        matches!(self, Self::Builder { ending: Ending::OutOfMemory, .. })
+    }
+
     /// What may help.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
@@ -124,6 +156,13 @@ impl BuildError {
                 ]
             }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
+            Self::Builder { disk_full: true, .. } => {
+                vec!["there is hardly any room left on the disk; `larder gc` may make some".to_owned()]
+            }
+            Self::Builder { ending, .. } => ending.hint().into_iter().collect(),
+            Self::FailedBefore { derivation, .. } => {
+                vec![format!("to build it again: larder build --retry {derivation}")]
+            }
             Self::Fetch(error) => error.hints(),
             Self::Compose(ComposeError::Conflicts(_)) => {
                 vec![

@@ -76,6 +76,13 @@ pub enum Event {
         /// How long it took.
         duration: Duration,
     },
+    /// A build failed, and will be tried once more when no other runs.
+    Postponed {
+        /// The derivation.
+        derivation: StorePath,
+        /// Why.
+        because: String,
+    },
     /// A derivation failed.
     Failed {
         /// The derivation.

@@ -1,5 +1,5 @@
-//! The log of a build: kept whole and compressed, its last lines at hand, every line told as it comes. What was printed can be read
-//! from the file soon afterwards, so that others can follow it.
+//! The log of a build: kept compressed, its last lines at hand, every line told as it comes. What was printed can be read from the file
+//! soon afterwards, so that others can follow it. What is longer than allowed is read, so that the build does not wait for it, but not kept.
 
 use crate::running::RunningBuild;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use store::local::{At, IoError};
@@ -27,25 +29,66 @@ const DELAY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Log {
     place: PathBuf,
+    written: Arc<Written>,
     thread: JoinHandle<Result<VecDeque<String>, IoError>>,
 }
 
+/// How much was printed, and when last.
+#[derive(Debug)]
+pub(crate) struct Written {
+    bytes: AtomicU64,
+    started: Instant,
+    /// Milliseconds after the start.
+    last: AtomicU64,
+}
+
+impl Written {
+    fn nothing() -> Self {
+        Self { bytes: AtomicU64::new(0), started: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    /// Notes some bytes; gives how many there were before.
+    fn add(&self, bytes: usize) -> u64 {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed)
+    }
+
+    /// How many bytes were printed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// For how long nothing was printed.
+    pub(crate) fn silence(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
+}
+
 impl Log {
-    /// Starts a log at `place`. Returns with it the end of the pipe to give to the build; the log ends when all copies of it are closed.
+    /// Starts a log at `place` of at most `most` bytes. Returns with it the end of the pipe to give to the build; the log ends when all copies of it are closed.
     ///
     /// # Errors
     /// When the file or the pipe cannot be made.
     pub(crate) fn start(
         place: PathBuf,
+        most: Option<u64>,
         mut told: impl FnMut(&str) + Send + 'static,
     ) -> Result<(Self, OwnedFd), IoError> {
         let (reader, writer) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("make the log of", &place)?;
         let file = File::create(&place).at("create", &place)?;
         let path = place.clone();
-        let write = move || copy(File::from(reader), file, &path, &mut told);
+        let written = Arc::new(Written::nothing());
+        let counted = Arc::clone(&written);
+        let write = move || Copying { file, path: &path, most, written: &counted }.copy(reader.into(), &mut told);
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(write).at("write", &place)?;
-        Ok((Self { place, thread }, writer))
+        Ok((Self { place, written, thread }, writer))
+    }
+
+    /// What was printed so far.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
     }
 
     /// Waits for the end and gives the log its final name. Returns the last lines.
@@ -59,30 +102,52 @@ impl Log {
     }
 }
 
-fn copy(mut reader: File, file: File, path: &Path, told: &mut dyn FnMut(&str)) -> Result<VecDeque<String>, IoError> {
-    let mut compressed = zstd::Encoder::new(file, COMPRESSION).at("write", path)?;
-    let mut lines = Lines { partial: Vec::new(), tail: VecDeque::new() };
-    let mut buffer = vec![0; 64 << 10];
-    let mut unread = Unread::default();
-    loop {
-        if unread.is_due(&reader) {
-            compressed.flush().at("write", path)?;
-            unread = Unread::default();
+struct Copying<'c> {
+    file: File,
+    path: &'c Path,
+    most: Option<u64>,
+    written: &'c Written,
+}
+
+impl Copying<'_> {
+    fn copy(self, mut reader: File, told: &mut dyn FnMut(&str)) -> Result<VecDeque<String>, IoError> {
+        let Self { file, path, most, written } = self;
+        let most = most.unwrap_or(u64::MAX);
+        let mut compressed = zstd::Encoder::new(file, COMPRESSION).at("write", path)?;
+        let mut lines = Lines { partial: Vec::new(), tail: VecDeque::new() };
+        let mut buffer = vec![0; 64 << 10];
+        let mut unread = Unread::default();
+        loop {
+            if unread.is_due(&reader) {
+                compressed.flush().at("write", path)?;
+                unread = Unread::default();
+            }
+            let length = match reader.read(&mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read.at("read the log of", path)?,
+            };
+            if length == 0 {
+                break;
+            }
+            let before = written.add(length);
+            let room = most.saturating_sub(before);
+            let kept = &buffer[..usize::try_from(room).unwrap_or(usize::MAX).min(length)];
+            compressed.write_all(kept).at("write", path)?;
+            unread.since.get_or_insert_with(Instant::now);
+            lines.take(kept, told);
+            if before <= most && kept.len() < length {
+                // Told at once: who listens may wait for a line, and no other comes.
+                let end = format!("larder: the log ends here: it is longer than {most} bytes");
+                lines.end(told);
+                compressed.write_all(format!("\n{end}\n").as_bytes()).at("write", path)?;
+                lines.take(end.as_bytes(), told);
+                lines.end(told);
+            }
         }
-        let length = match reader.read(&mut buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            read => read.at("read the log of", path)?,
-        };
-        if length == 0 {
-            break;
-        }
-        compressed.write_all(&buffer[..length]).at("write", path)?;
-        unread.since.get_or_insert_with(Instant::now);
-        lines.take(&buffer[..length], told);
+        lines.end(told);
+        compressed.finish().at("write", path)?;
+        Ok(lines.tail)
     }
-    lines.end(told);
-    compressed.finish().at("write", path)?;
-    Ok(lines.tail)
 }
 
 /// What was printed and cannot be read from the file yet.
@@ -235,7 +300,7 @@ mod tests {
     #[test]
     fn the_log_is_whole_and_its_end_at_hand() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (log, writer) = Log::start(directory.path().join("partial"), |_| {}).expect("started");
+        let (log, writer) = Log::start(directory.path().join("partial"), None, |_| {}).expect("started");
         let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
         File::from(writer).write_all(text.as_bytes()).expect("written");
         let name = directory.path().join("log.zst");
@@ -248,7 +313,7 @@ mod tests {
     fn what_was_printed_can_be_read_soon() {
         let directory = tempfile::tempdir().expect("a directory");
         let partial = directory.path().join("partial");
-        let (log, writer) = Log::start(partial.clone(), |_| {}).expect("started");
+        let (log, writer) = Log::start(partial.clone(), None, |_| {}).expect("started");
         let mut writer = File::from(writer);
         for (line, text) in [("first\n", "first\n"), ("second\n", "first\nsecond\n")] {
             writer.write_all(line.as_bytes()).expect("written");
@@ -264,6 +329,23 @@ mod tests {
         }
         drop(writer);
         log.finish(&directory.path().join("log")).expect("finished");
+    }
+
+    #[test]
+    fn a_log_that_is_too_long_is_cut_which_is_told_at_once_and_read_to_its_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (sender, told) = std::sync::mpsc::channel();
+        let tell = move |line: &str| drop(sender.send(line.to_owned()));
+        let (log, writer) = Log::start(directory.path().join("partial"), Some(10), tell).expect("started");
+        let mut writer = File::from(writer);
+        writer.write_all(&[b'x'; 1 << 20]).expect("all of it is read");
+        let end = "larder: the log ends here: it is longer than 10 bytes";
+        assert_eq!([told.recv(), told.recv()], [Ok("xxxxxxxxxx".to_owned()), Ok(end.to_owned())]);
+        writer.write_all(&[b'x'; 1 << 20]).expect("all of it is read");
+        drop(writer);
+        let name = directory.path().join("log.zst");
+        assert_eq!(log.finish(&name).expect("finished"), ["xxxxxxxxxx", end]);
+        assert_eq!(read_log(&name).expect("readable"), format!("xxxxxxxxxx\n{end}\n").as_bytes());
     }
 
     #[test]

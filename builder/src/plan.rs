@@ -29,11 +29,20 @@ pub trait PlanSource {
         derivation: &Derivation,
     ) -> Result<Option<BTreeMap<OutputName, StorePath>>, Self::Error>;
 
-    /// How long it took last time, in milliseconds.
+    /// What it took last time.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    fn expected(&self, derivation: &Derivation) -> Result<Option<u64>, Self::Error>;
+    fn expected(&self, derivation: &Derivation) -> Result<Option<Expected>, Self::Error>;
+}
+
+/// What a derivation is expected to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// Milliseconds.
+    pub duration: u64,
+    /// Bytes of memory.
+    pub memory: u64,
 }
 
 /// One derivation to realise.
@@ -47,8 +56,8 @@ pub struct Job {
     pub needs: Vec<usize>,
     /// The jobs that wait for this one.
     pub needed_by: Vec<usize>,
-    /// How long it is expected to take, in milliseconds, if it was ever done.
-    pub expected: Option<u64>,
+    /// What it is expected to take, if it was ever done.
+    pub expected: Option<Expected>,
     /// Expected milliseconds from its start to the end of all that waits for it.
     pub priority: u64,
 }
@@ -140,7 +149,7 @@ fn derivation_of(input: &Input) -> Option<&StorePath> {
 impl Plan {
     fn push(
         &mut self,
-        expected: Option<u64>,
+        expected: Option<Expected>,
         path: StorePath,
         derivation: Derivation,
         numbers: &HashMap<StorePath, Option<usize>>,
@@ -171,7 +180,8 @@ impl Plan {
         for number in (0..self.jobs.len()).rev() {
             let job = &self.jobs[number];
             let after = job.needed_by.iter().map(|&later| self.jobs[later].priority).max().unwrap_or(0);
-            self.jobs[number].priority = after + job.expected.unwrap_or(assumed(job.kind())).max(1);
+            self.jobs[number].priority =
+                after + job.expected.map_or(assumed(job.kind()), |expected| expected.duration).max(1);
         }
     }
 }
@@ -227,7 +237,7 @@ mod tests {
             Ok(self.realised.contains(path).then(|| BTreeMap::from([(OutputName::out(), tree)])))
         }
 
-        fn expected(&self, _: &Derivation) -> Result<Option<u64>, Infallible> {
+        fn expected(&self, _: &Derivation) -> Result<Option<Expected>, Infallible> {
             Ok(None)
         }
     }

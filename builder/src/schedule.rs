@@ -1,12 +1,14 @@
 //! Scheduling: one loop over a closed set of messages; workers get plain data and answer once.
 //!
 //! Of what is ready the most urgent starts first. Fetches have slots of their own, for they wait for the network and not for a
-//! processor.
+//! processor. Builds that together needed more memory last time than there is wait for each other; one that was killed for lack of it
+//! is tried once more, alone.
 
 use crate::builder::Builder;
 use crate::error::BuildError;
 use crate::event::{Event, How, Kind, PlannedJob, Sink};
-use crate::plan::{Job, Plan, PlanSource, plan};
+use crate::memory::Room;
+use crate::plan::{Expected, Job, Plan, PlanSource, plan};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -87,8 +89,9 @@ impl PlanSource for LocalStore {
         Ok(Some(outputs))
     }
 
-    fn expected(&self, derivation: &Derivation) -> Result<Option<u64>, StoreError> {
-        self.expected_duration(&derivation.name)
+    fn expected(&self, derivation: &Derivation) -> Result<Option<Expected>, StoreError> {
+        let cost = self.expected_cost(&derivation.name)?;
+        Ok(cost.map(|cost| Expected { duration: cost.duration_ms, memory: cost.memory }))
     }
 }
 
@@ -172,7 +175,7 @@ impl Builder<'_> {
 }
 
 fn planned(job: &Job) -> PlannedJob {
-    let expected = job.expected.map(Duration::from_millis);
+    let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
     PlannedJob { derivation: job.path.clone(), kind: job.kind(), expected, needs: job.needs.clone() }
 }
 
@@ -193,6 +196,11 @@ struct Run<'r> {
     /// Urgency and number, by whether it is a fetch.
     ready: [BinaryHeap<(u64, std::cmp::Reverse<usize>)>; 2],
     running: [usize; 2],
+    room: Room,
+    /// Jobs that were short of memory and run, if they run again, with no other build beside them.
+    alone: BTreeSet<usize>,
+    /// Whether one of these runs.
+    exclusive: bool,
     stopped: bool,
     /// Jobs that have an end: done, failed or skipped.
     ended: Vec<bool>,
@@ -212,6 +220,9 @@ impl<'r> Run<'r> {
             open,
             ready: Default::default(),
             running: [0; 2],
+            room: Room::new(builder.settings().memory),
+            alone: BTreeSet::new(),
+            exclusive: false,
             stopped: false,
             ended: vec![false; count],
             result: RunResult { outputs, ..RunResult::default() },
@@ -234,7 +245,7 @@ impl<'r> Run<'r> {
             self.stopped |= self.builder.is_cancelled();
             while let Some(number) = self.next() {
                 let job = &self.plan.jobs[number];
-                let expected = job.expected.map(Duration::from_millis);
+                let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
                 (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
                 start(number, job, self.inputs(job));
             }
@@ -255,10 +266,28 @@ impl<'r> Run<'r> {
             return None;
         }
         let slots = [self.builder.settings().jobs.max(1), FETCHES];
-        let class = (0..2).find(|&class| self.running[class] < slots[class] && !self.ready[class].is_empty())?;
+        let class = (0..2).find(|&class| self.running[class] < slots[class] && self.may_start(class))?;
         let (_, std::cmp::Reverse(number)) = self.ready[class].pop()?;
         self.running[class] += 1;
+        self.room.take(self.memory(number));
+        self.exclusive |= self.alone.contains(&number);
         Some(number)
+    }
+
+    /// Whether the most urgent job of a class may start beside what runs. Nothing less urgent overtakes it, so that it gets its turn.
+    fn may_start(&self, class: usize) -> bool {
+        let Some((_, std::cmp::Reverse(number))) = self.ready[class].peek() else { return false };
+        let nothing_runs = self.running[class] == 0;
+        match class {
+            FETCH => true,
+            _ if self.alone.contains(number) => nothing_runs,
+            _ => !self.exclusive && (nothing_runs || self.room.has(self.memory(*number))),
+        }
+    }
+
+    /// Bytes that a job is expected to need.
+    fn memory(&self, number: usize) -> u64 {
+        self.plan.jobs[number].expected.map_or(0, |expected| expected.memory)
     }
 
     fn inputs(&self, job: &Job) -> BTreeMap<Input, StorePath> {
@@ -270,6 +299,18 @@ impl<'r> Run<'r> {
         let job = &self.plan.jobs[done.job];
         let derivation = job.path.clone();
         self.running[class(job.kind())] -= 1;
+        self.room.give_back(self.memory(done.job));
+        if self.alone.contains(&done.job) {
+            self.exclusive = false;
+        } else if let Err(error) = &done.result
+            && error.is_lack_of_memory()
+            && !self.stopped
+        {
+            self.alone.insert(done.job);
+            (self.sink)(Event::Postponed { derivation, because: error.to_string() });
+            self.push(done.job);
+            return;
+        }
         self.ended[done.job] = true;
         match done.result {
             Ok((outputs, how)) => {
@@ -317,9 +358,12 @@ impl<'r> Run<'r> {
     }
 }
 
+/// The class of fetches.
+const FETCH: usize = 1;
+
 const fn class(kind: Kind) -> usize {
     match kind {
-        Kind::Fetch => 1,
+        Kind::Fetch => FETCH,
         Kind::Builtin | Kind::Build => 0,
     }
 }

@@ -4,8 +4,11 @@
 
 mod archives;
 mod http_server;
+mod realising;
 mod test_build;
 mod test_fetch;
+mod test_known_failures;
+mod test_limits;
 mod test_sandbox_as_user;
 mod test_sandbox_basics;
 mod test_sandbox_builds;

@@ -1,98 +1,11 @@
 //! Realising derivations: what happens is told in order, what is asked to end ends, and limits are kept.
 
-use builder::fetch::FetchSettings;
+use crate::realising::{Fixture, told, tools};
 use builder::sandbox::MAX_LAYERS;
-use builder::{BuildError, Builder, Event, How, Kind, RunOptions, RunResult, Settings};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
+use builder::{BuildError, Builder, Ending, Event, RunOptions, Settings};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use store::local::{LocalStore, OpenOptions};
-use store::{Derivation, Input, OutputName, StoreName, StorePath};
-
-const SYSTEM: &str = "test-system";
-
-/// A store with a tree that has one static program, `/bin/mini`.
-struct Fixture {
-    store: LocalStore,
-    seed: StorePath,
-    top: tempfile::TempDir,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let top = tempfile::tempdir().unwrap();
-        let seed = top.path().join("seed");
-        std::fs::create_dir_all(seed.join("bin")).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mini.c");
-        let compiled = Command::new("cc").args(["-static", "-o"]).arg(seed.join("bin/mini")).arg(source).status();
-        assert!(compiled.unwrap().success());
-        let store = LocalStore::open(&top.path().join("store"), OpenOptions { durable: false }).unwrap();
-        let seed = store.add_path(&seed, StoreName::parse("seed").unwrap(), None).unwrap();
-        Self { store, seed, top }
-    }
-
-    fn builder(&self, jobs: usize) -> Builder<'_> {
-        let settings = Settings {
-            spawner: (PathBuf::from(env!("CARGO_BIN_EXE_larder-spawner")), Vec::new()),
-            system: SYSTEM.to_owned(),
-            jobs,
-            cores: 1,
-            keep_failed: false,
-            fetch: FetchSettings::default(),
-        };
-        Builder::new(&self.store, settings)
-    }
-
-    /// Adds a derivation that runs a script of `mini.c`; its root is the seed and `root`.
-    fn add(&self, name: &str, script: &str, inputs: &[&StorePath], root: &[StorePath]) -> StorePath {
-        let mentioned = |path: &&StorePath| Input::Output { derivation: (*path).clone(), output: OutputName::out() };
-        let derivation = Derivation {
-            name: StoreName::parse(name).unwrap(),
-            system: SYSTEM.to_owned(),
-            builder: "/bin/mini".to_owned(),
-            args: vec![script.to_owned()],
-            env: BTreeMap::from([("out".to_owned(), "/larder/out/out".to_owned())]),
-            inputs: inputs.iter().map(mentioned).collect(),
-            root: [&self.seed].into_iter().chain(root).cloned().map(Input::Tree).collect(),
-            overrides: Vec::new(),
-            runtime: Vec::new(),
-            outputs: BTreeSet::from([OutputName::out()]),
-            fixed: None,
-        };
-        let path = derivation.store_path().unwrap();
-        self.store.add_derivation(derivation).unwrap();
-        path
-    }
-
-    fn content(&self, result: &RunResult, derivation: &StorePath) -> String {
-        let input = Input::Output { derivation: derivation.clone(), output: OutputName::out() };
-        std::fs::read_to_string(self.store.host_path(&result.outputs[&input])).unwrap()
-    }
-}
-
-/// Realises, and returns what was told as words.
-fn told(builder: &Builder<'_>, targets: &[StorePath], options: RunOptions) -> (RunResult, Vec<String>) {
-    let words = Mutex::new(Vec::new());
-    let result = builder.realise_all(targets, options, &|event| words.lock().unwrap().extend(word(&event))).unwrap();
-    (result, words.into_inner().unwrap())
-}
-
-fn word(event: &Event) -> Option<String> {
-    let name = |path: &StorePath| path.name().as_str().trim_end_matches(".drv").to_owned();
-    Some(match event {
-        Event::Planned { jobs } => format!("planned {}", jobs.len()),
-        Event::Started { derivation, kind: Kind::Build, .. } => format!("started {}", name(derivation)),
-        Event::Output { derivation, line } => format!("{}: {line}", name(derivation)),
-        Event::Realised { derivation, how: How::Built, .. } => format!("built {}", name(derivation)),
-        Event::Realised { derivation, how: How::Reused, .. } => format!("reused {}", name(derivation)),
-        Event::Failed { derivation, .. } => format!("failed {}", name(derivation)),
-        Event::Skipped { derivation, because } => format!("skipped {} for {}", name(derivation), name(because)),
-        _ => return None,
-    })
-}
+use store::{StoreName, StorePath};
 
 #[test]
 fn what_happens_is_told_in_order() {
@@ -132,9 +45,7 @@ fn what_needs_a_failure_is_skipped_and_the_rest_goes_on_when_asked() {
     let (result, words) = told(&fixture.builder(1), &[after, good], options);
     assert_eq!(words[1..4], ["started bad", "failed bad", "skipped after for bad"]);
     assert!(words.contains(&"built good".to_owned()));
-    assert!(
-        matches!(&*result.failures[0].error, BuildError::Builder { how, .. } if how == "failed with exit status 3")
-    );
+    assert!(matches!(&*result.failures[0].error, BuildError::Builder { ending: Ending::Exited(3), .. }));
     assert_eq!((result.failures.len(), result.skipped.len(), result.built), (1, 1, 1));
 }
 
@@ -221,4 +132,71 @@ fn who_comes_second_waits_and_reuses() {
     let mut results = std::thread::scope(|scope| [scope.spawn(run), scope.spawn(run)].map(|run| run.join().unwrap()));
     results.sort_unstable();
     assert_eq!(results, [(0, 1, 1), (1, 0, 0)]);
+}
+
+/// Each of the thirteen steps of the makefile notes for how long it ran; steps are so many that every token is used.
+const STEPS: &str = r#"#
+printf 'all: %s\n%%:\n\t@echo start $$(date +%%s%%N); sleep 0.1; echo end $$(date +%%s%%N)\n' "$(echo {1..12})" > Makefile
+make
+echo done > $out"#;
+
+/// The most steps that ran at once, from the lines that they printed.
+fn most_at_once(words: &[String]) -> usize {
+    let event = |word: &String| {
+        let (_, line) = word.split_once(": ")?;
+        let (what, time) = line.split_once(' ')?;
+        Some((time.parse::<u64>().ok()?, what == "start"))
+    };
+    let mut events: Vec<_> = words.iter().filter_map(event).collect();
+    assert_eq!(events.len() % 26, 0, "{words:?}");
+    events.sort_unstable();
+    let mut running = 0;
+    events
+        .iter()
+        .map(|(_, start)| {
+            if *start {
+                running += 1;
+                running
+            } else {
+                running -= 1;
+                running
+            }
+        })
+        .max()
+        .unwrap()
+}
+
+#[test]
+fn builds_that_use_make_share_one_budget_of_processors() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    // Each is an action of its own.
+    let add = |number| fixture.add("p", &format!("{STEPS} {number}"), &[], std::slice::from_ref(&tools));
+    let targets: Vec<_> = (0..3).map(add).collect();
+    let run = |jobs: usize, cores: usize, targets: &[StorePath]| {
+        let mut builder = fixture.settings(jobs);
+        builder.cores = cores;
+        let options = RunOptions { keep_going: false, rebuild: true };
+        let (result, words) = told(&Builder::new(&fixture.store, builder), targets, options);
+        assert_eq!(result.built, targets.len(), "{words:?}");
+        most_at_once(&words)
+    };
+    assert_eq!(run(1, 4, &targets[..1]), 4, "a build alone has all tokens");
+    assert_eq!(run(3, 4, &targets), 4, "three have no more together");
+    assert_eq!(run(2, 1, &targets), 2, "a build never has more than its own limit");
+}
+
+#[test]
+fn a_build_that_hoards_and_invents_tokens_costs_no_other_any() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let hostile = "# \nhead -c 100000 /dev/zero > /larder/jobs & head -c 60000 /dev/zero >&101 & sleep 0.3; \
+                   cat <&100 >/dev/null & (setsid bash -c 'sleep 600' &); sleep 0.5; kill -9 $$";
+    let hostile = fixture.add("hostile", hostile, &[], std::slice::from_ref(&tools));
+    let honest = fixture.add("honest", STEPS, &[], std::slice::from_ref(&tools));
+    let builder = Builder::new(&fixture.store, Settings { cores: 4, ..fixture.settings(1) });
+    let options = RunOptions { keep_going: true, rebuild: false };
+    let (result, words) = told(&builder, &[hostile.clone(), honest], options);
+    assert!(words.contains(&"failed hostile".to_owned()), "{words:?}");
+    assert_eq!((result.built, most_at_once(&words)), (1, 4), "{words:?}");
 }

@@ -421,3 +421,81 @@ fn impossible_specifications_are_refused() {
     let Status::SetupFailed(error) = outcome.status else { panic!("{outcome:?}") };
     assert!(error.to_string().contains("absent") && error.errno == libc::ENOENT, "{error}");
 }
+
+#[test]
+fn a_fork_bomb_reaches_a_limit_and_is_cleared_away() {
+    if nix::unistd::geteuid().is_root() && !limits_processes_of_root() {
+        return eprintln!("not tested: before Linux 6.14 nothing limits the processes of a guest of root");
+    }
+    let mark = format!("98762{}", std::process::id());
+    let mut fixture = Fixture::script(&format!(
+        "perl -e 'while (defined($p = fork)) {{ $n++; exec \"sleep\", \"{mark}\" unless $p }} \
+         print $n < 400 ? \"few\" : $n, \" \", $! + 0, \"\\n\"'; exit 6"
+    ));
+    fixture.spec.limits.processes = 400;
+    let (outcome, log) = fixture.run();
+    assert_eq!((outcome.status, log), (Status::Exited(6), format!("few {}\n", libc::EAGAIN)));
+    assert!(!process_exists(&mark));
+    // One in which every process forks as fast as it can.
+    let mut fixture = Fixture::script(
+        "exec perl -e '$first = $$; $end = time + 2; while (time < $end) { fork } exit($$ == $first ? 7 : 0)'",
+    );
+    fixture.spec.limits.processes = 400;
+    assert_eq!(fixture.run().0.status, Status::Exited(7));
+    assert_eq!(Fixture::script("echo well").output(), "well\n");
+}
+
+/// Whether the kernel limits the processes of each process namespace.
+fn limits_processes_of_root() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(14))
+}
+
+#[test]
+fn the_limit_of_processes_is_the_guests_own() {
+    let here = || fs::read_to_string("/proc/sys/kernel/pid_max").unwrap();
+    let before = here();
+    let expected = if limits_processes_of_root() { "8192\n" } else { &before };
+    let fixture = Fixture::script(
+        "cat /proc/sys/kernel/pid_max; (echo 4000000 > /proc/sys/kernel/pid_max) 2>/dev/null && echo raised; true",
+    );
+    assert_eq!(fixture.output(), expected);
+    assert_eq!(here(), before);
+}
+
+#[test]
+fn descriptors_are_limited() {
+    let fixture = Fixture::script(
+        "ulimit -n hard; perl -e 'while (open($f[$n], \"<\", \"/dev/null\")) { $n++ } print $n < 65536 ? \"few\" : $n, \" \", $! + 0, \"\\n\"'",
+    );
+    assert_eq!(fixture.output(), format!("few {}\n", libc::EMFILE));
+}
+
+#[test]
+fn the_parent_cannot_be_signalled() {
+    // The first process is all that the guest can name of what started it: no signal of the guest's ends or stops it.
+    let fixture = Fixture::script(
+        "for signal in TERM KILL STOP HUP INT QUIT SEGV USR1; do kill -$signal 1 2>/dev/null; kill -$signal $PPID 2>/dev/null; done; \
+         kill -KILL -1 2>/dev/null; echo alive",
+    );
+    let (outcome, log) = fixture.run();
+    assert!(matches!(outcome.status, Status::Exited(0) | Status::Signalled(libc::SIGKILL)), "{outcome:?}");
+    assert!(log.is_empty() || log == "alive\n", "{log}");
+    assert_eq!(Fixture::script("echo well").output(), "well\n", "the spawner lives");
+}
+
+#[test]
+fn files_in_memory_are_limited_and_given_back() {
+    // The writable layer and shared memory are file systems in memory: each has a limit, of bytes and of files.
+    let mut fixture =
+        Fixture::script("for place in /tmp /dev/shm; do df --output=size,itotal $place | tail -n 1; done");
+    fixture.use_memory();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap();
+    let memory: u64 = memory.lines().next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
+    for line in fixture.output().lines() {
+        let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().unwrap());
+        let (kib, files) = (numbers.next().unwrap(), numbers.next().unwrap());
+        assert!(kib > 0 && kib <= memory / 2 + 4 && files > 0 && files <= memory / 4, "{line}");
+    }
+}

@@ -2,7 +2,7 @@
 //! a build would leave behind.
 
 use builder::fetch::FetchSettings;
-use builder::{Builder, Event, RunOptions, Settings};
+use builder::{Builder, Event, RunLimits, RunOptions, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,9 @@ impl Fixture {
             system: SYSTEM.to_owned(),
             jobs: 1,
             cores: 1,
+            memory: None,
+            limits: RunLimits::default(),
+            retry: false,
             keep_failed: false,
             fetch: FetchSettings::default(),
         };

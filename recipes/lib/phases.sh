@@ -44,11 +44,17 @@ watch_errors() {
     trap 'on_exit $?' EXIT
 }
 
-# Runs make with as many jobs as this build may use; a job server in MAKEFLAGS decides by itself.
+# A job server is for who asks to run several jobs: not every makefile can install, or check, in parallel.
+readonly job_server=${MAKEFLAGS:-}
+unset MAKEFLAGS
+
+# Runs make with as many jobs as this build may use; a job server decides by itself.
 run_make() {
-    local jobs=(-j"${LARDER_JOBS:-1}")
-    [[ ${MAKEFLAGS:-} != *jobserver* ]] || jobs=()
-    make "${jobs[@]}" "${make_flags[@]}" "$@"
+    if [[ $job_server == *jobserver* ]]; then
+        MAKEFLAGS=$job_server make "${make_flags[@]}" "$@"
+    else
+        make -j"${LARDER_JOBS:-1}" "${make_flags[@]}" "$@"
+    fi
 }
 
 # Satisfies `configure` where a repacked archive lacks a directory: every target of its makefile does nothing.

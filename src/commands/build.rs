@@ -6,7 +6,8 @@ use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
 use crate::realising::{BuildArgs, realise, summary};
-use builder::{Builder, Kind, RunOptions};
+use builder::plan::Job;
+use builder::{Builder, Kind, Outlook, Reason, RunOptions};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,37 +97,82 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
     let derivations: Vec<_> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
     let plan = builder.plan(&derivations, options)?;
+    let outlook = |job| builder.outlook(job, &plan, options.rebuild && derivations.contains(&job.path));
+    let outlooks = plan.jobs.iter().map(outlook).collect::<Result<Vec<_>, _>>()?;
+    let jobs: Vec<_> = plan.jobs.iter().zip(&outlooks).collect();
     if json {
-        let one = |job: &builder::plan::Job| {
-            serde_json::json!({
-                "derivation": job.path.to_string(),
-                "kind": crate::progress::json::kind(job.kind()),
-                "certain": is_certain(job),
-                "expected_ms": job.expected,
-            })
-        };
-        let jobs: Vec<_> = plan.jobs.iter().map(one).collect();
         let known: Vec<_> = plan.known.values().map(StorePath::to_string).collect();
+        let jobs: Vec<_> = jobs.into_iter().map(job_json).collect();
         output::json("plan", serde_json::json!({ "jobs": jobs, "valid": known }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    if plan.jobs.is_empty() {
+    if jobs.is_empty() {
         output::line("nothing to do: everything is realised")?;
     }
-    for (kind, heading) in [(Kind::Fetch, "to fetch"), (Kind::Builtin, "to make"), (Kind::Build, "to build")] {
-        let jobs: Vec<_> = plan.jobs.iter().filter(|job| job.kind() == kind).collect();
-        if !jobs.is_empty() {
-            output::line(format!("{heading}: {}", jobs.len()))?;
+    for heading in ["to reuse", "to fail, as before", "to fetch", "to make", "to build"] {
+        let below: Vec<_> = jobs.iter().filter(|(job, outlook)| heading_of(job.kind(), outlook) == heading).collect();
+        if !below.is_empty() {
+            output::line(format!("{heading}: {}", below.len()))?;
         }
-        for job in jobs {
-            let perhaps = if is_certain(job) { "" } else { "  (unless its inputs come out as before)" };
-            output::line(format!("  {}{perhaps}", job.path))?;
+        for (job, outlook) in below {
+            output::line(format!("  {}: {}", job.path, outlook_text(outlook)))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a job will be done for sure: its action is known, because it needs nothing that is still to be made.
-fn is_certain(job: &builder::plan::Job) -> bool {
-    job.needs.is_empty()
+const fn heading_of(kind: Kind, outlook: &Outlook) -> &'static str {
+    match (outlook, kind) {
+        (Outlook::Reused, _) => "to reuse",
+        (Outlook::FailsAtOnce(_), _) => "to fail, as before",
+        (_, Kind::Fetch) => "to fetch",
+        (_, Kind::Builtin) => "to make",
+        (_, Kind::Build) => "to build",
+    }
+}
+
+fn outlook_text(outlook: &Outlook) -> String {
+    match outlook {
+        Outlook::Reused => "its inputs came out as before".to_owned(),
+        Outlook::FailsAtOnce(failure) => format!("{} (--retry builds it again)", failure.message),
+        Outlook::Done(reason) => reason_text(reason),
+        Outlook::DoneUnlessAsBefore(reason) => {
+            format!("{}  (unless its inputs come out as before)", reason_text(reason))
+        }
+    }
+}
+
+fn reason_text(reason: &Reason) -> String {
+    match reason {
+        Reason::Never => "never built here".to_owned(),
+        Reason::Collected => "built before, but not kept".to_owned(),
+        Reason::Changed(changes) => format!("changed since it was built last: {}", changes.join(", ")),
+    }
+}
+
+fn job_json((job, outlook): (&Job, &Outlook)) -> serde_json::Value {
+    let (outcome, reason) = match outlook {
+        Outlook::Reused => ("reused", None),
+        Outlook::FailsAtOnce(_) => ("fails", None),
+        Outlook::Done(reason) | Outlook::DoneUnlessAsBefore(reason) => ("done", Some(reason)),
+    };
+    let why = reason.map(|reason| match reason {
+        Reason::Never => "never built",
+        Reason::Collected => "collected",
+        Reason::Changed(_) => "changed",
+    });
+    let changes = match reason {
+        Some(Reason::Changed(changes)) => &changes[..],
+        _ => &[],
+    };
+    serde_json::json!({
+        "derivation": job.path.to_string(),
+        "kind": crate::progress::json::kind(job.kind()),
+        "certain": !matches!(outlook, Outlook::DoneUnlessAsBefore(_)),
+        "outcome": outcome,
+        "why": why,
+        "changes": changes,
+        "expected_ms": job.expected.map(|expected| expected.duration),
+        "expected_memory": job.expected.map(|expected| expected.memory),
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::CommandResult;
 use crate::commands::show::derivation_of;
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
-    let builder = context.builder(None, true)?;
+    let builder = context.builder(BuildLimits { keep_failed: true, ..BuildLimits::default() })?;
     let Some(resolved) = sandbox::resolved(&builder, &derivation)? else {
         let error = CliError::failed("its inputs are not realised, so it cannot have failed here");
         return Err(error.hint("build it first"));
@@ -33,7 +33,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let place = builder.kept_place(&resolved);
     if !place.exists() {
         let error = CliError::failed(format!("no failed build of {derivation} is kept"));
-        return Err(error.hint("`larder shell` enters the sandbox of a build before it starts"));
+        return Err(error
+            .hint(format!("to build it again and keep its files if it fails: larder build --retry {derivation}"))
+            .hint("`larder shell` enters the sandbox of a build before it starts"));
     }
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);

@@ -2,16 +2,20 @@
 
 use crate::CommandResult;
 use crate::commands::show::derivation_of;
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
+use builder::Builder;
+use builder::known_failure::KnownFailure;
 use builder::log::follow;
 use builder::running::running;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use store::local::BuildCost;
+use store::{ActionDigest, StorePath};
 
-/// Print the log of the last build, or of one that runs.
+/// Print the log of the last build or of one that runs, or what the last one came to and used.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// While it is being built, go on with what it prints
@@ -19,6 +23,9 @@ pub(crate) struct Args {
     follow: bool,
     /// An installable
     installable: OsString,
+    /// Print when it was, what it used and how it failed as JSON, without the log
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     eval: EvalArgs,
 }
@@ -26,22 +33,64 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
-    let builder = context.builder(None, false)?;
+    let builder = context.builder(BuildLimits::default())?;
     let action = match context.store()?.resolution(&derivation.derivation().expect("a derivation's path"))? {
         Some(action) => Some(action),
         // A build that failed has left no resolution, but its inputs are there.
         None => crate::sandbox::resolved(&builder, &derivation)?.map(|resolved| resolved.digest),
     };
-    let log = action.map(|action| context.store().map(|store| store.layout().log(&action))).transpose()?;
-    let log = log.filter(|log| log.exists());
     let running = running(&context.store()?.layout().tmp())?.into_iter().find(|build| build.derivation == derivation);
     if let Some(build) = running.as_ref().filter(|_| args.follow) {
         let followed = follow(build, &mut std::io::stdout().lock());
         return output::wrote(followed).map(|()| ExitCode::SUCCESS);
     }
-    let Some(log) = running.map(|build| build.log()).or(log) else {
-        return Err(CliError::failed(format!("there is no log of {derivation}: it was not built here")));
-    };
+    if let Some(build) = running.filter(|_| !args.json) {
+        output::write(&builder::log::read_log(&build.log())?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let not_built = || CliError::failed(format!("there is no log of {derivation}: it was not built here"));
+    let action = action.ok_or_else(not_built)?;
+    let log = context.store()?.layout().log(&action);
+    if args.json {
+        output::json("log", described(&builder, &derivation, &action)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !log.exists() {
+        return Err(not_built());
+    }
     output::write(&builder::log::read_log(&log)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is known of the last build of an action.
+fn described(
+    builder: &Builder<'_>,
+    derivation: &StorePath,
+    action: &ActionDigest,
+) -> Result<serde_json::Value, CliError> {
+    let store = builder.store();
+    let cost = |cost: BuildCost| {
+        serde_json::json!({
+            "finished": cost.finished,
+            "duration_ms": cost.duration_ms,
+            "cpu_ms": cost.cpu_ms,
+            "largest_process": cost.memory,
+        })
+    };
+    let failure = |failure: KnownFailure| {
+        serde_json::json!({
+            "finished": failure.finished(),
+            "message": failure.message,
+            "tail": failure.tail,
+            "kept": failure.kept.filter(|kept| kept.exists()),
+        })
+    };
+    let log = Some(store.layout().log(action)).filter(|log| log.exists());
+    Ok(serde_json::json!({
+        "derivation": derivation.to_string(),
+        "action": action.to_string(),
+        "log": log,
+        "built": store.build_cost(action)?.map(cost),
+        "failed": builder.known_failure(action).map(failure),
+    }))
 }

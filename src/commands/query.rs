@@ -1,7 +1,7 @@
 //! `larder query`
 
 use crate::CommandResult;
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
@@ -111,7 +111,8 @@ pub(crate) fn closure_of(context: &Context, target: &Target) -> Result<BTreeSet<
 
 /// The outputs of a derivation that are valid now.
 pub(crate) fn valid_outputs(context: &Context, target: &Target) -> Result<Vec<StorePath>, CliError> {
-    let plan = context.builder(None, false)?.plan(std::slice::from_ref(target.path()), RunOptions::default())?;
+    let plan =
+        context.builder(BuildLimits::default())?.plan(std::slice::from_ref(target.path()), RunOptions::default())?;
     let outputs = outputs_of(target, &plan.known);
     if outputs.is_empty() {
         let error = CliError::failed(format!("{} is not realised", target.path()));

@@ -63,6 +63,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         args: rest,
         env: environment::fixed(),
         limits: Limits::default(),
+        job_server: None,
         interactive: true,
         circumstances: Circumstances::default(),
     };

@@ -66,6 +66,11 @@ pub(super) fn event(event: &Event, time: Duration) -> Value {
             }
             value
         }
+        Event::Postponed { derivation, because } => {
+            let mut value = about("postponed", derivation);
+            value["because"] = because.as_str().into();
+            value
+        }
         Event::Skipped { derivation, because } => {
             let mut value = about("skipped", derivation);
             value["because"] = because.to_string().into();

@@ -71,6 +71,12 @@ impl Plain {
                 lines.push(format!("{} {}: {first}", output::styled("failed", "31"), human(derivation)));
                 lines
             }
+            Event::Postponed { derivation, because } => {
+                let name = human(derivation);
+                let mut lines = self.log(derivation);
+                lines.push(format!("{} {name} alone: {because}", output::styled("to be tried again:", "33")));
+                lines
+            }
             _ => Vec::new(),
         };
         if !lines.is_empty() {

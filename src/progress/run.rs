@@ -101,6 +101,10 @@ impl Run {
                 self.sums.failed += 1;
                 self.set(derivation, Stage::Failed);
             }
+            Event::Postponed { derivation, .. } => {
+                self.sums.running -= usize::from(self.running(derivation).is_some());
+                self.set(derivation, Stage::Blocked);
+            }
             Event::Skipped { derivation, .. } => {
                 self.sums.skipped += 1;
                 self.set(derivation, Stage::Skipped);

@@ -35,6 +35,7 @@ impl Timeline {
                 self.end(derivation, time, how);
             }
             Event::Failed { derivation, .. } => self.end(derivation, time, "failed"),
+            Event::Postponed { derivation, .. } => self.end(derivation, time, "postponed"),
             _ => {}
         }
     }

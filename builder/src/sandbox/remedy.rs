@@ -91,10 +91,15 @@ impl HostFacts {
             zero_limits: zero_limits(),
             chroot: !mount_points.is_empty() && !mount_points.contains(&"/"),
             filtered: status.lines().any(|line| line.starts_with("Seccomp:") && line.ends_with('2')),
-            kernel: parse_release(&read("/proc/sys/kernel/osrelease")),
+            kernel: kernel_version(),
             masked_proc: mount_points.iter().any(|point| point.starts_with("/proc/") && !point.contains("binfmt_misc")),
         }
     }
+}
+
+/// Major and minor version of the kernel.
+pub(crate) fn kernel_version() -> Option<(u32, u32)> {
+    parse_release(&rustix::system::uname().release().to_string_lossy())
 }
 
 fn read(path: &str) -> String {

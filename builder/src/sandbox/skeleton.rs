@@ -107,6 +107,7 @@ mod tests {
             args: Vec::new(),
             env: BTreeMap::new(),
             limits: Limits::default(),
+            job_server: None,
             interactive: false,
             circumstances: Circumstances::default(),
         }

@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 /// one overlay, and one of them is the sandbox's own skeleton of mount points.
 pub const MAX_LAYERS: usize = 499;
 
+/// The descriptors at which a command has the FIFO of its job server open: for reading, and for writing. Small numbers are what
+/// shell scripts use for files of their own.
+pub const JOB_SERVER_DESCRIPTORS: [i32; 2] = [100, 101];
+
 /// One sandboxed run of one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxSpec {
@@ -34,6 +38,8 @@ pub struct SandboxSpec {
     pub env: BTreeMap<String, String>,
     /// Resource limits.
     pub limits: Limits,
+    /// The FIFO of a job server, among `binds`, that the command has open as [`JOB_SERVER_DESCRIPTORS`].
+    pub job_server: Option<GuestPath>,
     /// Whether the process keeps the session and the controlling terminal it was started from (for `shell`, `run` and
     /// `debug`). If not, it gets a session of its own and no terminal.
     pub interactive: bool,
@@ -86,11 +92,13 @@ pub struct Limits {
     pub open_files_hard: u64,
     /// Bytes of stack. Core dumps are always off.
     pub stack: u64,
+    /// Processes and threads that all of the guest may have at once; at least 301. Linux before 6.14 does not limit them for root.
+    pub processes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { open_files: 1024, open_files_hard: 65_536, stack: 8 << 20 }
+        Self { open_files: 1024, open_files_hard: 65_536, stack: 8 << 20, processes: 8192 }
     }
 }
 
@@ -249,6 +257,7 @@ mod tests {
             args: vec!["-e".to_owned()],
             env: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
             limits: Limits::default(),
+            job_server: None,
             interactive: false,
             circumstances: Circumstances::default(),
         }
@@ -261,7 +270,7 @@ mod tests {
             r#"{"layers":["/store/a"],"writable":{"Directories":{"upper":"/tmp/upper","work":"/tmp/work"}},"#,
             r#""binds":[{"source":"/store/b","target":"/larder/store/b"}],"build_dir":"/tmp/build","out_dir":"/tmp/out","#,
             r#""command":"/bin/sh","args":["-e"],"env":{"A":"b"},"#,
-            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608},"interactive":false,"#,
+            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192},"job_server":null,"interactive":false,"#,
             r#""circumstances":{"host_name":null,"domain_name":null,"user":null,"processors":null,"umask":null,"#,
             r#""reverse_directories":false,"clock_offset":0,"fixed_addresses":false,"kernel_release":null}}"#
         );

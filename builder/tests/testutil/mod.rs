@@ -67,6 +67,7 @@ impl Fixture {
             args: vec!["-c".to_owned(), script.to_owned()],
             env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/usr/sbin".to_owned())]),
             limits: Limits::default(),
+            job_server: None,
             interactive: false,
             circumstances: Circumstances::default(),
         };

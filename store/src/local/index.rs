@@ -354,9 +354,6 @@ impl Index {
         let connection = self.lock();
         let mut query =
             connection.prepare_cached("SELECT finished, duration, cpu, memory FROM build WHERE action = ?")?;
-        let cost = |row: &rusqlite::Row<'_>| {
-            Ok(BuildCost { finished: row.get(0)?, duration_ms: row.get(1)?, cpu_ms: row.get(2)?, memory: row.get(3)? })
-        };
         Ok(query.query_row([action.as_bytes()], cost).optional()?)
     }
 
@@ -367,13 +364,24 @@ impl Index {
         Ok(query.exists([place.as_os_str().as_bytes()])?)
     }
 
-    pub(super) fn last_duration(&self, name: &StoreName) -> Result<Option<u64>, IndexError> {
+    pub(super) fn last_built(&self, name: &StoreName) -> Result<Option<DerivationDigest>, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached(
-            "SELECT build.duration FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
+            "SELECT derivation.digest FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
+             JOIN build ON build.action = resolution.action WHERE derivation.name = ?
+             ORDER BY build.finished DESC, derivation.rowid DESC LIMIT 1",
+        )?;
+        let found = query.query_row([format!("{name}.drv")], |row| digest(row, 0)).optional()?;
+        Ok(found.map(DerivationDigest::from_bytes))
+    }
+
+    pub(super) fn last_cost(&self, name: &StoreName) -> Result<Option<BuildCost>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT build.finished, build.duration, build.cpu, build.memory FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
              JOIN build ON build.action = resolution.action WHERE derivation.name = ? ORDER BY build.finished DESC LIMIT 1",
         )?;
-        Ok(query.query_row([format!("{name}.drv")], |row| row.get(0)).optional()?)
+        Ok(query.query_row([format!("{name}.drv")], cost).optional()?)
     }
 
     fn path_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {
@@ -667,4 +675,9 @@ fn path_info(row: &rusqlite::Row<'_>) -> Result<PathInfo, rusqlite::Error> {
 fn parsed_text(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     let text: String = row.get(0)?;
     text.parse().map_err(malformed)
+}
+
+/// A row of finish, duration, processor time and memory.
+fn cost(row: &rusqlite::Row<'_>) -> rusqlite::Result<BuildCost> {
+    Ok(BuildCost { finished: row.get(0)?, duration_ms: row.get(1)?, cpu_ms: row.get(2)?, memory: row.get(3)? })
 }

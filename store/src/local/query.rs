@@ -282,12 +282,20 @@ impl LocalStore {
         self.ask(|index| index.build_cost(action))
     }
 
-    /// How long the last build of any derivation of this name took, in milliseconds.
+    /// The derivation of this name that was built last.
     ///
     /// # Errors
     /// When the index cannot be asked.
-    pub fn expected_duration(&self, name: &StoreName) -> Result<Option<u64>, StoreError> {
-        self.ask(|index| index.last_duration(name))
+    pub fn last_built(&self, name: &StoreName) -> Result<Option<DerivationDigest>, StoreError> {
+        self.ask(|index| index.last_built(name))
+    }
+
+    /// What the last build of any derivation of this name cost.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn expected_cost(&self, name: &StoreName) -> Result<Option<BuildCost>, StoreError> {
+        self.ask(|index| index.last_cost(name))
     }
 
     /// Notes that paths were used now, for collections by last use.

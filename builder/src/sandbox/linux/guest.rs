@@ -1,13 +1,15 @@
 //! The last steps of the process that becomes the command: descriptors, limits, privileges, filter, exec.
 
 use super::super::outcome::{SetupError, Step};
-use super::super::spec::SandboxSpec;
+use super::super::path::GuestPath;
+use super::super::spec::{JOB_SERVER_DESCRIPTORS, SandboxSpec};
 use super::filter::{Filters, Supervision};
 use super::{AtStep, Stdio, privileges, sys};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use rustix::fs::OFlags;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs::File;
@@ -31,6 +33,9 @@ pub(crate) fn become_command(
     privileges::drop_all()?;
     filters.install(supervision)?;
     sys::close_all_on_exec();
+    if let Some(fifo) = &spec.job_server {
+        open_job_server(fifo)?;
+    }
     Err(vectors.execute())
 }
 
@@ -48,12 +53,26 @@ fn connect(stdio: Stdio) -> Result<(), SetupError> {
     }
 }
 
+/// Opens the job server's FIFO for the command, which larder has open as well, so that neither opening waits.
+fn open_job_server(fifo: &GuestPath) -> Result<(), SetupError> {
+    let flags = [OFlags::RDONLY | OFlags::NONBLOCK, OFlags::WRONLY];
+    for (flags, number) in flags.into_iter().zip(JOB_SERVER_DESCRIPTORS) {
+        let opened = rustix::fs::open(fifo.as_path(), flags, rustix::fs::Mode::empty()).at(Step::Exec, fifo)?;
+        // Readers wait for a token.
+        rustix::fs::fcntl_setfl(&opened, OFlags::empty()).at(Step::Exec, fifo)?;
+        sys::move_descriptor(opened, number).at(Step::Exec, fifo)?;
+    }
+    Ok(())
+}
+
 fn apply_limits(spec: &SandboxSpec) -> Result<(), SetupError> {
     let circumstances = &spec.circumstances;
     umask(Mode::from_bits_truncate(circumstances.umask()));
     sys::allow_huge_pages().at(Step::Circumstances, "huge pages")?;
     limit(Resource::RLIMIT_CORE, 0, 0)?;
     limit(Resource::RLIMIT_NOFILE, spec.limits.open_files, spec.limits.open_files_hard)?;
+    // Of this user in the guest's own namespace. The kernel does not hold root to it, whose guests have a limit of their own.
+    limit(Resource::RLIMIT_NPROC, spec.limits.processes, spec.limits.processes)?;
     limit(Resource::RLIMIT_STACK, spec.limits.stack, libc::RLIM_INFINITY)?;
     if let Some(count) = circumstances.processors {
         limit_processors(count)?;

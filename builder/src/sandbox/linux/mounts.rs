@@ -5,6 +5,7 @@
 
 use super::super::outcome::{SetupError, Step};
 use super::super::path::HostPath;
+use super::super::remedy::kernel_version;
 use super::super::skeleton::{Entry, KERNEL_RELEASE, MASK, STORE, skeleton, store_mount_points};
 use super::super::spec::{SandboxSpec, WritableLayer};
 use super::{AtStep, sys};
@@ -190,8 +191,10 @@ fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> R
     // Whom the guest may not look into it does not see: the first process, whose command line has a host path.
     fsconfig_set_string(&context, "hidepid", "ptraceable").at(Step::Proc, "/proc")?;
     fsconfig_create(&context).at(Step::Proc, "/proc")?;
-    let attributes = READ_ONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let attributes = NO_PRIVILEGE | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Proc, "/proc")?;
+    limit_processes(proc.as_fd(), spec.limits.processes)?;
+    sys::set_mount_attributes(proc.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, "/proc")?;
     attach(&proc, root, "proc", Step::Proc)?;
     for name in MASKED {
         cover(skeleton, MASK, proc.as_fd(), name)?;
@@ -202,6 +205,19 @@ fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> R
         remove(skeleton, KERNEL_RELEASE)?;
     }
     Ok(())
+}
+
+/// Gives our process namespace no more numbers than it may have processes, where the kernel has a limit for each namespace.
+fn limit_processes(proc: BorrowedFd<'_>, processes: u64) -> Result<(), SetupError> {
+    // Before, the file is the machine's, and root could write it.
+    const SINCE: (u32, u32) = (6, 14);
+    if kernel_version().is_none_or(|version| version < SINCE) {
+        return Ok(());
+    }
+    let place = "sys/kernel/pid_max";
+    let file =
+        rustix::fs::openat(proc, place, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).at(Step::Proc, place)?;
+    rustix::io::write(&file, processes.to_string().as_bytes()).map(drop).at(Step::Proc, place)
 }
 
 /// Shows a file of the skeleton in the place of a file of `/proc`, if this kernel has such a file.

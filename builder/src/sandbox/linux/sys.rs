@@ -136,6 +136,12 @@ pub(crate) fn close_all_on_exec() {
     close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
 }
 
+/// Gives a descriptor this number, which the caller knows to be unused, and lets it stay open when a program is executed.
+pub(crate) fn move_descriptor(descriptor: OwnedFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: the call takes no memory; what was open under the number, if anything, was closed or is not used any more.
+    check(unsafe { libc::dup2(descriptor.as_raw_fd(), number) }.into()).map(drop)
+}
+
 fn close_range(first: libc::c_uint, last: libc::c_uint, flags: libc::c_uint) {
     // SAFETY: the call takes no memory; the callers are about to execute a program or run `init`, which uses no others.
     let _ = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };

@@ -1,0 +1,40 @@
+//! How a builder's command ended when it did not succeed.
+
+use crate::limits::Overrun;
+use std::fmt;
+
+/// The end of a command that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It said so itself.
+    Exited(i32),
+    /// A signal ended it.
+    Signalled(i32),
+    /// It reached a limit and was stopped.
+    Stopped(Overrun),
+    /// It failed while the system killed processes for lack of memory.
+    OutOfMemory,
+}
+
+impl Ending {
+    /// What may help.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Stopped(overrun) => Some(overrun.hint()),
+            Self::OutOfMemory => Some("with fewer processes it may need less memory: --cores 1".to_owned()),
+            Self::Exited(_) | Self::Signalled(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "failed with exit status {code}"),
+            Self::Signalled(signal) => write!(f, "was killed by signal {signal}"),
+            Self::Stopped(overrun) => overrun.fmt(f),
+            Self::OutOfMemory => f.write_str("failed while the system killed processes for lack of memory,"),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The job server: one budget of processor tokens for all builds of a larder, by the protocol of GNU make.
+//!
+//! Every build has a FIFO of its own, which it sees as a file and has open (see [`crate::environment`]). One thread looks after all
+//! of them; who gets how many the [ledger](crate::tokens) decides. So a build that is killed with tokens, drains its FIFO or fills it
+//! harms only itself.
+
+use crate::tokens::{Ledger, Pipes, Settled};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use store::local::{At, IoError};
+
+/// How often FIFOs are looked into while tokens could move between builds: at first, and after nothing has moved for long.
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(64));
+
+/// How often who waits to begin looks whether it was cancelled.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a token looks like: any byte is one.
+const TOKEN: &[u8] = b"+";
+
+/// Hands out tokens while it lives.
+#[derive(Debug)]
+pub(crate) struct JobServer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One token, and the right of a build to more of them: until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    build: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when who takes part has changed.
+    changed: OwnedFd,
+}
+
+#[derive(Debug)]
+struct State {
+    ledger: Ledger,
+    fifos: Fifos,
+    /// Who waits to begin.
+    waiting: HashMap<u64, Sender<()>>,
+    next: u64,
+    ended: bool,
+}
+
+#[derive(Debug, Default)]
+struct Fifos(HashMap<u64, Arc<OwnedFd>>);
+
+impl JobServer {
+    /// A server of `budget` tokens.
+    ///
+    /// # Errors
+    /// When its thread cannot be started.
+    pub(crate) fn start(budget: usize) -> std::io::Result<Self> {
+        let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let state = State {
+            ledger: Ledger::new(budget),
+            fifos: Fifos::default(),
+            waiting: HashMap::new(),
+            next: 0,
+            ended: false,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed });
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("tokens".to_owned()).spawn(move || for_thread.serve())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Makes the FIFO of a build at `place` and waits for its first token. It never gets more than `most`. `None` if `cancelled` says so.
+    ///
+    /// # Errors
+    /// When the FIFO cannot be made.
+    pub(crate) fn join(
+        &self,
+        place: &Path,
+        most: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Seat>, IoError> {
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(CWD, place, rustix::fs::FileType::Fifo, mode, 0).at("create", place)?;
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fifo = rustix::fs::open(place, flags, Mode::empty()).at("open", place)?;
+        let (sender, admitted) = channel();
+        let build = self.shared.add(fifo, most, sender);
+        let seat = Seat { shared: Arc::clone(&self.shared), build };
+        loop {
+            match admitted.recv_timeout(PATIENCE) {
+                Ok(()) => return Ok(Some(seat)),
+                Err(RecvTimeoutError::Timeout) if !cancelled() => {}
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Drop for JobServer {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.tell();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.ledger.leave(self.build);
+        state.waiting.remove(&self.build);
+        state.fifos.0.remove(&self.build);
+        drop(state);
+        self.shared.tell();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        // It can only be full, and then it has been told.
+        let _ = rustix::io::write(&self.changed, &1_u64.to_ne_bytes());
+    }
+
+    fn add(&self, fifo: OwnedFd, most: usize, admitted: Sender<()>) -> u64 {
+        let mut state = self.lock();
+        let build = state.next;
+        state.next += 1;
+        state.ledger.ask(build, most);
+        state.fifos.0.insert(build, Arc::new(fifo));
+        state.waiting.insert(build, admitted);
+        drop(state);
+        self.tell();
+        build
+    }
+
+    fn serve(&self) {
+        let mut interval = INTERVALS.0;
+        loop {
+            let mut state = self.lock();
+            if state.ended {
+                return;
+            }
+            let settled = state.settle();
+            let pressed: Vec<_> =
+                settled.pressed.iter().filter_map(|build| state.fifos.0.get(build).cloned()).collect();
+            drop(state);
+            interval = if settled.moved { INTERVALS.0 } else { (interval * 2).min(INTERVALS.1) };
+            if self.wait(&pressed, settled.contested.then_some(interval)) {
+                interval = INTERVALS.0;
+            }
+        }
+    }
+
+    /// Waits until who takes part changes (then it is true), one of these FIFOs has a token, or the time is over.
+    fn wait(&self, pressed: &[Arc<OwnedFd>], longest: Option<Duration>) -> bool {
+        let fds = std::iter::once(&self.changed).chain(pressed.iter().map(AsRef::as_ref));
+        let mut polled: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+        let longest = longest.map(|time| Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) });
+        // An interruption is a look too many.
+        let _ = poll(&mut polled, longest.as_ref());
+        let changed = polled[0].revents().contains(PollFlags::IN);
+        if changed {
+            let _ = rustix::io::read(&self.changed, &mut [0; 8]);
+        }
+        changed
+    }
+}
+
+impl State {
+    fn settle(&mut self) -> Settled {
+        let settled = self.ledger.settle(&self.fifos);
+        for sender in settled.admitted.iter().filter_map(|build| self.waiting.remove(build)) {
+            // Who does not wait any more leaves.
+            let _ = sender.send(());
+        }
+        settled
+    }
+}
+
+impl Pipes for Fifos {
+    fn available(&self, build: u64) -> usize {
+        let count = self.0.get(&build).and_then(|fifo| rustix::io::ioctl_fionread(fifo).ok());
+        count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+    }
+
+    fn take(&self, build: u64, count: usize) -> usize {
+        let mut buffer = [0; 4096];
+        let mut taken = 0;
+        while let Some(fifo) = self.0.get(&build).filter(|_| taken < count) {
+            let most = buffer.len().min(count - taken);
+            match rustix::io::read(fifo, &mut buffer[..most]) {
+                Ok(length) if length > 0 => taken += length,
+                _ => break,
+            }
+        }
+        taken
+    }
+
+    fn put(&self, build: u64) -> bool {
+        self.0.get(&build).is_some_and(|fifo| rustix::io::write(fifo, TOKEN) == Ok(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    fn open(place: &Path) -> File {
+        File::options().read(true).write(true).open(place).expect("opened")
+    }
+
+    #[test]
+    fn a_build_that_holds_all_lets_another_in_when_it_puts_one_back_and_its_end_frees_the_rest() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = JobServer::start(3).expect("started");
+        let first = server.join(&directory.path().join("first"), 3, &|| false).expect("made").expect("let in");
+        let mut fifo = open(&directory.path().join("first"));
+        fifo.read_exact(&mut [0; 2]).expect("two further tokens");
+        assert!(server.join(&directory.path().join("second"), 3, &|| true).expect("made").is_none(), "none is free");
+        std::thread::scope(|scope| {
+            let third = scope.spawn(|| server.join(&directory.path().join("third"), 3, &|| false));
+            fifo.write_all(b"+").expect("put back");
+            let third = third.join().expect("no panic").expect("made").expect("let in");
+            drop(first);
+            open(&directory.path().join("third")).read_exact(&mut [0; 2]).expect("the rest");
+            drop(third);
+        });
+    }
+
+    #[test]
+    fn a_fifo_that_is_filled_up_does_not_stop_the_server() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = JobServer::start(3).expect("started");
+        let _hostile = server.join(&directory.path().join("hostile"), 3, &|| false).expect("made").expect("let in");
+        open(&directory.path().join("hostile")).write_all(&[b'x'; 50_000]).expect("there is room");
+        let _other = server.join(&directory.path().join("other"), 3, &|| false).expect("made").expect("let in");
+        open(&directory.path().join("other")).read_exact(&mut [0; 1]).expect("the third token");
+    }
+}

@@ -1,0 +1,358 @@
+//! Sharing processor tokens between builds: who is let in, who gets one more, from whom one is taken back. Pure, over what
+//! [`Pipes`] can see and move.
+//!
+//! Every build that runs has one token of its own and further ones in its pipe, which its processes take out and put back (the
+//! protocol of GNU make's job server). Nothing tells that a process waits for a token, so the only sign of want is a pipe that was
+//! emptied. *Invariants:* the tokens of all builds together never exceed the budget; what a build does to its pipe can cost
+//! nobody but itself: of what lies there at most what was issued to it counts, and at its end all of that is free again, whoever died
+//! with it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// For so many looks in a row a token must lie unclaimed before it is tried elsewhere.
+const UNWANTED: u32 = 2;
+
+/// The pipes of the builds that run.
+pub(crate) trait Pipes {
+    /// How many tokens lie in the pipe of a build.
+    fn available(&self, build: u64) -> usize;
+
+    /// Takes tokens out of a pipe, without waiting; gives how many there were.
+    fn take(&self, build: u64, count: usize) -> usize;
+
+    /// Puts one token into a pipe; false if it is full.
+    fn put(&self, build: u64) -> bool;
+}
+
+/// Who has how many of the tokens.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    budget: usize,
+    accounts: BTreeMap<u64, Account>,
+    /// Builds that wait to be let in, with their limits.
+    waiting: VecDeque<(u64, usize)>,
+}
+
+/// A build that was let in.
+#[derive(Debug, Default)]
+struct Account {
+    /// How many tokens it may have besides its first.
+    limit: usize,
+    /// How many it has besides its first, in its pipe or taken.
+    issued: usize,
+    /// How many of these lay in its pipe at the last look.
+    available: usize,
+    /// For how many looks some lay there.
+    unclaimed: u32,
+}
+
+/// What came of a look.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// Builds that may begin.
+    pub(crate) admitted: Vec<u64>,
+    /// Builds whose tokens are wanted elsewhere as soon as they put one back.
+    pub(crate) pressed: Vec<u64>,
+    /// Whether tokens were moved.
+    pub(crate) moved: bool,
+    /// Whether the next look may find something to do, even if nobody comes or goes.
+    pub(crate) contested: bool,
+}
+
+impl Account {
+    /// It took all that it was offered, and may have more.
+    const fn is_hungry(&self) -> bool {
+        self.available == 0 && self.issued < self.limit
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(budget: usize) -> Self {
+        Self { budget: budget.max(1), accounts: BTreeMap::new(), waiting: VecDeque::new() }
+    }
+
+    /// A build wants to begin, and never to have more than `most` tokens.
+    pub(crate) fn ask(&mut self, build: u64, most: usize) {
+        self.waiting.push_back((build, most.saturating_sub(1)));
+    }
+
+    /// A build has ended, or does not want to begin any more.
+    pub(crate) fn leave(&mut self, build: u64) {
+        self.accounts.remove(&build);
+        self.waiting.retain(|(waiting, _)| *waiting != build);
+    }
+
+    /// Looks into the pipes and moves what should be elsewhere.
+    pub(crate) fn settle(&mut self, pipes: &dyn Pipes) -> Settled {
+        self.look(pipes);
+        let mut settled = Settled::default();
+        self.admit(pipes, &mut settled);
+        self.spread(pipes, &mut settled);
+        self.even_out(pipes, &mut settled);
+        settled.pressed = self.pressed();
+        let issued = self.accounts.values().any(|account| account.issued > 0);
+        settled.contested = issued && self.accounts.len() + self.waiting.len() > 1;
+        settled
+    }
+
+    fn free(&self) -> usize {
+        self.budget.saturating_sub(self.accounts.values().map(|account| 1 + account.issued).sum())
+    }
+
+    fn look(&mut self, pipes: &dyn Pipes) {
+        for (&build, account) in &mut self.accounts {
+            account.available = pipes.available(build);
+            if let Some(invented) = account.available.checked_sub(account.issued).filter(|&count| count > 0) {
+                pipes.take(build, invented);
+                account.available = account.issued;
+            }
+            account.unclaimed = if account.available > 0 { account.unclaimed + 1 } else { 0 };
+        }
+    }
+
+    /// Lets in who waits, with tokens that lie unclaimed if none is free.
+    fn admit(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
+        while let Some(&(build, limit)) = self.waiting.front() {
+            if self.free() == 0 && !self.recall(pipes) {
+                return;
+            }
+            self.waiting.pop_front();
+            self.accounts.insert(build, Account { limit, ..Account::default() });
+            settled.admitted.push(build);
+            settled.moved = true;
+        }
+    }
+
+    /// Takes one token from the build that has most of those with any in their pipes.
+    fn recall(&mut self, pipes: &dyn Pipes) -> bool {
+        let with_some = self.accounts.iter().filter(|(_, account)| account.available > 0);
+        let richest = with_some.max_by_key(|(_, account)| account.issued).map(|(&build, _)| build);
+        richest.is_some_and(|build| self.take_from(build, pipes))
+    }
+
+    fn take_from(&mut self, build: u64, pipes: &dyn Pipes) -> bool {
+        let Some(account) = self.accounts.get_mut(&build) else { return false };
+        // It may have been claimed since the look.
+        let taken = pipes.take(build, 1);
+        account.issued -= taken.min(account.issued);
+        account.available = if taken == 0 { 0 } else { account.available.saturating_sub(1) };
+        taken > 0
+    }
+
+    /// Gives away what is free: to the hungry first, to those who have least first.
+    fn spread(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
+        while self.free() > 0 {
+            let may_have_more = self.accounts.iter().filter(|(_, account)| account.issued < account.limit);
+            let next = may_have_more.min_by_key(|(_, account)| (!account.is_hungry(), account.issued));
+            let Some(build) = next.map(|(&build, _)| build) else { return };
+            if !self.give_to(build, pipes) {
+                return;
+            }
+            settled.moved = true;
+        }
+    }
+
+    fn give_to(&mut self, build: u64, pipes: &dyn Pipes) -> bool {
+        let given = pipes.put(build);
+        if let Some(account) = self.accounts.get_mut(&build).filter(|_| given) {
+            account.issued += 1;
+            account.available += 1;
+            account.unclaimed = 0;
+        }
+        given
+    }
+
+    /// Moves tokens that lie unclaimed to builds that took all they were offered: at once from who has more, else after a while.
+    fn even_out(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
+        let mut hungry: Vec<_> =
+            self.accounts.iter().filter(|(_, account)| account.is_hungry()).map(|(&build, _)| build).collect();
+        hungry.sort_by_key(|build| self.accounts[build].issued);
+        for build in hungry {
+            let has = self.accounts[&build].issued;
+            let spares = |account: &Account| {
+                account.available > 0 && (account.issued > has + 1 || account.unclaimed >= UNWANTED)
+            };
+            let donors = self.accounts.iter().filter(|(_, account)| spares(account));
+            let Some(donor) = donors.max_by_key(|(_, account)| account.issued).map(|(&donor, _)| donor) else {
+                continue;
+            };
+            if self.take_from(donor, pipes) {
+                settled.moved = true;
+                // Should its pipe be full of what it invented, the token is free for the next look.
+                self.give_to(build, pipes);
+            }
+        }
+    }
+
+    fn pressed(&self) -> Vec<u64> {
+        let poorest = self.accounts.values().filter(|account| account.is_hungry()).map(|account| account.issued).min();
+        let has_too_many = |account: &Account| {
+            !self.waiting.is_empty() && account.issued > 0 || poorest.is_some_and(|least| account.issued > least + 1)
+        };
+        self.accounts.iter().filter(|(_, account)| has_too_many(account)).map(|(&build, _)| build).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+
+    /// Pipes in memory.
+    #[derive(Default)]
+    struct Memory(RefCell<BTreeMap<u64, usize>>);
+
+    impl Memory {
+        /// A process of a build takes or puts back as many as it can.
+        fn claim(&self, build: u64, count: usize) -> usize {
+            self.take(build, count)
+        }
+
+        fn put_back(&self, build: u64, count: usize) {
+            (0..count).for_each(|_| assert!(self.put(build)));
+        }
+    }
+
+    impl Pipes for Memory {
+        fn available(&self, build: u64) -> usize {
+            self.0.borrow().get(&build).copied().unwrap_or(0)
+        }
+
+        fn take(&self, build: u64, count: usize) -> usize {
+            let mut pipes = self.0.borrow_mut();
+            let there = pipes.entry(build).or_default();
+            let taken = count.min(*there);
+            *there -= taken;
+            taken
+        }
+
+        fn put(&self, build: u64) -> bool {
+            *self.0.borrow_mut().entry(build).or_default() += 1;
+            true
+        }
+    }
+
+    fn ledger(budget: usize, builds: &[u64]) -> (Ledger, Memory) {
+        let (mut ledger, pipes) = (Ledger::new(budget), Memory::default());
+        for &build in builds {
+            ledger.ask(build, budget);
+            assert_eq!(ledger.settle(&pipes).admitted, [build]);
+        }
+        (ledger, pipes)
+    }
+
+    fn settle(ledger: &mut Ledger, pipes: &Memory, times: usize) {
+        (0..times).for_each(|_| drop(ledger.settle(pipes)));
+    }
+
+    #[test]
+    fn a_build_alone_has_the_whole_budget_up_to_its_own_limit() {
+        let (_, pipes) = ledger(8, &[1]);
+        assert_eq!(pipes.available(1), 7);
+        let (mut ledger, pipes) = (Ledger::new(8), Memory::default());
+        ledger.ask(1, 3);
+        assert!(!ledger.settle(&pipes).contested, "nothing will change by itself");
+        assert_eq!(pipes.available(1), 2);
+    }
+
+    #[test]
+    fn a_second_build_begins_with_a_token_that_nobody_uses() {
+        let (mut ledger, pipes) = ledger(4, &[1, 2]);
+        settle(&mut ledger, &pipes, 10);
+        assert_eq!(pipes.available(1) + pipes.available(2), 2);
+    }
+
+    #[test]
+    fn a_second_build_waits_until_one_comes_back() {
+        let (mut ledger, pipes) = ledger(4, &[1]);
+        assert_eq!(pipes.claim(1, 3), 3);
+        ledger.ask(2, 4);
+        let settled = ledger.settle(&pipes);
+        assert_eq!((settled.admitted, settled.pressed, settled.contested), (vec![], vec![1], true));
+        pipes.put_back(1, 1);
+        assert_eq!(ledger.settle(&pipes).admitted, [2]);
+        assert_eq!(pipes.available(1), 0);
+    }
+
+    #[test]
+    fn the_greedy_share_evenly_as_tokens_come_back() {
+        let (mut ledger, pipes) = ledger(8, &[1]);
+        pipes.claim(1, 7);
+        ledger.ask(2, 8);
+        let mut held = [7, 0];
+        for _ in 0..20 {
+            // The first ends a process and would start another, the second starts what it can.
+            pipes.put_back(1, 1);
+            held[0] -= 1;
+            ledger.settle(&pipes);
+            held[0] += pipes.claim(1, 1);
+            held[1] += pipes.claim(2, 8);
+            ledger.settle(&pipes);
+        }
+        assert_eq!(held, [3, 3], "each has one of its own besides");
+    }
+
+    #[test]
+    fn what_one_does_not_want_another_gets() {
+        let (mut ledger, pipes) = ledger(8, &[1, 2]);
+        let mut held = 0;
+        for _ in 0..40 {
+            held += pipes.claim(2, 8);
+            ledger.settle(&pipes);
+        }
+        assert_eq!(held, 6);
+    }
+
+    #[test]
+    fn what_a_dead_build_held_is_free() {
+        let (mut ledger, pipes) = ledger(4, &[1]);
+        pipes.claim(1, 3);
+        ledger.leave(1);
+        ledger.ask(2, 4);
+        assert_eq!(ledger.settle(&pipes).admitted, [2]);
+        assert_eq!(pipes.available(2), 3);
+    }
+
+    #[test]
+    fn invented_tokens_are_taken_away_and_cost_nobody_else() {
+        let (mut ledger, pipes) = ledger(4, &[1, 2]);
+        settle(&mut ledger, &pipes, 4);
+        pipes.put_back(1, 1000);
+        ledger.settle(&pipes);
+        assert!(pipes.available(1) + pipes.available(2) <= 2);
+    }
+
+    proptest! {
+        #[test]
+        fn the_budget_is_never_exceeded(budget in 1_usize..10, steps in proptest::collection::vec((0_u64..6, 0_usize..5, 0_usize..4), 1..200)) {
+            let (mut ledger, pipes) = (Ledger::new(budget), Memory::default());
+            let mut held: BTreeMap<u64, usize> = BTreeMap::new();
+            let mut asked = std::collections::BTreeSet::new();
+            for (build, act, count) in steps {
+                match act {
+                    0 if asked.insert(build) => ledger.ask(build, count + 1),
+                    1 => {
+                        ledger.leave(build);
+                        asked.remove(&build);
+                        held.remove(&build);
+                        pipes.0.borrow_mut().remove(&build);
+                    }
+                    2 => if let Some(held) = held.get_mut(&build) { *held += pipes.claim(build, count) },
+                    3 => if let Some(held) = held.get_mut(&build) {
+                        let back = count.min(*held);
+                        *held -= back;
+                        pipes.put_back(build, back);
+                    },
+                    _ => {}
+                }
+                for build in ledger.settle(&pipes).admitted {
+                    prop_assert!(held.insert(build, 0).is_none());
+                }
+                let tokens: usize = held.iter().map(|(&build, held)| 1 + held + pipes.available(build)).sum();
+                prop_assert!(tokens <= budget, "{} tokens", tokens);
+                prop_assert!(held.len() == asked.len() || tokens == budget, "nobody waits while a token is free");
+            }
+        }
+    }
+}
