@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
-use store::local::{IndexError, LocalStore, OpenOptions, StoreError};
+use store::local::{IndexError, LocalStore, OpenOptions, Problem, StoreError};
 use store::{ActionDigest, StorePath};
 use tempfile::TempDir;
 
@@ -137,6 +137,48 @@ fn a_damaged_index_is_made_anew_or_refused() {
     }
     say(format_args!("{healed} opened and made anew, {refused} refused"));
     assert!(healed >= 50, "most damage is healed: only {healed} of 60 were");
+}
+
+/// Which realisation counts is not changed by a rebuild: the last one recorded, also if an earlier one's tree has come back.
+#[test]
+fn a_rebuilt_index_takes_the_last_realisation_recorded() {
+    let directory = scratch();
+    let root = directory.path().join("store");
+    for text in ["first", "second"] {
+        publish_build(&open(&root), 1, &[("out", text)], BTreeSet::new()).expect("published");
+        open(&root).collect_garbage(&GcPolicy::default()).expect("collected");
+    }
+    let store = open(&root);
+    let from = directory.path().join("source");
+    write_files(&from, &[("out", "first")]);
+    let first = store.add_path(&from, name("package-1"), None).expect("added");
+    let action = ActionDigest::from_bytes([1; 32]);
+    let realised = || store.realised_path(&action, &OutputName::out(), first.name()).expect("asked");
+    assert_eq!(realised(), None);
+    store.rebuild_index().expect("rebuilt");
+    assert_eq!(realised(), None);
+}
+
+/// A repair ends also when the index is damaged and stays where it is.
+#[test]
+fn a_damaged_index_that_cannot_be_set_aside_is_an_error() {
+    let fixture = Fixture::new();
+    let root_page: usize = {
+        let index = rusqlite::Connection::open(fixture.index()).expect("opened");
+        let page = "SELECT rootpage FROM sqlite_schema WHERE name = 'source'";
+        index.query_row(page, [], |row| row.get(0)).expect("there")
+    };
+    let mut bytes = std::fs::read(fixture.index()).expect("readable");
+    // How many bytes between cells are free; all else works.
+    bytes[(root_page - 1) * 4096 + 7] ^= 1;
+    std::fs::write(fixture.index(), bytes).expect("written");
+    write_files(&fixture.root().join("index.damaged.db"), &[("in the way", "")]);
+    let store = open(&fixture.root());
+    let problems = store.verify(None, true).expect("verified");
+    assert_eq!(problems, [Problem::Index(fixture.index())]);
+    let repaired = store.repair(&problems, None);
+    let place = fixture.index();
+    assert!(matches!(&repaired, Err(StoreError::Io(error)) if error.path == place), "{repaired:?}");
 }
 
 /// A damaged index is a problem that verification finds and a repair solves.

@@ -59,7 +59,7 @@ impl LocalStore {
     pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
         if !self.index.is_sound() {
-            super::set_index_aside(&self.layout);
+            super::set_index_aside(&self.layout)?;
             self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
         }
         let times = self.known_times()?;
@@ -103,7 +103,6 @@ impl LocalStore {
             (!scanned.contains(&path)).then(|| path_info(path, totals))
         });
         let mut paths = 0;
-        // Paths first: which of two realisations counts depends on whether the first one's tree is there.
         for info in infos.iter().cloned().chain(late) {
             if self.layout.path(&info.path).symlink_metadata().is_ok() {
                 let (added, used) = times.get(&info.path).copied().unwrap_or((info.added, info.used));
