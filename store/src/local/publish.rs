@@ -312,7 +312,8 @@ impl LocalStore {
     /// When a step fails; nothing is visible then.
     pub fn publish_build(&self, result: BuildResult) -> Result<Vec<Published>, StoreError> {
         let BuildResult { derivation, name, action, outputs, runtime, cost } = result;
-        let mut records = vec![Record::Resolution { derivation, action }, Record::Build { action, cost }];
+        // The time of the build first: it orders what follows.
+        let mut records = vec![Record::Build { action, cost }, Record::Resolution { derivation, action }];
         let mut published = Vec::new();
         let mut trees = Vec::new();
         for (output, sealed) in outputs {

@@ -7,7 +7,7 @@
 mod contents;
 mod tree;
 
-use super::fsutil::{self, At};
+use super::fsutil;
 use super::layout::parse_object_name;
 use super::record::SEGMENT_HEADER;
 use super::segment::{read_frames, segment_names};
@@ -294,13 +294,13 @@ impl LocalStore {
 
     /// What lies in `store/` and is no tree.
     fn foreign_entries(&self) -> Result<Vec<Problem>, StoreError> {
-        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        let names = self.names_in_store()?;
         let is_tree = |name: &[u8]| {
             let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
             path.is_some_and(|path| path.tree().is_some())
         };
-        let foreign = names.into_iter().filter(|(name, _)| !is_tree(name));
-        Ok(foreign.map(|(name, _)| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
+        let foreign = names.into_iter().filter(|name| !is_tree(name));
+        Ok(foreign.map(|name| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
     }
 
     fn verify_segments(&self) -> Result<Vec<Problem>, StoreError> {
