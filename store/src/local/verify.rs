@@ -238,11 +238,18 @@ impl LocalStore {
         paths.iter().map(|path| Ok(self.path_info(path)?.map_or(0, |info| info.bytes))).sum()
     }
 
+    /// Whether there is something to verify of a path: it is valid, was until it was lost, or is in quarantine.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn is_known(&self, path: &StorePath) -> Result<bool, StoreError> {
+        Ok(self.ask(|index| index.path(path))?.is_some() || self.is_quarantined(path))
+    }
+
     fn verify_paths(&self, paths: &[StorePath], contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
-        let known = |path: &&StorePath| Ok(self.ask(|index| index.path(path))?.is_some() || self.is_quarantined(path));
         let known: Vec<_> = paths
             .iter()
-            .filter_map(|path| known(&path).map(|known| known.then_some(path)).transpose())
+            .filter_map(|path| self.is_known(path).map(|known| known.then_some(path)).transpose())
             .collect::<Result<_, StoreError>>()?;
         Ok(known.par_iter().flat_map_iter(|path| self.verify_path(path, contents)).collect())
     }
