@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that cannot run here says so")]
 
 mod archives;
+mod build_scene;
 mod http_server;
 mod test_build;
 mod test_fetch;

@@ -1,77 +1,12 @@
 //! Realising derivations: what happens is told in order, what is asked to end ends, and limits are kept.
 
-use builder::fetch::FetchSettings;
+use crate::build_scene::{BuildScene, output_of};
 use builder::sandbox::MAX_LAYERS;
-use builder::{BuildError, Builder, Event, How, Kind, RunOptions, RunResult, Settings};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use builder::{BuildError, Builder, Event, How, Kind, RunOptions, RunResult};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use store::local::{LocalStore, OpenOptions};
-use store::{Derivation, Input, OutputName, StoreName, StorePath};
-
-const SYSTEM: &str = "test-system";
-
-/// A store with a tree that has one static program, `/bin/mini`.
-struct Fixture {
-    store: LocalStore,
-    seed: StorePath,
-    top: tempfile::TempDir,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let top = tempfile::tempdir().unwrap();
-        let seed = top.path().join("seed");
-        std::fs::create_dir_all(seed.join("bin")).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mini.c");
-        let compiled = Command::new("cc").args(["-static", "-o"]).arg(seed.join("bin/mini")).arg(source).status();
-        assert!(compiled.unwrap().success());
-        let store = LocalStore::open(&top.path().join("store"), OpenOptions { durable: false }).unwrap();
-        let seed = store.add_path(&seed, StoreName::parse("seed").unwrap(), None).unwrap();
-        Self { store, seed, top }
-    }
-
-    fn builder(&self, jobs: usize) -> Builder<'_> {
-        let settings = Settings {
-            spawner: (PathBuf::from(env!("CARGO_BIN_EXE_larder-spawner")), Vec::new()),
-            system: SYSTEM.to_owned(),
-            jobs,
-            cores: 1,
-            keep_failed: false,
-            fetch: FetchSettings::default(),
-        };
-        Builder::new(&self.store, settings)
-    }
-
-    /// Adds a derivation that runs a script of `mini.c`; its root is the seed and `root`.
-    fn add(&self, name: &str, script: &str, inputs: &[&StorePath], root: &[StorePath]) -> StorePath {
-        let mentioned = |path: &&StorePath| Input::Output { derivation: (*path).clone(), output: OutputName::out() };
-        let derivation = Derivation {
-            name: StoreName::parse(name).unwrap(),
-            system: SYSTEM.to_owned(),
-            builder: "/bin/mini".to_owned(),
-            args: vec![script.to_owned()],
-            env: BTreeMap::from([("out".to_owned(), "/larder/out/out".to_owned())]),
-            inputs: inputs.iter().map(mentioned).collect(),
-            root: [&self.seed].into_iter().chain(root).cloned().map(Input::Tree).collect(),
-            overrides: Vec::new(),
-            runtime: Vec::new(),
-            outputs: BTreeSet::from([OutputName::out()]),
-            fixed: None,
-        };
-        let path = derivation.store_path().unwrap();
-        self.store.add_derivation(derivation).unwrap();
-        path
-    }
-
-    fn content(&self, result: &RunResult, derivation: &StorePath) -> String {
-        let input = Input::Output { derivation: derivation.clone(), output: OutputName::out() };
-        std::fs::read_to_string(self.store.host_path(&result.outputs[&input])).unwrap()
-    }
-}
+use store::StorePath;
 
 /// Realises, and returns what was told as words.
 fn told(builder: &Builder<'_>, targets: &[StorePath], options: RunOptions) -> (RunResult, Vec<String>) {
@@ -96,9 +31,9 @@ fn word(event: &Event) -> Option<String> {
 
 #[test]
 fn what_happens_is_told_in_order() {
-    let fixture = Fixture::new();
+    let fixture = BuildScene::new();
     let first = fixture.add("first", "say one\nwrite $out first", &[], &[]);
-    let second = fixture.add("second", "say two\nwrite $out second", &[&first], &[]);
+    let second = fixture.add("second", "say two\nwrite $out second", &[output_of(&first)], &[]);
     let builder = fixture.builder(2);
     let (result, words) = told(&builder, std::slice::from_ref(&second), RunOptions::default());
     let expected =
@@ -112,9 +47,9 @@ fn what_happens_is_told_in_order() {
 
 #[test]
 fn an_input_that_came_out_identical_is_told_as_reuse() {
-    let fixture = Fixture::new();
+    let fixture = BuildScene::new();
     let variants = ["say a", "say b"].map(|say| fixture.add("first", &format!("{say}\nwrite $out same"), &[], &[]));
-    let users = variants.each_ref().map(|first| fixture.add("user", "write $out user", &[first], &[]));
+    let users = variants.each_ref().map(|first| fixture.add("user", "write $out user", &[output_of(first)], &[]));
     let builder = fixture.builder(1);
     told(&builder, &users[..1], RunOptions::default());
     let (result, words) = told(&builder, &users[1..], RunOptions::default());
@@ -124,9 +59,9 @@ fn an_input_that_came_out_identical_is_told_as_reuse() {
 
 #[test]
 fn what_needs_a_failure_is_skipped_and_the_rest_goes_on_when_asked() {
-    let fixture = Fixture::new();
+    let fixture = BuildScene::new();
     let bad = fixture.add("bad", "exit 3", &[], &[]);
-    let after = fixture.add("after", "write $out after", &[&bad], &[]);
+    let after = fixture.add("after", "write $out after", &[output_of(&bad)], &[]);
     let good = fixture.add("good", "write $out good", &[], &[]);
     let options = RunOptions { keep_going: true, rebuild: false };
     let (result, words) = told(&fixture.builder(1), &[after, good], options);
@@ -140,7 +75,7 @@ fn what_needs_a_failure_is_skipped_and_the_rest_goes_on_when_asked() {
 
 #[test]
 fn no_more_builds_run_at_once_than_are_allowed() {
-    let fixture = Fixture::new();
+    let fixture = BuildScene::new();
     let targets: Vec<_> =
         (0..6).map(|number| fixture.add(&format!("p{number}"), "sleep 1\nwrite $out x", &[], &[])).collect();
     let most = |jobs: usize| {
@@ -164,9 +99,9 @@ fn no_more_builds_run_at_once_than_are_allowed() {
 
 #[test]
 fn a_cancelled_run_ends_at_once_and_publishes_nothing() {
-    let fixture = Fixture::new();
+    let fixture = BuildScene::new();
     let slow = fixture.add("slow", "write $out half\nsay begun\nsleep 600", &[], &[]);
-    let later = fixture.add("later", "write $out later", &[&slow], &[]);
+    let later = fixture.add("later", "write $out later", &[output_of(&slow)], &[]);
     let builder = fixture.builder(2);
     let started = Instant::now();
     let cancel_when_it_runs = |event: Event| {
@@ -187,13 +122,9 @@ fn a_cancelled_run_ends_at_once_and_publishes_nothing() {
 
 #[test]
 fn a_root_may_have_more_trees_than_an_overlay_has_layers() {
-    let fixture = Fixture::new();
-    let tree = |number: usize| {
-        let directory = fixture.top.path().join(format!("tree-{number}"));
-        std::fs::create_dir_all(directory.join("share")).unwrap();
-        std::fs::write(directory.join(format!("share/{number}")), format!("{number}\n")).unwrap();
-        fixture.store.add_path(&directory, StoreName::parse("tree").unwrap(), None).unwrap()
-    };
+    let fixture = BuildScene::new();
+    let tree =
+        |number: usize| fixture.add_tree(&format!("tree-{number}"), &format!("share/{number}"), &format!("{number}\n"));
     for count in [MAX_LAYERS - 1, MAX_LAYERS, MAX_LAYERS + 10] {
         let trees: Vec<_> = (0..count).map(tree).collect();
         let last = count - 1;
@@ -207,7 +138,7 @@ fn a_root_may_have_more_trees_than_an_overlay_has_layers() {
 
 #[test]
 fn who_comes_second_waits_and_reuses() {
-    let fixture = Fixture::new();
+    let fixture = BuildScene::new();
     let slow = fixture.add("slow", "say begun\nsleep 1\nwrite $out slow", &[], &[]);
     let run = || {
         let waited = AtomicUsize::new(0);

@@ -2,8 +2,8 @@
 //! after any of them was cut short.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, derivation, make_writable, name, names, open, publish_build, scratch,
-    write_files,
+    Scratch, assert_clean_after_collection, assert_sound, derivation, make_writable, name, names, open, publish_build,
+    scratch, write_files,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -15,7 +15,6 @@ use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::{LocalStore, OpenOptions, StoreError};
 use store::{ActionDigest, EncodedDerivation, StorePath};
-use tempfile::TempDir;
 
 const FILES: &[(&str, &str)] = &[("shared", "in two trees"), ("d/twice", "own"), ("d/e/twice", "own"), ("f", "more")];
 
@@ -116,7 +115,7 @@ pub(crate) fn open_durable(root: &Path) -> Result<LocalStore, StoreError> {
 
 /// A directory with a store, and things to add to it.
 pub(crate) struct Scene {
-    pub(crate) directory: TempDir,
+    pub(crate) directory: Scratch,
 }
 
 impl Scene {
@@ -248,13 +247,6 @@ impl Scene {
         (operation.act)(&store, scene.directory.path()).expect("done");
         drop(store);
         scene.collect()
-    }
-}
-
-impl Drop for Scene {
-    /// What is sealed is read-only, so an ordinary user cannot remove it as it is.
-    fn drop(&mut self) {
-        make_writable(self.directory.path());
     }
 }
 

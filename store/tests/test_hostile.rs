@@ -1,7 +1,9 @@
 //! Sources that nobody should have, but somebody has: whatever it is, it is taken in faithfully or refused with its name, the
 //! store is as it was, and nothing crashes.
 
-use crate::support::{LONG, assert_clean_after_collection, assert_sound, name, open, say, scratch, write_files};
+use crate::support::{
+    LONG, Scratch, assert_clean_after_collection, assert_sound, name, open, say, scratch, scratch_on_disk, write_files,
+};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io::Write;
@@ -15,10 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::local::{IngestError, LocalStore, StoreError};
 use store::{BlobDigest, EntryName, Node, StorePath, TreePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     store: LocalStore,
 }
 
@@ -92,7 +93,7 @@ fn many_entries_in_one_directory() {
 fn more_equal_files_than_a_file_can_have_links() {
     const COUNT: u64 = 66_000;
     // On a disk: in memory there is no limit.
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = scratch_on_disk();
     let source = directory.path().join("source");
     std::fs::create_dir(&source).expect("created");
     let opened = open_directory(&source);

@@ -1,7 +1,7 @@
 //! Whatever becomes of the index: it is made anew, or refused with what to do; and stores of other versions, and such as may only
 //! be read.
 
-use crate::support::{assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
+use crate::support::{Scratch, assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -11,10 +11,9 @@ use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::{IndexError, LocalStore, OpenOptions, Problem, StoreError};
 use store::{ActionDigest, StorePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     source: StorePath,
     built: StorePath,
 }

@@ -2,7 +2,7 @@
 //! its own lease, index and segment, both know the same paths and the same roots.
 
 use crate::support::{
-    LONG, assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files,
+    LONG, Scratch, assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,6 @@ use store::StorePath;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::LocalStore;
-use tempfile::TempDir;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -126,7 +125,7 @@ impl Model {
 }
 
 struct Pair {
-    directory: TempDir,
+    directory: Scratch,
     stores: Vec<LocalStore>,
     /// Which of them does the next step.
     who: usize,

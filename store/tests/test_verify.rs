@@ -1,7 +1,8 @@
 //! Verification finds whatever is wrong, what is wrong is never handed out, and what can be restored is.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, make_writable, name, open, publish_build, scratch, write_files,
+    Scratch, assert_clean_after_collection, assert_sound, make_writable, name, open, publish_build, scratch,
+    write_files,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -10,10 +11,9 @@ use std::time::{Duration, Instant};
 use store::derivation::OutputName;
 use store::local::{Flaw, LocalStore, Problem, StoreError, VerifyOptions, VerifyProgress};
 use store::{ActionDigest, StorePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     store: LocalStore,
     path: StorePath,
 }
