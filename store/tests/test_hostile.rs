@@ -6,7 +6,7 @@ use crate::support::{
 };
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use store::local::{IngestError, LocalStore, StoreError};
+use store::local::{Flaw, IngestError, LocalStore, Problem, StoreError};
 use store::{BlobDigest, EntryName, Node, StorePath, TreePath};
 
 struct Fixture {
@@ -192,6 +192,43 @@ fn directories_that_are_too_deep_are_refused() {
     }
 }
 
+/// What can be taken can also be made again and be given another name, which needs its paths as a whole.
+#[test]
+fn paths_that_the_system_could_not_be_told_are_refused() {
+    // Twelve names and the slashes between them are within the limit, thirteen are not.
+    for (levels, is_taken) in [(11, true), (12, false), (40, false)] {
+        let fixture = Fixture::new();
+        let mut directory = open_directory(&fixture.source());
+        let long = "n".repeat(254);
+        for _ in 0..levels {
+            rustix::fs::mkdirat(&directory, &*long, Mode::RWXU).expect("created");
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            directory = rustix::fs::openat(&directory, &*long, flags, Mode::empty()).expect("it");
+        }
+        let file =
+            rustix::fs::openat(&directory, &*long, OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).expect("created");
+        rustix::io::write(&file, b"at the end").expect("written");
+        if is_taken {
+            let path = fixture.add().expect("added");
+            let tree = path.tree().expect("a tree");
+            let listing = fixture.store.listing(&tree).expect("kept");
+            fixture.store.add_listing(&listing, Default::default(), name("renamed")).expect("made anew");
+            fixture
+                .store
+                .quarantine(&[Problem::Tree { path, inside: TreePath::default(), flaw: Flaw::Mode }])
+                .expect("put aside");
+            let problems = fixture.store.verify(None, true).expect("verified");
+            assert!(fixture.store.repair(&problems, None).expect("repaired").lost.is_empty());
+            assert_sound(&fixture.store);
+            fixture.collect_all();
+        } else {
+            let error = fixture.assert_refused();
+            assert!(matches!(error, StoreError::Ingest(IngestError::TooLong { .. })), "{error}");
+            remove_nested(&fixture.source());
+        }
+    }
+}
+
 /// What `nest` has made is too deep for what removes temporary directories.
 fn remove_nested(path: &Path) {
     let mut command = Command::new("rm");
@@ -274,6 +311,44 @@ fn a_file_that_grows_while_it_is_read_is_refused_or_whole() {
             "{error}"
         );
     }
+    assert_sound(&fixture.store);
+}
+
+/// A file that is written anew in place, as long as before: what is taken is one or the other.
+#[test]
+fn a_file_that_is_rewritten_while_it_is_read_is_refused_or_whole() {
+    const LENGTH: usize = 12 << 20;
+    let fixture = Fixture::new();
+    let place = fixture.source().join("file");
+    let contents = [vec![b'a'; LENGTH], vec![b'b'; LENGTH]];
+    std::fs::write(&place, &contents[0]).expect("written");
+    let done = AtomicBool::new(false);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = std::fs::File::options().write(true).open(&place).expect("opened");
+            for content in contents.iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                file.rewind().expect("sought");
+                content.chunks(1 << 16).for_each(|piece| file.write_all(piece).expect("written"));
+                std::thread::sleep(Duration::from_millis(60));
+            }
+        });
+        let results = (0..12).map(|_| fixture.add()).collect();
+        done.store(true, Ordering::Relaxed);
+        results
+    });
+    let whole = contents.each_ref().map(|content| BlobDigest::of(content));
+    let inside = TreePath::parse(b"file").expect("valid");
+    for path in results.iter().flatten() {
+        let listing = fixture.store.listing(&path.tree().expect("a tree")).expect("kept");
+        assert!(matches!(listing.get(&inside), Some(Node::File { blob, .. }) if whole.contains(blob)), "it is torn");
+    }
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        assert!(
+            matches!(error, StoreError::Ingest(IngestError::Changed { path }) if path.ends_with("file")),
+            "{error}"
+        );
+    }
+    say(format_args!("{} of {} were refused", results.iter().filter(|result| result.is_err()).count(), results.len()));
     assert_sound(&fixture.store);
 }
 
