@@ -135,6 +135,48 @@ fn no_process_outlives_a_killed_larder() {
     endless.assert_clean();
 }
 
+/// Wherever a repair is killed, nothing is lost by that: the next one, or the one after it, has all as it was.
+#[test]
+fn a_killed_repair_is_finished_by_the_next() {
+    let scratch = Scratch::new("{ }");
+    for tree in 0..12 {
+        std::fs::create_dir(scratch.path(&format!("t{tree}"))).unwrap();
+        for file in 0..12 {
+            scratch.write(&format!("t{tree}/f{file}"), format!("{tree} {file}"));
+        }
+    }
+    let paths: Vec<_> = (0..12).map(|tree| scratch.line(&format!("add t{tree}"))).collect();
+    for delay in (0..20).map(|step| Duration::from_millis(6 * step)) {
+        for path in &paths {
+            damage(&scratch.physical(path));
+        }
+        let mut child =
+            scratch.command(["verify", "--repair"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let ran = scratch.larder("verify --repair");
+        assert_eq!(ran.code, Some(0), "{delay:?}: {} {}", ran.stdout, ran.stderr);
+        scratch.assert_sound();
+        for (tree, path) in paths.iter().enumerate() {
+            for file in 0..12 {
+                let content = std::fs::read_to_string(scratch.physical(path).join(format!("f{file}"))).unwrap();
+                assert_eq!(content, format!("{tree} {file}"), "{delay:?}");
+            }
+        }
+    }
+}
+
+/// One file of a tree is gone, another one is not its object any more, and a third, with its object, has another mode.
+fn damage(tree: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(tree, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::remove_file(tree.join("f1")).unwrap();
+    std::fs::remove_file(tree.join("f2")).unwrap();
+    std::fs::write(tree.join("f2"), "nonsense").unwrap();
+    std::fs::set_permissions(tree.join("f3"), std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
 #[test]
 fn the_same_thing_is_built_once_by_several_larders() {
     let scratch = Scratch::new(

@@ -240,6 +240,34 @@ fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
     assert_eq!(tree_of(&fixture.root()), before);
 }
 
+/// Of two larders of different versions at one store the older one stops when the newer one has changed the index, and goes on when
+/// it is its own again. What it held is not taken.
+#[test]
+fn an_older_larder_at_work_stops_at_a_newer_index() {
+    let fixture = Fixture::new();
+    let older = open(&fixture.root());
+    older.hold([&fixture.source]).expect("held");
+    let mine = older.add_bytes(b"mine", false, name("mine")).expect("added");
+    for ending in ["", "-wal", "-shm"] {
+        let aside = fixture.directory.path().join(format!("index{ending}"));
+        let _ = std::fs::rename(fixture.root().join(format!("index.db{ending}")), aside);
+    }
+    set_schema(&fixture.index(), 1000);
+    let before = tree_of(&fixture.root().join("store"));
+    let is_newer = |error: &StoreError| matches!(error, StoreError::Index { source: IndexError::Newer { .. }, .. });
+    let added = older.add_bytes(b"too late", false, name("late")).expect_err("it does not know this index");
+    let collected = older.collect_garbage(&GcPolicy::default()).expect_err("nor what is to be kept");
+    assert!(is_newer(&added) && is_newer(&collected), "{added} {collected}");
+    assert_eq!(tree_of(&fixture.root().join("store")), before);
+    std::fs::remove_file(fixture.index()).expect("removed");
+    let store = open(&fixture.root());
+    assert!(store.is_valid(&mine).expect("asked"));
+    older.add_bytes(b"again", false, name("late")).expect("added");
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!([&mine, &fixture.source].iter().all(|held| store.is_valid(held).expect("asked")));
+    assert_sound(&store);
+}
+
 /// All paths below a directory with their length and time of change.
 fn tree_of(directory: &Path) -> BTreeSet<(PathBuf, u64, std::time::SystemTime)> {
     let mut found = BTreeSet::new();
