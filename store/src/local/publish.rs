@@ -542,9 +542,10 @@ impl LocalStore {
             Err(Errno::MLINK) => return Ok(()),
             linked => linked.at("link", source)?,
         }
-        effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object)
-            .at("rename", &temporary)
-            .inspect_err(|_| fsutil::remove_temporary(&temporary))
+        let renamed = effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary);
+        // Also when it succeeded: two links to one file are not renamed but both left.
+        fsutil::remove_temporary(&temporary);
+        renamed
     }
 }
 
