@@ -1,7 +1,7 @@
 //! Ending larder in the middle of a build, and several larders at once.
 
 use crate::harness::{Ran, Scratch, like, processes_with, wait_until};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -89,8 +89,12 @@ fn a_long_builtin_is_interrupted() {
         command.arg("--default-signal=INT").arg(larder.get_program()).args(larder.get_args());
         like(&mut command, &larder);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let input = format!("{}\n", expression.replace("FIFO", fifo.to_str().unwrap()));
+        let input = format!("1\n{}\n", expression.replace("FIFO", fifo.to_str().unwrap()));
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        // On a machine that has much else to do it takes long to begin.
+        let mut answer = [0; 2];
+        child.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"1\n");
         std::thread::sleep(Duration::from_millis(700));
         assert!(child.try_wait().unwrap().is_none(), "{expression} takes long");
         let asked = Instant::now();
