@@ -12,6 +12,10 @@ check:
 test:
     cargo test --workspace
 
+# Many processes at one store, some of them killed, for five minutes
+stress:
+    LARDER_TEST_LONG=1 cargo test -p store --test runner -- --nocapture test_concurrency
+
 # Formatting and lints
 lint:
     cargo fmt --all --check

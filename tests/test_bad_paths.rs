@@ -101,3 +101,30 @@ fn what_is_no_file_is_refused_by_name() {
     assert_eq!(scratch.entries("store"), [""; 0]);
     assert_eq!(scratch.entries("tmp"), [""; 0]);
 }
+
+/// However deep, wide or large with nothing in it: a tree is added, imported, listed, exported, verified and collected.
+#[test]
+fn extreme_trees_go_all_the_ways() {
+    const WIDE: usize = 20_000;
+    let scratch = Scratch::new("{ }");
+    std::fs::create_dir_all(scratch.path("tree/wide")).unwrap();
+    for number in 0..WIDE {
+        std::fs::write(scratch.path(&format!("tree/wide/{number}")), "").unwrap();
+    }
+    std::fs::create_dir_all(scratch.path(&format!("tree/{}", "d/".repeat(900)))).unwrap();
+    scratch.write(&format!("tree/{}end", "d/".repeat(900)), "found");
+    std::fs::File::create(scratch.path("tree/sparse")).unwrap().set_len(40 << 20).unwrap();
+    let path = scratch.line("add tree");
+    let imported = scratch.larder_with(&["eval", "--raw", "--expr", "\"${./tree}\""]).ok().stdout;
+    assert_eq!(imported.trim(), path);
+    let listed = scratch.larder_with(&["ls", "-R", &path]).ok();
+    assert_eq!(listed.lines().len(), WIDE + 900 + 3, "the files, the directories and the two others");
+    assert_eq!(scratch.larder_with(&["cat", &path, &format!("{}end", "d/".repeat(900))]).ok().stdout, "found");
+    scratch.larder_with(&["export", &path, "copy"]).ok();
+    let same = std::process::Command::new("diff").arg("-r").args([scratch.path("tree"), scratch.path("copy")]).output();
+    assert_eq!(String::from_utf8_lossy(&same.unwrap().stdout), "");
+    scratch.assert_sound();
+    scratch.larder("gc").ok();
+    assert_eq!((scratch.entries("store"), scratch.entries("tmp")), (Vec::new(), Vec::new()));
+    scratch.assert_sound();
+}

@@ -311,6 +311,14 @@ fn selections_of_attributes_are_found() {
     // What is defined within reach of its own name is found by that name, too.
     let marked = "let r = rec { a@a = 1; b = aa; }; in r.aa";
     assert_eq!(ranges(&client.about(marked, "references")), ["0:14-0:16", "0:26-0:28", "0:38-0:40"]);
+    // However it is written, it is one name.
+    let of = |body: &str| format!("let\n  lib = {{ \"a b\" = 1; c = 2; }};\nin [ {body} ]");
+    for marked in [of("lib.\"a@ b\" (lib ? \"a b\") lib.c"), of("lib.\"a b\" (lib ? \"a @b\") lib.c")] {
+        assert_eq!(ranges(&client.about(&marked, "references")), ["1:10-1:15", "2:9-2:14", "2:22-2:27"], "{marked}");
+    }
+    for marked in [of("lib.c@ lib.\"c\" lib.\"a b\""), of("lib.c lib.\"@c\" lib.\"a b\"")] {
+        assert_eq!(ranges(&client.about(&marked, "references")), ["1:21-1:22", "2:9-2:10", "2:15-2:18"], "{marked}");
+    }
     scratch.write("lib.nix", "{ here = 1; }");
     let uri = format!("file://{}", scratch.path("default.nix").display());
     let answer = client.at_cursor(&uri, "(import ./lib.nix).@here", "references", json!({}))["result"].clone();

@@ -152,6 +152,77 @@ fn what_is_lost_comes_from_another_store() {
     scratch.assert_sound();
 }
 
+/// A store with a letter of which nothing is left, and a damaged segment.
+fn lost_letter() -> (Scratch, String, std::path::PathBuf) {
+    let scratch = Scratch::new("{ }");
+    std::fs::write(scratch.path("letter"), "dear friend").unwrap();
+    std::fs::write(scratch.path("note"), "text").unwrap();
+    let path = scratch.line("add letter");
+    scratch.line("add note");
+    let object = scratch.home().join("objects").join(object_of("dear friend"));
+    for file in [scratch.physical(&path), object] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let segment = scratch.home().join("records").join(&scratch.entries("records")[0]);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    (scratch, path, segment)
+}
+
+fn object_of(content: &str) -> String {
+    let digest = store::BlobDigest::of(content.as_bytes()).to_string();
+    format!("{}/{digest}", &digest[..2])
+}
+
+/// The index is made anew without what is lost; it is not all well for that.
+#[test]
+fn a_repair_that_lost_something_fails() {
+    let (scratch, path, _) = lost_letter();
+    let ran = scratch.larder("verify --repair");
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&format!("cannot restore {path}")), "{}", ran.stdout);
+    assert!(ran.stdout.contains("written anew, 1 lost"), "{}", ran.stdout);
+    scratch.assert_sound();
+}
+
+/// What another process writes to is left to a later repair, and that is told.
+#[test]
+fn a_segment_that_is_written_to_is_told() {
+    let (scratch, _, segment) = lost_letter();
+    let writer = std::fs::File::open(&segment).unwrap();
+    writer.lock().unwrap();
+    let ran = scratch.larder("verify --repair --json");
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert_eq!(ran.json("verify")["busy"], serde_json::json!([segment]));
+    drop(writer);
+    let ran = scratch.larder("verify --repair --json");
+    let report = ran.json("verify");
+    assert_eq!(
+        (&report["busy"], &report["segments"][0]["file"]),
+        (&serde_json::json!([]), &serde_json::json!(segment))
+    );
+    scratch.assert_sound();
+}
+
+#[test]
+fn what_is_named_to_be_verified_must_be_there() {
+    let (scratch, [base, ..]) = built();
+    scratch.larder(&format!("verify /larder/store/{}-nothing", "a".repeat(52))).fails(1, &["nothing in the store"]);
+    assert!(scratch.larder_with(&["verify", &base]).ok().stderr.contains("1 path checked, 0 problems"));
+    std::fs::set_permissions(scratch.physical(&base).join("file"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let ran = scratch.larder_with(&["verify", &base]);
+    assert!(ran.stderr.contains("1 path checked, 1 problem\n1 path is in quarantine"), "{}", ran.stderr);
+    let ran = scratch.larder_with(&["verify", base.strip_prefix("/larder/store/").unwrap()]);
+    assert!(ran.stdout.contains("is in quarantine"), "{} {}", ran.stdout, ran.stderr);
+    // One that is gone from the disk is known, too.
+    scratch.larder_with(&["verify", &base, "--repair"]).ok();
+    std::fs::set_permissions(scratch.physical(&base), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(scratch.physical(&base), scratch.path("away")).unwrap();
+    let ran = scratch.larder_with(&["verify", &base]);
+    assert!(ran.stdout.contains("is missing"), "{} {}", ran.stdout, ran.stderr);
+}
+
 #[test]
 fn a_command_runs_in_the_closure() {
     let scratch = Scratch::new(

@@ -1,6 +1,7 @@
 //! Hashes of what was made: of a file's bytes, and of a tree in the archive format of Nix. No link is followed.
 
 use crate::error::BuildError;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -30,8 +31,7 @@ fn add(hasher: &mut ArchiveHasher, path: &Path) -> Result<(), BuildError> {
     } else if metadata.is_dir() {
         hasher.begin_directory();
         let entries = std::fs::read_dir(path).at("read directory", path)?;
-        let mut names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>();
-        names.as_mut().map(|names| names.sort_unstable()).ok();
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<BTreeSet<_>, _>>();
         for name in names.at("read directory", path)? {
             hasher.begin_entry(name.as_bytes());
             add(hasher, &path.join(&name))?;

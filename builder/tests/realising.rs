@@ -3,6 +3,7 @@
 use builder::fetch::FetchSettings;
 use builder::{Builder, Event, How, Kind, RunLimits, RunOptions, RunResult, Settings};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -49,9 +50,21 @@ impl Fixture {
         }
     }
 
+    /// Adds a tree of one file.
+    pub(crate) fn add_tree(&self, tree: &str, file: &str, content: &str) -> StorePath {
+        let directory = self.top.path().join(tree);
+        let file = directory.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+        self.store.add_path(&directory, StoreName::parse(tree).unwrap(), None).unwrap()
+    }
+
     /// Adds a derivation that runs a script of `mini.c`; its root is the seed and `root`.
     pub(crate) fn add(&self, name: &str, script: &str, inputs: &[&StorePath], root: &[StorePath]) -> StorePath {
-        let mentioned = |path: &&StorePath| Input::Output { derivation: (*path).clone(), output: OutputName::out() };
+        let mentioned = |path: &&StorePath| match path.derivation() {
+            Some(_) => output_of(path),
+            None => Input::Tree((*path).clone()),
+        };
         let derivation = Derivation {
             name: StoreName::parse(name).unwrap(),
             system: SYSTEM.to_owned(),
@@ -75,9 +88,29 @@ impl Fixture {
     }
 
     pub(crate) fn content(&self, result: &RunResult, derivation: &StorePath) -> String {
-        let input = Input::Output { derivation: derivation.clone(), output: OutputName::out() };
-        std::fs::read_to_string(self.store.host_path(&result.outputs[&input])).unwrap()
+        std::fs::read_to_string(self.store.host_path(&result.outputs[&output_of(derivation)])).unwrap()
     }
+}
+
+impl Drop for Fixture {
+    /// What is sealed is read-only, so an ordinary user cannot remove it as it is.
+    fn drop(&mut self) {
+        make_writable(self.top.path());
+    }
+}
+
+fn make_writable(directory: &Path) {
+    let _ = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755));
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
+}
+
+/// The only output of a derivation.
+pub(crate) fn output_of(derivation: &StorePath) -> Input {
+    Input::Output { derivation: derivation.clone(), output: OutputName::out() }
 }
 
 /// A tree with this machine's shell, tools and GNU make, and all the libraries these need.

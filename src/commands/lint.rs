@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::output;
 use crate::reading;
 use crate::rewrite;
+use crate::text;
 use eval::analysis::Resolution;
 use eval::lint::{Finding, fix, lint};
 use eval::syntax::{ParseOptions, Parsed, parse_named};
@@ -131,11 +132,11 @@ impl Report {
     }
 
     fn summary(&self, files: usize) -> String {
-        let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let fixed = if self.fixed > 0 { format!("{} put right; ", self.fixed) } else { String::new() };
         let fixable =
             if self.fixable > 0 { format!("; --fix puts {} of them right", self.fixable) } else { String::new() };
-        format!("{fixed}{} in {}{fixable}\n", of(self.findings, "finding"), of(files, "file"))
+        let (findings, files) = (text::counted(self.findings, "finding"), text::counted(files, "file"));
+        format!("{fixed}{findings} in {files}{fixable}\n")
     }
 }
 

@@ -74,13 +74,15 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     Ok(if problems.is_empty() || outcome.is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The paths that are named; those in quarantine are not valid, but can be named as well.
+/// The paths that are named; those that are lost or in quarantine are not valid, but can be named as well.
 fn chosen(context: &Context, texts: &[OsString]) -> Result<Vec<StorePath>, CliError> {
+    let store = context.store()?;
     let mut paths = Vec::new();
     for text in texts {
-        match text.to_str().and_then(|text| text.parse().ok()) {
-            Some(path) => paths.push(path),
-            None => {
+        let named = text.to_str().and_then(|text| text.parse().or_else(|_| StorePath::parse_base_name(text)).ok());
+        match named {
+            Some(path) if store.is_known(&path)? => paths.push(path),
+            _ => {
                 let targets = resolve(context, std::slice::from_ref(text), &EvalArgs::default())?;
                 paths.extend(targets.iter().map(Target::path).cloned());
             }
@@ -123,7 +125,9 @@ fn repair(
     let affected: Vec<_> =
         problems.iter().filter_map(Problem::store_path).cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let left = store.verify(Some(&affected), true)?;
-    Ok(Outcome { is_whole: left.is_empty() && repaired.busy.is_empty(), quarantined: Vec::new(), repaired })
+    // What is lost may be unknown by now: the index was made anew without it.
+    let is_whole = left.is_empty() && repaired.lost.is_empty() && repaired.busy.is_empty();
+    Ok(Outcome { is_whole, quarantined: Vec::new(), repaired })
 }
 
 /// Opens a store that there is; it is not made.
@@ -154,7 +158,8 @@ fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), 
     for (segment, found, known) in segments {
         let segment = segment.display();
         output::line(format!(
-            "{found} records of {segment} are written anew; {} are lost",
+            "{} of {segment} written anew, {} lost",
+            text::counted(*found, "record"),
             known.saturating_sub(*found)
         ))?;
     }
@@ -164,13 +169,12 @@ fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), 
     for (path, missing) in lost {
         output::line(format!("cannot restore {path}: {missing} is nowhere, and building it again did not make it"))?;
     }
-    output::error(&format!("{checked} paths checked, {} problems\n", problems.len()));
-    if !outcome.quarantined.is_empty() {
-        let count = match outcome.quarantined.len() {
-            1 => "1 path is".to_owned(),
-            count => format!("{count} paths are"),
-        };
-        output::error(&format!("{count} in quarantine now: `larder verify --repair` restores what it can\n"));
+    let (checked, found) = (text::counted(checked, "path"), text::counted(problems.len(), "problem"));
+    output::error(&format!("{checked} checked, {found}\n"));
+    let quarantined = outcome.quarantined.len();
+    if quarantined > 0 {
+        let (paths, are) = (text::counted(quarantined, "path"), if quarantined == 1 { "is" } else { "are" });
+        output::error(&format!("{paths} {are} in quarantine now: `larder verify --repair` restores what it can\n"));
     }
     Ok(())
 }
@@ -188,6 +192,7 @@ fn print_json(problems: &[Problem], outcome: &Outcome) -> Result<(), CliError> {
             "restored": texts(&repaired.restored),
             "lost": repaired.lost.iter().map(lost).collect::<Vec<_>>(),
             "segments": repaired.segments.iter().map(segment).collect::<Vec<_>>(),
+            "busy": repaired.busy.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         }),
     )
 }

@@ -34,8 +34,11 @@ pub(super) fn token_at(file: &File, offset: usize) -> Option<Element<'_>> {
 
 /// What a cursor at an offset means, and where that stands.
 pub(super) fn find(documents: &Documents, file: &Arc<File>, offset: usize) -> Option<(Found, Range<usize>)> {
-    let token = token_at(file, offset)?;
-    let node = token.parent()?;
+    find_at(documents, file, token_at(file, offset)?.parent()?)
+}
+
+/// What a node means, and where it stands.
+pub(super) fn find_at(documents: &Documents, file: &Arc<File>, node: Element<'_>) -> Option<(Found, Range<usize>)> {
     match node.kind() {
         Kind::Path => Some((Found::Path(file.path_of(node)?), node.range())),
         Kind::Variable => Some((use_of(file, node)?, node.range())),

@@ -1,9 +1,11 @@
 //! Going to definitions, and finding the uses of names.
 
 use super::documents::Documents;
-use super::found::{Found, find, places};
+use super::found::{Found, find, find_at, places, token_at};
+use eval::analysis::names::static_name;
 use eval::analysis::{self, File, Target};
 use eval::syntax::Kind;
+use eval::syntax::tree::Element;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -74,13 +76,15 @@ fn attribute_occurrences(
     offset: usize,
     with_definition: bool,
 ) -> Vec<(Arc<File>, Range<usize>)> {
-    let Some((found, range)) = find(documents, file, offset) else { return Vec::new() };
+    let Some(node) = token_at(file, offset).and_then(Element::parent) else { return Vec::new() };
+    let Some((found, range)) = find_at(documents, file, node) else { return Vec::new() };
     let written = match &found {
         Found::Binding(_) => vec![(Arc::clone(file), range.clone())],
         Found::Attribute(..) | Found::Definition(_) => places(documents, file, &found),
         Found::Use(_) | Found::Path(_) => return Vec::new(),
     };
-    let name = file.text()[range].to_vec();
+    // However it is written: plain or as a string.
+    let Some(name) = static_name(node) else { return Vec::new() };
     let mut files = vec![Arc::clone(file)];
     for (other, _) in &written {
         if !files.iter().any(|known| Arc::ptr_eq(known, other)) {
@@ -90,11 +94,11 @@ fn attribute_occurrences(
     let mut all: Vec<_> = written.iter().filter(|_| with_definition).cloned().collect();
     let mut known = HashMap::new();
     for file in files {
-        let tokens = file.parsed.tree().tokens().filter(|token| token.kind() == Kind::Ident && token.text() == name);
-        for token in tokens.take(MAX_LOOKED_AT) {
-            let Some((found @ Found::Attribute(..), range)) = find(documents, &file, token.range().start) else {
-                continue;
-            };
+        let names = file.parsed.tree().root().descendants().filter(|node| {
+            matches!(node.kind(), Kind::Name | Kind::String) && static_name(*node).as_ref() == Some(&name)
+        });
+        for node in names.take(MAX_LOOKED_AT) {
+            let Some((found @ Found::Attribute(..), range)) = find_at(documents, &file, node) else { continue };
             let means = || {
                 let means = places(documents, &file, &found);
                 means.iter().any(|place| written.iter().any(|written| is_same(place, written)))

@@ -83,7 +83,9 @@ pub enum StoreError {
     #[error("{0} is not in the store")]
     NotValid(StorePath),
     /// A record is missing or damaged.
-    #[error("the record of {0} is missing or damaged; building or adding it again restores it")]
+    #[error(
+        "the record of {0} is missing or damaged; `larder verify --repair` restores it, or building or adding it again"
+    )]
     Record(String),
     /// A name cannot be that of a store path.
     #[error(transparent)]
@@ -305,7 +307,7 @@ fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
     let path = layout.index();
     match Index::open(&path) {
         Err(error) if error.is_damage() => {
-            set_index_aside(layout);
+            set_index_aside(layout)?;
             Index::open(&path)
         }
         opened => opened,
@@ -313,10 +315,14 @@ fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
     .map_err(|source| StoreError::Index { path, source })
 }
 
-/// Moves a damaged index out of the way, for whoever wants to look at it.
-fn set_index_aside(layout: &Layout) {
+/// Moves a damaged index out of the way, for whoever wants to look at it; nothing of one that cannot be moved.
+fn set_index_aside(layout: &Layout) -> Result<(), IoError> {
     for ending in ["", "-wal", "-shm"] {
         let damaged = layout.root().join(format!("index.db{ending}"));
-        let _ = effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}")));
+        match effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}"))) {
+            Err(rustix::io::Errno::NOENT) => {}
+            moved => moved.at("set aside", &damaged)?,
+        }
     }
+    Ok(())
 }

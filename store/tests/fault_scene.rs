@@ -2,8 +2,8 @@
 //! after any of them was cut short.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, build, derivation, make_writable, name, names, open, publish_build,
-    scratch, write_files,
+    Scratch, assert_clean_after_collection, assert_sound, build, derivation, make_writable, name, names, open,
+    publish_build, scratch, write_files,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -15,7 +15,6 @@ use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::{LocalStore, OpenOptions, StoreError};
 use store::{ActionDigest, EncodedDerivation, StorePath};
-use tempfile::TempDir;
 
 const FILES: &[(&str, &str)] = &[("shared", "in two trees"), ("d/twice", "own"), ("d/e/twice", "own"), ("f", "more")];
 
@@ -93,6 +92,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         damaged: true,
         act: |store, _| done(store.repair(&store.verify(None, true)?, None)),
     },
+    Operation {
+        name: "repair_segment",
+        prepare: Scene::damage_segment,
+        damaged: true,
+        act: |store, _| done(store.repair(&store.verify(None, true)?, None)),
+    },
 ];
 
 const fn plain(name: &'static str, act: fn(&LocalStore, &Path) -> Outcome) -> Operation {
@@ -121,7 +126,7 @@ pub(crate) fn open_durable(root: &Path) -> Result<LocalStore, StoreError> {
 
 /// A directory with a store, and things to add to it.
 pub(crate) struct Scene {
-    pub(crate) directory: TempDir,
+    pub(crate) directory: Scratch,
 }
 
 impl Scene {
@@ -178,6 +183,18 @@ impl Scene {
         std::fs::write(place.join("own"), "not of the rooted").expect("written");
     }
 
+    /// A byte of the first record is another one; that of a tree, which the tree itself can replace.
+    fn damage_segment(&self) {
+        let records = self.store().join("records");
+        // The same name in every scene, for it is that of what is put aside.
+        let segment = records.join("segment");
+        std::fs::rename(records.join(names(&records).first().expect("there")), &segment).expect("renamed");
+        open(&self.store()).rebuild_index().expect("rebuilt");
+        let mut bytes = std::fs::read(&segment).expect("readable");
+        bytes[60] ^= 1;
+        std::fs::write(segment, bytes).expect("written");
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -200,6 +217,11 @@ impl Scene {
         let roots = store.roots().expect("listed");
         for named in ["keep", "built"].iter().filter(|_| !roots.is_empty()) {
             assert!(roots.iter().any(|root| root.name == *named), "the root {named} is lost");
+        }
+        if let Some(built) = roots.iter().find(|root| root.name == "built") {
+            let action = ActionDigest::from_bytes([1; 32]);
+            let realised = store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
+            assert_eq!(realised, built.target, "the realisation is lost");
         }
         // An automatic root is there before its link is.
         for path in roots.into_iter().filter_map(|root| root.target) {
@@ -239,13 +261,6 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
-    /// What is sealed is read-only, so an ordinary user cannot remove it as it is.
-    fn drop(&mut self) {
-        make_writable(self.directory.path());
-    }
-}
-
 /// Copies a directory, if it is there, with modes, times and links.
 pub(crate) fn copy_files(from: &Path, to: &Path) {
     if !from.exists() {
@@ -275,7 +290,9 @@ fn inventory(store: &Path) -> Inventory {
             }
             let is_fixed = directory == store.join("objects");
             if !is_fixed {
-                let bytes = if data.is_file() { data.size() } else { 0 };
+                // A segment may have grown before it was found to be damaged.
+                let is_segment = directory == store.join("quarantine");
+                let bytes = if data.is_file() && !is_segment { data.size() } else { 0 };
                 let inside = path.strip_prefix(store).expect("below").to_string_lossy().into_owned();
                 // The name of an automatic root is made from where its link lies.
                 let inside = inside.split_once("auto-").map_or(inside.as_str(), |(start, _)| start);

@@ -9,6 +9,7 @@ mod test_faults;
 mod test_golden;
 mod test_hostile;
 mod test_index;
+mod test_model;
 mod test_power;
 mod test_store;
 mod test_verify;

@@ -32,10 +32,31 @@ pub(crate) fn name(text: &str) -> StoreName {
     StoreName::parse(text).expect("a valid name")
 }
 
+/// A directory that is removed when this is dropped, with what is sealed in it: an ordinary user cannot do that as it is.
+#[derive(Debug)]
+pub(crate) struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        make_writable(self.path());
+    }
+}
+
 /// A directory in memory where there is one: these tests kill processes, not power.
-pub(crate) fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> Scratch {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a directory")
+    Scratch(if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a directory"))
+}
+
+/// One on a disk, where a file can have only so many links and syncs are waited for.
+pub(crate) fn scratch_on_disk() -> Scratch {
+    Scratch(tempfile::tempdir().expect("a directory"))
 }
 
 /// Lets this user change and remove directories that are sealed.

@@ -2,7 +2,7 @@
 //!
 //! They change only together with the version of a format.
 
-use crate::support::{name, open};
+use crate::support::{name, open, scratch_on_disk};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -288,7 +288,7 @@ fn only_segment(root: &Path) -> PathBuf {
 
 #[test]
 fn records_as_a_store_writes_them() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = scratch_on_disk();
     let store = open(directory.path());
     store.add_derivation(program()).expect("added");
     store.publish_build(build(&store, &built_content(), true)).expect("published");
@@ -300,7 +300,7 @@ fn records_as_a_store_writes_them() {
 
 #[test]
 fn records_as_a_store_reads_them() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = scratch_on_disk();
     drop(open(directory.path()));
     std::fs::write(directory.path().join("records/1"), segment()).expect("written");
     std::fs::remove_file(directory.path().join("index.db")).expect("removed");

@@ -1,10 +1,12 @@
 //! Sources that nobody should have, but somebody has: whatever it is, it is taken in faithfully or refused with its name, the
 //! store is as it was, and nothing crashes.
 
-use crate::support::{LONG, assert_clean_after_collection, assert_sound, name, open, say, scratch, write_files};
+use crate::support::{
+    LONG, Scratch, assert_clean_after_collection, assert_sound, name, open, say, scratch, scratch_on_disk, write_files,
+};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,12 +15,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use store::local::{IngestError, LocalStore, StoreError};
+use store::local::{Flaw, IngestError, LocalStore, Problem, StoreError};
 use store::{BlobDigest, EntryName, Node, StorePath, TreePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     store: LocalStore,
 }
 
@@ -92,7 +93,7 @@ fn many_entries_in_one_directory() {
 fn more_equal_files_than_a_file_can_have_links() {
     const COUNT: u64 = 66_000;
     // On a disk: in memory there is no limit.
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = scratch_on_disk();
     let source = directory.path().join("source");
     std::fs::create_dir(&source).expect("created");
     let opened = open_directory(&source);
@@ -108,6 +109,29 @@ fn more_equal_files_than_a_file_can_have_links() {
     drop(store);
     let store = open(&directory.path().join("store"));
     assert_clean_after_collection(&store);
+}
+
+/// The file of the second takes the place of an object that is nearly full, and is nearly full itself.
+#[test]
+fn nearly_full_objects_of_two_processes_leave_nothing() {
+    let directory = scratch();
+    let [one, two] = [(); 2].map(|()| open(&directory.path().join("store")));
+    let stage = |store: &LocalStore, count: u32| {
+        let staging = store.stage().expect("staged");
+        let place = staging.path().join("out");
+        std::fs::create_dir(&place).expect("created");
+        let opened = open_directory(&place);
+        for number in 0..count {
+            let flags = OFlags::CREATE | OFlags::WRONLY;
+            rustix::fs::openat(&opened, format!("{number}"), flags, Mode::RUSR).expect("created");
+        }
+        store.seal(staging, &place).expect("sealed")
+    };
+    let (first, second) = (stage(&one, 60_200), stage(&two, 60_100));
+    one.publish(first, name("first")).expect("published");
+    two.publish(second, name("second")).expect("published");
+    assert_eq!(crate::support::names(&two.layout().tmp()).len(), 0, "leftovers in tmp/");
+    assert_sound(&two);
 }
 
 /// A directory that becomes a link to elsewhere, and a file that becomes one, while a tree is added: nothing of elsewhere is taken.
@@ -188,6 +212,43 @@ fn directories_that_are_too_deep_are_refused() {
         let error = fixture.assert_refused();
         assert!(matches!(error, StoreError::Ingest(IngestError::TooDeep { .. })), "{error}");
         remove_nested(&fixture.source());
+    }
+}
+
+/// What can be taken can also be made again and be given another name, which needs its paths as a whole.
+#[test]
+fn paths_that_the_system_could_not_be_told_are_refused() {
+    // Twelve names and the slashes between them are within the limit, thirteen are not.
+    for (levels, is_taken) in [(11, true), (12, false), (40, false)] {
+        let fixture = Fixture::new();
+        let mut directory = open_directory(&fixture.source());
+        let long = "n".repeat(254);
+        for _ in 0..levels {
+            rustix::fs::mkdirat(&directory, &*long, Mode::RWXU).expect("created");
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            directory = rustix::fs::openat(&directory, &*long, flags, Mode::empty()).expect("it");
+        }
+        let file =
+            rustix::fs::openat(&directory, &*long, OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).expect("created");
+        rustix::io::write(&file, b"at the end").expect("written");
+        if is_taken {
+            let path = fixture.add().expect("added");
+            let tree = path.tree().expect("a tree");
+            let listing = fixture.store.listing(&tree).expect("kept");
+            fixture.store.add_listing(&listing, Default::default(), name("renamed")).expect("made anew");
+            fixture
+                .store
+                .quarantine(&[Problem::Tree { path, inside: TreePath::default(), flaw: Flaw::Mode }])
+                .expect("put aside");
+            let problems = fixture.store.verify(None, true).expect("verified");
+            assert!(fixture.store.repair(&problems, None).expect("repaired").lost.is_empty());
+            assert_sound(&fixture.store);
+            fixture.collect_all();
+        } else {
+            let error = fixture.assert_refused();
+            assert!(matches!(error, StoreError::Ingest(IngestError::TooLong { .. })), "{error}");
+            remove_nested(&fixture.source());
+        }
     }
 }
 
@@ -273,6 +334,43 @@ fn a_file_that_grows_while_it_is_read_is_refused_or_whole() {
             "{error}"
         );
     }
+    assert_sound(&fixture.store);
+}
+
+/// A file that is written anew in place, again and again, as long as before: what is taken was there at one moment.
+#[test]
+fn a_file_that_is_rewritten_while_it_is_read_is_refused_or_whole() {
+    const LENGTH: usize = 12 << 20;
+    let fixture = Fixture::new();
+    let place = fixture.source().join("file");
+    std::fs::write(&place, vec![b'0'; LENGTH]).expect("written");
+    let done = AtomicBool::new(false);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = std::fs::File::options().write(true).open(&place).expect("opened");
+            for content in b"120".iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                file.rewind().expect("sought");
+                (0..LENGTH >> 16).for_each(|_| file.write_all(&[*content; 1 << 16]).expect("written"));
+                std::thread::sleep(Duration::from_millis(60));
+            }
+        });
+        let results = (0..12).map(|_| fixture.add()).collect();
+        done.store(true, Ordering::Relaxed);
+        results
+    });
+    for path in results.iter().flatten() {
+        let mut content = std::fs::read(fixture.store.host_path(path).join("file")).expect("readable");
+        content.dedup();
+        // The writer may have been stopped in the middle, but never is an end newer than what is before it.
+        assert!(["0", "1", "2", "10", "21", "02"].map(str::as_bytes).contains(&&*content), "it is torn: {content:?}");
+    }
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        assert!(
+            matches!(error, StoreError::Ingest(IngestError::Changed { path }) if path.ends_with("file")),
+            "{error}"
+        );
+    }
+    say(format_args!("{} of {} were refused", results.iter().filter(|result| result.is_err()).count(), results.len()));
     assert_sound(&fixture.store);
 }
 

@@ -1,7 +1,7 @@
 //! Whatever becomes of the index: it is made anew, or refused with what to do; and stores of other versions, and such as may only
 //! be read.
 
-use crate::support::{assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
+use crate::support::{Scratch, assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
-use store::local::{IndexError, LocalStore, OpenOptions, StoreError};
+use store::local::{IndexError, LocalStore, OpenOptions, Problem, StoreError};
 use store::{ActionDigest, StorePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     source: StorePath,
     built: StorePath,
 }
@@ -139,6 +138,48 @@ fn a_damaged_index_is_made_anew_or_refused() {
     assert!(healed >= 50, "most damage is healed: only {healed} of 60 were");
 }
 
+/// Which realisation counts is not changed by a rebuild: the last one recorded, also if an earlier one's tree has come back.
+#[test]
+fn a_rebuilt_index_takes_the_last_realisation_recorded() {
+    let directory = scratch();
+    let root = directory.path().join("store");
+    for text in ["first", "second"] {
+        publish_build(&open(&root), 1, &[("out", text)], BTreeSet::new()).expect("published");
+        open(&root).collect_garbage(&GcPolicy::default()).expect("collected");
+    }
+    let store = open(&root);
+    let from = directory.path().join("source");
+    write_files(&from, &[("out", "first")]);
+    let first = store.add_path(&from, name("package-1"), None).expect("added");
+    let action = ActionDigest::from_bytes([1; 32]);
+    let realised = || store.realised_path(&action, &OutputName::out(), first.name()).expect("asked");
+    assert_eq!(realised(), None);
+    store.rebuild_index().expect("rebuilt");
+    assert_eq!(realised(), None);
+}
+
+/// A repair ends also when the index is damaged and stays where it is.
+#[test]
+fn a_damaged_index_that_cannot_be_set_aside_is_an_error() {
+    let fixture = Fixture::new();
+    let root_page: usize = {
+        let index = rusqlite::Connection::open(fixture.index()).expect("opened");
+        let page = "SELECT rootpage FROM sqlite_schema WHERE name = 'source'";
+        index.query_row(page, [], |row| row.get(0)).expect("there")
+    };
+    let mut bytes = std::fs::read(fixture.index()).expect("readable");
+    // How many bytes between cells are free; all else works.
+    bytes[(root_page - 1) * 4096 + 7] ^= 1;
+    std::fs::write(fixture.index(), bytes).expect("written");
+    write_files(&fixture.root().join("index.damaged.db"), &[("in the way", "")]);
+    let store = open(&fixture.root());
+    let problems = store.verify(None, true).expect("verified");
+    assert_eq!(problems, [Problem::Index(fixture.index())]);
+    let repaired = store.repair(&problems, None);
+    let place = fixture.index();
+    assert!(matches!(&repaired, Err(StoreError::Io(error)) if error.path == place), "{repaired:?}");
+}
+
 /// A damaged index is a problem that verification finds and a repair solves.
 #[test]
 fn verification_finds_a_damaged_index() {
@@ -197,6 +238,34 @@ fn a_store_of_a_newer_format_is_refused_and_left_as_it_is() {
     let opened = LocalStore::open(&fixture.root(), OpenOptions::default());
     assert!(matches!(&opened, Err(StoreError::Format { found, .. }) if found == "larder store 2"), "{opened:?}");
     assert_eq!(tree_of(&fixture.root()), before);
+}
+
+/// Of two larders of different versions at one store the older one stops when the newer one has changed the index, and goes on when
+/// it is its own again. What it held is not taken.
+#[test]
+fn an_older_larder_at_work_stops_at_a_newer_index() {
+    let fixture = Fixture::new();
+    let older = open(&fixture.root());
+    older.hold([&fixture.source]).expect("held");
+    let mine = older.add_bytes(b"mine", false, name("mine")).expect("added");
+    for ending in ["", "-wal", "-shm"] {
+        let aside = fixture.directory.path().join(format!("index{ending}"));
+        let _ = std::fs::rename(fixture.root().join(format!("index.db{ending}")), aside);
+    }
+    set_schema(&fixture.index(), 1000);
+    let before = tree_of(&fixture.root().join("store"));
+    let is_newer = |error: &StoreError| matches!(error, StoreError::Index { source: IndexError::Newer { .. }, .. });
+    let added = older.add_bytes(b"too late", false, name("late")).expect_err("it does not know this index");
+    let collected = older.collect_garbage(&GcPolicy::default()).expect_err("nor what is to be kept");
+    assert!(is_newer(&added) && is_newer(&collected), "{added} {collected}");
+    assert_eq!(tree_of(&fixture.root().join("store")), before);
+    std::fs::remove_file(fixture.index()).expect("removed");
+    let store = open(&fixture.root());
+    assert!(store.is_valid(&mine).expect("asked"));
+    older.add_bytes(b"again", false, name("late")).expect("added");
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!([&mine, &fixture.source].iter().all(|held| store.is_valid(held).expect("asked")));
+    assert_sound(&store);
 }
 
 /// All paths below a directory with their length and time of change.

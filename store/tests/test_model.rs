@@ -2,7 +2,7 @@
 //! its own lease, index and segment, both know the same paths and the same roots.
 
 use crate::support::{
-    LONG, assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files,
+    LONG, Scratch, assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,6 @@ use store::StorePath;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::LocalStore;
-use tempfile::TempDir;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -85,6 +84,7 @@ const PROCESSES: usize = 3;
 struct Model {
     paths: BTreeMap<StorePath, Facts>,
     roots: BTreeMap<String, StorePath>,
+    /// What each action became; known also when the path is gone, and then that counts only if the same comes back.
     realised: BTreeMap<u8, StorePath>,
     /// What each process has named since it opened the store.
     held: [BTreeSet<StorePath>; PROCESSES],
@@ -121,13 +121,11 @@ impl Model {
     fn collect(&mut self) {
         let live = self.live();
         self.paths.retain(|path, _| live.contains(path));
-        // What an action became is known only as long as it is there.
-        self.realised.retain(|_, path| live.contains(path));
     }
 }
 
 struct Pair {
-    directory: TempDir,
+    directory: Scratch,
     stores: Vec<LocalStore>,
     /// Which of them does the next step.
     who: usize,
@@ -223,13 +221,15 @@ impl Pair {
         let published =
             publish_build(self.store(), action, &[("out", &text)], needs.iter().cloned().collect()).expect("published");
         let staged = published.conflict;
-        match self.model.realised.get(&action).cloned() {
+        let known = self.model.realised.get(&action).cloned();
+        // It is held before it is looked for.
+        self.model.held[self.who].extend(known.clone());
+        match known.filter(|path| self.model.paths.contains_key(path)) {
             Some(earlier) if Some(earlier.clone()) != self.path_of(&published.path, staged) => {
                 assert_eq!(published.path, earlier, "the first realisation is kept");
                 let loser = StorePath::from_tree(staged.expect("a conflict"), earlier.name().clone()).expect("valid");
                 // What a loser is said to need is not recorded as a need of its tree.
                 self.model.insert(self.who, loser, None);
-                self.model.held[self.who].insert(earlier);
             }
             _ => {
                 assert_eq!(staged, None);
@@ -263,9 +263,11 @@ impl Pair {
         }
     }
 
-    /// Every action is known to have become what the model says.
+    /// Every action is known to have become what the model says, as long as that is there.
     fn compare_realisations(&mut self) {
-        for (action, path) in self.model.realised.clone() {
+        let mut realised = self.model.realised.clone();
+        realised.retain(|_, path| self.model.paths.contains_key(path));
+        for (action, path) in realised {
             let action = store::ActionDigest::from_bytes([action; 32]);
             let found = self.store().realised_path(&action, &OutputName::out(), path.name()).expect("asked");
             assert_eq!(found.as_ref(), Some(&path));
@@ -287,6 +289,21 @@ fn a_rebuilt_index_knows_which_realisation_was_kept() {
         pair.step(&step);
         pair.compare_realisations();
     }
+}
+
+/// What an action became is held by who builds it again, though it is gone: when it comes back, it stays until he ends.
+#[test]
+fn a_realisation_that_is_gone_is_held_all_the_same() {
+    let mut pair = Pair::new();
+    pair.build(1, 0, None);
+    pair.reopen_all();
+    pair.step(&Step::Collect);
+    pair.build(1, 1, None);
+    pair.who = 1;
+    pair.build(1, 0, None);
+    pair.step(&Step::Reopen);
+    pair.step(&Step::Collect);
+    pair.compare();
 }
 
 /// More with `LARDER_TEST_LONG`.

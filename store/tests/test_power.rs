@@ -3,7 +3,7 @@
 //! returned is there in any case.
 
 use crate::fault_scene::{OPERATIONS, Scene, copy_files, open_durable, operation};
-use crate::support::{LONG, guarded, name, names, open, say, scratch};
+use crate::support::{LONG, Scratch, guarded, name, names, open, say, scratch};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex};
 use store::derivation::OutputName;
 use store::local::{Effect, LocalStore, fault};
 use store::{ActionDigest, StorePath};
-use tempfile::TempDir;
 
 /// What the child is to do, and where it puts the stores that power cuts leave.
 const OPERATION: &str = "STORE_TEST_POWER_OPERATION";
@@ -38,7 +37,7 @@ const PARTS: [Survives; 4] = [Survives::Names, Survives::NamesWithoutIndex, Surv
 struct Disk {
     store: PathBuf,
     /// A copy of the store as it was when it was last synced.
-    synced: TempDir,
+    synced: Scratch,
     /// How long each file was then, by its number.
     lengths: HashMap<u64, u64>,
     /// The number of each file then.

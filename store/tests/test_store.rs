@@ -1,6 +1,6 @@
 //! The store on disk, used from outside.
 
-use crate::support::{assert_sound, build, derivation, name, names};
+use crate::support::{Scratch, assert_sound, build, derivation, name, names, scratch_on_disk};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -9,16 +9,15 @@ use store::gc::{GcPolicy, Reason};
 use store::local::publish::{BuildResult, Published};
 use store::local::{BuildCost, LocalStore, LookupError, OpenOptions, Problem, StoreError};
 use store::{ActionDigest, StorePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     store: LocalStore,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = scratch_on_disk();
         let store = Self::open(directory.path());
         Self { directory, store }
     }

@@ -1,6 +1,9 @@
 //! Verification finds whatever is wrong, what is wrong is never handed out, and what can be restored is.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, publish_build, scratch, write_files};
+use crate::support::{
+    Scratch, assert_clean_after_collection, assert_sound, make_writable, name, open, publish_build, scratch,
+    write_files,
+};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -8,10 +11,9 @@ use std::time::{Duration, Instant};
 use store::derivation::OutputName;
 use store::local::{Flaw, LocalStore, Problem, StoreError, VerifyOptions, VerifyProgress};
 use store::{ActionDigest, StorePath};
-use tempfile::TempDir;
 
 struct Fixture {
-    directory: TempDir,
+    directory: Scratch,
     store: LocalStore,
     path: StorePath,
 }
@@ -309,6 +311,48 @@ fn an_object_that_is_gone_is_restored_from_its_trees() {
     assert_eq!(fixture.store.quarantine(&problems).expect("looked at"), [], "the tree itself is right");
     fixture.store.repair(&problems, None).expect("repaired");
     assert_restored(&fixture);
+}
+
+/// A tree that is gone is made of its objects, also of one that only a repair can use: nothing else has its content.
+#[test]
+fn the_last_copy_of_a_file_is_not_lost_by_the_repair() {
+    for leave_mode in [true, false] {
+        let fixture = Fixture::new();
+        let objects = files_below(&fixture.store.layout().objects());
+        let is_one = |object: &&PathBuf| std::fs::read(object).expect("readable") == b"only here";
+        let object = objects.iter().find(is_one).expect("there");
+        make_writable(&fixture.store.host_path(&fixture.path));
+        std::fs::remove_dir_all(fixture.store.host_path(&fixture.path)).expect("removed");
+        if !leave_mode {
+            set_mode(object, 0o644);
+        }
+        let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+        assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+        assert_restored(&fixture);
+    }
+}
+
+/// A repair that was killed has put an object aside; what came to its place since is damaged, too.
+#[test]
+fn an_object_in_quarantine_takes_the_place_of_a_damaged_one() {
+    let make_file = |object: &Path| std::fs::write(object, "not this").expect("written");
+    let make_directory = |object: &Path| std::fs::create_dir(object).expect("created");
+    for make in [make_file as fn(&Path), make_directory] {
+        let fixture = Fixture::new();
+        let objects = files_below(&fixture.store.layout().objects());
+        let is_one = |object: &&PathBuf| std::fs::read(object).expect("readable") == b"only here";
+        let object = objects.iter().find(is_one).expect("there");
+        make_writable(&fixture.store.host_path(&fixture.path));
+        std::fs::remove_dir_all(fixture.store.host_path(&fixture.path)).expect("removed");
+        set_mode(object, 0o644);
+        fixture.store.quarantine(&fixture.verify()).expect("put aside");
+        make(object);
+        // Only the path: the object is met when the tree is made.
+        let problems = fixture.store.verify(Some(std::slice::from_ref(&fixture.path)), true).expect("verified");
+        let repaired = fixture.store.repair(&problems, None).expect("repaired");
+        assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+        assert_restored(&fixture);
+    }
 }
 
 #[test]

@@ -192,12 +192,12 @@ DERIVATION_DIGEST = derive("larder derivation v1", canonical(PROGRAM))
 BUILD = ACTION_DIGEST + b"".join(le(number, 8) for number in COST)
 FRAMES = [
     ("derivation", frame(1, canonical(PROGRAM))),
-    ("resolution", frame(4, DERIVATION_DIGEST + ACTION_DIGEST)),
     ("build", frame(6, BUILD)),
+    ("resolution", frame(4, DERIVATION_DIGEST + ACTION_DIGEST)),
     ("realisation", frame(3, canonical(realisation(BUILT, REFERENCES)))),
     ("tree", frame(2, tree_payload(BUILT, REFERENCES))),
-    ("resolution again", frame(4, DERIVATION_DIGEST + ACTION_DIGEST)),
     ("build again", frame(6, BUILD)),
+    ("resolution again", frame(4, DERIVATION_DIGEST + ACTION_DIGEST)),
     ("conflict", frame(5, canonical(realisation(OTHER, [])))),
     ("tree that lost", frame(2, tree_payload(OTHER, []))),
 ]

@@ -544,14 +544,13 @@ pub(super) fn paths_realised(
     query.query_map(params![realisation.action.as_bytes(), realisation.output.as_str()], tree_path)?.collect()
 }
 
-/// Lets a later realisation take the place of an earlier one, if its tree is there: when it was recorded, the earlier one's was gone,
-/// though it may have come back since, as the loser of a conflict.
+/// Lets a later realisation take the place of an earlier one: when it was recorded, the earlier one's tree was gone, though it may have
+/// come back since, as the loser of a conflict or by another way.
 pub(super) fn replace_realisation(
     transaction: &Transaction<'_>,
     realisation: &crate::Realisation,
 ) -> Result<(), rusqlite::Error> {
-    let statement = "UPDATE realisation SET tree = ?3 WHERE action = ?1 AND output = ?2
-                     AND EXISTS (SELECT 1 FROM path WHERE digest = ?3)";
+    let statement = "UPDATE realisation SET tree = ?3 WHERE action = ?1 AND output = ?2";
     let (action, output, tree) = (realisation.action, &realisation.output, realisation.tree);
     transaction
         .prepare_cached(statement)?

@@ -32,6 +32,9 @@ const PIECE: usize = 8 << 20;
 /// So many nested directories are walked on one thread's stack, and on all cores; what lies deeper goes on, on fresh stacks, on one.
 const LEVELS_PER_STACK: usize = 64;
 
+/// The longest path in a tree, in bytes. What comes before it depends on where a store is, and the system takes 4095 for both.
+const MAX_PATH: usize = 3072;
+
 /// A tree that cannot be ingested.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -49,6 +52,12 @@ pub enum IngestError {
     /// A file changed while it was read.
     #[error("{} changed while it was read", path.display())]
     Changed {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A path that the system could not be told.
+    #[error("{} has a path of more than {MAX_PATH} bytes in its tree", path.display())]
+    TooLong {
         /// Its path.
         path: PathBuf,
     },
@@ -204,6 +213,9 @@ impl<'a> Ingest<'a> {
             }
             known => known,
         };
+        if place.relative.as_os_str().len() + name.len() > MAX_PATH {
+            return Err(IngestError::TooLong { path: place.host(name) });
+        }
         let special = |kind| Err(IngestError::Special { path: place.host(name), kind });
         match kind {
             FileType::RegularFile => self.file(place, name, target_name),

@@ -352,7 +352,8 @@ impl LocalStore {
     /// When the index cannot be asked.
     pub fn prepare_build(&self, result: BuildResult) -> Result<Prepared, StoreError> {
         let BuildResult { derivation, name, action, outputs, runtime, cost } = result;
-        let mut records = vec![Record::Resolution { derivation, action }, Record::Build { action, cost }];
+        // The time of the build first: it orders what follows.
+        let mut records = vec![Record::Build { action, cost }, Record::Resolution { derivation, action }];
         let mut published = Vec::new();
         let mut trees = Vec::new();
         for (output, sealed) in outputs {
@@ -601,9 +602,10 @@ impl LocalStore {
             Err(Errno::MLINK) => return Ok(()),
             linked => linked.at("link", source)?,
         }
-        effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object)
-            .at("rename", &temporary)
-            .inspect_err(|_| fsutil::remove_temporary(&temporary))
+        let renamed = effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary);
+        // Also when it succeeded: two links to one file are not renamed but both left.
+        fsutil::remove_temporary(&temporary);
+        renamed
     }
 }
 

@@ -44,11 +44,11 @@ impl LocalStore {
             Err(rustix::io::Errno::EXIST) => {}
             made => made.at("create directory", &quarantine)?,
         }
-        self.remove_quarantined(name)?;
         let is_directory = match place.symlink_metadata() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             data => data.at("stat", place)?.is_dir(),
         };
+        self.remove_quarantined(name)?;
         // A directory can only be moved by those who may write to it.
         if is_directory {
             effect::chmod(place, Mode::RWXU).at("change the mode of", place)?;

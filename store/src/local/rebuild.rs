@@ -11,7 +11,6 @@ use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::os::fd::AsFd;
 
 /// What a rebuild found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,7 +58,7 @@ impl LocalStore {
     pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
         if !self.index.is_sound() {
-            super::set_index_aside(&self.layout);
+            super::set_index_aside(&self.layout)?;
             self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
         }
         let times = self.known_times()?;
@@ -96,14 +95,12 @@ impl LocalStore {
     ) -> Result<(usize, usize), IndexError> {
         self.read_new_frames(frames)?;
         let scanned: HashSet<_> = infos.iter().map(|info| info.path.clone()).collect();
-        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
-        let late = names.into_iter().filter_map(|(name, _)| {
+        let late = self.names_in_store()?.into_iter().filter_map(|name| {
             let path = StorePath::parse_base_name(&String::from_utf8(name).ok()?).ok()?;
             let totals = *frames.totals.get(&path.tree()?)?;
             (!scanned.contains(&path)).then(|| path_info(path, totals))
         });
         let mut paths = 0;
-        // Paths first: which of two realisations counts depends on whether the first one's tree is there.
         for info in infos.iter().cloned().chain(late) {
             if self.layout.path(&info.path).symlink_metadata().is_ok() {
                 let (added, used) = times.get(&info.path).copied().unwrap_or((info.added, info.used));
@@ -152,11 +149,11 @@ impl LocalStore {
 
     /// Indexes what a process that was killed has moved into `store/` without telling the index, so that it is collected like all else.
     pub(super) fn index_unknown(&self) -> Result<(), StoreError> {
-        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        let names = self.names_in_store()?;
         // In this order: what nobody living holds now, and the index does not know after that, nobody is about to publish.
         let held = held_by_the_living(&self.layout)?;
         let known: HashSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
-        for (name, _) in names {
+        for name in names {
             let parsed = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
             let Some(path) = parsed.filter(|path| !held.contains(path) && !known.contains(path)) else { continue };
             let Some(tree) = path.tree() else { continue };
@@ -178,7 +175,7 @@ impl LocalStore {
 
     fn scan_store(&self, frames: &mut Frames, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
         let mut infos = Vec::new();
-        for (name, _) in fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())? {
+        for name in self.names_in_store()? {
             let path = String::from_utf8(name.clone()).ok().and_then(|name| StorePath::parse_base_name(&name).ok());
             let known = match path.as_ref().and_then(StorePath::tree) {
                 Some(tree) => match frames.totals.get(&tree) {

@@ -9,14 +9,14 @@ use super::fsutil::{self, At, unique_name};
 use super::layout::{object_name, parse_object_name};
 use super::materialise::{copy_object, host_path};
 use super::record::SEGMENT_HEADER;
-use super::segment::read_frames;
+use super::segment::{SegmentWriter, read_frames};
 use super::verify::{Contents, Problem, VerifyOptions, VerifyProgress, sealed_file};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::TreeListing;
 use crate::store_path::StorePath;
 use crate::tree::{Node, TreePath};
-use rustix::fs::FlockOperation;
+use rustix::fs::{CWD, FlockOperation};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -45,13 +45,20 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written; what was restored by then stays.
     pub fn repair(&self, problems: &[Problem], other: Option<&LocalStore>) -> Result<Repaired, StoreError> {
-        let mut repaired = Repaired::default();
-        if problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
-            self.rebuild_index()?;
-            // Only now can the rest be looked at.
-            let problems = self.verify(None, true)?;
-            return if problems.is_empty() { Ok(repaired) } else { self.repair(&problems, other) };
+        if !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
+            return self.repair_found(problems, other);
         }
+        self.rebuild_index()?;
+        // Only now can the rest be looked at.
+        self.repair_found(&self.verify(None, true)?, other)
+    }
+
+    /// The same, of a store whose index tells what is in it.
+    fn repair_found(&self, problems: &[Problem], other: Option<&LocalStore>) -> Result<Repaired, StoreError> {
+        if problems.is_empty() {
+            return Ok(Repaired::default());
+        }
+        let mut repaired = Repaired::default();
         self.quarantine(problems)?;
         self.replace_segments(problems, &mut repaired)?;
         let paths: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
@@ -77,22 +84,17 @@ impl LocalStore {
         parse_object_name(path.strip_prefix(self.layout.objects()).ok()?.to_str()?)
     }
 
-    /// Writes the records that can still be read of damaged segments into others.
+    /// Lets a segment with the records that can still be read take the place of each damaged one.
     fn replace_segments(&self, problems: &[Problem], repaired: &mut Repaired) -> Result<(), StoreError> {
-        let damaged: Vec<_> = problems
-            .iter()
-            .filter_map(|problem| match problem {
-                Problem::Segment { path, .. } => Some(path),
-                _ => None,
-            })
-            .collect();
-        if damaged.is_empty() {
+        let is_segment = |problem: &Problem| matches!(problem, Problem::Segment { .. });
+        if !problems.iter().any(is_segment) {
             return Ok(());
         }
         // This process must not go on writing to one of them.
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let mut records = Vec::new();
-        for path in damaged {
+        let mut locked = Vec::new();
+        for problem in problems {
+            let Problem::Segment { path, .. } = problem else { continue };
             let file = std::fs::File::open(path).at("open", path)?;
             if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
                 repaired.busy.push(path.clone());
@@ -102,11 +104,16 @@ impl LocalStore {
             let known = self.ask(|index| index.records_in(&name))?;
             let found = read_frames(path, &name, SEGMENT_HEADER.len() as u64)?.frames;
             repaired.segments.push((path.clone(), found.len(), known));
-            records.extend(found.into_iter().map(|(record, _)| record));
+            let records: Vec<_> = found.into_iter().map(|(record, _)| record).collect();
+            // One of its own: what was recorded first is told from the order within a segment.
+            SegmentWriter::create(&self.layout.records())?.append(&records)?;
+            locked.push((path, file));
+        }
+        // Whoever is killed from here on leaves each record at least once.
+        self.sync()?;
+        for (path, _lock) in &locked {
             self.put_aside(path)?;
         }
-        self.append(&records)?;
-        self.sync()?;
         self.rebuild_index().map(drop)
     }
 }
@@ -187,20 +194,32 @@ impl Search<'_> {
             if !self.has_content(&place, &wanted.0) {
                 continue;
             }
-            // What is in the way was not right.
-            self.store.put_aside(&object)?;
-            if is_sealed(&place, wanted.1)
-                && effect::linkat(rustix::fs::CWD, &place, &self.store.objects, &*name).is_ok()
-            {
-                return Ok(true);
-            }
             let temporary = self.store.layout.tmp().join(unique_name(""));
-            copy_object(&place, &temporary, wanted.1)
-                .and_then(|()| effect::rename(&temporary, &object).at("rename", &temporary))
-                .inspect_err(|_| fsutil::remove_temporary(&temporary))?;
+            let replaced = self.replace_object(&place, &temporary, &object, wanted.1);
+            // Also when it succeeded: two links to one file are not renamed but both left.
+            fsutil::remove_temporary(&temporary);
+            replaced?;
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Lets a file with the content of an object take its place, under another name first: what is put aside may displace the file itself.
+    fn replace_object(
+        &self,
+        place: &Path,
+        temporary: &Path,
+        object: &Path,
+        executable: bool,
+    ) -> Result<(), fsutil::IoError> {
+        if !is_sealed(place, executable) || effect::linkat(CWD, place, CWD, temporary).is_err() {
+            copy_object(place, temporary, executable)?;
+        }
+        // What is in the way was not right. A file gives way to another, a directory does not.
+        if object.symlink_metadata().is_ok_and(|data| data.is_dir()) {
+            self.store.put_aside(object)?;
+        }
+        effect::rename(temporary, object).at("rename", temporary)
     }
 
     fn has_content(&self, place: &Path, blob: &BlobDigest) -> bool {

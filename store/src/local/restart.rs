@@ -52,7 +52,8 @@ impl LocalStore {
         Ok(found.len() != known.len() || !found.iter().all(|name| known.contains(name)))
     }
 
-    fn names_in_store(&self) -> Result<Vec<Vec<u8>>, IoError> {
+    /// The names in `store/`, of whatever lies there.
+    pub(super) fn names_in_store(&self) -> Result<Vec<Vec<u8>>, IoError> {
         let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
         Ok(names.into_iter().map(|(name, _)| name).collect())
     }

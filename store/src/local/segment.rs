@@ -69,7 +69,8 @@ impl SegmentWriter {
         Ok((Self::create(directory)?, Vec::new()))
     }
 
-    fn create(directory: &Path) -> Result<Self, IoError> {
+    /// Makes a segment and locks it.
+    pub(super) fn create(directory: &Path) -> Result<Self, IoError> {
         loop {
             let name = unique_name("");
             let path = directory.join(&name);

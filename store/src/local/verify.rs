@@ -7,7 +7,7 @@
 mod contents;
 mod tree;
 
-use super::fsutil::{self, At};
+use super::fsutil;
 use super::layout::parse_object_name;
 use super::record::SEGMENT_HEADER;
 use super::segment::{read_frames, segment_names};
@@ -238,11 +238,18 @@ impl LocalStore {
         paths.iter().map(|path| Ok(self.path_info(path)?.map_or(0, |info| info.bytes))).sum()
     }
 
+    /// Whether there is something to verify of a path: it is valid, was until it was lost, or is in quarantine.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn is_known(&self, path: &StorePath) -> Result<bool, StoreError> {
+        Ok(self.ask(|index| index.path(path))?.is_some() || self.is_quarantined(path))
+    }
+
     fn verify_paths(&self, paths: &[StorePath], contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
-        let known = |path: &&StorePath| Ok(self.ask(|index| index.path(path))?.is_some() || self.is_quarantined(path));
         let known: Vec<_> = paths
             .iter()
-            .filter_map(|path| known(&path).map(|known| known.then_some(path)).transpose())
+            .filter_map(|path| self.is_known(path).map(|known| known.then_some(path)).transpose())
             .collect::<Result<_, StoreError>>()?;
         Ok(known.par_iter().flat_map_iter(|path| self.verify_path(path, contents)).collect())
     }
@@ -294,13 +301,13 @@ impl LocalStore {
 
     /// What lies in `store/` and is no tree.
     fn foreign_entries(&self) -> Result<Vec<Problem>, StoreError> {
-        let names = fsutil::names(self.store.as_fd()).at("read directory", self.layout.store())?;
+        let names = self.names_in_store()?;
         let is_tree = |name: &[u8]| {
             let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
             path.is_some_and(|path| path.tree().is_some())
         };
-        let foreign = names.into_iter().filter(|(name, _)| !is_tree(name));
-        Ok(foreign.map(|(name, _)| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
+        let foreign = names.into_iter().filter(|name| !is_tree(name));
+        Ok(foreign.map(|name| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
     }
 
     fn verify_segments(&self) -> Result<Vec<Problem>, StoreError> {

@@ -127,21 +127,13 @@ impl<'a> Contents<'a> {
         Ok((stat, digest))
     }
 
-    fn read_small(&self, mut file: &File, size: usize) -> std::io::Result<BlobDigest> {
+    fn read_small(&self, file: &File, size: usize) -> std::io::Result<BlobDigest> {
         thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
         BUFFER.with_borrow_mut(|buffer| {
             if buffer.len() < size {
                 buffer.resize(size, 0);
             }
-            let mut filled = 0;
-            while filled < size {
-                match file.read(&mut buffer[filled..size]) {
-                    Ok(0) => break,
-                    Ok(length) => filled += length,
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
+            let filled = read_piece(file, &mut buffer[..size])?;
             self.spend(filled);
             Ok(BlobDigest::of(&buffer[..filled]))
         })
@@ -176,6 +168,7 @@ impl<'a> Contents<'a> {
     }
 }
 
+/// Fills a buffer from a file, as far as the file goes.
 fn read_piece(mut file: &File, piece: &mut [u8]) -> std::io::Result<usize> {
     let mut filled = 0;
     while filled < piece.len() {
