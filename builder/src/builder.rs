@@ -11,6 +11,7 @@ use crate::fetch::{FetchSettings, Fetcher};
 use crate::job_server::JobServer;
 use crate::known_failure::KnownFailure;
 use crate::limits::RunLimits;
+use crate::publisher::Publisher;
 use crate::resolve::{Resolved, Roots};
 use crate::runtime::{self, World};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
@@ -65,7 +66,11 @@ pub struct Builder<'s> {
     running: DashMap<u64, CancelHandle>,
     next: AtomicU64,
     cancelled: AtomicBool,
+    publisher: Publisher,
 }
+
+/// So many entries a tree may have to be published in the background: until then it is there twice, as links.
+const SMALL: usize = 256;
 
 /// What a builder made, before it is published.
 #[derive(Debug)]
@@ -91,6 +96,7 @@ impl<'s> Builder<'s> {
             running: DashMap::new(),
             next: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
+            publisher: Publisher::default(),
         }
     }
 
@@ -113,6 +119,15 @@ impl<'s> Builder<'s> {
         let made = Fetcher::new(self.settings.fetch.clone())
             .map_err(|error| BuildError::Builtin { builder: "builtin:fetch".to_owned(), problem: error.to_string() })?;
         Ok(self.fetcher.get_or_init(|| made))
+    }
+
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// Waits until all that was made is published, for what asks the store.
+    pub(crate) fn settle(&self) -> Result<(), BuildError> {
+        if self.publisher.settle() { Ok(()) } else { Err(BuildError::Cancelled) }
     }
 
     /// The process that starts sandboxes, started when first needed.
@@ -180,7 +195,7 @@ impl<'s> Builder<'s> {
         derivation: &Derivation,
         known: &BTreeMap<Input, StorePath>,
     ) -> Result<Resolved, BuildError> {
-        self.roots.resolve(self.store, path, derivation, known)
+        self.roots.resolve(self.store, &|path| self.publisher.is_fresh(path), path, derivation, known)
     }
 
     /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised.
@@ -207,7 +222,7 @@ impl<'s> Builder<'s> {
         };
         let cancelled = || self.is_cancelled();
         let lock = ActionLock::take(&self.store.layout().tmp(), &resolved.digest, &waiting, &cancelled)?;
-        let Some(_lock) = lock else { return Err(BuildError::Cancelled) };
+        let Some(lock) = lock else { return Err(BuildError::Cancelled) };
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
@@ -217,7 +232,7 @@ impl<'s> Builder<'s> {
         }
         let made = self.make(&resolved, &Variation::default(), sink);
         self.remember(&resolved, made.as_ref().err())?;
-        Ok((self.publish(derivation, &resolved, made?)?, How::Built))
+        Ok((self.publish(derivation, &resolved, made?, lock)?, How::Built))
     }
 
     /// How an action failed, if it did the last time it was tried.
@@ -254,6 +269,10 @@ impl<'s> Builder<'s> {
 
     /// The outputs of an action that is realised, noting that this derivation resolves to it.
     fn find(&self, derivation: &Derivation, resolved: &Resolved) -> Result<Option<Vec<Published>>, BuildError> {
+        // A realisation counts only if all that it needs at run time is valid.
+        if resolved.action.runtime().iter().any(|path| self.publisher.is_fresh(path)) {
+            self.settle()?;
+        }
         let mut found = Vec::new();
         for output in &derivation.outputs {
             let name = path_name(&derivation.name, output)?;
@@ -264,15 +283,39 @@ impl<'s> Builder<'s> {
         Ok(Some(found))
     }
 
-    fn publish(&self, derivation: &Derivation, resolved: &Resolved, made: Made) -> Result<Vec<Published>, BuildError> {
-        Ok(self.store.publish_build(BuildResult {
+    /// Publishes what was made: in the background if it is small, so that this costs less than waiting for the disk.
+    fn publish(
+        &self,
+        derivation: &Derivation,
+        resolved: &Resolved,
+        made: Made,
+        lock: ActionLock,
+    ) -> Result<Vec<Published>, BuildError> {
+        let small = made.outputs.iter().all(|(_, sealed)| sealed.listing().has_at_most(SMALL));
+        let listings: Vec<_> =
+            made.outputs.iter().map(|(_, sealed)| (sealed.digest(), sealed.listing().clone())).collect();
+        let result = BuildResult {
             derivation: derivation.digest(),
             name: derivation.name.clone(),
             action: resolved.digest,
             outputs: made.outputs,
             runtime: resolved.action.runtime().clone(),
             cost: made.cost,
-        })?)
+        };
+        if !small {
+            return Ok(self.store.publish_build(result)?);
+        }
+        let mut prepared = self.store.prepare_build(result)?;
+        let published = prepared.outputs().to_vec();
+        let lent = self.store.lend(&mut prepared)?;
+        listings.into_iter().for_each(|(tree, listing)| self.roots.know(tree, listing));
+        self.publisher.add(prepared, lent, lock);
+        Ok(published)
+    }
+
+    /// Where a tree is now.
+    fn place_of(&self, path: &StorePath) -> Result<HostPath, BuildError> {
+        host_path(self.publisher.place(path).unwrap_or_else(|| self.store.host_path(path)))
     }
 
     /// Runs the builder of an action and checks what it made. Nothing is published.
@@ -329,7 +372,7 @@ impl<'s> Builder<'s> {
         };
         let bind = |path: &StorePath| -> Result<Bind, BuildError> {
             let target = GuestPath::parse(path.to_string()).expect("a store path is absolute");
-            Ok(Bind { source: host_path(self.store.host_path(path))?, target })
+            Ok(Bind { source: self.place_of(path)?, target })
         };
         Ok(SandboxSpec {
             layers: self.layers(resolved, &directory)?,
@@ -356,12 +399,13 @@ impl<'s> Builder<'s> {
             return Ok(vec![directory("empty")?]);
         }
         if resolved.layers.len() > MAX_LAYERS {
+            self.settle()?;
             let name = StoreName::parse("merged-root").expect("a valid name");
             let sealed = self.store.stage_listing(&resolved.root, None)?;
             let merged = self.store.publish(sealed, name)?;
             return Ok(vec![host_path(self.store.host_path(&merged))?]);
         }
-        resolved.layers.iter().map(|path| host_path(self.store.host_path(path))).collect()
+        resolved.layers.iter().map(|path| self.place_of(path)).collect()
     }
 
     /// Seals what the build left in the directory of outputs. Every process of the build is dead.
@@ -406,6 +450,9 @@ impl<'s> Builder<'s> {
     fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
         let digest = resolved.derivation.derivation().expect("what is resolved is a derivation");
         let runtime = self.store.derivation(&digest)?.runtime;
+        if !runtime.is_empty() {
+            self.settle()?;
+        }
         let mut closure: Vec<_> = runtime_closure(self.store, runtime)?.into_iter().collect();
         let declared = closure.len();
         // What the outputs mention is there as well, but only at its store path.

@@ -25,6 +25,8 @@ pub(crate) fn run(
     resolved: &Resolved,
     sink: Sink<'_>,
 ) -> Result<Sealed, BuildError> {
+    // They read their inputs where the store has them.
+    builder.settle()?;
     let request = Request { builder, name, resolved };
     if !resolved.action.resolved().outputs.iter().map(OutputName::as_str).eq(["out"]) {
         return Err(request.error("it has one output, called `out`"));

@@ -55,11 +55,14 @@ impl Builder<'_> {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings().system.clone() });
         }
         let staging = self.store().stage()?;
+        let inputs = resolved.action.inputs().iter().chain(&resolved.layers);
+        let borrowed = self.publisher().borrow(inputs);
         let mut spec = self.sandbox(resolved, staging.path(), variation)?;
         let seat = self.take_seat(resolved, staging.path(), variation, &mut spec)?;
         let started = Instant::now();
         let ended = self.run_logged(&spec, resolved, staging.path(), started, sink)?;
         drop(seat);
+        drop(borrowed);
         let ending = match (&ended.outcome.status, ended.overrun) {
             (Status::SetupFailed(error), _) => return Err(error.clone().into()),
             (Status::Exited(_) | Status::Signalled(_), Some(overrun @ Overrun::Log(_))) => Ending::Stopped(overrun),

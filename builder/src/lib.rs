@@ -22,6 +22,7 @@ pub mod log;
 mod memory;
 mod outlook;
 pub mod plan;
+mod publisher;
 mod reason;
 pub mod resolve;
 pub mod running;

@@ -33,10 +33,11 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// Resolves a derivation. `known` has the path of each of its inputs.
+    /// Resolves a derivation. `is_fresh` tells of trees that are not published yet but may be used; `known` has the path of each of its inputs.
     pub(crate) fn resolve(
         &self,
         store: &LocalStore,
+        is_fresh: &dyn Fn(&StorePath) -> bool,
         path: &StorePath,
         derivation: &Derivation,
         known: &BTreeMap<Input, StorePath>,
@@ -49,7 +50,8 @@ impl Roots {
         for input in derivation.all_inputs() {
             let path = path_of(input)?;
             store.hold([&path])?;
-            if !store.is_valid(&path)? {
+            // In this order: what is fresh at the first look is valid at the second if it has been published between them.
+            if !is_fresh(&path) && !store.is_valid(&path)? {
                 return Err(StoreError::NotValid(path).into());
             }
         }
@@ -90,6 +92,11 @@ impl Roots {
         let merged = Arc::new(compose::merge(&layers)?);
         self.merged.insert(key, Arc::clone(&merged));
         Ok(merged)
+    }
+
+    /// Notes the directories of a tree that the store may not know yet.
+    pub(crate) fn know(&self, tree: TreeDigest, listing: TreeListing) {
+        self.listings.entry(tree).or_insert_with(|| Arc::new(listing));
     }
 
     /// The directories of a path, read once.

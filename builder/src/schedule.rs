@@ -156,7 +156,12 @@ impl Builder<'_> {
         let (sender, receiver) = channel();
         let mut run = Run::new(self, plan, options, sink);
         let again = |job: &Job| options.rebuild && targets.contains(&job.path);
+        let serving = self.publisher().serving();
+        let ended = serving.ended();
         std::thread::scope(|scope| {
+            scope.spawn(|| self.publisher().serve(self.store(), &ended, &|| self.cancel()));
+            // Dropped also if something panics: then the thread ends.
+            let _serving = serving;
             run.go(&receiver, |number, job, known| {
                 let (sender, again): (Sender<Done>, bool) = (sender.clone(), again(job));
                 let job = job.clone();
@@ -169,8 +174,13 @@ impl Builder<'_> {
                     let _ = sender.send(Done { job: number, result, duration: started.elapsed() });
                 });
             });
+            // What has been told to be realised is so when this returns.
+            self.publisher().settle();
         });
-        Ok(run.finish())
+        match self.publisher().take_error() {
+            Some(error) => Err(error),
+            None => Ok(run.finish()),
+        }
     }
 }
 

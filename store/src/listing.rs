@@ -128,6 +128,24 @@ impl TreeListing {
         order
     }
 
+    /// Whether the tree has at most so many entries, the root among them. What stands in two places counts twice.
+    #[must_use]
+    pub fn has_at_most(&self, most: usize) -> bool {
+        let mut count = 0;
+        let mut pending = vec![&self.root];
+        while let Some(node) = pending.pop() {
+            count += 1;
+            if count > most {
+                return false;
+            }
+            if let Node::Directory(digest) = node {
+                let children = self.directory(digest).into_iter().flat_map(Directory::entries);
+                pending.extend(children.map(|(_, child)| child).take(most));
+            }
+        }
+        true
+    }
+
     /// Number of files and their bytes; a file that stands in two places counts twice.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -321,6 +339,7 @@ mod tests {
     fn equal_directories_stand_once_and_count_twice() {
         let listing = listing(&[("a/x", "12"), ("b/x", "12"), ("c", "345")]);
         assert_eq!(listing.totals(), Totals { files: 3, bytes: 7 });
+        assert_eq!([5, 6].map(|most| listing.has_at_most(most)), [false, true], "with the root and two directories");
         assert_eq!(split(&listing.encode()).expect("well framed").len(), 2);
         let mut seen = Vec::new();
         listing.walk(&mut |path, _| seen.push(path.to_string()));

@@ -1,0 +1,272 @@
+//! Publishing what builds made in the background and several at once: a publication waits for the disk, and no build has to.
+//!
+//! Until it is published a tree is *fresh*: this process's builds find it at a place of its own, and it is valid for nobody else.
+//!
+//! Invariants: after a publication that failed there is no other; when [`Publisher::settle`] returns nothing is fresh; whoever has
+//! borrowed a fresh tree has it until it is given back, published or not.
+
+use crate::action_lock::ActionLock;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use store::StorePath;
+use store::local::publish::Prepared;
+use store::local::{LocalStore, Sealed, StoreError};
+
+/// A tree that may not be published yet.
+pub(crate) type Fresh = Arc<Sealed>;
+
+/// What is to be published, and what of it is used already.
+#[derive(Debug, Default)]
+pub(crate) struct Publisher {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Entry>,
+    /// How many are waiting or being published.
+    open: usize,
+    fresh: HashMap<StorePath, Fresh>,
+    failed: Option<Failed>,
+}
+
+#[derive(Debug)]
+enum Failed {
+    /// Nobody has been told yet.
+    Untold(StoreError),
+    Told,
+}
+
+#[derive(Debug)]
+struct Entry {
+    prepared: Prepared,
+    paths: Vec<StorePath>,
+    /// Until all is published nobody else may realise the action.
+    _lock: ActionLock,
+}
+
+/// While it lives, a thread publishes.
+pub(crate) struct Serving<'p> {
+    publisher: &'p Publisher,
+    ended: Arc<Mutex<bool>>,
+}
+
+impl Publisher {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is one statement, so that a panic elsewhere leaves a state that is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes later what is prepared; `lent` may be used until then.
+    pub(crate) fn add(&self, prepared: Prepared, lent: Vec<(StorePath, Sealed)>, lock: ActionLock) {
+        let paths = lent.iter().map(|(path, _)| path.clone()).collect();
+        let mut state = self.state();
+        state.fresh.extend(lent.into_iter().map(|(path, sealed)| (path, Arc::new(sealed))));
+        state.waiting.push(Entry { prepared, paths, _lock: lock });
+        state.open += 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whether a path is not published yet but may be used here.
+    pub(crate) fn is_fresh(&self, path: &StorePath) -> bool {
+        self.state().fresh.contains_key(path)
+    }
+
+    /// Where a tree is, if it is fresh.
+    pub(crate) fn place(&self, path: &StorePath) -> Option<PathBuf> {
+        self.state().fresh.get(path).map(|sealed| sealed.path().to_owned())
+    }
+
+    /// Those of these trees that are fresh, which stay where they are until the result is dropped.
+    pub(crate) fn borrow<'i>(&self, paths: impl Iterator<Item = &'i StorePath>) -> Vec<Fresh> {
+        let state = self.state();
+        paths.filter_map(|path| state.fresh.get(path).cloned()).collect()
+    }
+
+    /// Waits until all that was added is published. False if something could not be.
+    pub(crate) fn settle(&self) -> bool {
+        let mut state = self.state();
+        while state.open > 0 && state.failed.is_none() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.failed.is_none()
+    }
+
+    /// Why something could not be published, told once.
+    pub(crate) fn take_error(&self) -> Option<StoreError> {
+        let mut state = self.state();
+        match std::mem::replace(state.failed.as_mut()?, Failed::Told) {
+            Failed::Untold(error) => Some(error),
+            Failed::Told => None,
+        }
+    }
+
+    /// Publishes what is added, until `serving` is dropped. `stop` is called when that fails.
+    pub(crate) fn serve(&self, store: &LocalStore, ended: &Mutex<bool>, stop: &dyn Fn()) {
+        let _guard = Guard(self);
+        loop {
+            let mut state = self.state();
+            while state.waiting.is_empty() {
+                if *ended.lock().unwrap_or_else(PoisonError::into_inner) {
+                    return;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            let entries = std::mem::take(&mut state.waiting);
+            let failed = state.failed.is_some();
+            drop(state);
+            let count = entries.len();
+            let (prepared, rest): (Vec<_>, Vec<_>) =
+                entries.into_iter().map(|Entry { prepared, paths, _lock }| (prepared, (paths, _lock))).unzip();
+            let result = if failed { Ok(()) } else { store.publish_builds(prepared) };
+            let mut state = self.state();
+            let gone: Vec<_> = rest.iter().flat_map(|(paths, _)| paths).map(|path| state.fresh.remove(path)).collect();
+            state.open -= count;
+            if let Err(error) = result {
+                state.failed.get_or_insert(Failed::Untold(error));
+                stop();
+            }
+            drop(state);
+            self.changed.notify_all();
+            // Only now, for it takes time: what is fresh no longer is removed, and the actions may be realised by others.
+            drop((gone, rest));
+        }
+    }
+
+    /// What [`Self::serve`] is told its end with.
+    pub(crate) fn serving(&self) -> Serving<'_> {
+        Serving { publisher: self, ended: Arc::default() }
+    }
+}
+
+/// Lets nobody wait for a thread that panicked.
+struct Guard<'p>(&'p Publisher);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state().failed.get_or_insert(Failed::Told);
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+impl Serving<'_> {
+    pub(crate) fn ended(&self) -> Arc<Mutex<bool>> {
+        Arc::clone(&self.ended)
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        // Under the lock of the state, so that no thread is between looking and waiting.
+        let state = self.publisher.state();
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        drop(state);
+        self.publisher.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use store::local::publish::BuildResult;
+    use store::local::{BuildCost, OpenOptions};
+    use store::{ActionDigest, DerivationDigest, OutputName, StoreName};
+
+    struct Scene {
+        store: LocalStore,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            let store = LocalStore::open(directory.path(), OpenOptions { durable: false }).expect("opened");
+            Self { store, _directory: directory }
+        }
+
+        /// A build whose output is one file, and where that lies.
+        fn build(&self, number: u8) -> (Prepared, ActionLock, StorePath) {
+            let action = ActionDigest::from_bytes([number; 32]);
+            let staging = self.store.stage().expect("staged");
+            let place = staging.path().join("tree");
+            std::fs::write(&place, [number]).expect("written");
+            let outputs = vec![(OutputName::out(), self.store.seal(staging, &place).expect("sealed"))];
+            let lock = ActionLock::take(&self.store.layout().tmp(), &action, &|| {}, &|| false);
+            let prepared = self.store.prepare_build(BuildResult {
+                derivation: DerivationDigest::from_bytes([number; 32]),
+                name: StoreName::parse("made").expect("valid"),
+                action,
+                outputs,
+                runtime: std::collections::BTreeSet::new(),
+                cost: BuildCost { finished: 1, duration_ms: 2, cpu_ms: 3, memory: 4 },
+            });
+            let prepared = prepared.expect("prepared");
+            let path = prepared.outputs()[0].path.clone();
+            (prepared, lock.expect("made").expect("taken"), path)
+        }
+    }
+
+    /// Serves while `act` runs, and says whether it was told to stop.
+    fn while_serving(publisher: &Publisher, store: &LocalStore, act: impl FnOnce()) -> bool {
+        let stopped = AtomicBool::new(false);
+        let serving = publisher.serving();
+        let ended = serving.ended();
+        std::thread::scope(|scope| {
+            scope.spawn(|| publisher.serve(store, &ended, &|| stopped.store(true, Ordering::SeqCst)));
+            act();
+            drop(serving);
+        });
+        stopped.into_inner()
+    }
+
+    #[test]
+    fn what_is_fresh_is_used_until_it_is_published_and_longer() {
+        let scene = Scene::new();
+        let publisher = Publisher::default();
+        let (mut prepared, lock, path) = scene.build(7);
+        let lent = scene.store.lend(&mut prepared).expect("lent");
+        publisher.add(prepared, lent, lock);
+        assert!(publisher.is_fresh(&path) && !scene.store.is_valid(&path).expect("asked"));
+        let borrowed = publisher.borrow(std::iter::once(&path));
+        let place = publisher.place(&path).expect("fresh");
+        let stopped = while_serving(&publisher, &scene.store, || assert!(publisher.settle()));
+        assert!(!stopped && !publisher.is_fresh(&path) && scene.store.is_valid(&path).expect("asked"));
+        assert_eq!(std::fs::read(&place).expect("borrowed"), [7]);
+        drop(borrowed);
+        assert!(!place.exists(), "nobody needs it any more");
+        let again = ActionLock::take(&scene.store.layout().tmp(), &ActionDigest::from_bytes([7; 32]), &|| {}, &|| true);
+        assert!(again.expect("made").is_some(), "the action is free");
+    }
+
+    #[test]
+    fn after_a_failure_nothing_more_is_published() {
+        let scene = Scene::new();
+        let publisher = Publisher::default();
+        let stopped = while_serving(&publisher, &scene.store, || {
+            for number in [1, 2] {
+                let (mut prepared, lock, path) = scene.build(number);
+                let lent = scene.store.lend(&mut prepared).expect("lent");
+                if number == 1 {
+                    // What was to be published is lost.
+                    for entry in std::fs::read_dir(scene.store.layout().tmp()).expect("read") {
+                        let entry = entry.expect("read").path();
+                        if entry.is_dir() && entry != lent[0].1.path().parent().expect("below") {
+                            std::fs::remove_dir_all(entry).expect("removed");
+                        }
+                    }
+                }
+                publisher.add(prepared, lent, lock);
+                assert!(!publisher.settle());
+                assert!(!scene.store.is_valid(&path).expect("asked"), "{number}");
+            }
+        });
+        assert!(stopped);
+        assert!(publisher.take_error().is_some() && publisher.take_error().is_none(), "it is told once");
+    }
+}
