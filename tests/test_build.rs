@@ -281,6 +281,29 @@ fn a_full_disk_is_named_and_leaves_the_store_whole() {
 }
 
 #[test]
+fn a_disk_that_takes_no_more_files_is_no_fault_of_the_build() {
+    let directories: Vec<_> = (0..400).map(|number| format!("mkdir /build/{number}")).collect();
+    let scratch = Scratch::new(&format!(
+        r#"{{ small = mini "small" "write $out small" {{ }}; many = mini "many" "{}\nwrite $out x" {{ }}; }}"#,
+        directories.join("\\n")
+    ));
+    let larder = scratch.command([""; 0]);
+    let script = "mount -t tmpfs -o nr_inodes=300 none full || exit 77
+        LARDER_HOME=full; export LARDER_HOME
+        $0 build --no-link .#small || exit 78
+        $0 build --no-link --discard-failed .#many; [ $? = 1 ] || exit 79
+        mount -o remount,nr_inodes=3000 full || exit 80
+        $0 build --no-link .#many || exit 81
+        $0 verify --contents";
+    std::fs::create_dir(scratch.path("full")).unwrap();
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(larder.get_program());
+    let ran = Ran::of(command.current_dir(scratch.path("."))).ok();
+    assert!(ran.stderr.contains("hardly any room left on the disk"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("0 problems"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_limit_stops_a_build_and_the_reason_is_told() {
     let scratch = Scratch::new(
         r#"rec {

@@ -12,7 +12,7 @@ use crate::log::{Log, Written};
 use crate::memory;
 use crate::resolve::Resolved;
 use crate::running;
-use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Usage};
+use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
 use crate::spawner::Running;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -64,7 +64,10 @@ impl Builder<'_> {
         drop(seat);
         drop(borrowed);
         let ending = match (&ended.outcome.status, ended.overrun) {
-            (Status::SetupFailed(error), _) => return Err(error.clone().into()),
+            // Its first process may be the one that was killed.
+            (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory => {
+                return Err(error.clone().into());
+            }
             (Status::Exited(_) | Status::Signalled(_), Some(overrun @ Overrun::Log(_))) => Ending::Stopped(overrun),
             (Status::Exited(0), _) => {
                 let outputs = self.take_outputs(resolved, staging)?;
@@ -75,6 +78,7 @@ impl Builder<'_> {
             _ if ended.lacked_memory => Ending::OutOfMemory,
             (Status::Exited(code), _) => Ending::Exited(*code),
             (Status::Signalled(signal), _) => Ending::Signalled(*signal),
+            (Status::SetupFailed(_), _) => Ending::OutOfMemory,
         };
         Err(self.failed(ending, ended, resolved, staging))
     }

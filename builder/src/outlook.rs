@@ -27,13 +27,17 @@ impl Builder<'_> {
     /// What a job of a plan will come to. With `again` it is done even if it is realised.
     ///
     /// # Errors
-    /// When the store cannot be asked or the root cannot be composed.
+    /// When the store cannot be asked.
     pub fn outlook(&self, job: &Job, plan: &Plan, again: bool) -> Result<Outlook, BuildError> {
         if !job.needs.is_empty() {
             return Ok(Outlook::DoneUnlessAsBefore(self.reason(job)?));
         }
-        if !again {
-            let resolved = self.resolve(&job.path, &job.derivation, &known_inputs(job, plan))?;
+        let resolved = match self.resolve(&job.path, &job.derivation, &known_inputs(job, plan)) {
+            Err(error @ (BuildError::Store(_) | BuildError::Io(_))) => return Err(error),
+            // Why it cannot be resolved is told when it is done.
+            resolved => resolved.ok().filter(|_| !again),
+        };
+        if let Some(resolved) = resolved {
             if self.is_realised(job, &resolved.digest)? {
                 return Ok(Outlook::Reused);
             }

@@ -200,3 +200,19 @@ fn a_build_that_hoards_and_invents_tokens_costs_no_other_any() {
     assert!(words.contains(&"failed hostile".to_owned()), "{words:?}");
     assert_eq!((result.built, most_at_once(&words)), (1, 4), "{words:?}");
 }
+
+#[test]
+fn a_build_finds_the_same_job_server_whatever_the_budget() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let script = "#\n[[ -p /larder/jobs && -p /proc/self/fd/100 && -p /proc/self/fd/101 ]]; echo $MAKEFLAGS > $out";
+    let target = fixture.add("p", script, &[], &[tools]);
+    let options = RunOptions { keep_going: false, rebuild: true };
+    for cores in [1, 4] {
+        let builder = Builder::new(&fixture.store, Settings { cores, ..fixture.settings(1) });
+        let (result, words) = told(&builder, std::slice::from_ref(&target), options);
+        assert_eq!((result.built, result.conflicts.len()), (1, 0), "{words:?}");
+        let expected = "--jobserver-auth=fifo:/larder/jobs --jobserver-aut=100,101\n";
+        assert_eq!(fixture.content(&result, &target), expected);
+    }
+}
