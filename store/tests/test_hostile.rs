@@ -438,6 +438,7 @@ fn child_without_privileges() {
     assert!(!rustix::process::geteuid().is_root());
     unreadable_sources_are_refused(directory);
     outputs_are_sealed_whatever_their_modes(directory);
+    trees_that_became_unreadable_are_restored(directory);
     equal_files_of_two_processes_are_shared(directory);
 }
 
@@ -475,6 +476,26 @@ fn outputs_are_sealed_whatever_their_modes(directory: &Path) {
     drop(store);
     let store = open(&directory.join("store"));
     assert_clean_after_collection(&store);
+}
+
+/// What nobody may read is found, and is nevertheless what it is all restored from.
+fn trees_that_became_unreadable_are_restored(directory: &Path) {
+    let store = open(&directory.join("store"));
+    let source = directory.join("readable");
+    write_files(&source, &[("f", "only here"), ("d/e/g", "and here")]);
+    let path = store.add_path(&source, name("readable"), None).expect("added");
+    for (hidden, named) in
+        ["f", "d/e/g", "d/e", "d", ""].into_iter().flat_map(|hidden| [(hidden, true), (hidden, false)])
+    {
+        set_mode(&store.host_path(&path).join(hidden), 0);
+        let problems = store.verify(named.then_some(std::slice::from_ref(&path)), true).expect("verified");
+        let repaired = store.repair(&problems, None).expect("repaired");
+        assert_eq!((repaired.restored, repaired.lost), (vec![path.clone()], Vec::new()), "{hidden} {named}");
+        assert_sound(&store);
+        assert_eq!(std::fs::read(store.host_path(&path).join("d/e/g")).expect("readable"), b"and here");
+    }
+    drop(store);
+    assert_clean_after_collection(&open(&directory.join("store")));
 }
 
 /// Both have staged their trees before either publishes, as processes at the same time do.
