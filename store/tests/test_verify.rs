@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::derivation::OutputName;
+use store::gc::GcPolicy;
 use store::local::{Flaw, LocalStore, Problem, StoreError, VerifyOptions, VerifyProgress};
 use store::{ActionDigest, StorePath};
 
@@ -353,6 +354,26 @@ fn an_object_in_quarantine_takes_the_place_of_a_damaged_one() {
         assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
         assert_restored(&fixture);
     }
+}
+
+/// A rooted tree that waits for its repair has no link to an object where it was broken; a collection leaves it all the same.
+#[test]
+fn what_a_repair_will_need_is_not_collected() {
+    let fixture = Fixture::new();
+    fixture.add_other_tree();
+    fixture.store.add_root("tree", &fixture.path).expect("rooted");
+    fixture
+        .damage(&fixture.host("d/two"), |place| replace(place, |place| std::fs::write(place, "x").expect("written")));
+    fixture.store.quarantine(&fixture.verify()).expect("put aside");
+    let Fixture { directory, store, path } = fixture;
+    drop(store);
+    let store = open(&directory.path().join("store"));
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    let fixture = Fixture { directory, store, path };
+    assert_eq!(fixture.store.paths().expect("asked").len(), 1, "the other tree is gone");
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+    assert_restored(&fixture);
 }
 
 #[test]

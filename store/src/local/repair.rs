@@ -263,7 +263,7 @@ impl Search<'_> {
 }
 
 /// The files of a tree, each content once: where it first stands.
-fn files_of(listing: &TreeListing) -> BTreeMap<Wanted, TreePath> {
+pub(super) fn files_of(listing: &TreeListing) -> BTreeMap<Wanted, TreePath> {
     let mut files = BTreeMap::new();
     let mut collect = |inside: &TreePath, node: &Node| {
         if let Node::File { blob, executable, .. } = node {
