@@ -2,6 +2,7 @@
 #![cfg(feature = "local")]
 #![allow(clippy::disallowed_methods, reason = "tests make their own files")]
 
+mod damage_scene;
 mod fault_scene;
 mod support;
 mod test_concurrency;
@@ -11,5 +12,18 @@ mod test_hostile;
 mod test_index;
 mod test_model;
 mod test_power;
+mod test_repair;
 mod test_store;
+mod test_unprivileged;
 mod test_verify;
+
+/// A file of tests that is not named above would never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    let this = std::fs::read_to_string(format!("{here}/runner.rs")).expect("readable");
+    for name in support::names(std::path::Path::new(here)) {
+        let module = name.trim_end_matches(".rs");
+        assert!(!name.starts_with("test_") || this.contains(&format!("mod {module};")), "{name} is not in runner.rs");
+    }
+}

@@ -4,13 +4,12 @@
 use crate::support::{
     LONG, Scratch, assert_clean_after_collection, assert_sound, name, open, say, scratch, scratch_on_disk, write_files,
 };
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -406,96 +405,4 @@ fn a_directory_that_is_no_store_is_not_made_one() {
     let opened = LocalStore::open(directory.path(), store::local::OpenOptions::default());
     assert!(matches!(opened, Err(StoreError::Format { .. })), "{opened:?}");
     assert_eq!(crate::support::names(directory.path()).len(), 1, "nothing was put there");
-}
-
-const UNPRIVILEGED: &str = "STORE_TEST_UNPRIVILEGED_DIRECTORY";
-
-/// Starts this binary's test `child_without_privileges` as an ordinary user, if that can be done.
-#[test]
-fn an_ordinary_user() {
-    let directory = scratch();
-    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).expect("changed");
-    let binary = directory.path().join("binary");
-    std::fs::copy(std::env::current_exe().expect("a test binary"), &binary).expect("copied");
-    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).expect("changed");
-    let mut command = Command::new(&binary);
-    command.args(["--exact", "test_hostile::child_without_privileges", "--nocapture"]);
-    command.env(UNPRIVILEGED, directory.path().join("work")).current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        command.uid(65534).gid(65534);
-    }
-    match command.output() {
-        Err(error) => say(format_args!("skipped: {error}")),
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-    }
-}
-
-/// Not a test of its own.
-#[test]
-fn child_without_privileges() {
-    let Some(directory) = std::env::var_os(UNPRIVILEGED) else { return };
-    let directory = Path::new(&directory);
-    assert!(!rustix::process::geteuid().is_root());
-    unreadable_sources_are_refused(directory);
-    outputs_are_sealed_whatever_their_modes(directory);
-    equal_files_of_two_processes_are_shared(directory);
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed");
-}
-
-fn unreadable_sources_are_refused(directory: &Path) {
-    let store = open(&directory.join("store"));
-    for hidden in ["secret", "d"] {
-        let source = directory.join("hidden");
-        write_files(&source, &[("secret", "x"), ("d/f", "y")]);
-        set_mode(&source.join(hidden), 0);
-        let error = store.add_path(&source, name("hidden"), None).expect_err("it cannot be read").to_string();
-        assert!(error.contains(&format!("hidden/{hidden}")), "{error}");
-        set_mode(&source.join(hidden), 0o700);
-    }
-    assert!(store.paths().expect("asked").is_empty());
-}
-
-fn outputs_are_sealed_whatever_their_modes(directory: &Path) {
-    let store = open(&directory.join("store"));
-    let staging = store.stage().expect("staged");
-    let place = staging.path().join("out");
-    write_files(&place, &[("none", "1"), ("d/write-only", "2"), ("d/e/all", "3"), ("d/set", "4")]);
-    for (path, mode) in
-        [("none", 0), ("d/write-only", 0o200), ("d/e/all", 0o777), ("d/set", 0o6755), ("d/e", 0), ("d", 0o300)]
-    {
-        set_mode(&place.join(path), mode);
-    }
-    let sealed = store.seal(staging, &place).expect("sealed");
-    let path = store.publish(sealed, name("odd")).expect("published");
-    assert_sound(&store);
-    assert_eq!(std::fs::read(store.host_path(&path).join("d/e/all")).expect("readable"), b"3");
-    drop(store);
-    let store = open(&directory.join("store"));
-    assert_clean_after_collection(&store);
-}
-
-/// Both have staged their trees before either publishes, as processes at the same time do.
-fn equal_files_of_two_processes_are_shared(directory: &Path) {
-    let (one, two) = (open(&directory.join("store")), open(&directory.join("store")));
-    let stage = |store: &LocalStore, more: &str| {
-        let staging = store.stage().expect("staged");
-        let place = staging.path().join("out");
-        write_files(&place, &[("d/e/same", "the same"), ("d/again", "the same"), ("same", "the same"), (more, more)]);
-        store.seal(staging, &place).expect("sealed")
-    };
-    let (first, second) = (stage(&one, "first"), stage(&two, "second"));
-    one.publish(first, name("first")).expect("published");
-    let kept = two.publish(second, name("second")).expect("published");
-    drop(one);
-    assert_sound(&two);
-    two.collect_garbage(&store::gc::GcPolicy::default()).expect("collected");
-    let listing = two.listing(&kept.tree().expect("a tree")).expect("kept");
-    two.stage_listing(&listing, None).expect("the objects did not die with the first tree");
-    assert_clean_after_collection(&two);
-    let file = two.host_path(&kept).join("same");
-    let data = rustix::fs::statat(rustix::fs::CWD, &file, AtFlags::empty()).expect("there");
-    assert_eq!(data.st_nlink, 4, "three files and their object");
 }

@@ -16,10 +16,11 @@ use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::TreeListing;
 use crate::store_path::StorePath;
 use crate::tree::{Node, TreePath};
-use rustix::fs::{CWD, FlockOperation};
+use rustix::fs::{CWD, FlockOperation, Mode};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -189,6 +190,8 @@ impl Search<'_> {
             }
         }
         candidates.push(self.store.layout.objects().join(object_name(&wanted.0, !wanted.1)));
+        // Perhaps only its mode or time is wrong.
+        candidates.push(object.clone());
         candidates.extend(object.file_name().map(|name| self.store.layout.quarantine().join(name)));
         for place in candidates {
             if !self.has_content(&place, &wanted.0) {
@@ -224,6 +227,11 @@ impl Search<'_> {
 
     fn has_content(&self, place: &Path, blob: &BlobDigest) -> bool {
         let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return false };
+        let is_unreadable = |data: std::fs::Metadata| data.is_file() && data.permissions().mode() & 0o400 == 0;
+        if place.starts_with(self.store.layout.root()) && place.symlink_metadata().is_ok_and(is_unreadable) {
+            // It is wrong as it is, and may be the last one with this content.
+            let _ = effect::chmod(place, Mode::RUSR);
+        }
         let digest =
             fsutil::open_directory(parent).ok().and_then(|parent| self.contents.digest(parent.as_fd(), name).ok());
         digest == Some(*blob)
@@ -255,7 +263,7 @@ impl Search<'_> {
 }
 
 /// The files of a tree, each content once: where it first stands.
-fn files_of(listing: &TreeListing) -> BTreeMap<Wanted, TreePath> {
+pub(super) fn files_of(listing: &TreeListing) -> BTreeMap<Wanted, TreePath> {
     let mut files = BTreeMap::new();
     let mut collect = |inside: &TreePath, node: &Node| {
         if let Node::File { blob, executable, .. } = node {

@@ -10,6 +10,7 @@ use super::fsutil::{self, At, unique_name};
 use super::index::{self, Edge};
 use super::layout::{object_name, parse_object_name};
 use super::lease::{held_by_the_living, lock, lock_file};
+use super::repair::files_of;
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
@@ -260,8 +261,23 @@ impl LocalStore {
         if interrupted {
             candidates.extend(self.all_objects()?);
         }
+        for needed in self.needed_for_repair()? {
+            candidates.remove(&needed);
+        }
         let one = |(blob, executable): (BlobDigest, bool)| self.remove_object(&object_name(&blob, executable));
         Ok(candidates.into_par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+    }
+
+    /// The objects of trees that live and are in quarantine: a tree that lost its link to one is made again from it.
+    fn needed_for_repair(&self) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
+        let mut needed = Vec::new();
+        for path in self.quarantined()? {
+            let lives = self.ask(|index| index.path(&path))?.is_some();
+            if let Some(Ok(listing)) = path.tree().filter(|_| lives).map(|tree| self.listing(&tree)) {
+                needed.extend(files_of(&listing).into_keys());
+            }
+        }
+        Ok(needed)
     }
 
     /// Removes one object if it is the last link to its file.

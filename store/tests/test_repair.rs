@@ -1,0 +1,200 @@
+//! What verification put aside is restored from whatever is still right, and a repair loses nothing.
+
+use crate::damage_scene::{DamageScene, FILES, files_below, flip, replace, set_mode, set_time};
+use crate::support::{assert_clean_after_collection, assert_sound, make_writable, name, open, publish_build, scratch};
+use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use store::ActionDigest;
+use store::derivation::OutputName;
+use store::gc::GcPolicy;
+use store::local::{Problem, StoreError};
+
+/// Whatever was done to a tree, it is not handed out after it was found, and a repair has it as it was.
+#[test]
+fn what_fails_is_never_handed_out_and_is_restored() {
+    let damages: &[fn(&DamageScene)] = &[
+        |fixture| fixture.damage(&fixture.host("one"), |place| std::fs::remove_file(place).expect("removed")),
+        |fixture| fixture.damage(&fixture.host("d/new"), |place| std::fs::write(place, "").expect("written")),
+        |fixture| fixture.damage(&fixture.host("d"), |place| set_mode(place, 0o700)),
+        |fixture| fixture.damage(&fixture.host("one"), |place| set_time(place, 5)),
+        |fixture| {
+            fixture.damage(&fixture.host("link"), |place| replace(place, |place| symlink("x", place).expect("linked")))
+        },
+        // Where the hard link is broken, the object is another file.
+        |fixture| {
+            fixture.damage(&fixture.host("one"), |place| {
+                replace(place, |place| std::fs::write(place, "onlY here").expect("written"))
+            })
+        },
+    ];
+    for damage in damages {
+        let fixture = DamageScene::new();
+        damage(&fixture);
+        let problems = fixture.verify();
+        let put_aside = fixture.store.quarantine(&problems).expect("put aside");
+        assert_eq!(put_aside, std::slice::from_ref(&fixture.path));
+        assert!(!fixture.store.is_valid(&fixture.path).expect("asked"));
+        assert!(fixture.store.lookup(&fixture.path.to_string()).is_err());
+        assert_eq!(fixture.verify(), [Problem::Quarantined(fixture.path.clone())]);
+        let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+        assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+        assert_restored(&fixture);
+    }
+}
+
+fn assert_restored(fixture: &DamageScene) {
+    assert!(fixture.store.is_valid(&fixture.path).expect("asked"));
+    assert_sound(&fixture.store);
+    for (inside, content) in FILES {
+        assert_eq!(std::fs::read_to_string(fixture.host(inside)).expect("readable"), *content);
+    }
+    assert_clean_after_collection(&fixture.store);
+}
+
+/// A flipped bit is in the tree and in its object, which are one file: it is found again in another tree.
+#[test]
+fn a_file_is_restored_from_another_tree() {
+    let fixture = DamageScene::new();
+    let other = fixture.add_other_tree();
+    // A file of its own, as on a file system without hard links.
+    let copy = fixture.store.host_path(&other).join("x");
+    fixture.damage(&copy, |place| {
+        let data = place.metadata().expect("there");
+        let bytes = std::fs::read(place).expect("readable");
+        std::fs::remove_file(place).expect("removed");
+        std::fs::write(place, bytes).expect("written");
+        set_time(place, 1);
+        std::fs::set_permissions(place, data.permissions()).expect("changed");
+    });
+    assert_eq!(fixture.verify(), []);
+    flip(&fixture.host("d/two"), 0);
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+    assert_restored(&fixture);
+}
+
+#[test]
+fn an_object_that_is_gone_is_restored_from_its_trees() {
+    let fixture = DamageScene::new();
+    for object in files_below(&fixture.store.layout().objects()) {
+        std::fs::remove_file(object).expect("removed");
+    }
+    let problems = fixture.verify();
+    assert_eq!(problems.len(), 4, "one a file: {problems:?}");
+    assert_eq!(fixture.store.quarantine(&problems).expect("looked at"), [], "the tree itself is right");
+    fixture.store.repair(&problems, None).expect("repaired");
+    assert_restored(&fixture);
+}
+
+/// A tree that is gone is made of its objects, also of one that only a repair can use: nothing else has its content.
+#[test]
+fn the_last_copy_of_a_file_is_not_lost_by_the_repair() {
+    for leave_mode in [true, false] {
+        let fixture = DamageScene::new();
+        let objects = files_below(&fixture.store.layout().objects());
+        let is_one = |object: &&PathBuf| std::fs::read(object).expect("readable") == b"only here";
+        let object = objects.iter().find(is_one).expect("there");
+        make_writable(&fixture.store.host_path(&fixture.path));
+        std::fs::remove_dir_all(fixture.store.host_path(&fixture.path)).expect("removed");
+        if !leave_mode {
+            set_mode(object, 0o644);
+        }
+        let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+        assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+        assert_restored(&fixture);
+    }
+}
+
+/// A repair that was killed has put an object aside; what came to its place since is damaged, too.
+#[test]
+fn an_object_in_quarantine_takes_the_place_of_a_damaged_one() {
+    let make_file = |object: &Path| std::fs::write(object, "not this").expect("written");
+    let make_directory = |object: &Path| std::fs::create_dir(object).expect("created");
+    for make in [make_file as fn(&Path), make_directory] {
+        let fixture = DamageScene::new();
+        let objects = files_below(&fixture.store.layout().objects());
+        let is_one = |object: &&PathBuf| std::fs::read(object).expect("readable") == b"only here";
+        let object = objects.iter().find(is_one).expect("there");
+        make_writable(&fixture.store.host_path(&fixture.path));
+        std::fs::remove_dir_all(fixture.store.host_path(&fixture.path)).expect("removed");
+        set_mode(object, 0o644);
+        fixture.store.quarantine(&fixture.verify()).expect("put aside");
+        make(object);
+        // Only the path: the object is met when the tree is made.
+        let problems = fixture.store.verify(Some(std::slice::from_ref(&fixture.path)), true).expect("verified");
+        let repaired = fixture.store.repair(&problems, None).expect("repaired");
+        assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+        assert_restored(&fixture);
+    }
+}
+
+/// A rooted tree that waits for its repair has no link to an object where it was broken; a collection leaves it all the same.
+#[test]
+fn what_a_repair_will_need_is_not_collected() {
+    let fixture = DamageScene::new();
+    fixture.add_other_tree();
+    fixture.store.add_root("tree", &fixture.path).expect("rooted");
+    fixture
+        .damage(&fixture.host("d/two"), |place| replace(place, |place| std::fs::write(place, "x").expect("written")));
+    fixture.store.quarantine(&fixture.verify()).expect("put aside");
+    let DamageScene { directory, store, path } = fixture;
+    drop(store);
+    let store = open(&directory.path().join("store"));
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    let fixture = DamageScene { directory, store, path };
+    assert_eq!(fixture.store.paths().expect("asked").len(), 1, "the other tree is gone");
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+    assert_restored(&fixture);
+}
+
+#[test]
+fn what_is_nowhere_else_is_taken_from_another_store() {
+    let fixture = DamageScene::new();
+    let elsewhere = scratch();
+    let other = open(&elsewhere.path().join("store"));
+    flip(&fixture.host("one"), 0);
+    let lost = fixture.store.repair(&fixture.verify(), Some(&other)).expect("repaired").lost;
+    assert_eq!(lost, [(fixture.path.clone(), "one".to_owned())], "the other store does not have it");
+    assert!(!fixture.store.is_valid(&fixture.path).expect("asked"));
+    other.add_path(&fixture.directory.path().join("source"), name("any"), None).expect("added");
+    let repaired = fixture.store.repair(&fixture.verify(), Some(&other)).expect("repaired");
+    assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+    assert_restored(&fixture);
+}
+
+/// A store that says to have something is not believed either.
+#[test]
+fn what_another_store_has_is_looked_at() {
+    let fixture = DamageScene::new();
+    let elsewhere = scratch();
+    let other = open(&elsewhere.path().join("store"));
+    let copy = other.add_path(&fixture.directory.path().join("source"), name("any"), None).expect("added");
+    flip(&other.host_path(&copy).join("one"), 5);
+    flip(&fixture.host("one"), 0);
+    let repaired = fixture.store.repair(&fixture.verify(), Some(&other)).expect("repaired");
+    assert_eq!(repaired.lost.len(), 1);
+    assert!(!fixture.store.is_valid(&fixture.path).expect("asked"));
+}
+
+/// What can be read of a damaged segment is kept, also behind the damage.
+#[test]
+fn records_are_salvaged() {
+    let fixture = DamageScene::new();
+    let built = publish_build(&fixture.store, 1, &[("out", "built")], BTreeSet::new()).expect("published").path;
+    let segment = files_below(&fixture.store.layout().records()).remove(0);
+    // In the first record, that of the tree.
+    flip(&segment, 8 * 60);
+    let problems = fixture.verify();
+    assert!(problems.iter().any(|problem| matches!(problem, Problem::Segment { .. })), "{problems:?}");
+    assert!(matches!(fixture.store.listing(&fixture.path.tree().expect("a tree")), Err(StoreError::Record(_))));
+    let repaired = fixture.store.repair(&problems, None).expect("repaired");
+    assert_eq!(repaired.segments.len(), 1);
+    assert_eq!(repaired.segments[0].1 + 1, repaired.segments[0].2, "one record is lost");
+    let action = ActionDigest::from_bytes([1; 32]);
+    let realised = fixture.store.realised_path(&action, &OutputName::out(), built.name()).expect("asked");
+    assert_eq!(realised, Some(built));
+    // The tree's own record is made anew from the tree.
+    assert_restored(&fixture);
+}
