@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
-use store::local::{LocalStore, OpenOptions, StoreError};
+use store::local::{LocalStore, OpenOptions, Root, StoreError};
 use store::{ActionDigest, EncodedDerivation, StorePath};
 use tempfile::TempDir;
 
@@ -65,6 +65,17 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         Err(store::local::RootError::Unknown { .. }) => Ok(()),
         removed => Ok(removed?),
     }),
+    plain("add_first_generation", |store, _| generation(store.add_generation("new", &any_path(store)?))),
+    plain("add_generation", |store, _| generation(store.add_generation("profile", &any_path(store)?))),
+    plain("roll_back", |store, _| generation(store.roll_back("profile", Some(1)))),
+    plain("remove_generation", |store, _| match store.remove_root("profile-1-link") {
+        Err(store::local::RootError::Unknown { .. }) => Ok(()),
+        removed => Ok(removed?),
+    }),
+    plain("remove_profile", |store, _| match store.remove_profile("profile") {
+        Err(store::local::RootError::NoProfile { .. }) => Ok(()),
+        removed => Ok(removed?),
+    }),
     plain("hold", |store, _| Ok(store.hold(&[any_path(store)?])?)),
     plain("touch", |store, _| Ok(store.touch(&[any_path(store)?])?)),
     plain("verify", |store, _| done(store.verify(None, true))),
@@ -89,6 +100,10 @@ const fn plain(name: &'static str, act: fn(&LocalStore, &Path) -> Outcome) -> Op
 }
 
 fn done<T>(result: Result<T, StoreError>) -> Outcome {
+    Ok(result.map(drop)?)
+}
+
+fn generation(result: Result<store::local::Generation, store::local::RootError>) -> Outcome {
     Ok(result.map(drop)?)
 }
 
@@ -126,6 +141,9 @@ impl Scene {
         store.add_root("keep", &rooted).expect("rooted");
         let built = publish_build(&store, 1, &[("out", "built")], BTreeSet::new()).expect("published").path;
         store.add_root("built", &built).expect("rooted");
+        for path in [&rooted, &built] {
+            store.add_generation("profile", path).expect("added");
+        }
         let movable = store.add_bytes(b"movable", false, name("movable")).expect("added");
         store.add_root("movable", &movable).expect("rooted");
         store.add_path(&scene.path("garbage"), name("garbage"), None).expect("added");
@@ -190,6 +208,12 @@ impl Scene {
         for named in ["keep", "built"].iter().filter(|_| !roots.is_empty()) {
             assert!(roots.iter().any(|root| root.name == *named), "the root {named} is lost");
         }
+        // What a profile leads to is held.
+        for link in names_if_any(&store.layout().profiles()) {
+            let place = store.layout().profiles().join(&link).canonicalize().expect("it leads somewhere");
+            let is_held = |root: &Root| root.target.as_ref().is_some_and(|target| store.host_path(target) == place);
+            assert!(roots.iter().any(is_held), "{link} is not held");
+        }
         // An automatic root is there before its link is.
         for path in roots.into_iter().filter_map(|root| root.target) {
             assert!(store.is_valid(&path).expect("asked"), "{path} is rooted and lost");
@@ -235,6 +259,10 @@ impl Drop for Scene {
     }
 }
 
+fn names_if_any(directory: &Path) -> BTreeSet<String> {
+    if directory.is_dir() { names(directory) } else { BTreeSet::new() }
+}
+
 /// Copies a directory, if it is there, with modes, times and links.
 pub(crate) fn copy_files(from: &Path, to: &Path) {
     if !from.exists() {
@@ -251,11 +279,11 @@ pub(crate) type Inventory = BTreeMap<String, u64>;
 /// All but the index, and the records, which only grow.
 fn inventory(store: &Path) -> Inventory {
     let mut found = Inventory::new();
-    let mut pending: Vec<_> = ["store", "objects", "tmp", "trash", "roots", "leases", "logs", "quarantine"]
+    let mut pending: Vec<_> = ["store", "objects", "tmp", "trash", "roots", "profiles", "leases", "logs", "quarantine"]
         .map(|name| store.join(name))
         .into();
     while let Some(directory) = pending.pop() {
-        // The quarantine is made when it is first needed.
+        // Some are made when they are first needed.
         for entry in std::fs::read_dir(&directory).into_iter().flatten() {
             let path = entry.expect("readable").path();
             let data = path.symlink_metadata().expect("there");

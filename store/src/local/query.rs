@@ -331,7 +331,7 @@ impl LocalStore {
         roots::add_link(&self.layout, link, path)
     }
 
-    fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
+    pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
         self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
     }
 
