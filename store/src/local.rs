@@ -3,6 +3,7 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod compact;
 mod effect;
 #[cfg(feature = "faults")]
 pub mod fault;
@@ -194,8 +195,14 @@ impl LocalStore {
 
     /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
     fn knows_too_much(&self) -> Result<bool, StoreError> {
-        let known = self.ask(Index::segments)?;
-        Ok(known.iter().any(|(name, end)| segment::size(&self.layout.records(), name) < *end))
+        for (name, end) in self.ask(Index::segments)? {
+            // Asked again: a collection may have compacted it meanwhile.
+            let is_short = segment::size(&self.layout.records(), &name) < end;
+            if is_short && self.ask(|index| index.indexed_to(&name))? == end {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Where things are.

@@ -88,6 +88,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         act: |store, _| done(store.collect_garbage(&GcPolicy::default())),
     },
     Operation {
+        name: "collect_records",
+        prepare: Scene::add_many_records,
+        damaged: false,
+        act: |store, _| done(store.collect_garbage(&GcPolicy::default())),
+    },
+    Operation {
         name: "repair",
         prepare: Scene::damage,
         damaged: true,
@@ -175,6 +181,14 @@ impl Scene {
         open(&store).rebuild_index().expect("forgotten");
     }
 
+    /// Most of the records are of something dead.
+    fn add_many_records(&self) {
+        let names: Vec<_> = (0..100).map(|number| format!("{number:0100}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), "the same")).collect();
+        write_files(&self.path("many"), &many);
+        open(&self.store()).add_path(&self.path("many"), name("many"), None).expect("added");
+    }
+
     /// A file of a rooted tree is another one than its object.
     fn damage(&self) {
         let store = self.store().join("store");
@@ -232,6 +246,9 @@ impl Scene {
         drop(store);
         self.check_sound();
         assert_eq!(&self.collect(), clean, "after collecting");
+        // Records are complete.
+        open(&self.store()).rebuild_index().expect("rebuilt");
+        self.check_sound();
     }
 
     /// Collects garbage, and says what is left.
@@ -276,7 +293,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path) {
 /// What takes space in a store, with the bytes it takes.
 pub(crate) type Inventory = BTreeMap<String, u64>;
 
-/// All but the index, and the records, which only grow.
+/// All but the index, and the records, of which a killed process may leave more.
 fn inventory(store: &Path) -> Inventory {
     let mut found = Inventory::new();
     let mut pending: Vec<_> = ["store", "objects", "tmp", "trash", "roots", "profiles", "leases", "logs", "quarantine"]

@@ -35,7 +35,7 @@ impl Place {
 
     /// What `du` says of all that a collection takes from; the directories that stay do not count, which never shrink.
     fn taken(&self) -> u64 {
-        let places: Vec<_> = ["store", "objects", "tmp", "trash", "logs", "quarantine", "evaluations"]
+        let places: Vec<_> = ["store", "objects", "tmp", "trash", "logs", "quarantine", "evaluations", "records"]
             .map(|name| self.path("store").join(name))
             .into_iter()
             .filter(|place| place.exists())
@@ -148,6 +148,70 @@ fn what_the_index_does_not_know_is_counted_and_collected() {
     std::fs::rename(&aside, store.host_path(&lost)).expect("moved");
     drop(store);
     assert!(place.collect(&GcPolicy::default()).total() > 9_000);
+}
+
+/// The records of the dead are left behind, those of the living are found, also by who makes the index anew.
+#[test]
+fn records_of_the_dead_are_freed_when_they_are_many() {
+    let place = Place::new();
+    let store = place.open();
+    let library = place.add(&store, "library", &[("lib", "code")]);
+    let built = publish_build(&store, 1, &[("out", &format!("uses {library}"))], BTreeSet::from([library.clone()]));
+    let built = built.expect("published").path;
+    store.add_root("keep", &built).expect("rooted");
+    let names: Vec<_> = (0..600).map(|number| format!("{number:0100}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "the same")).collect();
+    place.add(&store, "many", &many);
+    store.add_derivation(derivation(2)).expect("added");
+    let second = publish_build(&store, 1, &[("out", "second")], BTreeSet::new()).expect("published");
+    assert!(second.conflict.is_some());
+    drop(store);
+    let facts = || {
+        let store = place.open();
+        let segments = crate::support::names(&store.layout().records());
+        let action = store::ActionDigest::from_bytes([1; 32]);
+        let realised = store.realised_path(&action, &store::OutputName::out(), built.name()).expect("asked");
+        let listing = store.listing(&built.tree().expect("a tree")).expect("kept");
+        let derivers = store.derivers(&built).expect("asked");
+        (segments, realised, listing, derivers, store.closure(std::slice::from_ref(&built)).expect("closed"))
+    };
+    let before = facts();
+    let freed = place.collect(&GcPolicy::default());
+    assert!(freed.records > 60_000, "{freed:?}");
+    let after = facts();
+    assert!(before.0.is_disjoint(&after.0), "it is another segment");
+    assert_eq!((&before.1, &before.2, &before.3, &before.4), (&after.1, &after.2, &after.3, &after.4));
+    std::fs::remove_file(place.path("store/index.db")).expect("removed");
+    assert_eq!(facts(), after);
+    // What is dead comes back like anything new.
+    let store = place.open();
+    assert_eq!(store.derivation(&derivation(2).digest()).ok(), None);
+    let again = place.add(&store, "many", &many);
+    assert_eq!(store.listing(&again.tree().expect("a tree")).expect("kept").totals().files, 600);
+    assert_sound(&store);
+}
+
+/// A tree that is about to be published while its like is collected keeps its record, or gets it anew.
+#[test]
+fn a_tree_that_comes_back_has_its_record() {
+    let place = Place::new();
+    let store = place.open();
+    let dead = place.add(&store, "dead", &[("f", "content")]);
+    drop(store);
+    let (one, two) = (place.open(), place.open());
+    let sealed = {
+        let staging = one.stage().expect("staged");
+        write_files(&staging.path().join("t"), &[("f", "content")]);
+        let tree = staging.path().join("t");
+        one.seal(staging, &tree).expect("sealed")
+    };
+    let other = StorePath::from_tree(dead.tree().expect("a tree"), name("other")).expect("valid");
+    one.hold([&other]).expect("held");
+    two.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!(two.listing(&dead.tree().expect("a tree")).is_ok(), "somebody is about to publish it");
+    assert_eq!(one.publish(sealed, name("other")).expect("published"), other);
+    assert!(one.listing(&dead.tree().expect("a tree")).is_ok());
+    assert_sound(&one);
 }
 
 #[test]

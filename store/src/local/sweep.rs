@@ -5,6 +5,7 @@
 //! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
 //! a time, which keeps the directory `trash/` locked.
 
+use super::compact::Keys;
 use super::effect;
 use super::fsutil::{self, At, unique_name};
 use super::index::{self, Edge};
@@ -79,7 +80,10 @@ impl LocalStore {
         let plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
         let mut remains = self.remains()?;
         self.add_unknown(&mut remains, &held.iter().map(|(path, _)| path).collect())?;
-        let freed = self.would_free(&plan, &remains)?;
+        let mut freed = self.would_free(&plan, &remains)?;
+        if !plan.dead.is_empty() {
+            freed.records = self.would_compact(&self.forgotten(&plan, &held)?)?;
+        }
         Ok(GcReport { plan, freed })
     }
 
@@ -106,25 +110,28 @@ impl LocalStore {
         let state = self.graph_state()?;
         let held = self.held_without(&[])?;
         let mut plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
+        let mut occurrences = self.occurrences(&plan);
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
             let held_now = self.held_without(&[])?;
             if held_now != held || self.graph_state()? != state {
                 plan = self.plan_of(&self.gc_graph()?, &held_now, policy)?;
+                occurrences = self.occurrences(&plan);
             }
-            self.move_out(&plan)?;
+            self.move_out(&plan, &held_now)?;
         }
         if !plan.dead.is_empty() {
             // What is unlinked must not come back as a tree without its files.
             self.sync()?;
         }
-        // The records of what has been moved out are still there.
-        let occurrences = self.occurrences(&plan);
         let mut freed = Freed::default();
         remains.remove(&mut freed)?;
         freed.trees = self.empty_trash(&mark, progress)?;
         freed.trees += self.remove_objects(occurrences, remains.may_leave_objects(), progress)?;
         effect::unlink(&mark).at("remove", &mark)?;
+        if !plan.dead.is_empty() {
+            freed.records = self.compact_segments()?;
+        }
         Ok(GcReport { plan, freed })
     }
 
@@ -310,17 +317,50 @@ impl LocalStore {
         Ok(freed)
     }
 
+    /// The trees of which something may still be needed that is not valid now: what a process is about to publish, and what may be
+    /// repaired.
+    fn wanted_trees(&self, held: &[(StorePath, Holder)]) -> Result<HashSet<TreeDigest>, StoreError> {
+        let held = held.iter().filter_map(|(path, _)| path.tree());
+        Ok(held.chain(self.quarantined()?.iter().filter_map(StorePath::tree)).collect())
+    }
+
+    /// The records that are forgotten with the dead.
+    fn forgotten(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<Keys, StoreError> {
+        let dead: HashSet<_> = plan.dead.iter().map(|node| &node.path).collect();
+        let mut wanted = self.wanted_trees(held)?;
+        let paths = self.paths()?.into_iter().filter(|info| !dead.contains(&info.path));
+        wanted.extend(paths.filter_map(|info| info.path.tree()));
+        let mut forgotten = Keys::new();
+        for node in &plan.dead {
+            match (node.path.derivation(), node.path.tree()) {
+                (Some(derivation), _) => {
+                    forgotten.extend([1, 4].map(|kind| (kind, derivation.as_bytes().to_vec())));
+                }
+                (None, Some(tree)) if !wanted.contains(&tree) => {
+                    forgotten.insert((2, tree.as_bytes().to_vec()));
+                }
+                _ => {}
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// Forgets the dead and renames them into `trash/`, those that need others first.
-    fn move_out(&self, plan: &GcPlan) -> Result<(), StoreError> {
+    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<(), StoreError> {
         if plan.dead.is_empty() {
             return Ok(());
         }
         self.renew_state()?;
-        let forget = |transaction: &rusqlite::Transaction<'_>| {
-            plan.dead.iter().try_for_each(|node| match node.path.derivation() {
-                Some(derivation) => index::delete_derivation(transaction, &derivation),
-                None => index::delete_path(transaction, &node.path),
-            })
+        let wanted = self.wanted_trees(held)?;
+        let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
+            for node in &plan.dead {
+                match node.path.derivation() {
+                    Some(derivation) => index::delete_derivation(transaction, &derivation)?,
+                    None => index::delete_path(transaction, &node.path)?,
+                }
+            }
+            let trees = plan.dead.iter().filter_map(|node| node.path.tree()).filter(|tree| !wanted.contains(tree));
+            trees.into_iter().try_for_each(|tree| index::delete_listing(transaction, &tree))
         };
         // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
         self.index.change(forget).map_err(|error| self.index_error(error))?;
