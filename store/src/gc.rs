@@ -15,7 +15,7 @@ mod share;
 mod tests;
 
 pub use explain::{Explanation, HeldThrough, explain};
-pub use graph::{GcGraph, GcNode};
+pub use graph::{GcGraph, GcNode, GcNodes};
 pub use share::{Share, shares};
 
 use crate::store_path::StorePath;

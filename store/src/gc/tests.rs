@@ -54,14 +54,15 @@ impl Model {
     }
 
     fn graph(&self) -> GcGraph {
-        let mut graph = GcGraph::default();
-        for number in 0..self.count {
+        let node = |number| {
             let time = u64::from(number);
-            graph.add_node(GcNode { path: path(number), bytes: self.bytes([number]), added: 100 - time, used: time });
-        }
-        self.needs.iter().for_each(|&(from, to)| graph.add_edge(&path(from), &path(to)));
-        self.outputs.iter().for_each(|&(from, to)| graph.add_output(&path(from), &path(to)));
-        graph
+            GcNode { path: path(number), bytes: self.bytes([number]), added: 100 - time, used: time }
+        };
+        let nodes = GcNodes::new((0..self.count).map(node).collect());
+        let number = |number| nodes.number(&path(number)).expect("it is there");
+        let numbers = |pairs: &BTreeSet<(u8, u8)>| pairs.iter().map(|&(from, to)| (number(from), number(to))).collect();
+        let (needs, outputs) = (numbers(&self.needs), numbers(&self.outputs));
+        nodes.with_edges(needs, outputs)
     }
 
     /// What these take of a disk where equal files are there once.

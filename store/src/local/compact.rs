@@ -8,9 +8,9 @@
 use super::effect;
 use super::fsutil::{At, IoError};
 use super::index::{self, Index};
+use super::reclaim::allocated;
 use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{Location, SegmentWriter, read_frames};
-use super::usage::allocated;
 use super::{LocalStore, StoreError};
 use rustix::fs::FlockOperation;
 use std::collections::{HashMap, HashSet};

@@ -3,7 +3,7 @@
 //! Everything below a store is reached relative to a directory descriptor and without following links.
 
 use super::effect;
-use super::usage::allocated;
+use super::reclaim::allocated;
 use crate::tree::TreePath;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;

@@ -3,8 +3,8 @@
 use super::fsutil::IoError;
 use super::generations::{self, Generation};
 use super::lease::{LivingLease, living};
+use super::reclaim::{Found, Reclaim};
 use super::roots::{self, Root, RootError};
-use super::usage::{Found, Usage};
 use super::{LocalStore, StoreError};
 use crate::gc::{self, Explanation, GcPolicy, Holder, Share};
 use crate::store_path::StorePath;
@@ -60,7 +60,7 @@ impl LocalStore {
         for (at, share) in rooted.into_iter().zip(&shares) {
             let trees: Vec<_> = share.all.iter().filter_map(|path| found.get(path)).collect();
             sizes[at] =
-                RootSize { trees: trees.len(), taken: Usage::taken(trees), alone: self.freed_by_all(&share.alone)? };
+                RootSize { trees: trees.len(), taken: Reclaim::taken(trees), alone: self.freed_by_all(&share.alone)? };
         }
         Ok(sizes)
     }

@@ -4,7 +4,7 @@
 use super::fsutil::{self, At, IoError};
 use super::layout::Layout;
 use super::lease::{living, process_of};
-use super::usage::{Usage, look};
+use super::reclaim::{Reclaim, look};
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use rustix::fs::AtFlags;
@@ -109,10 +109,10 @@ impl Remains {
     }
 
     /// Says what removing them gives back, after what was removed before.
-    pub(super) fn measure(&self, usage: &mut Usage, freed: &mut Freed) -> Result<(), IoError> {
+    pub(super) fn measure(&self, reclaim: &mut Reclaim, freed: &mut Freed) -> Result<(), IoError> {
         for remain in &self.0 {
             let found = look(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)).at("stat", &remain.place)?;
-            *freed.of(remain.kind) += usage.remove(&found);
+            *freed.of(remain.kind) += reclaim.remove(&found);
         }
         Ok(())
     }

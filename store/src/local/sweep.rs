@@ -8,11 +8,11 @@
 use super::compact::Keys;
 use super::effect;
 use super::fsutil::{self, At, unique_name};
-use super::index::{self, Edge};
+use super::index;
 use super::layout::{object_name, parse_object_name};
 use super::lease::{LivingLease, living, lock, lock_file};
+use super::reclaim::{self, Found, Reclaim};
 use super::remains::{Freed, Remains};
-use super::usage::{self, Found, Usage};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Holder, Limit};
@@ -144,10 +144,10 @@ impl LocalStore {
     ) -> Result<GcPlan, StoreError> {
         let taken = if policy.max_size.is_some() { self.taken()? } else { 0 };
         let free = if policy.min_free.is_some() { self.free()? } else { u64::MAX };
-        let mut usage = Usage::default();
+        let mut reclaim = Reclaim::default();
         let mut failed = None;
         let mut freed_by = |node: &GcNode| {
-            self.freed_by(&mut usage, &node.path).unwrap_or_else(|error| {
+            self.freed_by(&mut reclaim, &node.path).unwrap_or_else(|error| {
                 failed.get_or_insert(error);
                 0
             })
@@ -160,8 +160,8 @@ impl LocalStore {
     /// Bytes that the store takes of its disk.
     fn taken(&self) -> Result<u64, StoreError> {
         let root = fsutil::open_directory(self.layout.root())?;
-        let found = usage::look(root.as_fd(), OsStr::new(".")).at("stat", self.layout.root())?;
-        Ok(Usage::taken([&found]))
+        let found = reclaim::look(root.as_fd(), OsStr::new(".")).at("stat", self.layout.root())?;
+        Ok(Reclaim::taken([&found]))
     }
 
     /// Bytes of the disk that the store is on.
@@ -180,26 +180,26 @@ impl LocalStore {
     }
 
     /// What deleting an object gives back, after all that was removed before.
-    fn freed_by(&self, usage: &mut Usage, path: &StorePath) -> Result<u64, StoreError> {
+    fn freed_by(&self, reclaim: &mut Reclaim, path: &StorePath) -> Result<u64, StoreError> {
         let Some(tree) = path.tree() else { return Ok(0) };
-        let mut freed = usage.remove(&self.look_at(path)?);
+        let mut freed = reclaim.remove(&self.look_at(path)?);
         let mut occurrences = Occurrences::new();
         self.count_occurrences(&tree, &mut occurrences);
         for (blob, executable) in occurrences.into_keys() {
-            freed += self.object(&blob, executable)?.map_or(0, |stat| usage.remove_object(&stat));
+            freed += self.object(&blob, executable)?.map_or(0, |stat| reclaim.remove_object(&stat));
         }
         Ok(freed)
     }
 
     /// What deleting all these gives back.
     pub(super) fn freed_by_all(&self, paths: &[StorePath]) -> Result<u64, StoreError> {
-        let mut usage = Usage::default();
-        paths.iter().map(|path| self.freed_by(&mut usage, path)).sum()
+        let mut reclaim = Reclaim::default();
+        paths.iter().map(|path| self.freed_by(&mut reclaim, path)).sum()
     }
 
     /// What lies at a path.
     pub(super) fn look_at(&self, path: &StorePath) -> Result<Found, fsutil::IoError> {
-        usage::look(self.store.as_fd(), OsStr::new(&path.base_name())).at("stat", self.layout.path(path))
+        reclaim::look(self.store.as_fd(), OsStr::new(&path.base_name())).at("stat", self.layout.path(path))
     }
 
     fn object(&self, blob: &BlobDigest, executable: bool) -> Result<Option<Stat>, fsutil::IoError> {
@@ -216,45 +216,6 @@ impl LocalStore {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         lock_file(&trash, FlockOperation::LockExclusive).at("lock", self.layout.trash())?;
         Ok(trash)
-    }
-
-    pub(super) fn gc_graph(&self) -> Result<GcGraph, StoreError> {
-        let mut graph = GcGraph::default();
-        let mut by_tree: HashMap<TreeDigest, Vec<StorePath>> = HashMap::new();
-        let mut derivations = HashMap::new();
-        for info in self.paths()? {
-            let tree = info.path.tree().expect("only trees are valid paths");
-            by_tree.entry(tree).or_default().push(info.path.clone());
-            graph.add_node(GcNode { path: info.path, bytes: info.bytes, added: info.added, used: info.used });
-        }
-        for (path, used) in self.ask(index::Index::all_derivations)? {
-            derivations.insert(path.derivation().expect("a derivation's path"), path.clone());
-            graph.add_node(GcNode { path, bytes: 0, added: used, used });
-        }
-        let paths = |tree: &TreeDigest| by_tree.get(tree).map(Vec::as_slice).unwrap_or_default();
-        self.ask(|index| {
-            index.edges(|edge| match edge {
-                Edge::Reference(from, to) => {
-                    paths(&from).iter().for_each(|from| paths(&to).iter().for_each(|to| graph.add_edge(from, to)));
-                }
-                Edge::Runtime(from, to) => paths(&from).iter().for_each(|from| graph.add_edge(from, &to)),
-                Edge::Input(from, input) => {
-                    let to = match &input {
-                        crate::Input::Tree(path) => path,
-                        crate::Input::Output { derivation, .. } => derivation,
-                    };
-                    if let Some(from) = derivations.get(&from) {
-                        graph.add_edge(from, to);
-                    }
-                }
-                Edge::Output(derivation, tree) => {
-                    if let Some(derivation) = derivations.get(&derivation) {
-                        paths(&tree).iter().for_each(|path| graph.add_output(derivation, path));
-                    }
-                }
-            })
-        })?;
-        Ok(graph)
     }
 
     /// What roots and leases name, but for roots that count for nothing; sorted so that two answers can be compared.
@@ -303,9 +264,9 @@ impl LocalStore {
     fn would_free(&self, plan: &GcPlan, remains: &Remains) -> Result<Freed, StoreError> {
         let dead: Vec<_> = plan.dead.iter().map(|node| &node.path).filter(|path| path.tree().is_some()).collect();
         let found: Vec<_> = dead.par_iter().map(|path| self.look_at(path)).collect::<Result<_, _>>()?;
-        let mut usage = Usage::default();
-        let mut freed = Freed { trees: found.iter().map(|found| usage.remove(found)).sum(), ..Freed::default() };
-        remains.measure(&mut usage, &mut freed)?;
+        let mut reclaim = Reclaim::default();
+        let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
+        remains.measure(&mut reclaim, &mut freed)?;
         let objects: Vec<_> = if remains.may_leave_objects() {
             self.all_objects()?
         } else {
@@ -313,7 +274,7 @@ impl LocalStore {
         };
         let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
         let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
-        freed.trees += stats.iter().flatten().map(|stat| usage.remove_object(stat)).sum::<u64>();
+        freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();
         Ok(freed)
     }
 
@@ -429,7 +390,7 @@ impl LocalStore {
             }
         }
         effect::unlink(&aside).at("remove", &aside)?;
-        Ok(if links > 1 { 0 } else { usage::allocated(&stat) })
+        Ok(if links > 1 { 0 } else { reclaim::allocated(&stat) })
     }
 
     /// Every object's blob and executable bit.

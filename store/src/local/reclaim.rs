@@ -75,11 +75,11 @@ pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno>
 
 /// Sums up what is removed, and what that gives back.
 #[derive(Debug, Default)]
-pub(super) struct Usage {
+pub(super) struct Reclaim {
     links: HashMap<u64, Links>,
 }
 
-impl Usage {
+impl Reclaim {
     /// What removing this gives back, after all that was removed before.
     pub(super) fn remove(&mut self, found: &Found) -> u64 {
         let link = |(number, links): &(u64, Links)| self.links.entry(*number).or_insert(*links).remove();
@@ -130,11 +130,11 @@ mod tests {
         std::os::unix::fs::symlink("x".repeat(300), tree.join("l")).expect("linked");
         let parent = open_directory(base.path()).expect("opened");
         let look = |name| look(parent.as_fd(), OsStr::new(name)).expect("looked");
-        assert_eq!(Usage::taken([&look("t")]), du(&tree));
-        assert_eq!(Usage::taken([&look("t"), &look("o")]), du(&tree) + own(&other), "one file is in both");
+        assert_eq!(Reclaim::taken([&look("t")]), du(&tree));
+        assert_eq!(Reclaim::taken([&look("t"), &look("o")]), du(&tree) + own(&other), "one file is in both");
         let before = du(base.path());
-        let freed = Usage::default().remove(&look("t"));
-        let mut both = Usage::default();
+        let freed = Reclaim::default().remove(&look("t"));
+        let mut both = Reclaim::default();
         assert_eq!(both.remove(&look("t")) + both.remove(&look("o")), before - own(base.path()));
         std::fs::remove_dir_all(&tree).expect("removed");
         assert_eq!(freed, before - du(base.path()));
