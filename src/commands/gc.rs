@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::gc::{GcPolicy, Spared};
-use store::local::{GcProgress, GcReport, KeptGenerations, LocalStore};
+use store::local::{GcProgress, GcReport, KeptGenerations, LocalStore, RootError};
 
 /// Derivations are a kilobyte each; they are kept for this long after their last use.
 const KEEP_DERIVATIONS: Duration = Duration::from_secs(30 * 86_400);
@@ -30,7 +30,8 @@ A derivation does not keep what it made, unless it is held and --keep-outputs is
 Derivations that were used in the last 30 days stay, too (not with --derivations).
 
 --max-size, --max-freed and --min-free delete the least recently used first and stop as soon as one of them is satisfied. \
-Sizes are what the disk gets back, as `du` counts it: whole blocks, files with several links once, and only if all links go. SIZE is in bytes, or \
+Sizes are what the disk gets back, as `du` counts it: whole blocks, files with several links once, and only if all links go; \
+behind each path stands how long its contents are, of which others may have a part. SIZE is in bytes, or \
 as 500M or 20G, or a part of the disk as 10%.
 
 Old generations of profiles stay until --keep-generations or --delete-older-than removes them; with both, one must be neither among \
@@ -134,14 +135,14 @@ fn ago(time: Duration) -> u64 {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let store = context.store()?;
     let policy = args.policies.policy(store)?;
-    let expired = args.policies.generations().expired(&store.roots()?);
+    let mut expired = args.policies.generations().expired(&store.roots()?);
     if let Some(path) = &args.explain {
         return explain::explain(context, path, &policy, &expired, args.json);
     }
     let report = if args.dry_run {
         store.plan_gc_without(&policy, &expired)?
     } else {
-        expired.iter().try_for_each(|name| store.remove_root(name))?;
+        remove_generations(store, &mut expired)?;
         collect(context, store, &policy)?
     };
     if args.json {
@@ -150,6 +151,19 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         print(&report, &expired, args.dry_run)?
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes generations; those that somebody else has removed or made current meanwhile are none of these any more.
+fn remove_generations(store: &LocalStore, names: &mut Vec<String>) -> Result<(), CliError> {
+    let mut removed = Vec::new();
+    for name in names.drain(..) {
+        match store.remove_root(&name) {
+            Err(RootError::Current { .. } | RootError::Unknown { .. }) => {}
+            done => done.map(|()| removed.push(name))?,
+        }
+    }
+    *names = removed;
+    Ok(())
 }
 
 /// Collects, showing how far it is.
