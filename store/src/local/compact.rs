@@ -21,6 +21,14 @@ use std::path::PathBuf;
 /// Records by what the index finds them by: kind and key.
 pub(super) type Keys = HashSet<(u8, Vec<u8>)>;
 
+/// What of a segment the index knows.
+#[derive(Default)]
+struct Needed {
+    offsets: Vec<u64>,
+    /// Bytes of all these frames.
+    length: u64,
+}
+
 /// A segment of which more than half is waste.
 struct Wasteful {
     name: String,
@@ -58,26 +66,33 @@ impl LocalStore {
     }
 
     fn wasteful_segments(&self, forgotten: &Keys) -> Result<Vec<Wasteful>, StoreError> {
-        let mut needed = HashMap::<String, u64>::new();
+        let mut needed = HashMap::<String, Needed>::new();
         self.ask(|index| {
-            index.record_lengths(|kind, key, segment, length| {
-                if forgotten.is_empty() || !forgotten.contains(&(kind, key.to_vec())) {
-                    *needed.entry(segment.to_owned()).or_default() += length;
+            index.record_places(|kind, key, segment, offset, length| {
+                if !forgotten.is_empty() && forgotten.contains(&(kind, key.to_vec())) {
+                    return;
+                }
+                if !needed.contains_key(segment) {
+                    needed.insert(segment.to_owned(), Needed::default());
+                }
+                if let Some(needed) = needed.get_mut(segment) {
+                    needed.offsets.push(offset);
+                    needed.length += length;
                 }
             })
         })?;
         let mut wasteful = Vec::new();
         for (name, end) in self.ask(Index::segments)? {
-            let needed = needed.get(&name).copied().unwrap_or(0);
-            if is_mostly_waste(end, needed) {
-                wasteful.extend(self.look_at_segment(name, end, forgotten)?);
+            let needed = needed.remove(&name).unwrap_or_default();
+            if is_mostly_waste(end, needed.length) {
+                wasteful.extend(self.look_at_segment(name, end, needed)?);
             }
         }
         Ok(wasteful)
     }
 
     /// Reads a segment that seems to be mostly waste; `None` if it is not, or is to be left alone.
-    fn look_at_segment(&self, name: String, end: u64, forgotten: &Keys) -> Result<Option<Wasteful>, StoreError> {
+    fn look_at_segment(&self, name: String, end: u64, needed: Needed) -> Result<Option<Wasteful>, StoreError> {
         let path = self.layout.records().join(&name);
         let file = match File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -91,24 +106,12 @@ impl LocalStore {
         if found.is_foreign || found.gap.is_some() || found.end != end || size != end {
             return Ok(None);
         }
-        let mut kept = Vec::new();
-        for (record, location) in found.frames {
-            if !self.is_waste(&record, &location, forgotten)? {
-                kept.push((record, location));
-            }
-        }
+        let offsets: HashSet<_> = needed.offsets.into_iter().collect();
+        let mut kept = found.frames;
+        kept.retain(|(record, location)| !goes_with_the_dead(record.kind()) || offsets.contains(&location.offset));
         let needed: u64 = kept.iter().map(|(_, location)| location.length).sum();
         let length = if kept.is_empty() { 0 } else { SEGMENT_HEADER.len() as u64 + needed };
         Ok(is_mostly_waste(end, needed).then_some(Wasteful { name, path, file, kept, length }))
-    }
-
-    fn is_waste(&self, record: &Record, location: &Location, forgotten: &Keys) -> Result<bool, StoreError> {
-        let (kind, key) = (record.kind(), record.key());
-        if !goes_with_the_dead(kind) {
-            return Ok(false);
-        }
-        let known = self.ask(|index| index.record(kind, &key))?;
-        Ok(known.as_ref() != Some(location) || forgotten.contains(&(kind, key)))
     }
 
     fn compact(&self, wasteful: &Wasteful) -> Result<u64, StoreError> {

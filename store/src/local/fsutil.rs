@@ -5,9 +5,10 @@
 use super::effect;
 use super::reclaim::allocated;
 use crate::tree::TreePath;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -98,6 +99,21 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name: &CStr = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push((name.to_bytes().to_vec(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
+/// The same of a directory that was opened for this alone: each of its entries is given once.
+pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
         if name != c"." && name != c".." {
             names.push((name.to_bytes().to_vec(), entry.file_type()));
         }

@@ -206,14 +206,14 @@ impl Index {
         Ok(query.query_row([segment], |row| row.get(0))?)
     }
 
-    /// All records that are known: kind, key, segment, length of the frame.
-    pub(super) fn record_lengths(&self, mut visit: impl FnMut(u8, &[u8], &str, u64)) -> Result<(), IndexError> {
+    /// All records that are known: kind, key, segment, offset and length of the frame.
+    pub(super) fn record_places(&self, mut visit: impl FnMut(u8, &[u8], &str, u64, u64)) -> Result<(), IndexError> {
         let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT kind, key, segment, length FROM record")?;
+        let mut query = connection.prepare_cached("SELECT kind, key, segment, offset, length FROM record")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let key = row.get_ref(1)?.as_blob().unwrap_or_default();
-            visit(row.get(0)?, key, row.get_ref(2)?.as_str().unwrap_or_default(), row.get(3)?);
+            visit(row.get(0)?, key, row.get_ref(2)?.as_str().unwrap_or_default(), row.get(3)?, row.get(4)?);
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 //!
 //! These are the bytes that `du` counts. What a file shares with others below the file system (reflinks) is not known here.
 
-use super::fsutil::{names, open_directory_at};
+use super::fsutil::{names_once, open_directory_at};
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
@@ -49,10 +49,12 @@ pub(super) struct Found {
 /// Looks at `name` and all below it. What vanishes meanwhile, or may not be looked at, counts for nothing.
 pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno> {
     let mut found = Found::default();
-    let mut pending = vec![(Rc::new(open_directory_at(parent, OsStr::new("."))?), name.as_bytes().to_vec())];
-    while let Some((parent, name)) = pending.pop() {
+    // Without a directory it is in the parent that was given.
+    let mut pending = vec![(None::<Rc<OwnedFd>>, name.as_bytes().to_vec())];
+    while let Some((directory, name)) = pending.pop() {
+        let parent = directory.as_ref().map_or(parent, |directory| directory.as_fd());
         let name = OsStr::from_bytes(&name);
-        let stat = match rustix::fs::statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        let stat = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT | Errno::ACCESS) => continue,
             stat => stat?,
         };
@@ -64,11 +66,11 @@ pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno>
             continue;
         }
         found.bytes += allocated(&stat);
-        let directory = match open_directory_at(parent.as_fd(), name) {
+        let directory = match open_directory_at(parent, name) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => continue,
             opened => Rc::new(opened?),
         };
-        pending.extend(names(directory.as_fd())?.into_iter().map(|(name, _)| (Rc::clone(&directory), name)));
+        pending.extend(names_once(&directory)?.into_iter().map(|(name, _)| (Some(Rc::clone(&directory)), name)));
     }
     Ok(found)
 }
