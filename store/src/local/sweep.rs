@@ -267,11 +267,7 @@ impl LocalStore {
         let mut reclaim = Reclaim::default();
         let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
         remains.measure(&mut reclaim, &mut freed)?;
-        let objects: Vec<_> = if remains.may_leave_objects() {
-            self.all_objects()?
-        } else {
-            self.occurrences(plan).into_keys().collect()
-        };
+        let objects = self.objects_to_try(self.occurrences(plan), remains.may_leave_objects())?;
         let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
         let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
         freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();
@@ -355,12 +351,18 @@ impl LocalStore {
         Ok(doomed.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
+    /// The objects that may have lost their last tree: the given ones, or any if others may have.
+    fn objects_to_try(&self, occurrences: Occurrences, any: bool) -> Result<HashSet<(BlobDigest, bool)>, StoreError> {
+        let mut objects: HashSet<_> = occurrences.into_keys().collect();
+        if any {
+            objects.extend(self.all_objects()?);
+        }
+        Ok(objects)
+    }
+
     /// Removes objects that no tree links to any more: the given ones, or any if others may have lost their trees.
     fn remove_objects(&self, occurrences: Occurrences, any: bool, progress: &GcProgress) -> Result<u64, StoreError> {
-        let mut candidates: HashSet<_> = occurrences.into_keys().collect();
-        if any {
-            candidates.extend(self.all_objects()?);
-        }
+        let candidates = self.objects_to_try(occurrences, any)?;
         progress.expect(candidates.len());
         let one = |(blob, executable): (BlobDigest, bool)| {
             progress.step();
