@@ -126,7 +126,19 @@ impl From<StoreError> for CliError {
 
 impl From<RootError> for CliError {
     fn from(error: RootError) -> Self {
-        Self::failed(with_causes(&error))
+        let failed = Self::failed(with_causes(&error));
+        match error {
+            RootError::Unknown { .. } => failed.hint("`larder roots list` shows all"),
+            RootError::Profile { name } => failed.hint(format!("`larder roots remove {name} --all-generations` does that")),
+            RootError::NoProfile { .. } => failed.hint("`larder roots generations` shows all"),
+            RootError::NoGeneration { profile, .. } => {
+                failed.hint(format!("`larder roots generations {profile}` shows those there are"))
+            }
+            RootError::Current { profile, .. } => failed.hint(format!(
+                "`larder roots rollback {profile}` makes the one before it current; `larder roots remove {profile} --all-generations` removes all"
+            )),
+            _ => failed,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod keeping;
 mod lsp;
 mod meter;
 mod output;
+mod process;
 mod progress;
 mod reading;
 mod realising;

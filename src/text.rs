@@ -21,14 +21,15 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+/// A duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
         10..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 
@@ -65,6 +66,34 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+/// A size, by itself or as a part of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many hundredths.
+    Percent(u64),
+}
+
+impl Size {
+    /// Bytes, on a disk that has so many.
+    pub(crate) fn of(self, disk: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percent(percent) => disk / 100 * percent + disk % 100 * percent / 100,
+        }
+    }
+}
+
+/// Reads what [`parse_bytes`] reads, or `10%`.
+pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
+    let Some(percent) = text.strip_suffix('%') else { return parse_bytes(text).map(Size::Bytes) };
+    match percent.trim().parse() {
+        Ok(percent @ 0..=100) => Ok(Size::Percent(percent)),
+        _ => Err(format!("`{percent}` is not a whole number up to 100")),
+    }
+}
+
 fn split_unit(text: &str, units: &[(&str, u64)]) -> Result<(u64, u64), String> {
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -97,8 +126,8 @@ mod tests {
             ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "100 MiB"]
         );
         assert_eq!(
-            [400, 12_000, 200_000, 7_500_000].map(|ms| duration(Duration::from_millis(ms))),
-            ["0.4 s", "12 s", "3 min 20 s", "2 h 5 min"]
+            [400, 12_000, 200_000, 7_500_000, 273_600_000].map(|ms| duration(Duration::from_millis(ms))),
+            ["0.4 s", "12 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"]
         );
     }
 
@@ -107,6 +136,9 @@ mod tests {
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(parse_bytes("5GiB"), Ok(5 << 30));
         assert_eq!(parse_bytes("7"), Ok(7));
+        assert_eq!((parse_size("7K"), parse_size("10%")), (Ok(Size::Bytes(7 << 10)), Ok(Size::Percent(10))));
+        assert!(parse_size("101%").is_err() && parse_size("%").is_err() && parse_size("-1%").is_err());
+        assert_eq!([Size::Percent(10).of(1990), Size::Percent(100).of(u64::MAX)], [199, u64::MAX]);
         assert!(parse_bytes("5X").is_err() && parse_duration("h").is_err() && parse_bytes("99999999T").is_err());
     }
 }

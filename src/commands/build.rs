@@ -1,6 +1,7 @@
 //! `larder build`
 
 use crate::CommandResult;
+use crate::commands::roots::tell;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
@@ -12,6 +13,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+use store::local::Generation;
 use store::{OutputName, StorePath};
 
 /// Build installables and print the store paths of their outputs.
@@ -26,6 +28,9 @@ pub(crate) struct Args {
     /// Make no links; what was built may be collected at any time
     #[arg(long, conflicts_with = "out_link")]
     no_link: bool,
+    /// Make the output the current generation of this profile instead; see `larder help roots`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["no_link", "out_link"])]
+    profile: Option<String>,
     /// Build the named derivations even if they are realised, and say whether they come out the same
     #[arg(long)]
     rebuild: bool,
@@ -53,12 +58,17 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let outputs: Vec<_> = targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).collect();
     let paths: Vec<_> = outputs.iter().map(|(_, path)| path.clone()).collect();
     context.store()?.touch(&paths)?;
-    if !args.no_link {
-        link(context, args, &outputs)?;
-    }
-    if let Some(summary) = summary(&result, started.elapsed()).filter(|_| !context.quiet && !args.build.watch.is_json())
-    {
+    let generation = match &args.profile {
+        Some(profile) => Some(add_generation(context, profile, &outputs)?),
+        None if args.no_link => None,
+        None => link(context, args, &outputs).map(|()| None)?,
+    };
+    let quiet = context.quiet || args.build.watch.is_json();
+    if let Some(summary) = summary(&result, started.elapsed()).filter(|_| !quiet) {
         output::error(&format!("{summary}\n"));
+    }
+    if let Some(generation) = generation.filter(|_| !quiet) {
+        tell(context.store()?, &generation, false)?;
     }
     print(args.json, &outputs)?;
     let differed = args.rebuild && !result.conflicts.is_empty();
@@ -71,6 +81,19 @@ fn print(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), 
         return output::json("build", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
     }
     outputs.iter().try_for_each(|(_, path)| output::line(path))
+}
+
+/// Makes the only output the current generation of a profile.
+fn add_generation(
+    context: &Context,
+    profile: &str,
+    outputs: &[(Option<OutputName>, StorePath)],
+) -> Result<Generation, CliError> {
+    let [(_, path)] = outputs else {
+        let error = CliError::usage(format!("a generation is one path, but {} were built", outputs.len()));
+        return Err(error.hint("name one output of one installable, as `.#hello.out`"));
+    };
+    Ok(context.store()?.add_generation(profile, path)?)
 }
 
 /// `result`, `result-dev`, and with several installables `result-2`, `result-2-dev`, …

@@ -4,7 +4,7 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
-use crate::meter::Meter;
+use crate::meter::{Meter, Unit};
 use crate::output;
 use crate::progress::draws;
 use crate::realising::{BuildArgs, realise};
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let options = VerifyOptions { paths: chosen, contents, max_rate: args.max_rate, estimate };
     let progress = Arc::new(VerifyProgress::default());
     let shown = Arc::clone(&progress);
-    let meter = Meter::start(context.quiet || !contents, "verifying", move || shown.bytes());
+    let meter = Meter::start(context.quiet || !contents, "verifying", Unit::Bytes, move || shown.bytes());
     let problems = store.verify_with(options, &progress);
     drop(meter);
     let problems = problems?;

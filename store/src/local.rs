@@ -3,10 +3,14 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod compact;
 mod effect;
 #[cfg(feature = "faults")]
 pub mod fault;
 mod fsutil;
+mod generations;
+mod graph;
+mod holding;
 mod index;
 mod ingest;
 mod layout;
@@ -16,7 +20,9 @@ pub mod publish;
 mod quarantine;
 mod query;
 mod rebuild;
+mod reclaim;
 mod record;
+mod remains;
 mod repair;
 mod restart;
 mod roots;
@@ -27,15 +33,19 @@ mod verify;
 
 pub use effect::Effect;
 pub use fsutil::{At, IoError};
+pub use generations::{Generation, KeptGenerations};
+pub use holding::RootSize;
 pub use index::{IndexError, PathInfo};
 pub use ingest::{Excluded, IngestError};
 pub use layout::Layout;
+pub use lease::LivingLease;
 pub use publish::{Sealed, Staging};
 pub use query::LookupError;
 pub use record::BuildCost;
+pub use remains::Freed;
 pub use repair::Repaired;
 pub use roots::{Root, RootError};
-pub use sweep::GcReport;
+pub use sweep::{GcProgress, GcReport};
 pub use verify::{Flaw, Problem, VerifyOptions, VerifyProgress};
 
 use crate::store_path::{ParseStorePathError, StorePath};
@@ -188,8 +198,14 @@ impl LocalStore {
 
     /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
     fn knows_too_much(&self) -> Result<bool, StoreError> {
-        let known = self.ask(Index::segments)?;
-        Ok(known.iter().any(|(name, end)| segment::size(&self.layout.records(), name) < *end))
+        for (name, end) in self.ask(Index::segments)? {
+            // Asked again: a collection may have compacted it meanwhile.
+            let is_short = segment::size(&self.layout.records(), &name) < end;
+            if is_short && self.ask(|index| index.indexed_to(&name))? == end {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Where things are.

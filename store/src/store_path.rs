@@ -122,6 +122,12 @@ impl StorePath {
         self.name.is_derivation().then_some(DerivationDigest::from_bytes(self.digest))
     }
 
+    /// Its digest, whatever it is of.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// The human part.
     #[must_use]
     pub fn name(&self) -> &StoreName {

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
-use store::local::{LocalStore, OpenOptions, StoreError};
+use store::local::{LocalStore, OpenOptions, Root, StoreError};
 use store::{ActionDigest, EncodedDerivation, StorePath};
 
 const FILES: &[(&str, &str)] = &[("shared", "in two trees"), ("d/twice", "own"), ("d/e/twice", "own"), ("f", "more")];
@@ -75,6 +75,17 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         Err(store::local::RootError::Unknown { .. }) => Ok(()),
         removed => Ok(removed?),
     }),
+    plain("add_first_generation", |store, _| generation(store.add_generation("new", &any_path(store)?))),
+    plain("add_generation", |store, _| generation(store.add_generation("profile", &any_path(store)?))),
+    plain("roll_back", |store, _| generation(store.roll_back("profile", Some(1)))),
+    plain("remove_generation", |store, _| match store.remove_root("profile-1-link") {
+        Err(store::local::RootError::Unknown { .. }) => Ok(()),
+        removed => Ok(removed?),
+    }),
+    plain("remove_profile", |store, _| match store.remove_profile("profile") {
+        Err(store::local::RootError::NoProfile { .. }) => Ok(()),
+        removed => Ok(removed?),
+    }),
     plain("hold", |store, _| Ok(store.hold(&[any_path(store)?])?)),
     plain("touch", |store, _| Ok(store.touch(&[any_path(store)?])?)),
     plain("verify", |store, _| done(store.verify(None, true))),
@@ -83,6 +94,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "collect_what_a_collection_left",
         prepare: Scene::interrupt_collection,
+        damaged: false,
+        act: |store, _| done(store.collect_garbage(&GcPolicy::default())),
+    },
+    Operation {
+        name: "collect_records",
+        prepare: Scene::add_many_records,
         damaged: false,
         act: |store, _| done(store.collect_garbage(&GcPolicy::default())),
     },
@@ -105,6 +122,10 @@ const fn plain(name: &'static str, act: fn(&LocalStore, &Path) -> Outcome) -> Op
 }
 
 fn done<T>(result: Result<T, StoreError>) -> Outcome {
+    Ok(result.map(drop)?)
+}
+
+fn generation(result: Result<store::local::Generation, store::local::RootError>) -> Outcome {
     Ok(result.map(drop)?)
 }
 
@@ -142,6 +163,9 @@ impl Scene {
         store.add_root("keep", &rooted).expect("rooted");
         let built = publish_build(&store, 1, &[("out", "built")], BTreeSet::new()).expect("published").path;
         store.add_root("built", &built).expect("rooted");
+        for path in [&rooted, &built] {
+            store.add_generation("profile", path).expect("added");
+        }
         let movable = store.add_bytes(b"movable", false, name("movable")).expect("added");
         store.add_root("movable", &movable).expect("rooted");
         store.add_path(&scene.path("garbage"), name("garbage"), None).expect("added");
@@ -171,6 +195,14 @@ impl Scene {
         make_writable(&store.join("store").join(&garbage));
         std::fs::rename(store.join("store").join(garbage), store.join("trash/dead-1-0-0")).expect("moved");
         open(&store).rebuild_index().expect("forgotten");
+    }
+
+    /// Most of the records are of something dead.
+    fn add_many_records(&self) {
+        let names: Vec<_> = (0..100).map(|number| format!("{number:0100}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), "the same")).collect();
+        write_files(&self.path("many"), &many);
+        open(&self.store()).add_path(&self.path("many"), name("many"), None).expect("added");
     }
 
     /// A file of a rooted tree is another one than its object.
@@ -223,6 +255,12 @@ impl Scene {
             let realised = store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
             assert_eq!(realised, built.target, "the realisation is lost");
         }
+        // What a profile leads to is held.
+        for link in names_if_any(&store.layout().profiles()) {
+            let place = store.layout().profiles().join(&link).canonicalize().expect("it leads somewhere");
+            let is_held = |root: &Root| root.target.as_ref().is_some_and(|target| store.host_path(target) == place);
+            assert!(roots.iter().any(is_held), "{link} is not held");
+        }
         // An automatic root is there before its link is.
         for path in roots.into_iter().filter_map(|root| root.target) {
             assert!(store.is_valid(&path).expect("asked"), "{path} is rooted and lost");
@@ -241,6 +279,9 @@ impl Scene {
         drop(store);
         self.check_sound();
         assert_eq!(&self.collect(), clean, "after collecting");
+        // Records are complete.
+        open(&self.store()).rebuild_index().expect("rebuilt");
+        self.check_sound();
     }
 
     /// Collects garbage, and says what is left.
@@ -261,6 +302,10 @@ impl Scene {
     }
 }
 
+fn names_if_any(directory: &Path) -> BTreeSet<String> {
+    if directory.is_dir() { names(directory) } else { BTreeSet::new() }
+}
+
 /// Copies a directory, if it is there, with modes, times and links.
 pub(crate) fn copy_files(from: &Path, to: &Path) {
     if !from.exists() {
@@ -274,14 +319,14 @@ pub(crate) fn copy_files(from: &Path, to: &Path) {
 /// What takes space in a store, with the bytes it takes.
 pub(crate) type Inventory = BTreeMap<String, u64>;
 
-/// All but the index, and the records, which only grow.
+/// All but the index, and the records, of which a killed process may leave more.
 fn inventory(store: &Path) -> Inventory {
     let mut found = Inventory::new();
-    let mut pending: Vec<_> = ["store", "objects", "tmp", "trash", "roots", "leases", "logs", "quarantine"]
+    let mut pending: Vec<_> = ["store", "objects", "tmp", "trash", "roots", "profiles", "leases", "logs", "quarantine"]
         .map(|name| store.join(name))
         .into();
     while let Some(directory) = pending.pop() {
-        // The quarantine is made when it is first needed.
+        // Some are made when they are first needed.
         for entry in std::fs::read_dir(&directory).into_iter().flatten() {
             let path = entry.expect("readable").path();
             let data = path.symlink_metadata().expect("there");

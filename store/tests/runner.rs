@@ -7,6 +7,7 @@ mod fault_scene;
 mod support;
 mod test_concurrency;
 mod test_faults;
+mod test_garbage;
 mod test_golden;
 mod test_hostile;
 mod test_index;

@@ -3,10 +3,12 @@
 //! Everything below a store is reached relative to a directory descriptor and without following links.
 
 use super::effect;
+use super::reclaim::allocated;
 use crate::tree::TreePath;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -104,18 +106,37 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)
     Ok(names)
 }
 
-/// Removes `name` below `parent` with all it contains, also what is read-only.
-pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+/// The same of a directory that was opened for this alone: each of its entries is given once.
+pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push((name.to_bytes().to_vec(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
+/// Removes `name` below `parent` with all it contains, also what is read-only. Says how many bytes of the disk that gives back.
+pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
+    let mut freed = match bytes_of_last(parent, name) {
+        Err(Errno::NOENT) => return Ok(0),
+        bytes => bytes?,
+    };
     match effect::unlinkat(parent, name, AtFlags::empty()) {
         Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(Errno::NOENT) => return Ok(()),
-        done => return done,
+        Err(Errno::NOENT) => return Ok(0),
+        done => return done.map(|()| freed),
     }
     // A directory of mode 0000 can be opened after a chmod, which needs no descriptor of it but must not follow links;
     // unlinkat has just said that it is a directory.
     let directory = open_to_empty(parent, name)?;
     // Depth first with an explicit stack: what is removed may be nested deeper than this thread's stack allows.
-    let mut pending = vec![Doomed::new(directory, name.as_bytes().to_vec())?];
+    let mut pending = vec![Doomed::new(directory, name.as_bytes().to_vec(), &mut freed)?];
     while let Some(Doomed { directory, subdirectories, .. }) = pending.last_mut() {
         let Some(name) = subdirectories.pop() else {
             let Doomed { name, .. } = pending.pop().expect("the loop condition");
@@ -125,12 +146,19 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(),
         };
         let subdirectory = open_to_empty(directory.as_fd(), OsStr::from_bytes(&name))?;
         if pending.len() < MAX_OPEN {
-            pending.push(Doomed::new(subdirectory, name)?);
+            pending.push(Doomed::new(subdirectory, name, &mut freed)?);
         } else {
             move_up(&mut pending, &subdirectory, &name)?;
         }
     }
-    Ok(())
+    Ok(freed)
+}
+
+/// Bytes of the disk that go with this name; none if the file has others.
+fn bytes_of_last(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
+    let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let is_last = stat.st_nlink == 1 || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    Ok(if is_last { allocated(&stat) } else { 0 })
 }
 
 /// So many nested directories are open at once while a tree is removed.
@@ -156,12 +184,14 @@ struct Doomed {
 }
 
 impl Doomed {
-    /// Unlinks every file in a directory, and every directory that is empty.
-    fn new(directory: OwnedFd, name: Vec<u8>) -> Result<Self, Errno> {
+    /// Unlinks every file in a directory, and every directory that is empty. What that gives back is added, and what the directories
+    /// will give back that are left.
+    fn new(directory: OwnedFd, name: Vec<u8>, freed: &mut u64) -> Result<Self, Errno> {
         effect::fchmod(&directory, Mode::RWXU)?;
         let mut subdirectories = Vec::new();
         for (name, kind) in names(directory.as_fd())? {
             let entry = OsStr::from_bytes(&name);
+            *freed += bytes_of_last(directory.as_fd(), entry)?;
             if kind != FileType::Directory {
                 match effect::unlinkat(&directory, entry, AtFlags::empty()) {
                     Err(Errno::ISDIR) => {}

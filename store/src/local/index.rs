@@ -206,6 +206,18 @@ impl Index {
         Ok(query.query_row([segment], |row| row.get(0))?)
     }
 
+    /// All records that are known: kind, key, segment, offset and length of the frame.
+    pub(super) fn record_places(&self, mut visit: impl FnMut(u8, &[u8], &str, u64, u64)) -> Result<(), IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT kind, key, segment, offset, length FROM record")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let key = row.get_ref(1)?.as_blob().unwrap_or_default();
+            visit(row.get(0)?, key, row.get_ref(2)?.as_str().unwrap_or_default(), row.get(3)?, row.get(4)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached("SELECT indexed_to FROM segment WHERE name = ?")?;
@@ -601,6 +613,38 @@ pub(super) fn delete_path(transaction: &Transaction<'_>, path: &StorePath) -> Re
         .prepare_cached("DELETE FROM path WHERE digest = ? AND name = ?")?
         .execute(params![tree.as_bytes(), path.name().as_str()])
         .map(drop)
+}
+
+/// Forgets what is in a tree that has no valid path any more.
+pub(super) fn delete_listing(transaction: &Transaction<'_>, tree: &TreeDigest) -> Result<(), rusqlite::Error> {
+    let is_valid = transaction.prepare_cached("SELECT 1 FROM path WHERE digest = ?")?.exists([tree.as_bytes()])?;
+    if is_valid {
+        return Ok(());
+    }
+    for statement in ["DELETE FROM record WHERE kind = 2 AND key = ?", "DELETE FROM reference WHERE tree = ?"] {
+        transaction.prepare_cached(statement)?.execute([tree.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Notes that a record is elsewhere now, if this is where it was found.
+pub(super) fn move_record(
+    transaction: &Transaction<'_>,
+    record: &Record,
+    from: &Location,
+    to: &Location,
+) -> Result<(), rusqlite::Error> {
+    let statement = "UPDATE record SET segment = ?5, offset = ?6, length = ?7
+                     WHERE kind = ?1 AND key = ?2 AND segment = ?3 AND offset = ?4";
+    transaction
+        .prepare_cached(statement)?
+        .execute(params![record.kind(), record.key(), from.segment, from.offset, to.segment, to.offset, to.length])
+        .map(drop)
+}
+
+/// Forgets a segment.
+pub(super) fn delete_segment(transaction: &Transaction<'_>, name: &str) -> Result<(), rusqlite::Error> {
+    transaction.prepare_cached("DELETE FROM segment WHERE name = ?")?.execute([name]).map(drop)
 }
 
 /// Forgets a derivation and what it resolved to.

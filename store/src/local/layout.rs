@@ -60,6 +60,12 @@ impl Layout {
         self.root.join("roots")
     }
 
+    /// Links for users to what profiles are; made when first needed.
+    #[must_use]
+    pub fn profiles(&self) -> PathBuf {
+        self.root.join("profiles")
+    }
+
     /// What running processes hold.
     #[must_use]
     pub fn leases(&self) -> PathBuf {

@@ -10,7 +10,7 @@ use super::layout::Layout;
 use crate::store_path::StorePath;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -82,12 +82,22 @@ pub(super) fn lock_file(file: impl AsFd, operation: FlockOperation) -> Result<()
     }
 }
 
-/// What living processes hold. Leases of dead ones are removed.
-pub(super) fn held_by_the_living(layout: &Layout) -> Result<HashSet<StorePath>, IoError> {
+/// What a running process holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LivingLease {
+    /// The number of the process.
+    pub process: u32,
+    /// The paths.
+    pub held: BTreeSet<StorePath>,
+}
+
+/// The leases of living processes, sorted. Those of dead ones are removed.
+pub(super) fn living(layout: &Layout) -> Result<Vec<LivingLease>, IoError> {
     let directory = layout.leases();
-    let mut held = HashSet::new();
+    let mut living = Vec::new();
     for entry in std::fs::read_dir(&directory).at("read directory", &directory)? {
-        let path = entry.at("read directory", &directory)?.path();
+        let entry = entry.at("read directory", &directory)?;
+        let path = entry.path();
         let file = match File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             opened => opened.at("open", &path)?,
@@ -97,7 +107,19 @@ pub(super) fn held_by_the_living(layout: &Layout) -> Result<HashSet<StorePath>, 
             continue;
         }
         let text = std::io::read_to_string(&file).at("read", &path)?;
-        held.extend(text.lines().filter_map(|line| StorePath::parse_base_name(line).ok()));
+        let held = text.lines().filter_map(|line| StorePath::parse_base_name(line).ok()).collect();
+        living.push(LivingLease { process: process_of(entry.file_name().as_encoded_bytes()).unwrap_or(0), held });
     }
-    Ok(held)
+    living.sort_unstable();
+    Ok(living)
+}
+
+/// What living processes hold. Leases of dead ones are removed.
+pub(super) fn held_by_the_living(layout: &Layout) -> Result<HashSet<StorePath>, IoError> {
+    Ok(living(layout)?.into_iter().flat_map(|lease| lease.held).collect())
+}
+
+/// The process whose name begins this one, as [`unique_name`] makes them.
+pub(super) fn process_of(name: &[u8]) -> Option<u32> {
+    std::str::from_utf8(name.split(|&byte| byte == b'-').next()?).ok()?.parse().ok()
 }

@@ -68,7 +68,7 @@ impl Drop for Staging {
 fn remove(path: &Path) -> Result<(), fsutil::IoError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let directory = fsutil::open_directory(parent)?;
-    fsutil::remove_tree_at(directory.as_fd(), name).at("remove", path)
+    fsutil::remove_tree_at(directory.as_fd(), name).at("remove", path).map(drop)
 }
 
 /// A tree that is complete and read-only, but not yet in the store.

@@ -61,18 +61,8 @@ impl LocalStore {
         let place = self.layout.quarantine();
         match fsutil::open_directory(&place) {
             Err(error) if error.is_not_found() => Ok(()),
-            opened => fsutil::remove_tree_at(opened?.as_fd(), name).at("remove", place.join(name)),
+            opened => fsutil::remove_tree_at(opened?.as_fd(), name).at("remove", place.join(name)).map(drop),
         }
-    }
-
-    /// Removes what is in `store/` again, made anew.
-    pub(super) fn remove_restored(&self) -> Result<(), IoError> {
-        for path in self.quarantined()? {
-            if self.layout.path(&path).symlink_metadata().is_ok() {
-                self.remove_quarantined(std::ffi::OsStr::new(&path.base_name()))?;
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn is_quarantined(&self, path: &StorePath) -> bool {

@@ -143,9 +143,19 @@ impl LocalStore {
     }
 
     fn record(&self, kind: u8, key: &[u8]) -> Result<Option<Record>, StoreError> {
-        match self.ask(|index| index.record(kind, key))? {
-            Some(location) => Ok(segment::read_record(&self.layout.records(), &location)?),
-            None => Ok(None),
+        let mut location = self.ask(|index| index.record(kind, key))?;
+        loop {
+            let Some(found) = location else { return Ok(None) };
+            match segment::read_record(&self.layout.records(), &found) {
+                // A collection may have moved it into another segment meanwhile.
+                Err(error) if error.is_not_found() => {
+                    location = self.ask(|index| index.record(kind, key))?;
+                    if location.as_ref() == Some(&found) {
+                        return Err(error.into());
+                    }
+                }
+                read => return Ok(read?),
+            }
         }
     }
 
@@ -339,7 +349,7 @@ impl LocalStore {
         roots::add_link(&self.layout, link, path)
     }
 
-    fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
+    pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
         self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
     }
 

@@ -1,15 +1,22 @@
 //! GC roots: links in `roots/` that keep store objects alive.
 //!
 //! A root is either a link to a store path, or a link to a link elsewhere (a `result`), which counts as long as that one still
-//! points into the store.
+//! points into the store: it holds what that points to now. A generation of a profile is a root of the first kind, see
+//! [`super::generations`].
 
 use super::effect;
-use super::fsutil::{At, IoError, remove_temporary, unique_name};
+use super::fsutil::{At, IoError, open_directory, remove_temporary, unique_name};
+use super::generations::{self, Generation};
 use super::layout::Layout;
+use super::lease::lock_file;
 use crate::digest::BlobDigest;
 use crate::store_path::StorePath;
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A named root.
@@ -21,6 +28,10 @@ pub struct Root {
     pub link: Option<PathBuf>,
     /// What it holds; `None` if the outer link is gone or points elsewhere.
     pub target: Option<StorePath>,
+    /// Since when it holds that, in seconds since the epoch; 0 if nothing tells.
+    pub since: u64,
+    /// Which generation it is, if it is one.
+    pub generation: Option<Generation>,
 }
 
 /// A root that could not be added or removed.
@@ -47,6 +58,46 @@ pub enum RootError {
         /// The name as given.
         name: String,
     },
+    /// The name is that of a generation.
+    #[error("`{name}` is what a generation of the profile `{profile}` is called; choose another name")]
+    Reserved {
+        /// The name as given.
+        name: String,
+        /// The profile it would be one of.
+        profile: String,
+    },
+    /// The name is that of a profile.
+    #[error("`{name}` is a profile, which all of its generations are removed with")]
+    Profile {
+        /// The name as given.
+        name: String,
+    },
+    /// There is no profile of this name.
+    #[error("there is no profile called `{profile}`")]
+    NoProfile {
+        /// The name as given.
+        profile: String,
+    },
+    /// A profile has no such generation.
+    #[error("the profile `{profile}` has no {}", wanted(*number))]
+    NoGeneration {
+        /// The profile.
+        profile: String,
+        /// Its number; `None` if an earlier one than the current was wanted.
+        number: Option<u32>,
+    },
+    /// A generation is what the profile is now.
+    #[error("generation {number} is what the profile `{profile}` is now; make another one current first")]
+    Current {
+        /// The profile.
+        profile: String,
+        /// Its number.
+        number: u32,
+    },
+}
+
+fn wanted(number: Option<u32>) -> String {
+    number.map_or_else(|| "generation before the current one".to_owned(), |number| format!("generation {number}"))
 }
 
 /// Adds or moves the root `name`.
@@ -63,6 +114,8 @@ pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result
     }
     let absolute = std::path::absolute(link).at("find", link)?;
     let name = format!("auto-{}", &BlobDigest::of(absolute.as_os_str().as_bytes()).to_string()[..32]);
+    // Whoever forgets roots without a link must not come between the two.
+    let _locked = lock(layout)?;
     // The root comes first: a link that nothing registers would not keep what it points to.
     replace_root(layout, &name, &absolute)?;
     Ok(replace_outer_link(&absolute, &layout.path(path))?)
@@ -70,12 +123,39 @@ pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result
 
 /// Removes the root `name`; the outer link of an automatic one stays.
 pub(super) fn remove(layout: &Layout, name: &str) -> Result<(), RootError> {
+    if let Some((profile, number)) = generations::parse_name(name) {
+        return generations::remove(layout, profile, number);
+    }
     check_name(name)?;
     let path = layout.roots().join(name);
     match effect::unlink(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(RootError::Unknown { name: name.to_owned() }),
+        Err(Errno::NOENT) if generations::current(layout, name).is_some() => {
+            Err(RootError::Profile { name: name.to_owned() })
+        }
+        Err(Errno::NOENT) => Err(RootError::Unknown { name: name.to_owned() }),
         removed => Ok(removed.at("remove", &path)?),
     }
+}
+
+/// Removes the roots whose outer link is gone.
+pub(super) fn forget_lost(layout: &Layout) -> Result<(), RootError> {
+    let _locked = lock(layout)?;
+    let is_lost = |link: &PathBuf| link.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    for root in list(layout)?.iter().filter(|root| root.link.as_ref().is_some_and(is_lost)) {
+        let path = layout.roots().join(&root.name);
+        match effect::unlink(&path) {
+            Err(Errno::NOENT) => {}
+            removed => removed.at("remove", &path)?,
+        }
+    }
+    Ok(())
+}
+
+/// Keeps others from changing links and roots together, until the result is dropped.
+pub(super) fn lock(layout: &Layout) -> Result<OwnedFd, IoError> {
+    let roots = open_directory(&layout.roots())?;
+    lock_file(&roots, FlockOperation::LockExclusive).at("lock", layout.roots())?;
+    Ok(roots)
 }
 
 /// All roots by name.
@@ -94,12 +174,23 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Root>, IoError> {
 }
 
 fn read(layout: &Layout, name: String) -> Option<Root> {
-    let target = std::fs::read_link(layout.roots().join(&name)).ok()?;
+    let place = layout.roots().join(&name);
+    let target = std::fs::read_link(&place).ok()?;
     if let Some(path) = target.to_str().and_then(|text| text.parse().ok()) {
-        return Some(Root { name, link: None, target: Some(path) });
+        let generation = generations::parse_name(&name).map(|(profile, number)| Generation {
+            profile: profile.to_owned(),
+            number,
+            is_current: generations::current(layout, profile) == Some(number),
+        });
+        return Some(Root { name, link: None, target: Some(path), since: made(&place), generation });
     }
     let held = target_of_link(layout, &target);
-    Some(Root { name, link: Some(target), target: held })
+    Some(Root { name, since: made(&target), link: Some(target), target: held, generation: None })
+}
+
+/// When a link was made, in seconds since the epoch; 0 if it is gone.
+fn made(link: &Path) -> u64 {
+    link.symlink_metadata().map_or(0, |data| u64::try_from(data.mtime()).unwrap_or(0))
 }
 
 /// The store path that a link outside the store points to, if it points into this store.
@@ -109,13 +200,20 @@ fn target_of_link(layout: &Layout, link: &Path) -> Option<StorePath> {
     StorePath::parse_base_name(name).ok()
 }
 
-fn check_name(name: &str) -> Result<(), RootError> {
+/// Checks that a root or a profile may be called so.
+pub(super) fn check_name(name: &str) -> Result<(), RootError> {
     let fine = !name.is_empty() && !name.starts_with('.') && name.bytes().all(crate::store_path::is_name_byte);
-    if fine { Ok(()) } else { Err(RootError::Name { name: name.escape_debug().to_string() }) }
+    if !fine {
+        return Err(RootError::Name { name: name.escape_debug().to_string() });
+    }
+    match generations::parse_name(name) {
+        Some((profile, _)) => Err(RootError::Reserved { name: name.to_owned(), profile: profile.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Puts a link to `target` at `path` in one step, whatever link was there. It is made as `temporary` first.
-fn replace_link(path: &Path, temporary: &Path, target: &Path) -> Result<(), IoError> {
+pub(super) fn replace_link(path: &Path, temporary: &Path, target: &Path) -> Result<(), IoError> {
     effect::symlinkat(target, rustix::fs::CWD, temporary).at("create link", temporary)?;
     effect::rename(temporary, path).at("create link", path).inspect_err(|_| remove_temporary(temporary))
 }

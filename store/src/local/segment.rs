@@ -9,7 +9,7 @@ use super::record::{Record, SEGMENT_HEADER, read_frame};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A segment that has grown to this many bytes is left alone.
@@ -51,7 +51,12 @@ impl SegmentWriter {
             if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
                 continue;
             }
-            let size = file.metadata().at("stat", &path)?.len();
+            let data = file.metadata().at("stat", &path)?;
+            if data.nlink() == 0 {
+                // It was compacted before it could be locked.
+                continue;
+            }
+            let size = data.len();
             let known_end = known_end(&name);
             // One that is shorter than the index knows has lost its end to a power cut: frames behind the gap would not be found again.
             if size < FULL && size >= known_end {
@@ -117,6 +122,14 @@ impl SegmentWriter {
         }
         self.end += bytes.len() as u64;
         Ok(locations)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether the next batch belongs into another segment.

@@ -5,33 +5,59 @@
 //! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
 //! a time, which keeps the directory `trash/` locked.
 
+use super::compact::Keys;
 use super::effect;
 use super::fsutil::{self, At, unique_name};
-use super::index::{self, Edge};
+use super::index;
 use super::layout::{object_name, parse_object_name};
-use super::lease::{held_by_the_living, lock, lock_file};
+use super::lease::{LivingLease, living, lock, lock_file};
+use super::reclaim::{self, Found, Reclaim};
+use super::remains::{Freed, Remains};
 use super::repair::files_of;
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
-use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
+use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Holder, Limit};
 use crate::store_path::StorePath;
 use crate::tree::Node;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, Stat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a collection did, or would do.
 #[derive(Debug)]
 pub struct GcReport {
     /// What stays and what goes.
     pub plan: GcPlan,
-    /// Bytes of content that are freed: files that nothing else links to, each once.
-    pub freed: u64,
+    /// Bytes of the disk that are given back.
+    pub freed: Freed,
+}
+
+/// How far a collection is.
+#[derive(Debug, Default)]
+pub struct GcProgress {
+    done: AtomicU64,
+    all: AtomicU64,
+}
+
+impl GcProgress {
+    /// How many trees and objects have been dealt with, of how many; both 0 while it is planned.
+    #[must_use]
+    pub fn steps(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed))
+    }
+
+    fn expect(&self, steps: usize) {
+        self.all.fetch_add(steps as u64, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Blobs with their executable bit, and how often each occurs.
@@ -43,8 +69,22 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read.
     pub fn plan_gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        let plan = gc::plan(&self.gc_graph()?, &self.held()?, policy);
-        let freed = self.would_free(&self.occurrences(&plan))?;
+        self.plan_gc_without(policy, &[])
+    }
+
+    /// The same, as if these roots had been removed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn plan_gc_without(&self, policy: &GcPolicy, roots: &[String]) -> Result<GcReport, StoreError> {
+        let held = self.held_without(roots)?;
+        let plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
+        let mut remains = self.remains()?;
+        self.add_unknown(&mut remains, &held.iter().map(|(path, _)| path).collect())?;
+        let mut freed = self.would_free(&plan, &remains)?;
+        if !plan.dead.is_empty() {
+            freed.records = self.would_compact(&self.forgotten(&plan, &held)?)?;
+        }
         Ok(GcReport { plan, freed })
     }
 
@@ -53,37 +93,122 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written. What was moved to `trash/` by then is removed by the next collection.
     pub fn collect_garbage(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
+        self.collect_garbage_with(policy, &GcProgress::default())
+    }
+
+    /// The same, telling how far it is.
+    ///
+    /// # Errors
+    /// As [`Self::collect_garbage`].
+    pub fn collect_garbage_with(&self, policy: &GcPolicy, progress: &GcProgress) -> Result<GcReport, StoreError> {
         self.must_be_writable()?;
-        let trash = self.lock_trash()?;
+        let _no_collection = self.lock_trash()?;
         self.follow_index_locked()?;
-        let waste = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
+        let remains = self.remains()?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;
-        let interrupted = self.remove_leftovers()? || !waste.is_empty();
         self.index_unknown()?;
         let state = self.graph_state()?;
-        let held = self.held()?;
-        let mut plan = gc::plan(&self.gc_graph()?, &held, policy);
+        let held = self.held_without(&[])?;
+        let mut plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
+        let mut occurrences = self.occurrences(&plan);
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
-            let held_now = self.held()?;
+            let held_now = self.held_without(&[])?;
             if held_now != held || self.graph_state()? != state {
-                plan = gc::plan(&self.gc_graph()?, &held_now, policy);
+                plan = self.plan_of(&self.gc_graph()?, &held_now, policy)?;
+                occurrences = self.occurrences(&plan);
             }
-            self.move_out(&plan)?;
+            self.move_out(&plan, &held_now)?;
         }
         if !plan.dead.is_empty() {
             // What is unlinked must not come back as a tree without its files.
             self.sync()?;
         }
-        // The records of what has been moved out are still there.
-        let occurrences = self.occurrences(&plan);
-        self.empty_trash(&mark)?;
-        let freed = self.remove_objects(occurrences, interrupted)?;
-        self.remove_restored()?;
-        self.remove_old_remains()?;
+        let mut freed = Freed::default();
+        remains.remove(&mut freed)?;
+        freed.trees = self.empty_trash(&mark, progress)?;
+        freed.trees += self.remove_objects(occurrences, remains.may_leave_objects(), progress)?;
         effect::unlink(&mark).at("remove", &mark)?;
+        if !plan.dead.is_empty() {
+            freed.records = self.compact_segments()?;
+        }
         Ok(GcReport { plan, freed })
+    }
+
+    /// Plans with what the disk says, if the policy has to do with that.
+    pub(super) fn plan_of(
+        &self,
+        graph: &GcGraph,
+        held: &[(StorePath, Holder)],
+        policy: &GcPolicy,
+    ) -> Result<GcPlan, StoreError> {
+        let taken = if policy.max_size.is_some() { self.taken()? } else { 0 };
+        let free = if policy.min_free.is_some() { self.free()? } else { u64::MAX };
+        let mut reclaim = Reclaim::default();
+        let mut failed = None;
+        let mut freed_by = |node: &GcNode| {
+            self.freed_by(&mut reclaim, &node.path).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                0
+            })
+        };
+        let limit = policy.wanted(taken, free).map(|wanted| Limit { wanted, freed_by: &mut freed_by });
+        let plan = gc::plan(graph, held, policy, limit);
+        failed.map_or(Ok(plan), Err)
+    }
+
+    /// Bytes that the store takes of its disk.
+    fn taken(&self) -> Result<u64, StoreError> {
+        let root = fsutil::open_directory(self.layout.root())?;
+        let found = reclaim::look(root.as_fd(), OsStr::new(".")).at("stat", self.layout.root())?;
+        Ok(Reclaim::taken([&found]))
+    }
+
+    /// Bytes of the disk that the store is on.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn disk_size(&self) -> Result<u64, StoreError> {
+        let disk = rustix::fs::fstatvfs(&self.store).at("stat", self.layout.root())?;
+        Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
+    }
+
+    /// Bytes of it that are free for this user.
+    fn free(&self) -> Result<u64, StoreError> {
+        let disk = rustix::fs::fstatvfs(&self.store).at("stat", self.layout.root())?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// What deleting an object gives back, after all that was removed before.
+    fn freed_by(&self, reclaim: &mut Reclaim, path: &StorePath) -> Result<u64, StoreError> {
+        let Some(tree) = path.tree() else { return Ok(0) };
+        let mut freed = reclaim.remove(&self.look_at(path)?);
+        let mut occurrences = Occurrences::new();
+        self.count_occurrences(&tree, &mut occurrences);
+        for (blob, executable) in occurrences.into_keys() {
+            freed += self.object(&blob, executable)?.map_or(0, |stat| reclaim.remove_object(&stat));
+        }
+        Ok(freed)
+    }
+
+    /// What deleting all these gives back.
+    pub(super) fn freed_by_all(&self, paths: &[StorePath]) -> Result<u64, StoreError> {
+        let mut reclaim = Reclaim::default();
+        paths.iter().map(|path| self.freed_by(&mut reclaim, path)).sum()
+    }
+
+    /// What lies at a path.
+    pub(super) fn look_at(&self, path: &StorePath) -> Result<Found, fsutil::IoError> {
+        reclaim::look(self.store.as_fd(), OsStr::new(&path.base_name())).at("stat", self.layout.path(path))
+    }
+
+    fn object(&self, blob: &BlobDigest, executable: bool) -> Result<Option<Stat>, fsutil::IoError> {
+        let name = object_name(blob, executable);
+        match rustix::fs::statat(&self.objects, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(None),
+            stat => stat.map(Some).at("stat", self.layout.objects().join(name)),
+        }
     }
 
     /// Keeps others from collecting, and from rebuilding the index, until the result is dropped: two collections would empty each
@@ -94,56 +219,17 @@ impl LocalStore {
         Ok(trash)
     }
 
-    fn gc_graph(&self) -> Result<GcGraph, StoreError> {
-        let mut graph = GcGraph::default();
-        let mut by_tree: HashMap<TreeDigest, Vec<StorePath>> = HashMap::new();
-        let mut derivations = HashMap::new();
-        for info in self.paths()? {
-            let tree = info.path.tree().expect("only trees are valid paths");
-            by_tree.entry(tree).or_default().push(info.path.clone());
-            graph.add_node(GcNode { path: info.path, bytes: info.bytes, added: info.added, used: info.used });
-        }
-        for (path, used) in self.ask(index::Index::all_derivations)? {
-            derivations.insert(path.derivation().expect("a derivation's path"), path.clone());
-            graph.add_node(GcNode { path, bytes: 0, added: used, used });
-        }
-        let paths = |tree: &TreeDigest| by_tree.get(tree).map(Vec::as_slice).unwrap_or_default();
-        self.ask(|index| {
-            index.edges(|edge| match edge {
-                Edge::Reference(from, to) => {
-                    paths(&from).iter().for_each(|from| paths(&to).iter().for_each(|to| graph.add_edge(from, to)));
-                }
-                Edge::Runtime(from, to) => paths(&from).iter().for_each(|from| graph.add_edge(from, &to)),
-                Edge::Input(from, input) => {
-                    let to = match &input {
-                        crate::Input::Tree(path) => path,
-                        crate::Input::Output { derivation, .. } => derivation,
-                    };
-                    if let Some(from) = derivations.get(&from) {
-                        graph.add_edge(from, to);
-                    }
-                }
-                Edge::Output(derivation, tree) => {
-                    if let Some(derivation) = derivations.get(&derivation) {
-                        paths(&tree).iter().for_each(|path| graph.add_edge(path, derivation));
-                    }
-                }
-            })
-        })?;
-        Ok(graph)
-    }
-
-    /// What roots and leases name, sorted so that two answers can be compared.
-    fn held(&self) -> Result<Vec<(StorePath, Reason)>, StoreError> {
+    /// What roots and leases name, but for roots that count for nothing; sorted so that two answers can be compared.
+    pub(super) fn held_without(&self, roots: &[String]) -> Result<Vec<(StorePath, Holder)>, StoreError> {
         // Leases first: who makes a root and ends between the two looks is then seen in one of them.
-        let mut leased: Vec<_> = held_by_the_living(&self.layout)?.into_iter().collect();
-        leased.sort_unstable();
-        let named = |root: super::roots::Root| {
-            let name = root.link.map_or(root.name, |link| link.display().to_string());
-            Some((root.target?, Reason::Root(name)))
-        };
-        let roots = self.roots()?.into_iter().filter_map(named);
-        Ok(roots.chain(leased.into_iter().map(|path| (path, Reason::Lease))).collect())
+        let leases = living(&self.layout)?;
+        let named = |root: super::roots::Root| Some((root.target?, Holder::Root(root.name)));
+        let mut held: Vec<_> =
+            self.roots()?.into_iter().filter(|root| !roots.contains(&root.name)).filter_map(named).collect();
+        for LivingLease { process, held: paths } in leases {
+            held.extend(paths.into_iter().map(|path| (path, Holder::Process(process))));
+        }
+        Ok(held)
     }
 
     /// Two numbers that change when the index does.
@@ -157,44 +243,82 @@ impl LocalStore {
 
     fn occurrences(&self, plan: &GcPlan) -> Occurrences {
         let mut occurrences = Occurrences::new();
-        for node in &plan.dead {
-            // A tree whose record is damaged is only unlinked; its objects are found when they are the last of their links.
-            let Some(listing) = node.path.tree().and_then(|tree| self.listing(&tree).ok()) else { continue };
-            let mut count = |node: &Node| {
-                if let Node::File { blob, executable, .. } = node {
-                    *occurrences.entry((*blob, *executable)).or_default() += 1;
-                }
-            };
-            count(listing.root());
-            listing.walk(&mut |_, node| count(node));
-        }
+        plan.dead
+            .iter()
+            .filter_map(|node| node.path.tree())
+            .for_each(|tree| self.count_occurrences(&tree, &mut occurrences));
         occurrences
     }
 
-    fn would_free(&self, occurrences: &Occurrences) -> Result<u64, StoreError> {
-        let one = |((blob, executable), count): (&(BlobDigest, bool), &u64)| {
-            let name = object_name(blob, *executable);
-            match rustix::fs::statat(&self.objects, &*name, AtFlags::SYMLINK_NOFOLLOW) {
-                #[expect(clippy::useless_conversion, reason = "the link count's width differs between systems")]
-                Ok(stat) if u64::from(stat.st_nlink) <= count + 1 => Ok(u64::try_from(stat.st_size).unwrap_or(0)),
-                Ok(_) | Err(Errno::NOENT) => Ok(0),
-                Err(error) => Err(error).at("stat", self.layout.objects().join(name)),
+    fn count_occurrences(&self, tree: &TreeDigest, occurrences: &mut Occurrences) {
+        // A tree whose record is damaged is only unlinked; its objects are found when they are the last of their links.
+        let Ok(listing) = self.listing(tree) else { return };
+        let mut count = |node: &Node| {
+            if let Node::File { blob, executable, .. } = node {
+                *occurrences.entry((*blob, *executable)).or_default() += 1;
             }
         };
-        Ok(occurrences.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+        count(listing.root());
+        listing.walk(&mut |_, node| count(node));
+    }
+
+    fn would_free(&self, plan: &GcPlan, remains: &Remains) -> Result<Freed, StoreError> {
+        let dead: Vec<_> = plan.dead.iter().map(|node| &node.path).filter(|path| path.tree().is_some()).collect();
+        let found: Vec<_> = dead.par_iter().map(|path| self.look_at(path)).collect::<Result<_, _>>()?;
+        let mut reclaim = Reclaim::default();
+        let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
+        remains.measure(&mut reclaim, &mut freed)?;
+        let objects = self.objects_to_try(self.occurrences(plan), remains.may_leave_objects(), &plan.dead)?;
+        let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
+        let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
+        freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();
+        Ok(freed)
+    }
+
+    /// The trees of which something may still be needed that is not valid now: what a process is about to publish, and what may be
+    /// repaired.
+    fn wanted_trees(&self, held: &[(StorePath, Holder)]) -> Result<HashSet<TreeDigest>, StoreError> {
+        let held = held.iter().filter_map(|(path, _)| path.tree());
+        Ok(held.chain(self.quarantined()?.iter().filter_map(StorePath::tree)).collect())
+    }
+
+    /// The records that are forgotten with the dead.
+    fn forgotten(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<Keys, StoreError> {
+        let dead: HashSet<_> = plan.dead.iter().map(|node| &node.path).collect();
+        let mut wanted = self.wanted_trees(held)?;
+        let paths = self.paths()?.into_iter().filter(|info| !dead.contains(&info.path));
+        wanted.extend(paths.filter_map(|info| info.path.tree()));
+        let mut forgotten = Keys::new();
+        for node in &plan.dead {
+            match (node.path.derivation(), node.path.tree()) {
+                (Some(derivation), _) => {
+                    forgotten.extend([1, 4].map(|kind| (kind, derivation.as_bytes().to_vec())));
+                }
+                (None, Some(tree)) if !wanted.contains(&tree) => {
+                    forgotten.insert((2, tree.as_bytes().to_vec()));
+                }
+                _ => {}
+            }
+        }
+        Ok(forgotten)
     }
 
     /// Forgets the dead and renames them into `trash/`, those that need others first.
-    fn move_out(&self, plan: &GcPlan) -> Result<(), StoreError> {
+    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<(), StoreError> {
         if plan.dead.is_empty() {
             return Ok(());
         }
         self.renew_state()?;
-        let forget = |transaction: &rusqlite::Transaction<'_>| {
-            plan.dead.iter().try_for_each(|node| match node.path.derivation() {
-                Some(derivation) => index::delete_derivation(transaction, &derivation),
-                None => index::delete_path(transaction, &node.path),
-            })
+        let wanted = self.wanted_trees(held)?;
+        let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
+            for node in &plan.dead {
+                match node.path.derivation() {
+                    Some(derivation) => index::delete_derivation(transaction, &derivation)?,
+                    None => index::delete_path(transaction, &node.path)?,
+                }
+            }
+            let trees = plan.dead.iter().filter_map(|node| node.path.tree()).filter(|tree| !wanted.contains(tree));
+            trees.into_iter().try_for_each(|tree| index::delete_listing(transaction, &tree))
         };
         // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
         self.index.change(forget).map_err(|error| self.index_error(error))?;
@@ -214,65 +338,54 @@ impl LocalStore {
     }
 
     /// Unlinks what is in `trash/`.
-    fn empty_trash(&self, mark: &std::path::Path) -> Result<(), StoreError> {
+    fn empty_trash(&self, mark: &std::path::Path, progress: &GcProgress) -> Result<u64, StoreError> {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         let names = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let doomed: Vec<_> =
             names.into_iter().filter(|(name, _)| Some(OsStr::from_bytes(name)) != mark.file_name()).collect();
-        doomed.par_iter().try_for_each(|(name, _)| {
+        progress.expect(doomed.len());
+        let one = |(name, _): &(Vec<u8>, FileType)| {
+            progress.step();
             fsutil::remove_tree_at(trash.as_fd(), OsStr::from_bytes(name))
                 .at("remove", fsutil::join_bytes(&self.layout.trash(), name))
-        })?;
-        Ok(())
+        };
+        Ok(doomed.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
-    /// Removes what failed builds left a while ago, the logs of builds long ago, evaluations that nobody asked for
-    /// again, and what nobody repaired.
-    fn remove_old_remains(&self) -> Result<(), StoreError> {
-        const FAILED: Duration = Duration::from_secs(7 * 86_400);
-        const LOGS: Duration = Duration::from_secs(90 * 86_400);
-        const QUARANTINE: Duration = Duration::from_secs(30 * 86_400);
-        const EVALUATIONS: Duration = Duration::from_secs(30 * 86_400);
-        let logs = fsutil::open_directory(&self.layout.logs())?;
-        // Made when first needed.
-        let evaluations = fsutil::open_directory(&self.layout.evaluations()).ok();
-        let evaluations = evaluations.iter().map(|directory| (directory.as_fd(), "", EVALUATIONS));
-        let quarantine = fsutil::open_directory(&self.layout.quarantine()).ok();
-        let quarantine = quarantine.iter().map(|directory| (directory.as_fd(), "", QUARANTINE));
-        let remains = [(self.tmp.as_fd(), "failed-", FAILED), (logs.as_fd(), "", LOGS)];
-        for (directory, prefix, age) in remains.into_iter().chain(evaluations).chain(quarantine) {
-            for (name, _) in fsutil::names(directory).at("read directory", self.layout.root())? {
-                let entry = OsStr::from_bytes(&name);
-                let stat = rustix::fs::statat(directory, entry, AtFlags::SYMLINK_NOFOLLOW);
-                // Only to clean up: what cannot be looked at or removed is left for the next time.
-                let changed = stat.ok().and_then(|stat| u64::try_from(stat.st_ctime).ok());
-                let old = changed.is_some_and(|time| time.saturating_add(age.as_secs()) < super::now());
-                if name.starts_with(prefix.as_bytes()) && old {
-                    let _ = fsutil::remove_tree_at(directory, entry);
-                }
-            }
+    /// The objects that may have lost their last tree: the given ones, or any if others may have. `dying` is what the index still knows.
+    fn objects_to_try(
+        &self,
+        occurrences: Occurrences,
+        any: bool,
+        dying: &[GcNode],
+    ) -> Result<HashSet<(BlobDigest, bool)>, StoreError> {
+        let mut objects: HashSet<_> = occurrences.into_keys().collect();
+        if any {
+            objects.extend(self.all_objects()?);
         }
-        Ok(())
+        for needed in self.needed_for_repair(dying)? {
+            objects.remove(&needed);
+        }
+        Ok(objects)
     }
 
-    /// Removes objects that no tree links to any more: the given ones, or after an interrupted collection any.
-    fn remove_objects(&self, occurrences: Occurrences, interrupted: bool) -> Result<u64, StoreError> {
-        let mut candidates: HashSet<_> = occurrences.into_keys().collect();
-        if interrupted {
-            candidates.extend(self.all_objects()?);
-        }
-        for needed in self.needed_for_repair()? {
-            candidates.remove(&needed);
-        }
-        let one = |(blob, executable): (BlobDigest, bool)| self.remove_object(&object_name(&blob, executable));
+    /// Removes objects that no tree links to any more: the given ones, or any if others may have lost their trees.
+    fn remove_objects(&self, occurrences: Occurrences, any: bool, progress: &GcProgress) -> Result<u64, StoreError> {
+        let candidates = self.objects_to_try(occurrences, any, &[])?;
+        progress.expect(candidates.len());
+        let one = |(blob, executable): (BlobDigest, bool)| {
+            progress.step();
+            self.remove_object(&object_name(&blob, executable))
+        };
         Ok(candidates.into_par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
     /// The objects of trees that live and are in quarantine: a tree that lost its link to one is made again from it.
-    fn needed_for_repair(&self) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
+    fn needed_for_repair(&self, dying: &[GcNode]) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
         let mut needed = Vec::new();
         for path in self.quarantined()? {
-            let lives = self.ask(|index| index.path(&path))?.is_some();
+            let dies = dying.iter().any(|node| node.path == path);
+            let lives = !dies && self.ask(|index| index.path(&path))?.is_some();
             if let Some(Ok(listing)) = path.tree().filter(|_| lives).map(|tree| self.listing(&tree)) {
                 needed.extend(files_of(&listing).into_keys());
             }
@@ -301,7 +414,7 @@ impl LocalStore {
             }
         }
         effect::unlink(&aside).at("remove", &aside)?;
-        Ok(if links > 1 { 0 } else { u64::try_from(stat.st_size).unwrap_or(0) })
+        Ok(if links > 1 { 0 } else { reclaim::allocated(&stat) })
     }
 
     /// Every object's blob and executable bit.
@@ -325,29 +438,5 @@ impl LocalStore {
         };
         let names: Vec<_> = directories.into_par_iter().map(names_in).collect::<Result<_, _>>()?;
         Ok(names.concat())
-    }
-
-    /// Removes what dead processes left in `tmp/`, and says whether there was anything. Names there begin with the number of their process.
-    pub(super) fn remove_leftovers(&self) -> Result<bool, StoreError> {
-        let process = |name: &[u8]| name.split(|&byte| byte == b'-').next().unwrap_or_default().to_vec();
-        // Before the leases are listed: whoever has something here by now has had a lease before.
-        let staged = fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())?;
-        held_by_the_living(&self.layout)?;
-        let leases = fsutil::open_directory(&self.layout.leases())?;
-        let living: HashSet<_> = fsutil::names(leases.as_fd())
-            .at("read directory", self.layout.leases())?
-            .into_iter()
-            .map(|(name, _)| process(&name))
-            .collect();
-        let mut removed = false;
-        for (name, _) in staged {
-            let owner = process(&name);
-            if owner.iter().all(u8::is_ascii_digit) && !living.contains(&owner) {
-                fsutil::remove_tree_at(self.tmp.as_fd(), OsStr::from_bytes(&name))
-                    .at("remove", fsutil::join_bytes(&self.layout.tmp(), &name))?;
-                removed = true;
-            }
-        }
-        Ok(removed)
     }
 }

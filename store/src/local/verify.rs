@@ -321,7 +321,11 @@ impl LocalStore {
                 // Its process was killed, or has just begun; the next writer completes it.
                 continue;
             }
-            let found = read_frames(&path, &name, start)?;
+            let found = match read_frames(&path, &name, start) {
+                // A collection has moved what is still needed of it into another one.
+                Err(error) if error.is_not_found() => continue,
+                read => read?,
+            };
             let damaged = if found.is_foreign { Some(0) } else { found.gap.or((found.end < end).then_some(found.end)) };
             problems.extend(damaged.filter(|offset| *offset < end).map(|offset| Problem::Segment { path, offset }));
         }

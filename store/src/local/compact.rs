@@ -1,0 +1,154 @@
+//! Compacting segments: records of what is dead are left behind when they are more than half of a segment.
+//!
+//! What is kept goes into a segment of its own, in the same order, for which of two realisations was first is told by what stands before
+//! them. It is synced before the index knows of it, and the old one goes last: whoever is killed in between leaves every record at
+//! least once. Realisations, conflicts and costs of builds are never left behind, and nothing of a segment that somebody writes to, that is
+//! damaged, or that is not indexed to its end.
+
+use super::effect;
+use super::fsutil::{At, IoError};
+use super::index::{self, Index};
+use super::reclaim::allocated;
+use super::record::{Record, SEGMENT_HEADER};
+use super::segment::{Location, SegmentWriter, read_frames};
+use super::{LocalStore, StoreError};
+use rustix::fs::FlockOperation;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// Records by what the index finds them by: kind and key.
+pub(super) type Keys = HashSet<(u8, Vec<u8>)>;
+
+/// What of a segment the index knows.
+#[derive(Default)]
+struct Needed {
+    offsets: Vec<u64>,
+    /// Bytes of all these frames.
+    length: u64,
+}
+
+/// A segment of which more than half is waste.
+struct Wasteful {
+    name: String,
+    path: PathBuf,
+    /// Locked, so that nobody writes to it.
+    file: File,
+    kept: Vec<(Record, Location)>,
+    /// Bytes of the new segment.
+    length: u64,
+}
+
+/// Whether the record of something dead is of no use.
+fn goes_with_the_dead(kind: u8) -> bool {
+    matches!(kind, 1 | 2 | 4)
+}
+
+impl LocalStore {
+    /// Compacts segments, for who keeps collections away, and says how many bytes of the disk that gives back.
+    pub(super) fn compact_segments(&self) -> Result<u64, StoreError> {
+        let mut freed = 0;
+        for wasteful in self.wasteful_segments(&Keys::new())? {
+            freed += self.compact(&wasteful)?;
+        }
+        Ok(freed)
+    }
+
+    /// Says how many bytes that would give back when these records are forgotten.
+    pub(super) fn would_compact(&self, forgotten: &Keys) -> Result<u64, StoreError> {
+        let mut freed = 0;
+        for Wasteful { file, path, length, .. } in self.wasteful_segments(forgotten)? {
+            let data = file.metadata().at("stat", &path)?;
+            freed += (data.blocks() * 512).saturating_sub(length.next_multiple_of(data.blksize().max(1)));
+        }
+        Ok(freed)
+    }
+
+    fn wasteful_segments(&self, forgotten: &Keys) -> Result<Vec<Wasteful>, StoreError> {
+        let mut needed = HashMap::<String, Needed>::new();
+        self.ask(|index| {
+            index.record_places(|kind, key, segment, offset, length| {
+                if !forgotten.is_empty() && forgotten.contains(&(kind, key.to_vec())) {
+                    return;
+                }
+                if !needed.contains_key(segment) {
+                    needed.insert(segment.to_owned(), Needed::default());
+                }
+                if let Some(needed) = needed.get_mut(segment) {
+                    needed.offsets.push(offset);
+                    needed.length += length;
+                }
+            })
+        })?;
+        let mut wasteful = Vec::new();
+        for (name, end) in self.ask(Index::segments)? {
+            let needed = needed.remove(&name).unwrap_or_default();
+            if is_mostly_waste(end, needed.length) {
+                wasteful.extend(self.look_at_segment(name, end, needed)?);
+            }
+        }
+        Ok(wasteful)
+    }
+
+    /// Reads a segment that seems to be mostly waste; `None` if it is not, or is to be left alone.
+    fn look_at_segment(&self, name: String, end: u64, needed: Needed) -> Result<Option<Wasteful>, StoreError> {
+        let path = self.layout.records().join(&name);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.at("open", &path)?,
+        };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        let found = read_frames(&path, &name, SEGMENT_HEADER.len() as u64)?;
+        let size = file.metadata().at("stat", &path)?.len();
+        if found.is_foreign || found.gap.is_some() || found.end != end || size != end {
+            return Ok(None);
+        }
+        let offsets: HashSet<_> = needed.offsets.into_iter().collect();
+        let mut kept = found.frames;
+        kept.retain(|(record, location)| !goes_with_the_dead(record.kind()) || offsets.contains(&location.offset));
+        let needed: u64 = kept.iter().map(|(_, location)| location.length).sum();
+        let length = if kept.is_empty() { 0 } else { SEGMENT_HEADER.len() as u64 + needed };
+        Ok(is_mostly_waste(end, needed).then_some(Wasteful { name, path, file, kept, length }))
+    }
+
+    fn compact(&self, wasteful: &Wasteful) -> Result<u64, StoreError> {
+        let Wasteful { name, path, file, kept, .. } = wasteful;
+        let mut taken = 0;
+        let mut moved = Vec::new();
+        if !kept.is_empty() {
+            let mut writer = SegmentWriter::create(&self.layout.records())?;
+            let records: Vec<_> = kept.iter().map(|(record, _)| record.clone()).collect();
+            moved = writer.append(&records)?;
+            self.sync()?;
+            taken = writer.taken()?;
+        }
+        let change = |transaction: &rusqlite::Transaction<'_>| {
+            index::delete_segment(transaction, name)?;
+            for ((record, from), to) in kept.iter().zip(&moved) {
+                index::move_record(transaction, record, from, to)?;
+            }
+            moved.last().map_or(Ok(()), |end| index::insert_segment(transaction, end))
+        };
+        self.index.change(change).map_err(|error| self.index_error(error))?;
+        let freed = allocated(&rustix::fs::fstat(file).at("stat", path)?);
+        effect::unlink(path).at("remove", path)?;
+        Ok(freed.saturating_sub(taken))
+    }
+}
+
+/// Whether more than half of a segment of this length is not needed, and a block at least.
+fn is_mostly_waste(length: u64, needed: u64) -> bool {
+    const BLOCK: u64 = 4096;
+    let waste = length.saturating_sub(SEGMENT_HEADER.len() as u64 + needed);
+    waste >= BLOCK && waste > length / 2
+}
+
+impl SegmentWriter {
+    /// Bytes of the disk that it takes.
+    fn taken(&self) -> Result<u64, IoError> {
+        Ok(allocated(&rustix::fs::fstat(self.file()).at("stat", self.path())?))
+    }
+}

@@ -1,0 +1,201 @@
+//! Remains: what a collection removes beside dead trees. What dead processes and interrupted collections left goes at once; failed
+//! builds, logs, evaluations and what failed verification go when they are old.
+
+use super::fsutil::{self, At, IoError};
+use super::layout::Layout;
+use super::lease::{living, process_of};
+use super::reclaim::{Reclaim, look};
+use super::{LocalStore, StoreError};
+use crate::store_path::StorePath;
+use rustix::fs::AtFlags;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a collection gives back to the disk, in bytes, by what it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Dead trees, with the objects that nothing else links to.
+    pub trees: u64,
+    /// Records of what is dead.
+    pub records: u64,
+    /// What dead processes and interrupted collections left.
+    pub leftovers: u64,
+    /// Trees that failed builds left.
+    pub failed_builds: u64,
+    /// What failed verification.
+    pub quarantine: u64,
+    /// Logs of builds.
+    pub logs: u64,
+    /// What evaluations came to.
+    pub evaluations: u64,
+}
+
+impl Freed {
+    /// All together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Each by its name.
+    #[must_use]
+    pub fn parts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("trees", self.trees),
+            ("records", self.records),
+            ("leftovers", self.leftovers),
+            ("failed builds", self.failed_builds),
+            ("quarantine", self.quarantine),
+            ("logs", self.logs),
+            ("evaluations", self.evaluations),
+        ]
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Leftover => &mut self.leftovers,
+            Kind::FailedBuild => &mut self.failed_builds,
+            Kind::Quarantine => &mut self.quarantine,
+            Kind::Log => &mut self.logs,
+            Kind::Evaluation => &mut self.evaluations,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Leftover,
+    FailedBuild,
+    Quarantine,
+    Log,
+    Evaluation,
+}
+
+impl Kind {
+    /// What is younger is not removed.
+    const fn age(self) -> Duration {
+        const DAY: u64 = 86_400;
+        Duration::from_secs(match self {
+            Self::Leftover => 0,
+            Self::FailedBuild => 7 * DAY,
+            Self::Quarantine | Self::Evaluation => 30 * DAY,
+            Self::Log => 90 * DAY,
+        })
+    }
+}
+
+/// Something that is to be removed.
+#[derive(Debug)]
+struct Remain {
+    kind: Kind,
+    directory: Arc<OwnedFd>,
+    name: Vec<u8>,
+    place: PathBuf,
+}
+
+/// All that is to be removed beside dead trees.
+#[derive(Debug, Default)]
+pub(super) struct Remains(Vec<Remain>);
+
+impl Remains {
+    /// Whether some of it may have been the last to need an object.
+    pub(super) fn may_leave_objects(&self) -> bool {
+        self.0.iter().any(|remain| matches!(remain.kind, Kind::Leftover | Kind::Quarantine))
+    }
+
+    /// Says what removing them gives back, after what was removed before.
+    pub(super) fn measure(&self, reclaim: &mut Reclaim, freed: &mut Freed) -> Result<(), IoError> {
+        for remain in &self.0 {
+            let found = look(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)).at("stat", &remain.place)?;
+            *freed.of(remain.kind) += reclaim.remove(&found);
+        }
+        Ok(())
+    }
+
+    /// Removes them.
+    pub(super) fn remove(&self, freed: &mut Freed) -> Result<(), IoError> {
+        for remain in &self.0 {
+            match fsutil::remove_tree_at(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)) {
+                Ok(bytes) => *freed.of(remain.kind) += bytes,
+                Err(error) if remain.kind == Kind::Leftover => return Err(error).at("remove", &remain.place),
+                // Only to clean up: what cannot be removed is left for the next time.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        place: PathBuf,
+        wanted: impl Fn(BorrowedFd<'_>, &[u8]) -> bool,
+    ) -> Result<(), IoError> {
+        let directory = match fsutil::open_directory(&place) {
+            // Made when first needed.
+            Err(error) if error.is_not_found() => return Ok(()),
+            opened => Arc::new(opened?),
+        };
+        for (name, _) in fsutil::names(directory.as_fd()).at("read directory", &place)? {
+            if wanted(directory.as_fd(), &name) {
+                let place = fsutil::join_bytes(&place, &name);
+                self.0.push(Remain { kind, directory: Arc::clone(&directory), name, place });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_old(&mut self, kind: Kind, place: PathBuf, prefix: &str) -> Result<(), IoError> {
+        self.add(kind, place, |directory, name| name.starts_with(prefix.as_bytes()) && is_old(directory, name, kind))
+    }
+}
+
+/// Whether nothing has happened to this for so long that it goes.
+fn is_old(directory: BorrowedFd<'_>, name: &[u8], kind: Kind) -> bool {
+    let stat = rustix::fs::statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW);
+    let changed = stat.ok().and_then(|stat| u64::try_from(stat.st_ctime).ok());
+    changed.is_some_and(|time| time.saturating_add(kind.age().as_secs()) < super::now())
+}
+
+impl LocalStore {
+    /// What is to be removed beside dead trees.
+    pub(super) fn remains(&self) -> Result<Remains, StoreError> {
+        let mut remains = Remains::default();
+        remains.add(Kind::Leftover, self.layout.trash(), |_, _| true)?;
+        let staged = fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())?;
+        // Only now: whoever has something here by then has had a lease before.
+        let living = processes(&self.layout)?;
+        let staged: HashSet<_> = staged.into_iter().map(|(name, _)| name).collect();
+        let is_left = |name: &[u8]| process_of(name).is_some_and(|process| !living.contains(&process));
+        remains.add(Kind::Leftover, self.layout.tmp(), |_, name| staged.contains(name) && is_left(name))?;
+        remains.add_old(Kind::FailedBuild, self.layout.tmp(), "failed-")?;
+        let is_restored = |name: &[u8]| {
+            let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
+            path.is_some_and(|path| path.tree().is_some() && self.layout.path(&path).symlink_metadata().is_ok())
+        };
+        remains.add(Kind::Quarantine, self.layout.quarantine(), |directory, name| {
+            is_restored(name) || is_old(directory, name, Kind::Quarantine)
+        })?;
+        remains.add_old(Kind::Log, self.layout.logs(), "")?;
+        remains.add_old(Kind::Evaluation, self.layout.evaluations(), "")?;
+        Ok(remains)
+    }
+
+    /// Adds what a process that was killed has moved into `store/` without telling the index. A collection indexes it, and collects it
+    /// with all else; who only asks must not change anything.
+    pub(super) fn add_unknown(&self, remains: &mut Remains, held: &HashSet<&StorePath>) -> Result<(), StoreError> {
+        let known: HashSet<_> = self.paths()?.into_iter().map(|info| info.path.base_name().into_bytes()).collect();
+        let held: HashSet<_> = held.iter().map(|path| path.base_name().into_bytes()).collect();
+        Ok(remains.add(Kind::Leftover, self.layout.store(), |_, name| !known.contains(name) && !held.contains(name))?)
+    }
+}
+
+/// The living processes that have a lease.
+fn processes(layout: &Layout) -> Result<HashSet<u32>, IoError> {
+    Ok(living(layout)?.into_iter().map(|lease| lease.process).collect())
+}
