@@ -17,6 +17,7 @@ pub mod derivation;
 pub mod digest;
 pub mod file_hash;
 pub mod gc;
+pub mod graph;
 pub mod listing;
 #[cfg(feature = "local")]
 pub mod local;
@@ -30,6 +31,7 @@ pub use archive_hash::ArchiveHasher;
 pub use derivation::{Derivation, EncodedDerivation, FixedOutput, HashMode, Input, OutputName};
 pub use digest::{ActionDigest, BlobDigest, DerivationDigest, TreeDigest};
 pub use file_hash::{FileHash, HashAlgorithm};
+pub use graph::{Graph, Need};
 pub use listing::{ListingBuilder, TreeListing};
 pub use realisation::Realisation;
 pub use reference::ReferenceScanner;

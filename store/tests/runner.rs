@@ -4,6 +4,7 @@
 
 mod fault_scene;
 mod support;
+mod test_closure;
 mod test_concurrency;
 mod test_faults;
 mod test_golden;

@@ -642,7 +642,7 @@ fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     StorePath::from_tree(TreeDigest::from_bytes(digest(row, 0)?), name(row)?).map_err(malformed)
 }
 
-fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+pub(super) fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     let name = name(row)?;
     let digest = DerivationDigest::from_bytes(digest(row, 0)?);
     let stem = name.as_str().strip_suffix(".drv").unwrap_or(name.as_str());
@@ -650,7 +650,7 @@ fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error
 }
 
 /// A column that does not hold what it should.
-fn malformed(error: ParseStorePathError) -> rusqlite::Error {
+pub(super) fn malformed(error: ParseStorePathError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
 }
 

@@ -187,25 +187,7 @@ impl LocalStore {
     /// # Errors
     /// When the index cannot be asked, or one of the paths is not valid.
     pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        let mut closure = BTreeSet::new();
-        let mut pending = paths.to_vec();
-        while let Some(path) = pending.pop() {
-            if closure.contains(&path) {
-                continue;
-            }
-            if !self.is_valid(&path)? {
-                return Err(StoreError::NotValid(path));
-            }
-            pending.extend(self.references(&path)?);
-            for needed in self.runtime(&path)? {
-                // One that is gone was declared by another realisation of this tree, whose closure nobody keeps.
-                if self.is_valid(&needed)? {
-                    pending.push(needed);
-                }
-            }
-            closure.insert(path);
-        }
-        Ok(closure)
+        Ok(self.closure_graph(paths)?.into_paths().into_iter().collect())
     }
 
     /// The action a derivation last resolved to.
