@@ -14,6 +14,7 @@ pub mod archive_hash;
 pub mod base32;
 pub mod canonical_json;
 pub mod derivation;
+pub mod difference;
 pub mod digest;
 pub mod file_hash;
 pub mod gc;
