@@ -49,6 +49,18 @@ impl Graph {
         }
     }
 
+    /// The part of the graph that is to be kept, in the same order.
+    #[must_use]
+    pub fn restricted(&self, keep: impl Fn(&StorePath) -> bool) -> Self {
+        let mut part = Self::default();
+        let numbers: Vec<_> = self.paths.iter().map(|path| keep(path).then(|| part.add_path(path.clone()))).collect();
+        for (from, needs) in self.needs.iter().enumerate() {
+            let Some(from) = numbers[from] else { continue };
+            part.needs[from] = needs.iter().filter_map(|(to, need)| Some((numbers[*to]?, *need))).collect();
+        }
+        part
+    }
+
     /// How many paths there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -123,13 +135,18 @@ impl Graph {
     /// Whether each path is on some way from one to another. Nothing is if there is no way.
     #[must_use]
     pub fn between(&self, from: usize, to: usize) -> Vec<bool> {
+        let (down, up) = (self.reached_from(&[from]), self.needing(&[to]));
+        down.iter().zip(up).map(|(down, up)| *down && up).collect()
+    }
+
+    /// Whether each path needs one of `to`, these included.
+    #[must_use]
+    pub fn needing(&self, to: &[usize]) -> Vec<bool> {
         let mut needed_by = vec![Vec::new(); self.len()];
         for (number, needs) in self.needs.iter().enumerate() {
             needs.iter().for_each(|(next, _)| needed_by[*next].push(number));
         }
-        let down = reached(self.len(), &[from], |number| self.needs[number].iter().map(|(next, _)| *next).collect());
-        let up = reached(self.len(), &[to], |number| needed_by[number].clone());
-        down.iter().zip(up).map(|(down, up)| *down && up).collect()
+        reached(self.len(), to, |number| needed_by[number].clone())
     }
 
     /// Whether each path is needed by `from`, these included.

@@ -17,6 +17,7 @@ pub mod derivation;
 pub mod difference;
 pub mod digest;
 pub mod file_hash;
+pub mod follow;
 pub mod gc;
 pub mod graph;
 pub mod listing;

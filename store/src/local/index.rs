@@ -376,6 +376,22 @@ impl Index {
         Ok(query.query_row([format!("{name}.drv")], |row| row.get(0)).optional()?)
     }
 
+    /// The builds of derivations whose names begin so.
+    pub(super) fn builds_of_names_from(&self, prefix: &str) -> Result<Vec<super::Built>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT derivation.digest, derivation.name, resolution.action, build.finished FROM derivation
+             JOIN resolution ON resolution.derivation = derivation.digest JOIN build ON build.action = resolution.action
+             WHERE derivation.name >= ?1 AND derivation.name < ?1 || '~'",
+        )?;
+        let built = |row: &rusqlite::Row<'_>| {
+            let action = ActionDigest::from_bytes(digest(row, 2)?);
+            Ok(super::Built { derivation: derivation_path(row)?, action, finished: row.get(3)? })
+        };
+        let builds = query.query_map([prefix], built)?.collect::<Result<_, _>>()?;
+        Ok(builds)
+    }
+
     fn path_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached(query)?;
