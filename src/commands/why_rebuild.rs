@@ -12,8 +12,11 @@ use crate::look::Look;
 use crate::output;
 use repro::{Options, Report};
 use shown::Answer;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 use store::difference::{Change, Difference, Known, difference};
 use store::local::{Built, LocalStore, StoreError};
 use store::{Derivation, OutputName, StorePath, TreeDigest};
@@ -41,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         Some(target) => derivation_of(context, target)?,
         None => last_build(store, &after)?,
     };
-    let found = difference(&Recorded(store), &before, &after)?;
+    let found = difference(&Recorded { store, derivations: RefCell::default() }, &before, &after)?;
     let sources = found.pairs.iter().map(|pair| source_report(store, pair)).collect::<Result<Vec<_>, _>>()?;
     let action = |path: &StorePath| path.derivation().map_or(Ok(None), |digest| store.resolution(&digest));
     let actions = (action(&before)?, action(&after)?);
@@ -88,20 +91,30 @@ fn source_report(store: &LocalStore, pair: &store::difference::Pair) -> Result<O
 }
 
 /// Derivations and what they became, by the store's records.
-struct Recorded<'s>(&'s LocalStore);
+struct Recorded<'s> {
+    store: &'s LocalStore,
+    /// Those that were read, for each is asked for by all that need it.
+    derivations: RefCell<HashMap<StorePath, Option<Arc<Derivation>>>>,
+}
 
 impl Known for Recorded<'_> {
     type Error = StoreError;
 
-    fn derivation(&self, path: &StorePath) -> Result<Option<Derivation>, StoreError> {
+    fn derivation(&self, path: &StorePath) -> Result<Option<Arc<Derivation>>, StoreError> {
+        if let Some(known) = self.derivations.borrow().get(path) {
+            return Ok(known.clone());
+        }
         let digest = path.derivation().ok_or_else(|| StoreError::NotValid(path.clone()))?;
-        if self.0.is_valid(path)? { self.0.derivation(&digest).map(Some) } else { Ok(None) }
+        let kept = self.store.is_valid(path)?;
+        let read = if kept { Some(Arc::new(self.store.derivation(&digest)?)) } else { None };
+        self.derivations.borrow_mut().insert(path.clone(), read.clone());
+        Ok(read)
     }
 
     fn realised(&self, derivation: &StorePath, output: &OutputName) -> Result<Option<TreeDigest>, StoreError> {
         let Some(digest) = derivation.derivation() else { return Ok(None) };
-        match self.0.resolution(&digest)? {
-            Some(action) => self.0.recorded_tree(&action, output),
+        match self.store.resolution(&digest)? {
+            Some(action) => self.store.recorded_tree(&action, output),
             None => Ok(None),
         }
     }

@@ -13,17 +13,18 @@ use crate::store_path::StorePath;
 use pairing::{Pairing, Side, Token};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// What must be known of the derivations on both sides.
 pub trait Known {
     /// Why it cannot answer.
     type Error;
 
-    /// A derivation; `None` if it is not kept.
+    /// A derivation; `None` if it is not kept. It is asked for as often as others need it.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn derivation(&self, path: &StorePath) -> Result<Option<Derivation>, Self::Error>;
+    fn derivation(&self, path: &StorePath) -> Result<Option<Arc<Derivation>>, Self::Error>;
 
     /// The tree that an output of a derivation is known to have become, whether it is still there or not.
     ///
@@ -220,7 +221,7 @@ fn came_out_identical<K: Known>(known: &K, pair: (&Input, &Input)) -> Result<boo
         return Ok(before == after);
     }
     // What must be the same is the same.
-    let fixed = |path: &StorePath| Ok(known.derivation(path)?.and_then(|derivation| derivation.fixed));
+    let fixed = |path: &StorePath| Ok(known.derivation(path)?.and_then(|derivation| derivation.fixed.clone()));
     let before = fixed(before)?;
     Ok(before.is_some() && before == fixed(after)?)
 }

@@ -3,7 +3,7 @@
 //! Nodes are numbered in the order in which they were added; nothing here recurses, for graphs may be deeper than a thread's stack.
 
 use crate::store_path::StorePath;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// In which way one path needs another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +89,12 @@ impl Graph {
     #[must_use]
     pub fn into_paths(self) -> Vec<StorePath> {
         self.paths
+    }
+
+    /// The numbers of all paths, for who asks for many.
+    #[must_use]
+    pub fn numbers(&self) -> HashMap<&StorePath, usize> {
+        self.paths.iter().enumerate().map(|(number, path)| (path, number)).collect()
     }
 
     /// The number of a path, if it is in the graph.

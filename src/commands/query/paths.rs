@@ -159,7 +159,8 @@ fn roots_of(store: &LocalStore, paths: &[StorePath]) -> Result<Vec<Root>, CliErr
     let graph = store.closure_graph(&targets)?;
     let wanted: Vec<_> = paths.iter().filter_map(|path| graph.number(path)).collect();
     let needing = graph.needing(&wanted);
-    let keeps = |target: &StorePath| graph.number(target).is_some_and(|number| needing[number]);
+    let numbers = graph.numbers();
+    let keeps = |target: &StorePath| numbers.get(target).is_some_and(|number| needing[*number]);
     Ok(roots.into_iter().filter(|(target, _)| keeps(target)).map(|(_, root)| root).collect())
 }
 

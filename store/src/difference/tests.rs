@@ -7,14 +7,14 @@ use std::convert::Infallible;
 /// A store in memory.
 #[derive(Default)]
 struct Memory {
-    derivations: HashMap<StorePath, Derivation>,
+    derivations: HashMap<StorePath, Arc<Derivation>>,
     realised: HashMap<StorePath, TreeDigest>,
 }
 
 impl Known for Memory {
     type Error = Infallible;
 
-    fn derivation(&self, path: &StorePath) -> Result<Option<Derivation>, Infallible> {
+    fn derivation(&self, path: &StorePath) -> Result<Option<Arc<Derivation>>, Infallible> {
         Ok(self.derivations.get(path).cloned())
     }
 
@@ -26,7 +26,7 @@ impl Known for Memory {
 impl Memory {
     fn add(&mut self, derivation: Derivation) -> StorePath {
         let path = derivation.store_path().expect("a short name");
-        self.derivations.insert(path.clone(), derivation);
+        self.derivations.insert(path.clone(), Arc::new(derivation));
         path
     }
 
