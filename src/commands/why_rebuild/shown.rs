@@ -17,6 +17,9 @@ const SHORT: usize = 60;
 /// Lines of what differs in one source or value that are shown.
 const LINES: usize = 20;
 
+/// Names that are shown at each end of a long way.
+const NEAR: usize = 3;
+
 /// Names that are shown of what only follows.
 const NAMES: usize = 12;
 
@@ -36,9 +39,15 @@ impl Answer {
         self.before == self.after || self.actions.0.is_some() && self.actions.0 == self.actions.1
     }
 
-    /// The names on the way to a pair, each once where one follows itself.
-    fn way(&self, number: usize) -> Vec<&str> {
-        self.found.chain(number).into_iter().map(|number| human(&self.found.pairs[number].after)).collect()
+    /// The names on the way to a pair; of a long one those near its ends.
+    fn way(&self, number: usize) -> String {
+        let chain = self.found.chain(number);
+        let names: Vec<_> = chain.iter().map(|number| human(&self.found.pairs[*number].after)).collect();
+        if names.len() <= 2 * NEAR + 2 {
+            return names.join(" → ");
+        }
+        let (first, last) = (&names[..NEAR], &names[names.len() - NEAR..]);
+        format!("{} → … {} more … → {}", first.join(" → "), names.len() - 2 * NEAR, last.join(" → "))
     }
 
     fn followers(&self) -> impl Iterator<Item = &StorePath> {
@@ -61,7 +70,7 @@ impl Answer {
         if self.found.causes().next().is_none() {
             told.push_str("\nno change reaches it: every input that was changed came out identical\n");
         }
-        let identical: Vec<_> = identical(&self.found).iter().map(|number| self.way(*number).join(" → ")).collect();
+        let identical: Vec<_> = identical(&self.found).iter().map(|number| self.way(*number)).collect();
         if !identical.is_empty() {
             told.push_str(&format!(
                 "\nchanged, but came out identical, so that nothing is built because of {}:\n",
@@ -74,8 +83,7 @@ impl Answer {
 
     fn cause(&self, number: usize, look: Look) -> String {
         let pair = &self.found.pairs[number];
-        let way = self.way(number);
-        let way = if way.len() > 1 { look.styled(&format!("  ({})", way.join(" → ")), "2") } else { String::new() };
+        let way = if number > 0 { look.styled(&format!("  ({})", self.way(number)), "2") } else { String::new() };
         let mut told = format!("\n{}{way}\n", look.styled(human(&pair.after), "1"));
         for change in visible(&pair.changes) {
             told.push_str(&lines(change, look));
