@@ -140,9 +140,7 @@ impl Steps<'_> {
 
 /// For what a derivation has an input.
 fn input_reasons(derivation: &Derivation, target: &StorePath) -> Vec<Reason> {
-    let is_target = |input: &&Input| match input {
-        Input::Tree(path) | Input::Output { derivation: path, .. } => path == target,
-    };
+    let is_target = |input: &&Input| input.path() == target;
     let mut reasons = Vec::new();
     reasons.extend(derivation.root.iter().any(|input| is_target(&input)).then_some(Reason::Root));
     reasons.extend(derivation.runtime.iter().any(|input| is_target(&input)).then_some(Reason::Runtime));

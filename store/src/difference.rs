@@ -183,7 +183,7 @@ fn compare<K: Known>(known: &K, before: &StorePath, after: &StorePath) -> Result
     let mut inputs: BTreeMap<(StorePath, StorePath), bool> = BTreeMap::new();
     for (a, b) in pairing.differing() {
         let identical = came_out_identical(known, (a, b))?;
-        let all = inputs.entry((path_of(a).clone(), path_of(b).clone())).or_insert(true);
+        let all = inputs.entry((a.path().clone(), b.path().clone())).or_insert(true);
         *all &= identical;
     }
     let inputs =
@@ -200,12 +200,6 @@ fn tree_changes(before: &StorePath, after: &StorePath) -> Vec<Change> {
         changes.push(Change::Content);
     }
     changes
-}
-
-fn path_of(input: &Input) -> &StorePath {
-    match input {
-        Input::Tree(path) | Input::Output { derivation: path, .. } => path,
-    }
 }
 
 /// Whether two paired inputs are known to be the same to whoever uses them: the same tree under the same name.

@@ -9,8 +9,8 @@ use crate::output;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use store::StorePath;
 use store::local::{LocalStore, Root};
-use store::{Graph, StorePath};
 
 /// A question whose answer can be asked about again.
 #[derive(Debug, clap::Args)]
@@ -62,22 +62,38 @@ impl Args {
 pub(super) fn references(context: &Context, args: &Args) -> CommandResult {
     let store = context.store()?;
     let subjects = args.subjects(context)?;
-    let mut answer = BTreeSet::new();
-    for graph in [store.closure_graph(&subjects.trees)?, store.derivation_graph(&subjects.derivations)?] {
-        answer.extend(below(&graph, &subjects, args.recursive));
-    }
+    let answer = if args.recursive { all_below(store, &subjects)? } else { directly_below(store, &subjects)? };
     print("references", answer, args.asked.json)
 }
 
-/// What paths need, or with `recursive` also all that this needs.
-fn below(graph: &Graph, subjects: &Subjects, recursive: bool) -> Vec<StorePath> {
-    let asked = subjects.trees.iter().chain(&subjects.derivations).filter_map(|path| graph.number(path));
-    let next: Vec<_> = asked.flat_map(|number| graph.needed(number)).collect();
-    if !recursive {
-        return next.into_iter().map(|number| graph.path(number).clone()).collect();
+/// What paths need. Their closures are not looked at: these may be large.
+fn directly_below(store: &LocalStore, subjects: &Subjects) -> Result<BTreeSet<StorePath>, CliError> {
+    let mut below = BTreeSet::new();
+    for path in &subjects.trees {
+        below.extend(store.references(path)?);
+        for path in store.runtime(path)? {
+            // One that is gone was declared by another realisation of this tree.
+            if store.is_valid(&path)? {
+                below.insert(path);
+            }
+        }
     }
-    let reached = graph.reached_from(&next);
-    graph.paths().iter().zip(reached).filter(|(_, reached)| *reached).map(|(path, _)| path.clone()).collect()
+    for digest in subjects.derivations.iter().filter_map(StorePath::derivation) {
+        below.extend(store.derivation(&digest)?.all_inputs().into_iter().map(|input| input.path().clone()));
+    }
+    Ok(below)
+}
+
+/// What paths need, and all that this needs.
+fn all_below(store: &LocalStore, subjects: &Subjects) -> Result<BTreeSet<StorePath>, CliError> {
+    let mut below = BTreeSet::new();
+    for graph in [store.closure_graph(&subjects.trees)?, store.derivation_graph(&subjects.derivations)?] {
+        let asked = subjects.trees.iter().chain(&subjects.derivations).filter_map(|path| graph.number(path));
+        let next: Vec<_> = asked.flat_map(|number| graph.needed(number)).collect();
+        let reached = graph.reached_from(&next);
+        below.extend(graph.paths().iter().zip(reached).filter(|(_, reached)| *reached).map(|(path, _)| path.clone()));
+    }
+    Ok(below)
 }
 
 pub(super) fn referrers(context: &Context, args: &Args) -> CommandResult {

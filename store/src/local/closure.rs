@@ -141,9 +141,7 @@ fn digest_of(input: &str) -> Option<&[u8; DIGEST_CHARS]> {
 }
 
 fn path_of(input: &str) -> Option<StorePath> {
-    match input.parse().ok()? {
-        Input::Tree(path) | Input::Output { derivation: path, .. } => Some(path),
-    }
+    input.parse::<Input>().ok().map(|input| input.path().clone())
 }
 
 /// A closure that is being walked.
