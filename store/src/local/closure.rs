@@ -13,6 +13,7 @@ use crate::graph::{Graph, Need};
 use crate::store_path::{STORE_DIR, StoreName, StorePath};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use rustix::fs::AtFlags;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -209,11 +210,10 @@ fn names_of<'t>(
     tree: &TreeDigest,
     known: &mut Trees<'_>,
 ) -> Result<&'t mut Vec<(StoreName, Option<usize>)>, rusqlite::Error> {
-    if !trees.contains_key(tree) {
-        let names = known.names(tree)?.into_iter().map(|name| (name, None)).collect();
-        trees.insert(*tree, names);
+    match trees.entry(*tree) {
+        Entry::Occupied(names) => Ok(names.into_mut()),
+        Entry::Vacant(vacant) => Ok(vacant.insert(known.names(tree)?.into_iter().map(|name| (name, None)).collect())),
     }
-    Ok(trees.entry(*tree).or_default())
 }
 
 /// What the index knows of trees: asked for one by one, or read as a whole.
@@ -224,11 +224,30 @@ struct Trees<'c> {
     all: Option<AllTrees>,
 }
 
-#[derive(Default)]
+/// The tables as the index has them: sorted by tree.
 struct AllTrees {
-    names: HashMap<TreeDigest, Vec<StoreName>>,
-    references: HashMap<TreeDigest, Vec<TreeDigest>>,
-    runtime: HashMap<TreeDigest, Vec<StorePath>>,
+    names: Rows<StoreName>,
+    references: Rows<TreeDigest>,
+    runtime: Rows<StorePath>,
+}
+
+/// A table whose rows of one tree stand together.
+struct Rows<T> {
+    rows: Vec<(TreeDigest, T)>,
+    starts: HashMap<TreeDigest, usize>,
+}
+
+impl<T: Clone> Rows<T> {
+    fn of(rows: Vec<(TreeDigest, T)>) -> Self {
+        let is_first = |at: &usize| *at == 0 || rows[*at - 1].0 != rows[*at].0;
+        let starts = (0..rows.len()).filter(is_first).map(|at| (rows[at].0, at)).collect();
+        Self { rows, starts }
+    }
+
+    fn of_tree(&self, tree: &TreeDigest) -> Vec<T> {
+        let Some(start) = self.starts.get(tree) else { return Vec::new() };
+        self.rows[*start..].iter().take_while(|(row, _)| row == tree).map(|(_, value)| value.clone()).collect()
+    }
 }
 
 impl<'c> Trees<'c> {
@@ -242,44 +261,38 @@ impl<'c> Trees<'c> {
     }
 
     fn names(&mut self, tree: &TreeDigest) -> Result<Vec<StoreName>, rusqlite::Error> {
-        if let Some(all) = &mut self.all {
-            return Ok(all.names.remove(tree).unwrap_or_default());
+        if let Some(all) = &self.all {
+            return Ok(all.names.of_tree(tree));
         }
         self.names.query_map([tree.as_bytes()], |row| name(row, 0))?.collect()
     }
 
     fn references(&mut self, tree: &TreeDigest) -> Result<Vec<TreeDigest>, rusqlite::Error> {
         if let Some(all) = &self.all {
-            return Ok(all.references.get(tree).cloned().unwrap_or_default());
+            return Ok(all.references.of_tree(tree));
         }
         self.references.query_map([tree.as_bytes()], |row| digest(row, 0))?.collect()
     }
 
     fn runtime(&mut self, tree: &TreeDigest) -> Result<Vec<StorePath>, rusqlite::Error> {
         if let Some(all) = &self.all {
-            return Ok(all.runtime.get(tree).cloned().unwrap_or_default());
+            return Ok(all.runtime.of_tree(tree));
         }
         self.runtime.query_map([tree.as_bytes()], |row| path(row, 0))?.collect()
     }
 
     fn read_all(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        let mut all = AllTrees::default();
-        let mut query = connection.prepare_cached("SELECT digest, name FROM path")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            all.names.entry(digest(row, 0)?).or_default().push(name(row, 1)?);
-        }
-        let mut query = connection.prepare_cached("SELECT tree, target FROM reference")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            all.references.entry(digest(row, 0)?).or_default().push(digest(row, 1)?);
-        }
-        let mut query = connection.prepare_cached("SELECT tree, target FROM runtime")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            all.runtime.entry(digest(row, 0)?).or_default().push(path(row, 1)?);
-        }
-        self.all = Some(all);
+        let mut names = connection.prepare_cached("SELECT digest, name FROM path ORDER BY digest")?;
+        let names = names.query_map([], |row| Ok((digest(row, 0)?, name(row, 1)?)))?;
+        let mut references = connection.prepare_cached("SELECT tree, target FROM reference ORDER BY tree")?;
+        let references = references.query_map([], |row| Ok((digest(row, 0)?, digest(row, 1)?)))?;
+        let mut runtime = connection.prepare_cached("SELECT tree, target FROM runtime ORDER BY tree")?;
+        let runtime = runtime.query_map([], |row| Ok((digest(row, 0)?, path(row, 1)?)))?;
+        self.all = Some(AllTrees {
+            names: Rows::of(names.collect::<Result<_, _>>()?),
+            references: Rows::of(references.collect::<Result<_, _>>()?),
+            runtime: Rows::of(runtime.collect::<Result<_, _>>()?),
+        });
         Ok(())
     }
 }
