@@ -29,6 +29,7 @@ mod shell;
 mod show;
 mod verify;
 mod why;
+mod why_rebuild;
 
 use crate::CommandResult;
 use crate::context::Context;
@@ -97,6 +98,8 @@ commands! {
     Query => query,
     /// Show why one store path needs another
     Why => why,
+    /// Show why a derivation is built anew: what was changed, apart from what only follows
+    WhyRebuild => why_rebuild,
     /// List, add and remove GC roots
     Roots => roots,
     /// Delete what no root needs
@@ -105,7 +108,7 @@ commands! {
     Verify => verify,
     /// Make the index anew from what it is an index of
     RebuildIndex => rebuild_index,
-    /// Compare two trees, down into the files
+    /// Compare two trees, down into the files, or two closures
     Diff => diff,
     /// Build again in other circumstances and compare
     Repro => repro,

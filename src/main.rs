@@ -2,6 +2,7 @@
 
 mod commands;
 mod context;
+mod drawing;
 mod error;
 mod evaluating;
 mod evaluations;
@@ -10,6 +11,7 @@ mod host_io;
 mod installable;
 mod interrupt;
 mod keeping;
+mod look;
 mod lsp;
 mod meter;
 mod output;

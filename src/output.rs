@@ -9,6 +9,21 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), CliError> {
     wrote(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
+/// Writes all that is in a file to standard output.
+pub(crate) fn copy(mut file: impl std::io::Read, name: &str) -> Result<(), CliError> {
+    /// Bytes at a time.
+    const PIECE: usize = 1 << 18;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(length) => write(&piece[..length])?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(CliError::failed(format!("cannot read {name}: {error}"))),
+        }
+    }
+}
+
 /// What it means that writing to standard output came to this.
 pub(crate) fn wrote(result: std::io::Result<()>) -> Result<(), CliError> {
     match result {

@@ -23,6 +23,7 @@ mod test_format;
 mod test_garbage;
 mod test_incremental;
 mod test_interruption;
+mod test_json;
 mod test_lint;
 mod test_lsp;
 mod test_measurements;
@@ -30,7 +31,9 @@ mod test_namespaces;
 mod test_network;
 mod test_newcomer;
 mod test_queries;
+mod test_questions;
 mod test_read_only;
+mod test_rebuilds;
 mod test_repl;
 mod test_watching;
 

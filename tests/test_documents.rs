@@ -18,7 +18,7 @@ fn named_paths(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "recipes/README.md"] {
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "recipes/README.md", "docs/json.md"] {
         for path in named_paths(&read(document)) {
             let path = path.split(['#', ' ', '<', '*']).next().unwrap();
             assert!(Path::new(REPOSITORY).join(path).exists(), "{document} names {path}");

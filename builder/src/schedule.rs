@@ -104,6 +104,7 @@ impl PlanSource for LocalStore {
 /// When an input is not realised or the store cannot be asked.
 pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSet<StorePath>, StoreError> {
     let mut closure = BTreeSet::new();
+    let mut mentioned = Vec::new();
     let mut seen = BTreeSet::new();
     let mut pending = inputs;
     while let Some(input) = pending.pop() {
@@ -112,7 +113,7 @@ pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSe
         }
         let (derivation, output) = match input {
             Input::Tree(path) => {
-                closure.extend(store.closure(&[path])?);
+                mentioned.push(path);
                 continue;
             }
             Input::Output { derivation, output } => (derivation, output),
@@ -121,10 +122,12 @@ pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSe
         let declared = PlanSource::derivation(store, &digest)?;
         let outputs = PlanSource::outputs(store, &derivation, &declared)?.unwrap_or_default();
         let tree = outputs.get(&output).ok_or(StoreError::NotValid(derivation))?;
-        closure.extend(store.closure(&store.references(tree)?)?);
+        mentioned.extend(store.references(tree)?);
         closure.insert(tree.clone());
         pending.extend(declared.runtime);
     }
+    // One walk for all: what they need they mostly share.
+    closure.extend(store.closure(&mentioned)?);
     Ok(closure)
 }
 

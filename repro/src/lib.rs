@@ -8,6 +8,7 @@
 //! by [`decode::Limits`]; what they cannot read is compared byte by byte instead.
 
 pub mod axes;
+pub mod closure;
 pub mod decode;
 pub mod diff;
 pub mod reading;

@@ -1,5 +1,7 @@
 //! `larder diff`
 
+mod closures;
+
 use crate::CommandResult;
 use crate::commands::query::trees_of;
 use crate::context::Context;
@@ -16,13 +18,19 @@ use std::process::ExitCode;
 use store::StorePath;
 use store::local::LocalStore;
 
-/// Compare two trees, down into the files.
+/// Compare two trees, down into the files, or two closures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An installable, or a file or directory
     a: OsString,
     /// Another
     b: OsString,
+    /// Compare what they need at run time: packages that came, went, changed, grew
+    #[arg(long, conflicts_with = "html")]
+    closure: bool,
+    /// With --closure, show so many files that grew or shrank most
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "closure")]
+    files: usize,
     #[command(flatten)]
     report: ReportArgs,
     #[command(flatten)]
@@ -43,6 +51,9 @@ pub(crate) struct ReportArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    if args.closure {
+        return closures::run(context, args);
+    }
     let left = side(context, &args.a, args)?;
     let right = side(context, &args.b, args)?;
     let shown = |name: &OsString| name.to_string_lossy().into_owned();

@@ -5,6 +5,7 @@ use crate::commands::query::trees_of;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, split_inside};
+use crate::look::Look;
 use crate::output;
 use crate::realising::BuildArgs;
 use crate::text;
@@ -12,7 +13,9 @@ use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
-use store::{Node, TreeListing, TreePath};
+use store::follow::{FollowError, MAX_LINKS, Place, follow};
+use store::local::LocalStore;
+use store::{Node, StorePath, TreeListing, TreePath};
 
 /// List what is in a store path.
 #[derive(Debug, clap::Args)]
@@ -43,8 +46,14 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         None => (args.installable.clone(), args.path.clone()),
     };
     let tree = trees_of(context, &installable, &args.build, &args.eval)?.remove(0);
-    let listing = context.store()?.listing(&tree.tree().expect("a tree's path"))?;
-    let start = find(&listing, &inside)?;
+    // As other programs have it: what is behind a link to a directory, but the link itself where details are asked for.
+    let behind = inside.as_bytes().ends_with(b"/") || !args.long;
+    let store = context.store()?;
+    let link = locate(store, &tree, &inside, false)?;
+    let Located { path: tree, listing, inside: start } = match locate(store, &tree, &inside, true) {
+        Ok(found) if behind && matches!(found.node(), Node::Directory(_)) => found,
+        _ => link,
+    };
     let mut entries = Vec::new();
     match listing.get(&start) {
         Some(Node::Directory(_)) => listing.walk(&mut |path, node| {
@@ -60,7 +69,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         let entries: Vec<_> = entries.iter().map(|(path, node)| as_json(path, node)).collect();
         output::json("ls", json!({ "path": tree.to_string(), "entries": entries }))?;
     } else {
-        entries.iter().try_for_each(|(path, node)| output::line(line(path, node, args.long)))?;
+        let look = Look::of_stdout();
+        let lines: Vec<_> = entries.iter().map(|(path, node)| line(path, node, args.long, look) + "\n").collect();
+        output::write(lines.concat().as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,16 +81,49 @@ pub(crate) fn below(above: &OsStr, path: &OsStr) -> OsString {
     [above, path].join(OsStr::new("/"))
 }
 
-/// The path in a tree that a text names, if there is anything.
-pub(crate) fn find(listing: &TreeListing, text: &OsStr) -> Result<TreePath, CliError> {
-    let path = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
-    match listing.get(&path) {
-        Some(_) => Ok(path),
-        None => Err(CliError::failed(format!("there is no `{path}` in it"))),
+/// Something in a tree.
+pub(crate) struct Located {
+    /// The tree's path.
+    pub(crate) path: StorePath,
+    pub(crate) listing: TreeListing,
+    /// The way from its root, without links.
+    pub(crate) inside: TreePath,
+}
+
+impl Located {
+    pub(crate) fn node(&self) -> &Node {
+        self.listing.get(&self.inside).unwrap_or(self.listing.root())
     }
 }
 
-fn line(path: &TreePath, node: &Node, long: bool) -> String {
+/// Finds what a text names in a tree, through links in it and into other trees. A link at the end is followed only if that is wanted.
+pub(crate) fn locate(
+    store: &LocalStore,
+    tree: &StorePath,
+    text: &OsStr,
+    follow_last: bool,
+) -> Result<Located, CliError> {
+    let mut inside = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
+    let mut path = tree.clone();
+    for _ in 0..MAX_LINKS {
+        let listing = store.listing(&path.tree().expect("a tree's path"))?;
+        match follow(&listing, &inside, follow_last) {
+            Ok(Place::Inside(inside)) => return Ok(Located { path, listing, inside }),
+            Ok(Place::Other { path: other, inside: further }) => {
+                store.hold([&other])?;
+                if other.tree().is_none() || !store.is_valid(&other)? {
+                    let error = CliError::failed(format!("`{inside}` leads to {other}, which is not in the store"));
+                    return Err(error.hint(format!("larder realise {other}")));
+                }
+                (path, inside) = (other, further);
+            }
+            Err(error) => return Err(CliError::failed(format!("{path}: {error}"))),
+        }
+    }
+    Err(CliError::failed(FollowError::Circle(inside).to_string()))
+}
+
+fn line(path: &TreePath, node: &Node, long: bool, look: Look) -> String {
     let shown = match node {
         Node::Directory(_) => format!("{path}/"),
         Node::Symlink { target } => format!("{path} -> {}", target.escape_ascii()),
@@ -90,6 +134,7 @@ fn line(path: &TreePath, node: &Node, long: bool) -> String {
     }
     match node {
         Node::File { executable, size, blob } => {
+            let size = Look::bytes(*size, !look.terminal);
             format!("{} {size:>12} {} {shown}", if *executable { "x" } else { "-" }, blob.short())
         }
         Node::Symlink { .. } => format!("l {:>12} {:12} {shown}", "", ""),

@@ -1,25 +1,72 @@
 //! `larder query`
 
+mod drawn;
+mod paths;
+mod size;
+
 use crate::CommandResult;
+use crate::commands::show::derivation_of;
 use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
-use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
 use builder::schedule::runtime_closure;
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::process::ExitCode;
-use store::local::LocalStore;
-use store::{Input, StorePath};
+use store::{Graph, Input, StorePath};
 
 /// Ask the store about paths.
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "larder query <references|referrers|closure|tree|graph|deriver|outputs|roots|size> [OPTIONS] <INSTALLABLE>...",
+    subcommand_value_name = "QUESTION",
+    subcommand_help_heading = "Questions"
+)]
 pub(crate) struct Args {
-    /// What to ask
+    #[command(subcommand)]
     question: Question,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Question {
+    /// The paths that it mentions or declares to need at run time; of a derivation, its inputs
+    References(paths::Args),
+    /// The paths that mention it or declare to need it; of a derivation or a source, the derivations that name it
+    Referrers(paths::Args),
+    /// All that it needs at run time, itself included; of a derivation, all that building it from nothing takes
+    Closure(paths::ClosureArgs),
+    /// The closure as a tree
+    Tree(drawn::TreeArgs),
+    /// The closure as a graph, for Graphviz
+    Graph(drawn::GraphArgs),
+    /// The derivations known to have made it
+    Deriver(paths::PlainArgs),
+    /// The valid outputs of a derivation
+    Outputs(paths::PlainArgs),
+    /// The GC roots that keep it
+    Roots(paths::PlainArgs),
+    /// What it takes: its own, on the disk, with its closure, and what only it holds
+    Size(size::Args),
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    match &args.question {
+        Question::References(args) => paths::references(context, args),
+        Question::Referrers(args) => paths::referrers(context, args),
+        Question::Closure(args) => paths::closure(context, args),
+        Question::Tree(args) => drawn::tree(context, args),
+        Question::Graph(args) => drawn::graph(context, args),
+        Question::Deriver(args) => paths::deriver(context, args),
+        Question::Outputs(args) => paths::outputs(context, args),
+        Question::Roots(args) => paths::roots(context, args),
+        Question::Size(args) => size::run(context, args),
+    }
+}
+
+/// What is asked about.
+#[derive(Debug, clap::Args)]
+struct Asked {
     /// Of which installables; they are not built
     #[arg(value_name = "INSTALLABLE", required = true)]
     installables: Vec<OsString>,
@@ -30,66 +77,74 @@ pub(crate) struct Args {
     eval: EvalArgs,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Question {
-    /// The paths that it mentions or declares to need at run time
-    References,
-    /// The paths that mention it or declare to need it
-    Referrers,
-    /// All that it needs at run time, itself included
-    Closure,
-    /// The derivations known to have made it
-    Deriver,
-    /// The valid outputs of a derivation
-    Outputs,
-    /// The GC roots that keep it
-    Roots,
-    /// Files and bytes, its own and those of its closure
-    Size,
+impl Asked {
+    fn targets(&self, context: &Context) -> Result<Vec<Target>, CliError> {
+        resolve(context, &self.installables, &self.eval)
+    }
+
+    /// The valid trees that are asked about.
+    fn trees(&self, context: &Context) -> Result<Vec<StorePath>, CliError> {
+        let mut trees = Vec::new();
+        for target in self.targets(context)? {
+            trees.extend(trees_of_target(context, &target)?);
+        }
+        Ok(trees)
+    }
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let store = context.store()?;
-    let mut paths = Vec::new();
-    let targets = resolve(context, &args.installables, &args.eval)?;
-    if matches!(args.question, Question::Closure) {
-        let mut closure = BTreeSet::new();
+/// Whether derivations themselves are asked about.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct AboutDerivations {
+    /// Ask about the derivations themselves and what building needs, not about what they became
+    #[arg(long)]
+    derivations: bool,
+}
+
+impl AboutDerivations {
+    /// The derivation that is asked about. One that is named by its own path without an output is meant itself.
+    fn derivation(self, context: &Context, target: &Target) -> Result<Option<StorePath>, CliError> {
+        match target {
+            Target::Derivation { path, output: None } => Ok(Some(path.clone())),
+            target if self.derivations => derivation_of(context, target).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The closure of all that is asked about, and the numbers of what is asked about itself.
+    fn closure(self, context: &Context, asked: &Asked) -> Result<(Graph, Vec<usize>), CliError> {
+        let store = context.store()?;
+        let targets = asked.targets(context)?;
+        let (mut derivations, mut trees, mut needed) = (Vec::new(), Vec::new(), BTreeSet::new());
         for target in &targets {
-            closure.extend(closure_of(context, target)?);
+            match self.derivation(context, target)? {
+                Some(derivation) => derivations.push(derivation),
+                None => {
+                    trees.extend(trees_of_target(context, target)?);
+                    needed.extend(closure_of(context, target)?);
+                }
+            }
         }
-        return print(&closure, args.json);
-    }
-    for target in targets {
-        match (&args.question, target) {
-            (Question::Outputs, target) => paths.push(target.path().clone()),
-            (_, Target::Tree(path)) => paths.push(path),
-            (_, target) => paths.extend(valid_outputs(context, &target)?),
+        if !derivations.is_empty() && !trees.is_empty() {
+            let error = CliError::usage("derivations and what they became are asked about at once");
+            return Err(error.hint("`--derivations` asks about the derivations of all; `X.drv!out` names an output"));
         }
+        let graph = if derivations.is_empty() {
+            // Another derivation of the same tree may have declared more for it.
+            store.closure_graph(&trees)?.restricted(|path| needed.contains(path))
+        } else {
+            store.derivation_graph(&derivations)?
+        };
+        let numbers = derivations.iter().chain(&trees).filter_map(|path| graph.number(path)).collect();
+        Ok((graph, numbers))
     }
-    match args.question {
-        Question::Size => return size(store, &paths, args.json),
-        Question::Roots => return roots(store, &paths, args.json),
-        _ => {}
-    }
-    let mut answer = BTreeSet::new();
-    for path in &paths {
-        answer.extend(match args.question {
-            Question::References => [store.references(path)?, store.runtime(path)?].concat(),
-            Question::Referrers => store.referrers(path)?,
-            Question::Deriver => store.derivers(path)?,
-            _ => valid_outputs(context, &Target::Derivation { path: path.clone(), output: None })?,
-        });
-    }
-    print(&answer, args.json)
 }
 
-fn print(answer: &BTreeSet<StorePath>, as_json: bool) -> CommandResult {
-    if as_json {
-        output::json("query", json!({ "paths": answer.iter().map(StorePath::to_string).collect::<Vec<_>>() }))?;
-    } else {
-        answer.iter().try_for_each(output::line)?;
+/// The trees that a target names or that its outputs became.
+fn trees_of_target(context: &Context, target: &Target) -> Result<Vec<StorePath>, CliError> {
+    match target {
+        Target::Tree(path) => Ok(vec![path.clone()]),
+        target => valid_outputs(context, target),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What a realised target needs at run time, itself included. For a tree that is all that any derivation has declared for it.
@@ -148,51 +203,4 @@ pub(crate) fn realised(
     } else {
         Ok((targets, paths))
     }
-}
-
-fn size(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResult {
-    let mut rows = Vec::new();
-    for path in paths {
-        let sum = |paths: &BTreeSet<StorePath>| {
-            paths.iter().try_fold((0, 0), |(files, bytes), path| {
-                let info = store.path_info(path)?.ok_or_else(|| store::local::StoreError::NotValid(path.clone()))?;
-                Ok::<_, CliError>((files + info.files, bytes + info.bytes))
-            })
-        };
-        let own = sum(&BTreeSet::from([path.clone()]))?;
-        let closure = sum(&store.closure(std::slice::from_ref(path))?)?;
-        rows.push((path, own, closure));
-    }
-    if as_json {
-        let one = |(path, own, closure): &(&StorePath, (u64, u64), (u64, u64))| json!({ "path": path.to_string(), "files": own.0, "bytes": own.1, "closure_files": closure.0, "closure_bytes": closure.1 });
-        output::json("size", json!({ "paths": rows.iter().map(one).collect::<Vec<_>>() }))?;
-    } else {
-        for (path, own, closure) in rows {
-            let (own, closure) = (crate::text::bytes(own.1), crate::text::bytes(closure.1));
-            output::line(format!("{path}  {own}, with its closure {closure}"))?;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn roots(store: &LocalStore, paths: &[StorePath], as_json: bool) -> CommandResult {
-    let mut keeping = Vec::new();
-    for root in store.roots()? {
-        let Some(target) = &root.target else { continue };
-        if !store.is_valid(target)? || target.derivation().is_some() {
-            continue;
-        }
-        let closure = store.closure(std::slice::from_ref(target))?;
-        if paths.iter().any(|path| closure.contains(path)) {
-            keeping.push(root);
-        }
-    }
-    let name =
-        |root: &store::local::Root| root.link.as_ref().map_or(root.name.clone(), |link| link.display().to_string());
-    if as_json {
-        output::json("query", json!({ "roots": keeping.iter().map(name).collect::<Vec<_>>() }))?;
-    } else {
-        keeping.iter().try_for_each(|root| output::line(name(root)))?;
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -2,80 +2,228 @@
 
 use crate::CommandResult;
 use crate::commands::query::trees_of;
+use crate::commands::show::derivation_of;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::installable::EvalArgs;
+use crate::installable::{EvalArgs, Target, resolve};
+use crate::look::{Look, human};
 use crate::output;
 use crate::realising::BuildArgs;
-use serde_json::json;
-use std::collections::{HashMap, VecDeque};
+use crate::text;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::process::ExitCode;
-use store::StorePath;
-use store::local::LocalStore;
+use store::local::{LocalStore, Mention};
+use store::{Derivation, Graph, Input, Need, StorePath};
 
-/// Show why one store path needs another: the shortest chain of mentions and declared run-time dependencies.
+/// Files that are named where something is mentioned in more of them.
+const SHOWN: usize = 3;
+
+/// Show why one store path needs another: the shortest chain of mentions and declared run-time dependencies, with the files that mention.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What needs
     from: OsString,
     /// What is needed
     to: OsString,
+    /// Show every way from the one to the other
+    #[arg(long)]
+    all: bool,
+    /// Ask why building the one needs the other, a derivation or a source; nothing is built
+    #[arg(long)]
+    build: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    build: BuildArgs,
+    building: BuildArgs,
     #[command(flatten)]
     eval: EvalArgs,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let from = trees_of(context, &args.from, &args.build, &args.eval)?.remove(0);
-    let to = trees_of(context, &args.to, &args.build, &args.eval)?.remove(0);
-    let Some(chain) = shortest(context.store()?, &from, &to)? else {
-        return Err(CliError::failed(format!("{from} does not need {to}")));
+    let store = context.store()?;
+    let (mut graph, from, to) = if args.build { inputs(context, args)? } else { closure(context, args)? };
+    graph.sort();
+    let number = |path: &StorePath| graph.number(path);
+    let ends = number(&from).zip(number(&to));
+    let Some((chain, (from, to))) = ends.and_then(|(from, to)| Some((graph.shortest(from, to)?, (from, to)))) else {
+        let error = CliError::failed(format!("{from} does not need {to}"));
+        return Err(if args.build { error } else { error.hint("`--build` asks what it needs to be built") });
     };
+    let steps = Steps { store, graph: &graph };
+    let edges =
+        if args.all { all_edges(&graph, from, to) } else { chain.windows(2).map(|pair| (pair[0], pair[1])).collect() };
+    let reasons = edges.iter().map(|(from, to)| steps.reasons(*from, *to)).collect::<Result<Vec<_>, _>>()?;
     if args.json {
-        let one = |(path, how): &(StorePath, &str)| json!({ "path": path.to_string(), "how": how });
-        output::json("why", json!({ "chain": chain.iter().map(one).collect::<Vec<_>>() }))?;
+        output::json("why", as_json(&graph, &chain, &edges, &reasons))?;
     } else {
-        for (index, (path, how)) in chain.iter().enumerate() {
-            let indent = "  ".repeat(index);
-            output::line(if index == 0 { path.to_string() } else { format!("{indent}{how} {path}") })?;
-        }
+        output::write(shown(&graph, from, &edges, &reasons, Look::of_stdout()).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Breadth first, so that the chain is the shortest there is.
-fn shortest(
-    store: &LocalStore,
-    from: &StorePath,
-    to: &StorePath,
-) -> Result<Option<Vec<(StorePath, &'static str)>>, CliError> {
-    let mut reached: HashMap<StorePath, (StorePath, &'static str)> = HashMap::new();
-    let mut pending = VecDeque::from([from.clone()]);
-    while let Some(path) = pending.pop_front() {
-        if path == *to {
-            let mut chain = Vec::new();
-            let mut at = path;
-            while let Some((before, how)) = reached.get(&at) {
-                chain.push((at.clone(), *how));
-                at = before.clone();
-            }
-            chain.push((from.clone(), ""));
-            chain.reverse();
-            return Ok(Some(chain));
+fn closure(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePath), CliError> {
+    let from = trees_of(context, &args.from, &args.building, &args.eval)?.remove(0);
+    let to = trees_of(context, &args.to, &args.building, &args.eval)?.remove(0);
+    Ok((context.store()?.closure_graph(std::slice::from_ref(&from))?, from, to))
+}
+
+fn inputs(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePath), CliError> {
+    let targets = resolve(context, &[args.from.clone(), args.to.clone()], &args.eval)?;
+    let from = derivation_of(context, &targets[0])?;
+    let graph = context.store()?.derivation_graph(std::slice::from_ref(&from))?;
+    let to = match &targets[1] {
+        // A source is named itself; of what was built, the derivation.
+        target @ Target::Tree(path) if graph.number(path).is_none() => {
+            derivation_of(context, target).unwrap_or_else(|_| path.clone())
         }
-        for (next, how) in [(store.references(&path)?, "mentions"), (store.runtime(&path)?, "needs at run time")] {
-            for next in next {
-                if next != *from && !reached.contains_key(&next) {
-                    reached.insert(next.clone(), (path.clone(), how));
-                    pending.push_back(next);
-                }
+        Target::Tree(path) => path.clone(),
+        target => derivation_of(context, target)?,
+    };
+    Ok((graph, from, to))
+}
+
+/// The edges of all ways, each once, nearest first.
+fn all_edges(graph: &Graph, from: usize, to: usize) -> Vec<(usize, usize)> {
+    let between = graph.between(from, to);
+    let mut seen = vec![false; graph.len()];
+    let mut edges = Vec::new();
+    let mut pending = std::collections::VecDeque::from([from]);
+    seen[from] = true;
+    while let Some(number) = pending.pop_front() {
+        for next in graph.needed(number).into_iter().filter(|next| between[*next] && number != to) {
+            edges.push((number, next));
+            if !std::mem::replace(&mut seen[next], true) {
+                pending.push_back(next);
             }
         }
     }
-    Ok(None)
+    edges
+}
+
+/// Why one path needs the next.
+#[derive(Debug, PartialEq, Eq)]
+enum Reason {
+    /// Files and links mention it.
+    Mentioned(Vec<Mention>),
+    /// It was declared.
+    Declared,
+    /// A derivation has it in its root.
+    Root,
+    /// A derivation declares it for run time.
+    Runtime,
+    /// A variable, argument or the builder of a derivation mentions it.
+    Text(String),
+}
+
+struct Steps<'s> {
+    store: &'s LocalStore,
+    graph: &'s Graph,
+}
+
+impl Steps<'_> {
+    fn reasons(&self, from: usize, to: usize) -> Result<Vec<Reason>, CliError> {
+        let (path, target) = (self.graph.path(from), self.graph.path(to));
+        if let Some(digest) = path.derivation() {
+            return Ok(input_reasons(&self.store.derivation(&digest)?, target));
+        }
+        let needs = self.graph.needs(from).iter().filter(|(next, _)| *next == to);
+        needs
+            .map(|(_, need)| match need {
+                Need::Mention => Ok(Reason::Mentioned(self.store.places_of(path, target, usize::MAX)?)),
+                Need::Runtime | Need::Input => Ok(Reason::Declared),
+            })
+            .collect()
+    }
+}
+
+/// For what a derivation has an input.
+fn input_reasons(derivation: &Derivation, target: &StorePath) -> Vec<Reason> {
+    let is_target = |input: &&Input| input.path() == target;
+    let mut reasons = Vec::new();
+    reasons.extend(derivation.root.iter().any(|input| is_target(&input)).then_some(Reason::Root));
+    reasons.extend(derivation.runtime.iter().any(|input| is_target(&input)).then_some(Reason::Runtime));
+    let mentions: Vec<_> = derivation.inputs.iter().filter(is_target).map(Input::mention).collect();
+    let mentioned = |text: &str| mentions.iter().any(|mention| text.contains(mention.as_str()));
+    let variables =
+        derivation.env.iter().filter(|(_, text)| mentioned(text)).map(|(name, _)| format!("variable `{name}`"));
+    let arguments = derivation.args.iter().enumerate().filter(|(_, text)| mentioned(text));
+    let arguments = arguments.map(|(index, _)| format!("argument {}", index + 1));
+    let builder = mentioned(&derivation.builder).then(|| "the builder".to_owned());
+    reasons.extend(builder.into_iter().chain(arguments).chain(variables).map(Reason::Text));
+    reasons
+}
+
+impl Reason {
+    fn text(&self, look: Look) -> String {
+        match self {
+            Self::Mentioned(places) if places.is_empty() => "mentions".to_owned(),
+            Self::Mentioned(places) => {
+                let mut names: Vec<_> = places.iter().take(SHOWN).map(place_name).collect();
+                if places.len() > names.len() {
+                    names.push(format!("{} more", places.len() - names.len()));
+                }
+                format!("mentions, in {}", look.styled(&names.join(", "), "1"))
+            }
+            Self::Declared | Self::Runtime => "needs at run time, as declared".to_owned(),
+            Self::Root => "has in its root".to_owned(),
+            Self::Text(place) => format!("mentions, in {place}"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Mentioned(places) => {
+                json!({ "how": "mention", "places": places.iter().map(place_json).collect::<Vec<_>>() })
+            }
+            Self::Declared | Self::Runtime => json!({ "how": "runtime" }),
+            Self::Root => json!({ "how": "root" }),
+            Self::Text(place) => json!({ "how": "text", "place": place }),
+        }
+    }
+}
+
+/// A tree may be one file, which has no name of its own.
+fn place_name(place: &Mention) -> String {
+    if place.path.components().is_empty() { "the file itself".to_owned() } else { place.path.to_string() }
+}
+
+fn place_json(place: &Mention) -> Value {
+    let mut json = json!({ "offset": place.offset, "excerpt": place.excerpt });
+    text::put_name(&mut json, "path", &text::path_bytes(&place.path));
+    json
+}
+
+/// Edges as a tree, each path with what is below it once.
+fn shown(graph: &Graph, from: usize, edges: &[(usize, usize)], reasons: &[Vec<Reason>], look: Look) -> String {
+    let mut text = look.path(graph.path(from)) + "\n";
+    let below = |number: usize| (0..edges.len()).filter(move |edge| edges[*edge].0 == number).rev();
+    let mut pending: Vec<_> = below(from).map(|edge| (edge, 1)).collect();
+    let mut expanded = vec![false; graph.len()];
+    while let Some((edge, depth)) = pending.pop() {
+        let next = edges[edge].1;
+        let mut below: Vec<_> = below(next).map(|edge| (edge, depth + 1)).collect();
+        let repeated = std::mem::replace(&mut expanded[next], true) && !below.is_empty();
+        if repeated {
+            below.clear();
+        }
+        let why: Vec<_> = reasons[edge].iter().map(|reason| reason.text(look)).collect();
+        let above = if repeated { " (above)" } else { "" };
+        let indent = "  ".repeat(depth);
+        text.push_str(&format!("{indent}{}: {}{above}\n", why.join("; "), look.path(graph.path(next))));
+        pending.extend(below);
+    }
+    text
+}
+
+fn as_json(graph: &Graph, chain: &[usize], edges: &[(usize, usize)], reasons: &[Vec<Reason>]) -> Value {
+    let path = |number: &usize| graph.path(*number).to_string();
+    let edge = |((from, to), reasons): (&(usize, usize), &Vec<Reason>)| json!({ "from": path(from), "to": path(to), "reasons": reasons.iter().map(Reason::json).collect::<Vec<_>>() });
+    let names: Vec<_> = chain.iter().map(|number| human(graph.path(*number))).collect();
+    json!({
+        "chain": chain.iter().map(path).collect::<Vec<_>>(),
+        "names": names,
+        "edges": edges.iter().zip(reasons).map(edge).collect::<Vec<_>>(),
+    })
 }

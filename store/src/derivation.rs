@@ -94,6 +94,14 @@ pub enum Input {
 }
 
 impl Input {
+    /// The store path of the tree or derivation.
+    #[must_use]
+    pub fn path(&self) -> &StorePath {
+        match self {
+            Self::Tree(path) | Self::Output { derivation: path, .. } => path,
+        }
+    }
+
     /// The text by which strings mention this input before it is realised.
     #[must_use]
     pub fn mention(&self) -> String {

@@ -3,6 +3,7 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod closure;
 mod compact;
 mod effect;
 #[cfg(feature = "faults")]
@@ -16,6 +17,7 @@ mod ingest;
 mod layout;
 mod lease;
 mod materialise;
+mod mention;
 pub mod publish;
 mod quarantine;
 mod query;
@@ -29,6 +31,7 @@ mod roots;
 mod segment;
 mod state;
 mod sweep;
+mod usage;
 mod verify;
 
 pub use effect::Effect;
@@ -39,13 +42,15 @@ pub use index::{IndexError, PathInfo};
 pub use ingest::{Excluded, IngestError};
 pub use layout::Layout;
 pub use lease::LivingLease;
+pub use mention::Mention;
 pub use publish::{Sealed, Staging};
-pub use query::LookupError;
+pub use query::{Built, LookupError};
 pub use record::BuildCost;
 pub use remains::Freed;
 pub use repair::Repaired;
 pub use roots::{Root, RootError};
 pub use sweep::{GcProgress, GcReport};
+pub use usage::Usage;
 pub use verify::{Flaw, Problem, VerifyOptions, VerifyProgress};
 
 use crate::store_path::{ParseStorePathError, StorePath};

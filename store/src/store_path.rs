@@ -52,6 +52,13 @@ impl StoreName {
         }
     }
 
+    /// Name and version, as Nix takes them apart: the version begins after the first dash that no letter follows. Without one it is empty.
+    #[must_use]
+    pub fn name_and_version(&self) -> (&str, &str) {
+        let stem = self.0.strip_suffix(DERIVATION_SUFFIX).unwrap_or(&self.0);
+        split_version(stem.as_bytes()).map_or((stem, ""), |dash| (&stem[..dash], &stem[dash + 1..]))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -75,6 +82,12 @@ impl fmt::Display for StoreName {
 #[must_use]
 pub const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_' | b'?' | b'=')
+}
+
+/// Where the dash stands that separates a name from its version: the first one that something other than a letter follows.
+#[must_use]
+pub fn split_version(name: &[u8]) -> Option<usize> {
+    (0..name.len()).find(|&at| name[at] == b'-' && name.get(at + 1).is_some_and(|byte| !byte.is_ascii_alphabetic()))
 }
 
 /// A store path: digest and name.
@@ -132,6 +145,12 @@ impl StorePath {
     #[must_use]
     pub fn name(&self) -> &StoreName {
         &self.name
+    }
+
+    /// The characters of the digest.
+    #[must_use]
+    pub fn digest_text(&self) -> [u8; DIGEST_CHARS] {
+        base32::encode(&self.digest).into_bytes().try_into().expect("32 bytes are 52 characters")
     }
 
     /// `<digest>-<name>`: the last component, and the entry's name in the physical store directory.

@@ -93,6 +93,12 @@ impl TreePath {
         &self.0
     }
 
+    /// This path without its last name; `None` of the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.split_last().map(|(_, above)| Self(above.to_vec()))
+    }
+
     /// This path, one name further down.
     #[must_use]
     pub fn join(&self, name: &EntryName) -> Self {

@@ -5,6 +5,7 @@
 mod damage_scene;
 mod fault_scene;
 mod support;
+mod test_closure;
 mod test_concurrency;
 mod test_faults;
 mod test_garbage;

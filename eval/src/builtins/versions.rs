@@ -79,11 +79,9 @@ fn split_version(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Resul
     Ok(evaluator.list(&parts))
 }
 
-/// Name and version: the version begins behind the first dash that no letter follows.
+/// Name and version.
 fn split_name(name: &[u8]) -> (&[u8], &[u8]) {
-    let dash = (0..name.len())
-        .find(|&at| name[at] == b'-' && name.get(at + 1).is_some_and(|byte| !byte.is_ascii_alphabetic()));
-    dash.map_or((name, b""), |dash| (&name[..dash], &name[dash + 1..]))
+    store::store_path::split_version(name).map_or((name, b""), |dash| (&name[..dash], &name[dash + 1..]))
 }
 
 fn parse_drv_name(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

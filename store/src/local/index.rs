@@ -396,6 +396,22 @@ impl Index {
         Ok(query.query_row([format!("{name}.drv")], cost).optional()?)
     }
 
+    /// The builds of derivations whose names begin so.
+    pub(super) fn builds_of_names_from(&self, prefix: &str) -> Result<Vec<super::Built>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT derivation.digest, derivation.name, resolution.action, build.finished FROM derivation
+             JOIN resolution ON resolution.derivation = derivation.digest JOIN build ON build.action = resolution.action
+             WHERE derivation.name >= ?1 AND derivation.name < ?1 || '~'",
+        )?;
+        let built = |row: &rusqlite::Row<'_>| {
+            let action = ActionDigest::from_bytes(digest(row, 2)?);
+            Ok(super::Built { derivation: derivation_path(row)?, action, finished: row.get(3)? })
+        };
+        let builds = query.query_map([prefix], built)?.collect::<Result<_, _>>()?;
+        Ok(builds)
+    }
+
     fn path_list(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<StorePath>, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached(query)?;
@@ -693,7 +709,7 @@ fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     StorePath::from_tree(TreeDigest::from_bytes(digest(row, 0)?), name(row)?).map_err(malformed)
 }
 
-fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+pub(super) fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     let name = name(row)?;
     let digest = DerivationDigest::from_bytes(digest(row, 0)?);
     let stem = name.as_str().strip_suffix(".drv").unwrap_or(name.as_str());
@@ -701,7 +717,7 @@ fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error
 }
 
 /// A column that does not hold what it should.
-fn malformed(error: ParseStorePathError) -> rusqlite::Error {
+pub(super) fn malformed(error: ParseStorePathError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
 }
 

@@ -17,6 +17,17 @@ use std::sync::Arc;
 /// The fewest characters of a digest that are looked up.
 pub(super) const MIN_PREFIX: usize = 8;
 
+/// A build that is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// What was built.
+    pub derivation: StorePath,
+    /// What it resolved to.
+    pub action: ActionDigest,
+    /// When it ended, in seconds since the epoch.
+    pub finished: u64,
+}
+
 /// A text that names no object of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
@@ -197,25 +208,7 @@ impl LocalStore {
     /// # Errors
     /// When the index cannot be asked, or one of the paths is not valid.
     pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        let mut closure = BTreeSet::new();
-        let mut pending = paths.to_vec();
-        while let Some(path) = pending.pop() {
-            if closure.contains(&path) {
-                continue;
-            }
-            if !self.is_valid(&path)? {
-                return Err(StoreError::NotValid(path));
-            }
-            pending.extend(self.references(&path)?);
-            for needed in self.runtime(&path)? {
-                // One that is gone was declared by another realisation of this tree, whose closure nobody keeps.
-                if self.is_valid(&needed)? {
-                    pending.push(needed);
-                }
-            }
-            closure.insert(path);
-        }
-        Ok(closure)
+        Ok(self.closure_graph(paths)?.into_paths().into_iter().collect())
     }
 
     /// The action a derivation last resolved to.
@@ -224,6 +217,25 @@ impl LocalStore {
     /// When the index cannot be asked.
     pub fn resolution(&self, derivation: &DerivationDigest) -> Result<Option<ActionDigest>, StoreError> {
         self.ask(|index| index.resolution(derivation))
+    }
+
+    /// The tree that an action's output is recorded to have become, whether it is still in the store or not.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn recorded_tree(&self, action: &ActionDigest, output: &OutputName) -> Result<Option<TreeDigest>, StoreError> {
+        self.ask(|index| index.realised(action, output))
+    }
+
+    /// The known builds of derivations with the name of this one, in any version.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn builds_of_package(&self, derivation: &StoreName) -> Result<Vec<Built>, StoreError> {
+        let package = derivation.name_and_version().0;
+        let mut builds = self.ask(|index| index.builds_of_names_from(package))?;
+        builds.retain(|built| built.derivation.name().name_and_version().0 == package);
+        Ok(builds)
     }
 
     /// The valid path that an action's output became, under `name`; made of the same tree if it is there under another name.

@@ -1,0 +1,116 @@
+//! Closures, against a walk that asks for one path at a time, and the graphs that they come from.
+
+use crate::support::{derivation, name, open, publish_build, scratch};
+use std::collections::BTreeSet;
+use store::derivation::{Derivation, Input, OutputName, placeholder};
+use store::local::{LocalStore, StoreError};
+use store::{Need, StorePath};
+
+/// More than are asked for one by one, see `FEW` in `store/src/local/closure.rs`.
+const MANY: usize = 200;
+
+/// A path whose text mentions others.
+fn mentioning(store: &LocalStore, label: &str, others: &[&StorePath]) -> StorePath {
+    let text: Vec<_> = others.iter().map(ToString::to_string).collect();
+    store.add_bytes(format!("{label} {}", text.join(" ")).as_bytes(), false, name(label)).expect("added")
+}
+
+/// What is reached from a path by asking about one path after another.
+fn walked(store: &LocalStore, from: &StorePath) -> BTreeSet<StorePath> {
+    let mut closure = BTreeSet::new();
+    let mut pending = vec![from.clone()];
+    while let Some(path) = pending.pop() {
+        if store.is_valid(&path).expect("asked") && closure.insert(path.clone()) {
+            pending.extend(store.references(&path).expect("asked"));
+            pending.extend(store.runtime(&path).expect("asked"));
+        }
+    }
+    closure
+}
+
+#[test]
+fn a_large_closure_is_what_single_questions_give() {
+    let directory = scratch();
+    let store = open(directory.path());
+    let mut paths = vec![mentioning(&store, "first", &[])];
+    for number in 1..MANY {
+        let others: Vec<_> = [number - 1, number / 2, number / 3].map(|other| &paths[other]).to_vec();
+        paths.push(mentioning(&store, &format!("p{number}"), &others));
+    }
+    mentioning(&store, "stranger", &[&paths[MANY - 1]]);
+    let declared = publish_build(&store, 1, &[("x", "1")], BTreeSet::from([paths[5].clone()])).expect("built").path;
+    let top = mentioning(&store, "top", &[&declared, &paths[MANY - 1]]);
+    let few = walked(&store, &paths[20]);
+    assert_eq!(store.closure(&paths[20..21]).expect("closed"), few);
+    let many = walked(&store, &top);
+    assert_eq!(many.len(), MANY + 2);
+    assert_eq!(store.closure(std::slice::from_ref(&top)).expect("closed"), many);
+    let graph = store.closure_graph(std::slice::from_ref(&top)).expect("closed");
+    assert_eq!(graph.path(0), &top);
+    for (number, path) in graph.paths().iter().enumerate() {
+        let needed = |need| -> BTreeSet<_> {
+            graph.needs(number).iter().filter(|(_, how)| *how == need).map(|(to, _)| graph.path(*to).clone()).collect()
+        };
+        assert_eq!(needed(Need::Mention), store.references(path).expect("asked").into_iter().collect());
+        assert_eq!(needed(Need::Runtime), store.runtime(path).expect("asked").into_iter().collect());
+    }
+}
+
+#[test]
+fn all_names_of_a_mentioned_tree_are_needed() {
+    let directory = scratch();
+    let store = open(directory.path());
+    let one = store.add_bytes(b"same", false, name("one")).expect("added");
+    let two = store.add_bytes(b"same", false, name("two")).expect("added");
+    let user = mentioning(&store, "user", &[&one]);
+    let closure = store.closure(std::slice::from_ref(&user)).expect("closed");
+    assert_eq!(closure, BTreeSet::from([one, two, user]));
+}
+
+#[test]
+fn what_is_not_on_the_disk_is_in_no_closure() {
+    let directory = scratch();
+    let store = open(directory.path());
+    let mut paths = vec![mentioning(&store, "first", &[])];
+    for number in 1..MANY {
+        paths.push(mentioning(&store, &format!("p{number}"), &[&paths[number - 1]]));
+    }
+    std::fs::remove_file(store.host_path(&paths[0])).expect("removed");
+    for top in [&paths[1], &paths[MANY - 1]] {
+        match store.closure(std::slice::from_ref(top)) {
+            Err(StoreError::NotValid(path)) => assert_eq!(path, paths[0]),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_graph_of_derivations_has_their_inputs_and_sources() {
+    let directory = scratch();
+    let store = open(directory.path());
+    let source = store.add_bytes(b"source", false, name("source")).expect("added");
+    let with_inputs = |label: &str, inputs: &[Input]| {
+        let mut made = Derivation { name: name(label), inputs: inputs.iter().cloned().collect(), ..derivation(0) };
+        let mentions: Vec<_> = inputs.iter().map(Input::mention).collect();
+        made.env.insert("inputs".to_owned(), mentions.join(" "));
+        store.add_derivation(made).expect("added")
+    };
+    let out = |path: &StorePath| Input::Output { derivation: path.clone(), output: OutputName::out() };
+    let mut paths = vec![with_inputs("d0", &[Input::Tree(source.clone())])];
+    for number in 1..MANY {
+        paths.push(with_inputs(&format!("d{number}"), &[out(&paths[number - 1]), out(&paths[number / 2])]));
+    }
+    assert!(placeholder(&paths[0], &OutputName::out()).contains("d0"), "names are as expected");
+    let last = &paths[MANY - 1];
+    let graph = store.derivation_graph(std::slice::from_ref(last)).expect("asked");
+    let all: BTreeSet<_> = graph.paths().iter().cloned().collect();
+    assert_eq!(all, paths.iter().cloned().chain([source.clone()]).collect());
+    let first = graph.number(&paths[0]).expect("there");
+    assert_eq!(graph.needed(first), [graph.number(&source).expect("there")]);
+    let needed: BTreeSet<_> = graph.needed(0).into_iter().map(|number| graph.path(number).clone()).collect();
+    assert_eq!(needed, BTreeSet::from([paths[MANY - 2].clone(), paths[(MANY - 1) / 2].clone()]));
+    let dependants = store.dependants(std::slice::from_ref(&source)).expect("asked");
+    assert_eq!(dependants, BTreeSet::from([paths[0].clone()]));
+    let unknown = derivation(9).store_path().expect("a path");
+    assert!(matches!(store.derivation_graph(&[unknown]), Err(StoreError::NotValid(_))));
+}

@@ -1,0 +1,161 @@
+//! What commands print as JSON is what `docs/json.md` says: every key of its examples occurs in real output, and no other one does.
+
+use crate::harness::{Ran, Scratch};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+const RECIPES: &str = r#"rec {
+  base = mini "base-1" "mkdir $out\nwrite $out/file base\nwrite $out/more FLAGS" { flags = "FLAGS"; };
+  other = mini "other-1" "write $out NUMBER" { };
+  middle = mini "middle-1" "mkdir $out\nwrite $out/where ${base}\nlink where $out/link" { src = ./source; };
+  top = mini "top-1" "mkdir $out\nwrite $out/number NUMBER\nwrite $out/other ${other}" { runtime = [ middle RUNTIME ]; };
+  host = mini "host" "copy /proc/sys/kernel/hostname $out" { };
+}"#;
+
+/// What an example has that nothing here brings about: damage of segments, and what cannot be restored.
+const UNSEEN: &[(&str, &[&str])] = &[("verify", &["lost[]", "segments[]"])];
+
+/// Where an example shows one of many forms, which are defined elsewhere.
+const OPEN: &[&str] = &["differences[]", "causes[].files[]", "reports[].differences[]"];
+
+fn recipes(flags: &str, number: &str, runtime: &str) -> String {
+    RECIPES.replace("FLAGS", flags).replace("NUMBER", number).replace("RUNTIME", runtime)
+}
+
+/// The keys of all objects in a value, each with the way to it.
+fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    if OPEN.contains(&at) {
+        return;
+    }
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                found.insert(at.clone());
+                keys(value, &at, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| keys(value, &format!("{at}[]"), found)),
+        _ => {}
+    }
+}
+
+/// The examples of the document by schema.
+fn examples() -> BTreeMap<String, Value> {
+    let text = std::fs::read_to_string(Path::new(REPOSITORY).join("docs/json.md")).unwrap();
+    let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut examples = BTreeMap::new();
+    for block in blocks {
+        let value: Value = serde_json::from_str(block).unwrap_or_else(|error| panic!("{error} in:\n{block}"));
+        let schema = value["schema"].as_str().unwrap().to_owned();
+        assert!(examples.insert(schema.clone(), value).is_none(), "{schema} has two examples");
+    }
+    examples
+}
+
+/// Runs commands whose output the examples must be like, and gathers the keys by schema.
+struct Seen {
+    scratch: Scratch,
+    keys: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Seen {
+    fn take(&mut self, words: &str) {
+        let ran = self.scratch.larder(words);
+        self.note(&ran, words);
+    }
+
+    fn note(&mut self, ran: &Ran, words: &str) {
+        let value: Value = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|error| panic!("{words}: {error}: {} {}", ran.stdout, ran.stderr));
+        let schema = value["schema"].as_str().unwrap().to_owned();
+        keys(&value, "", self.keys.entry(schema).or_default());
+    }
+}
+
+fn seen() -> BTreeMap<String, BTreeSet<String>> {
+    let scratch = Scratch::new(&recipes("old", "1", ""));
+    std::fs::create_dir(scratch.path("source")).unwrap();
+    scratch.write("source/f", "one\n");
+    let mut seen = Seen { scratch, keys: BTreeMap::new() };
+    seen.take("build .#top --dry-run --json");
+    seen.take("build .#top --json");
+    seen.take("build .#top --dry-run --json");
+    for question in ["references", "roots", "size --recursive", "tree", "graph --derivations"] {
+        seen.take(&format!("query {question} .#top --json"));
+    }
+    seen.take("why .#top .#base --json");
+    seen.take("why --build .#top .#middle --json");
+    seen.take("why --build .#top .#other --json");
+    seen.take("ls -R .#middle --json");
+    seen.scratch.larder("add default.nix").ok();
+    seen.take("gc --dry-run --json");
+    seen.take("gc --explain result --json");
+    seen.take("roots --json");
+    seen.take("lint --json default.nix");
+    seen.take("fmt --check --json default.nix");
+    seen.take("repro .#host --axes host-name --bisect --json");
+    let old = seen.scratch.line("instantiate .#top");
+    // A changed variable that changes nothing, a changed script, a changed source, and a new input.
+    seen.scratch.recipes(&recipes("new", "222", "other"));
+    seen.scratch.write("source/f", "two\n");
+    seen.take(&format!("why-rebuild .#top {old} --json"));
+    seen.scratch.recipes(&recipes("old", "1", "").replace("src = ./source;", "src = ./source; nothing = 1;"));
+    seen.scratch.larder("build --no-link .#top").ok();
+    seen.take(&format!("why-rebuild .#top {old} --json"));
+    seen.scratch.recipes(&recipes("new", "222", "other"));
+    let output = seen.scratch.line(&format!("query outputs {old}"));
+    seen.take(&format!("diff {output} .#top --json"));
+    seen.take(&format!("diff --closure {output} .#top --json"));
+    let file = seen.scratch.physical(&output).join("number");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&file, "9\n").unwrap();
+    seen.take("verify --contents --json");
+    seen.keys
+}
+
+#[test]
+fn examples_have_the_keys_of_real_output() {
+    let seen = seen();
+    let examples = examples();
+    let names = |schemas: Vec<&String>| schemas.into_iter().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(examples.keys().collect()), names(seen.keys().collect()), "examples and what was tried");
+    let mut wrong = Vec::new();
+    for (schema, example) in &examples {
+        let mut told = BTreeSet::new();
+        keys(example, "", &mut told);
+        let short = schema.split('/').nth(1).unwrap();
+        let unseen = UNSEEN.iter().find(|(name, _)| *name == short).map_or(&[][..], |(_, unseen)| unseen);
+        told.retain(|key| !unseen.iter().any(|unseen| key.starts_with(unseen)));
+        let difference: Vec<_> = told.symmetric_difference(&seen[schema]).collect();
+        wrong.extend((!difference.is_empty()).then(|| format!("{schema}: {difference:?}")));
+    }
+    assert_eq!(wrong, [""; 0], "keys that only the example or only the output has");
+}
+
+/// No schema is printed that the document does not have.
+#[test]
+fn every_schema_is_documented() {
+    let documented = examples();
+    let mut pending = vec![Path::new(REPOSITORY).join("src")];
+    let mut found = 0;
+    while let Some(place) = pending.pop() {
+        if place.is_dir() {
+            pending.extend(std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&place).unwrap();
+        for call in text.split("output::json(").skip(1) {
+            let Some(name) = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+                continue;
+            };
+            found += 1;
+            assert!(documented.contains_key(&format!("larder/{name}/1")), "{}: {name}", place.display());
+        }
+    }
+    assert!(found > 15, "the calls are found");
+}
