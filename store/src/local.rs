@@ -12,6 +12,7 @@ mod ingest;
 mod layout;
 mod lease;
 mod materialise;
+mod pieces;
 pub mod publish;
 mod quarantine;
 mod query;

@@ -4,9 +4,10 @@
 
 use super::effect;
 use crate::tree::TreePath;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -46,11 +47,21 @@ pub trait At<T> {
     /// # Errors
     /// When `self` is one.
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError>;
+
+    /// The same where the path must be put together first, which is done only if it is to be said.
+    ///
+    /// # Errors
+    /// When `self` is one.
+    fn at_place(self, action: &'static str, place: impl FnOnce() -> PathBuf) -> Result<T, IoError>;
 }
 
 impl<T, E: Into<std::io::Error>> At<T> for Result<T, E> {
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError> {
-        self.map_err(|error| IoError { action, path: path.as_ref().to_owned(), source: error.into() })
+        self.at_place(action, || path.as_ref().to_owned())
+    }
+
+    fn at_place(self, action: &'static str, place: impl FnOnce() -> PathBuf) -> Result<T, IoError> {
+        self.map_err(|error| IoError { action, path: place(), source: error.into() })
     }
 }
 
@@ -97,6 +108,21 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name: &CStr = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push((name.to_bytes().to_vec(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
+/// The same of a directory that was opened for this alone: each of its entries is given once.
+pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
         if name != c"." && name != c".." {
             names.push((name.to_bytes().to_vec(), entry.file_type()));
         }
@@ -158,9 +184,12 @@ struct Doomed {
 impl Doomed {
     /// Unlinks every file in a directory, and every directory that is empty.
     fn new(directory: OwnedFd, name: Vec<u8>) -> Result<Self, Errno> {
-        effect::fchmod(&directory, Mode::RWXU)?;
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&directory)?.st_mode);
+        if !mode.contains(Mode::RWXU) {
+            effect::fchmod(&directory, Mode::RWXU)?;
+        }
         let mut subdirectories = Vec::new();
-        for (name, kind) in names(directory.as_fd())? {
+        for (name, kind) in names_once(&directory)? {
             let entry = OsStr::from_bytes(&name);
             if kind != FileType::Directory {
                 match effect::unlinkat(&directory, entry, AtFlags::empty()) {

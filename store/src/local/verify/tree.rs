@@ -78,7 +78,7 @@ impl Check<'_> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Vec::new(),
             Err(_) => return vec![self.problem(inside, Flaw::Unreadable)],
         };
-        let Ok(names) = fsutil::names(opened.as_fd()) else { return vec![self.problem(inside, Flaw::Unreadable)] };
+        let Ok(names) = fsutil::names_once(&opened) else { return vec![self.problem(inside, Flaw::Unreadable)] };
         let mut problems = Vec::new();
         for name in names.iter().filter_map(|(name, _)| EntryName::new(name).ok()) {
             if directory.get(&name).is_none() {
