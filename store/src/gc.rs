@@ -3,57 +3,11 @@
 //! Invariants: nothing that a root or a lease reaches is planned for deletion, and whatever stays keeps all it reaches, so that every
 //! object that is left has its whole closure.
 
+mod graph;
+
 use crate::store_path::StorePath;
+pub use graph::{GcGraph, GcNode, GcNodes};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-/// An object that may be collected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GcNode {
-    /// A tree's path or a derivation's.
-    pub path: StorePath,
-    /// Bytes of its files; 0 for a derivation.
-    pub bytes: u64,
-    /// When it was added, in seconds since the epoch.
-    pub added: u64,
-    /// When it was last used, in seconds since the epoch.
-    pub used: u64,
-}
-
-/// All objects and who keeps whom.
-#[derive(Debug, Default)]
-pub struct GcGraph {
-    nodes: Vec<GcNode>,
-    edges: Vec<Vec<u32>>,
-    numbers: HashMap<StorePath, u32>,
-}
-
-impl GcGraph {
-    /// Adds an object without edges.
-    pub fn add_node(&mut self, node: GcNode) {
-        let number = u32::try_from(self.nodes.len()).expect("fewer than 2^32 objects");
-        if let Entry::Vacant(vacant) = self.numbers.entry(node.path.clone()) {
-            vacant.insert(number);
-            self.nodes.push(node);
-            self.edges.push(Vec::new());
-        }
-    }
-
-    /// Says that `from` keeps `to`. An edge to or from an unknown object counts for nothing.
-    pub fn add_edge(&mut self, from: &StorePath, to: &StorePath) {
-        if let (Some(&from), Some(&to)) = (self.numbers.get(from), self.numbers.get(to))
-            && from != to
-        {
-            self.edges[from as usize].push(to);
-        }
-    }
-
-    /// The objects in the order they were added.
-    #[must_use]
-    pub fn nodes(&self) -> &[GcNode] {
-        &self.nodes
-    }
-}
 
 /// Which of the objects that no root reaches are spared.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,7 +46,18 @@ pub struct GcPlan {
     pub live: usize,
     /// Bytes of the files of what goes, each path on its own.
     pub dead_bytes: u64,
-    reasons: HashMap<StorePath, Reason>,
+    graph: GcGraph,
+    marks: Vec<Option<Mark>>,
+    given: Vec<Reason>,
+}
+
+/// Why an object lives, by numbers.
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    /// One of the reasons that are given.
+    Given(u32),
+    /// Another live object needs it.
+    NeededBy(u32),
 }
 
 impl GcPlan {
@@ -100,30 +65,37 @@ impl GcPlan {
     #[must_use]
     pub fn explain(&self, path: &StorePath) -> Vec<(StorePath, Reason)> {
         let mut chain = Vec::new();
-        let mut at = path.clone();
-        while let Some(reason) = self.reasons.get(&at) {
-            chain.push((at.clone(), reason.clone()));
-            match reason {
-                Reason::NeededBy(next) => at = next.clone(),
-                _ => break,
-            }
+        let mut at = self.graph.number(path);
+        while let Some((number, mark)) = at.and_then(|number| Some((number, self.marks[number as usize]?))) {
+            let (reason, next) = match mark {
+                Mark::Given(given) => (self.given[given as usize].clone(), None),
+                Mark::NeededBy(other) => (Reason::NeededBy(self.graph.node(other).path.clone()), Some(other)),
+            };
+            chain.push((self.graph.node(number).path.clone(), reason));
+            at = next;
         }
         chain
+    }
+
+    /// What it was planned on.
+    #[must_use]
+    pub fn graph(&self) -> &GcGraph {
+        &self.graph
     }
 }
 
 /// Plans a collection. `held` are the objects that roots and leases name.
 #[must_use]
-pub fn plan(graph: &GcGraph, held: &[(StorePath, Reason)], policy: &GcPolicy) -> GcPlan {
-    let mut marks = Marks { graph, reasons: vec![None; graph.nodes.len()] };
+pub fn plan(graph: GcGraph, held: &[(StorePath, Reason)], policy: &GcPolicy) -> GcPlan {
+    let mut marks = Marks { marks: vec![None; graph.nodes().len()], given: Vec::new(), graph };
     for (path, reason) in held {
-        if let Some(&number) = graph.numbers.get(path) {
+        if let Some(number) = marks.graph.number(path) {
             marks.mark(number, reason.clone());
         }
     }
-    for (number, node) in graph.nodes.iter().enumerate() {
-        if let Some(reason) = spared(node, policy) {
-            marks.mark(u32::try_from(number).expect("numbered so"), reason);
+    for number in marks.graph.numbers() {
+        if let Some(reason) = spared(marks.graph.node(number), policy) {
+            marks.mark(number, reason);
         }
     }
     marks.limit(policy);
@@ -141,28 +113,41 @@ fn spared(node: &GcNode, policy: &GcPolicy) -> Option<Reason> {
     since(policy.used_since, node.used).then_some(Reason::Policy("used recently"))
 }
 
-struct Marks<'g> {
-    graph: &'g GcGraph,
-    reasons: Vec<Option<Reason>>,
+struct Marks {
+    graph: GcGraph,
+    marks: Vec<Option<Mark>>,
+    given: Vec<Reason>,
 }
 
-impl Marks<'_> {
+impl Marks {
+    fn is_live(&self, number: u32) -> bool {
+        self.marks[number as usize].is_some()
+    }
+
     /// Marks an object and all it reaches as live.
     fn mark(&mut self, number: u32, reason: Reason) {
-        if self.reasons[number as usize].is_some() {
+        if self.is_live(number) {
             return;
         }
-        self.reasons[number as usize] = Some(reason);
+        self.marks[number as usize] = Some(Mark::Given(self.number_of(reason)));
         let mut pending = vec![number];
         while let Some(from) = pending.pop() {
-            for &to in &self.graph.edges[from as usize] {
-                if self.reasons[to as usize].is_none() {
-                    let needed_by = self.graph.nodes[from as usize].path.clone();
-                    self.reasons[to as usize] = Some(Reason::NeededBy(needed_by));
+            for &to in self.graph.kept_by(from) {
+                let mark = &mut self.marks[to as usize];
+                if mark.is_none() {
+                    *mark = Some(Mark::NeededBy(from));
                     pending.push(to);
                 }
             }
         }
+    }
+
+    /// The number of a reason. What the policy spares is many objects in a row for the same one.
+    fn number_of(&mut self, reason: Reason) -> u32 {
+        if self.given.last() != Some(&reason) {
+            self.given.push(reason);
+        }
+        u32::try_from(self.given.len() - 1).expect("no more reasons than objects")
     }
 
     /// Spares the most recently used of the dead once enough is freed.
@@ -170,7 +155,7 @@ impl Marks<'_> {
         if policy.max_size.is_none() && policy.max_freed.is_none() {
             return;
         }
-        let total: u64 = self.graph.nodes.iter().map(|node| node.bytes).sum();
+        let total: u64 = self.graph.nodes().iter().map(|node| node.bytes).sum();
         let wanted = policy.max_size.map_or(u64::MAX, |limit| total.saturating_sub(limit));
         let wanted = wanted.min(policy.max_freed.unwrap_or(u64::MAX));
         let mut freed = 0;
@@ -178,7 +163,7 @@ impl Marks<'_> {
             if freed >= wanted {
                 self.mark(number, Reason::Policy("enough is freed without it"));
             } else {
-                freed += self.graph.nodes[number as usize].bytes;
+                freed += self.graph.node(number).bytes;
             }
         }
     }
@@ -189,9 +174,9 @@ impl Marks<'_> {
         let mut used: HashMap<u32, u64> = HashMap::new();
         let mut ranked = Vec::with_capacity(order.len());
         for (rank, &number) in order.iter().enumerate() {
-            let own = self.graph.nodes[number as usize].used.max(used.get(&number).copied().unwrap_or(0));
+            let own = self.graph.node(number).used.max(used.get(&number).copied().unwrap_or(0));
             ranked.push((own, rank, number));
-            for &to in &self.graph.edges[number as usize] {
+            for &to in self.graph.kept_by(number) {
                 let inherited = used.entry(to).or_default();
                 *inherited = own.max(*inherited);
             }
@@ -202,18 +187,18 @@ impl Marks<'_> {
 
     /// The dead, each before all it needs.
     fn dead_in_order(&self) -> Vec<u32> {
-        let count = self.graph.nodes.len();
         let mut finished = Vec::new();
-        let mut seen = vec![false; count];
-        for start in 0..count {
-            let mut pending = vec![(u32::try_from(start).expect("numbered so"), false)];
+        let mut seen = vec![false; self.marks.len()];
+        let mut pending = Vec::new();
+        for start in self.graph.numbers() {
+            pending.push((start, false));
             while let Some((number, done)) = pending.pop() {
                 if done {
                     finished.push(number);
-                } else if !seen[number as usize] && self.reasons[number as usize].is_none() {
+                } else if !seen[number as usize] && !self.is_live(number) {
                     seen[number as usize] = true;
                     pending.push((number, true));
-                    pending.extend(self.graph.edges[number as usize].iter().map(|&to| (to, false)));
+                    pending.extend(self.graph.kept_by(number).iter().map(|&to| (to, false)));
                 }
             }
         }
@@ -222,15 +207,10 @@ impl Marks<'_> {
     }
 
     fn finish(self) -> GcPlan {
-        let dead: Vec<_> =
-            self.dead_in_order().into_iter().map(|number| self.graph.nodes[number as usize].clone()).collect();
-        let live: HashMap<_, _> = self
-            .reasons
-            .into_iter()
-            .zip(&self.graph.nodes)
-            .filter_map(|(reason, node)| Some((node.path.clone(), reason?)))
-            .collect();
-        GcPlan { dead_bytes: dead.iter().map(|node| node.bytes).sum(), dead, live: live.len(), reasons: live }
+        let dead: Vec<_> = self.dead_in_order().into_iter().map(|number| self.graph.node(number).clone()).collect();
+        let Self { graph, marks, given } = self;
+        let live = marks.iter().flatten().count();
+        GcPlan { dead_bytes: dead.iter().map(|node| node.bytes).sum(), dead, live, graph, marks, given }
     }
 }
 
@@ -249,16 +229,12 @@ mod tests {
 
     /// Objects 0..count; an edge from the higher to the lower number, as references always go to what was there before.
     fn graph(count: u8, edges: &[(u8, u8)]) -> GcGraph {
-        let mut graph = GcGraph::default();
-        for number in 0..count {
-            graph.add_node(GcNode { path: path(number), bytes: 10, added: 0, used: u64::from(number) });
-        }
-        for &(a, b) in edges {
-            if a % count != b % count {
-                graph.add_edge(&path((a % count).max(b % count)), &path((a % count).min(b % count)));
-            }
-        }
-        graph
+        let node = |number| GcNode { path: path(number), bytes: 10, added: 0, used: u64::from(number) };
+        let nodes = GcNodes::new((0..count).map(node).collect());
+        let number = |number| nodes.number(&path(number)).expect("it is there");
+        let ordered = edges.iter().map(|&(a, b)| (a % count, b % count)).filter(|(a, b)| a != b);
+        let edges = ordered.map(|(a, b)| (number(a.max(b)), number(a.min(b)))).collect();
+        nodes.with_edges(edges)
     }
 
     fn roots(numbers: &[u8]) -> Vec<(StorePath, Reason)> {
@@ -267,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_chain_from_the_root_explains_why_an_object_lives() {
-        let plan = plan(&graph(4, &[(2, 1), (1, 0)]), &roots(&[2]), &GcPolicy::default());
+        let plan = plan(graph(4, &[(2, 1), (1, 0)]), &roots(&[2]), &GcPolicy::default());
         assert_eq!(plan.dead.iter().map(|node| &node.path).collect::<Vec<_>>(), [&path(3)]);
         assert_eq!(
             plan.explain(&path(0)),
@@ -283,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_spared_keeps_what_it_needs() {
         let policy = GcPolicy { used_since: Some(2), ..GcPolicy::default() };
-        let plan = plan(&graph(3, &[(2, 0)]), &[], &policy);
+        let plan = plan(graph(3, &[(2, 0)]), &[], &policy);
         assert_eq!(plan.dead.iter().map(|node| &node.path).collect::<Vec<_>>(), [&path(1)]);
     }
 
@@ -291,7 +267,7 @@ mod tests {
     fn a_limit_deletes_the_least_recently_used_first() {
         // 4 was used last and needs 0: 0 counts as used with it.
         let policy = GcPolicy { max_freed: Some(20), ..GcPolicy::default() };
-        let plan = plan(&graph(5, &[(4, 0)]), &[], &policy);
+        let plan = plan(graph(5, &[(4, 0)]), &[], &policy);
         let dead: HashSet<_> = plan.dead.iter().map(|node| node.path.clone()).collect();
         assert_eq!(dead, HashSet::from([path(1), path(2)]));
     }
@@ -301,25 +277,19 @@ mod tests {
         fn what_stays_is_closed_and_holds_all_roots(
             edges: Vec<(u8, u8)>, held in prop::collection::vec(0u8..12, 0..3), freed in prop::option::of(0u64..150),
         ) {
-            let graph = graph(12, &edges);
-            let plan = plan(&graph, &roots(&held), &GcPolicy { max_freed: freed, ..GcPolicy::default() });
+            let plan = plan(graph(12, &edges), &roots(&held), &GcPolicy { max_freed: freed, ..GcPolicy::default() });
             let dead: HashSet<_> = plan.dead.iter().map(|node| node.path.clone()).collect();
             prop_assert_eq!(dead.len() + plan.live, 12);
             for number in held {
                 prop_assert!(!dead.contains(&path(number)));
             }
-            for (from, targets) in graph.edges.iter().enumerate() {
-                for &to in targets {
-                    let (from, to) = (&graph.nodes[from].path, &graph.nodes[to as usize].path);
-                    prop_assert!(dead.contains(from) || !dead.contains(to), "{from} lost {to}");
-                }
-            }
+            let graph = plan.graph();
+            let edges = || graph.numbers().flat_map(|from| graph.kept_by(from).iter().map(move |&to| (from, to)));
             let place = |wanted: &StorePath| plan.dead.iter().position(|node| node.path == *wanted);
-            for (from, targets) in graph.edges.iter().enumerate() {
-                for &to in targets {
-                    if let (Some(from), Some(to)) = (place(&graph.nodes[from].path), place(&graph.nodes[to as usize].path)) {
-                        prop_assert!(from < to);
-                    }
+            for (from, to) in edges().map(|(from, to)| (&graph.node(from).path, &graph.node(to).path)) {
+                prop_assert!(dead.contains(from) || !dead.contains(to), "{from} lost {to}");
+                if let (Some(from), Some(to)) = (place(from), place(to)) {
+                    prop_assert!(from < to);
                 }
             }
         }

@@ -7,11 +7,13 @@ mod effect;
 #[cfg(feature = "faults")]
 pub mod fault;
 mod fsutil;
+mod graph;
 mod index;
 mod ingest;
 mod layout;
 mod lease;
 mod materialise;
+mod occurrences;
 mod pieces;
 pub mod publish;
 mod quarantine;
@@ -236,6 +238,11 @@ impl LocalStore {
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
         if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+    }
+
+    /// Makes what was put into or taken out of `store/` so far survive a power cut, and nothing else.
+    fn sync_names(&self) -> Result<(), IoError> {
+        if self.options.durable { effect::sync_directory(&self.store).at("sync", self.layout.store()) } else { Ok(()) }
     }
 }
 

@@ -11,10 +11,11 @@ use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SCHEMA_VERSION: i64 = 2;
 
@@ -219,6 +220,27 @@ impl Index {
         let location =
             |row: &rusqlite::Row<'_>| Ok(Location { segment: row.get(0)?, offset: row.get(1)?, length: row.get(2)? });
         Ok(query.query_row(params![kind, key], location).optional()?)
+    }
+
+    /// Calls `visit` for every tree with a record, sorted by digest, with the place of the record.
+    pub(super) fn tree_records(&self, mut visit: impl FnMut(TreeDigest, Location)) -> Result<(), IndexError> {
+        let connection = self.lock();
+        let statement = "SELECT key, segment, offset, length FROM record WHERE kind = 2 ORDER BY key";
+        let mut query = connection.prepare_cached(statement)?;
+        let mut rows = query.query([])?;
+        // There are few segments, with many records each.
+        let mut segments: HashSet<Arc<str>> = HashSet::new();
+        while let Some(row) = rows.next()? {
+            let name = row.get_ref(1)?.as_str().unwrap_or_default();
+            let segment = segments.get(name).cloned().unwrap_or_else(|| {
+                let segment: Arc<str> = name.into();
+                segments.insert(Arc::clone(&segment));
+                segment
+            });
+            let location = Location { segment, offset: row.get(2)?, length: row.get(3)? };
+            visit(TreeDigest::from_bytes(digest(row, 0)?), location);
+        }
+        Ok(())
     }
 
     pub(super) fn path(&self, path: &StorePath) -> Result<Option<PathInfo>, IndexError> {
@@ -644,9 +666,10 @@ fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
 
 fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     let name = name(row)?;
-    let digest = DerivationDigest::from_bytes(digest(row, 0)?);
-    let stem = name.as_str().strip_suffix(".drv").unwrap_or(name.as_str());
-    StoreName::parse(stem).and_then(|stem| StorePath::from_derivation(digest, &stem)).map_err(malformed)
+    if !name.is_derivation() {
+        return Err(malformed(ParseStorePathError::Name { name: name.to_string() }));
+    }
+    Ok(StorePath::from_row(digest(row, 0)?, name))
 }
 
 /// A column that does not hold what it should.

@@ -7,22 +7,27 @@
 
 use super::effect;
 use super::fsutil::{self, At, unique_name};
-use super::index::{self, Edge};
+use super::index;
 use super::layout::{object_name, parse_object_name};
 use super::lease::{held_by_the_living, lock, lock_file};
+use super::occurrences::{FileKey, Occurrences};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
-use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Reason};
+use crate::gc::{self, GcPlan, GcPolicy, Reason};
 use crate::store_path::StorePath;
-use crate::tree::Node;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+
+/// The trees among what goes, one for each path.
+fn trees_of(plan: &GcPlan) -> Vec<TreeDigest> {
+    plan.dead.iter().filter_map(|node| node.path.tree()).collect()
+}
 
 /// What a collection did, or would do.
 #[derive(Debug)]
@@ -33,17 +38,14 @@ pub struct GcReport {
     pub freed: u64,
 }
 
-/// Blobs with their executable bit, and how often each occurs.
-type Occurrences = HashMap<(BlobDigest, bool), u64>;
-
 impl LocalStore {
     /// Plans a collection and says what it would free, without changing anything.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn plan_gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        let plan = gc::plan(&self.gc_graph()?, &self.held()?, policy);
-        let freed = self.would_free(&self.occurrences(&plan))?;
+        let plan = gc::plan(self.gc_graph()?, &self.held()?, policy);
+        let freed = self.would_free(&self.occurrences(trees_of(&plan))?)?;
         Ok(GcReport { plan, freed })
     }
 
@@ -62,21 +64,21 @@ impl LocalStore {
         self.index_unknown()?;
         let state = self.graph_state()?;
         let held = self.held()?;
-        let mut plan = gc::plan(&self.gc_graph()?, &held, policy);
+        let mut plan = gc::plan(self.gc_graph()?, &held, policy);
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
             let held_now = self.held()?;
             if held_now != held || self.graph_state()? != state {
-                plan = gc::plan(&self.gc_graph()?, &held_now, policy);
+                plan = gc::plan(self.gc_graph()?, &held_now, policy);
             }
             self.move_out(&plan)?;
         }
         if !plan.dead.is_empty() {
             // What is unlinked must not come back as a tree without its files.
-            self.sync()?;
+            self.sync_names()?;
         }
         // The records of what has been moved out are still there.
-        let occurrences = self.occurrences(&plan);
+        let occurrences = self.occurrences(trees_of(&plan))?;
         self.empty_trash(&mark)?;
         let freed = self.remove_objects(occurrences, interrupted)?;
         self.remove_restored()?;
@@ -91,45 +93,6 @@ impl LocalStore {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         lock_file(&trash, FlockOperation::LockExclusive).at("lock", self.layout.trash())?;
         Ok(trash)
-    }
-
-    fn gc_graph(&self) -> Result<GcGraph, StoreError> {
-        let mut graph = GcGraph::default();
-        let mut by_tree: HashMap<TreeDigest, Vec<StorePath>> = HashMap::new();
-        let mut derivations = HashMap::new();
-        for info in self.paths()? {
-            let tree = info.path.tree().expect("only trees are valid paths");
-            by_tree.entry(tree).or_default().push(info.path.clone());
-            graph.add_node(GcNode { path: info.path, bytes: info.bytes, added: info.added, used: info.used });
-        }
-        for (path, used) in self.ask(index::Index::all_derivations)? {
-            derivations.insert(path.derivation().expect("a derivation's path"), path.clone());
-            graph.add_node(GcNode { path, bytes: 0, added: used, used });
-        }
-        let paths = |tree: &TreeDigest| by_tree.get(tree).map(Vec::as_slice).unwrap_or_default();
-        self.ask(|index| {
-            index.edges(|edge| match edge {
-                Edge::Reference(from, to) => {
-                    paths(&from).iter().for_each(|from| paths(&to).iter().for_each(|to| graph.add_edge(from, to)));
-                }
-                Edge::Runtime(from, to) => paths(&from).iter().for_each(|from| graph.add_edge(from, &to)),
-                Edge::Input(from, input) => {
-                    let to = match &input {
-                        crate::Input::Tree(path) => path,
-                        crate::Input::Output { derivation, .. } => derivation,
-                    };
-                    if let Some(from) = derivations.get(&from) {
-                        graph.add_edge(from, to);
-                    }
-                }
-                Edge::Output(derivation, tree) => {
-                    if let Some(derivation) = derivations.get(&derivation) {
-                        paths(&tree).iter().for_each(|path| graph.add_edge(path, derivation));
-                    }
-                }
-            })
-        })?;
-        Ok(graph)
     }
 
     /// What roots and leases name, sorted so that two answers can be compared.
@@ -154,24 +117,8 @@ impl LocalStore {
         Ok((version, connection.total_changes()))
     }
 
-    fn occurrences(&self, plan: &GcPlan) -> Occurrences {
-        let mut occurrences = Occurrences::new();
-        for node in &plan.dead {
-            // A tree whose record is damaged is only unlinked; its objects are found when they are the last of their links.
-            let Some(listing) = node.path.tree().and_then(|tree| self.listing(&tree).ok()) else { continue };
-            let mut count = |node: &Node| {
-                if let Node::File { blob, executable, .. } = node {
-                    *occurrences.entry((*blob, *executable)).or_default() += 1;
-                }
-            };
-            count(listing.root());
-            listing.walk(&mut |_, node| count(node));
-        }
-        occurrences
-    }
-
     fn would_free(&self, occurrences: &Occurrences) -> Result<u64, StoreError> {
-        let one = |((blob, executable), count): (&(BlobDigest, bool), &u64)| {
+        let one = |((blob, executable), count): &(FileKey, u64)| {
             let name = object_name(blob, *executable);
             match rustix::fs::statat(&self.objects, &*name, AtFlags::SYMLINK_NOFOLLOW) {
                 #[expect(clippy::useless_conversion, reason = "the link count's width differs between systems")]
@@ -180,7 +127,7 @@ impl LocalStore {
                 Err(error) => Err(error).at("stat", self.layout.objects().join(name)),
             }
         };
-        Ok(occurrences.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+        Ok(occurrences.iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
     /// Forgets the dead and renames them into `trash/`, those that need others first.
@@ -197,19 +144,28 @@ impl LocalStore {
         };
         // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
         self.index.change(forget).map_err(|error| self.index_error(error))?;
-        for node in plan.dead.iter().filter(|node| node.path.tree().is_some()) {
-            let from = self.layout.path(&node.path);
-            let is_directory = match from.symlink_metadata() {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                data => data.at("stat", &from)?.is_dir(),
-            };
-            if is_directory {
-                effect::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
-            }
-            let to = self.layout.trash().join(unique_name("dead-"));
-            effect::rename(&from, &to).at("rename", &from)?;
+        let trash = fsutil::open_directory(&self.layout.trash())?;
+        let trees = plan.dead.iter().filter(|node| node.path.tree().is_some());
+        Ok(trees.map(|node| node.path.base_name()).try_for_each(|name| self.take_out(&name, &trash))?)
+    }
+
+    /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it.
+    fn take_out(&self, name: &str, trash: &OwnedFd) -> Result<(), fsutil::IoError> {
+        let place = || self.layout.store().join(name);
+        match effect::unlinkat(&self.store, name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            failed => return failed.at_place("remove", place),
         }
-        Ok(())
+        let to = unique_name("dead-");
+        match effect::renameat(&self.store, name, trash, &*to) {
+            // Only who may write to a directory may move it elsewhere.
+            Err(Errno::ACCESS) => {
+                effect::chmodat(&self.store, name, Mode::RWXU).at_place("change the mode of", place)?;
+                effect::renameat(&self.store, name, trash, &*to).at_place("rename", place)
+            }
+            renamed => renamed.at_place("rename", place),
+        }
     }
 
     /// Unlinks what is in `trash/`.
@@ -256,36 +212,41 @@ impl LocalStore {
 
     /// Removes objects that no tree links to any more: the given ones, or after an interrupted collection any.
     fn remove_objects(&self, occurrences: Occurrences, interrupted: bool) -> Result<u64, StoreError> {
-        let mut candidates: HashSet<_> = occurrences.into_keys().collect();
+        let mut candidates = occurrences.into_files();
         if interrupted {
             candidates.extend(self.all_objects()?);
+            candidates.par_sort_unstable();
+            candidates.dedup();
         }
-        let one = |(blob, executable): (BlobDigest, bool)| self.remove_object(&object_name(&blob, executable));
-        Ok(candidates.into_par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+        // Sorted, so that each directory is one thread's.
+        let directories: Vec<_> = candidates.chunk_by(|(a, _), (b, _)| a.as_bytes()[0] == b.as_bytes()[0]).collect();
+        let one = |(blob, executable): &FileKey| self.remove_object(&object_name(blob, *executable));
+        let freed = directories.into_par_iter().flat_map_iter(|objects| objects.iter().map(one));
+        Ok(freed.try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
     /// Removes one object if it is the last link to its file.
     fn remove_object(&self, name: &str) -> Result<u64, fsutil::IoError> {
         let place = || self.layout.objects().join(name);
-        let stat = match rustix::fs::statat(&self.objects, name, AtFlags::SYMLINK_NOFOLLOW) {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.objects, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(0),
-            stat => stat.at("stat", place())?,
+            opened => opened.at_place("open", place)?,
         };
+        let stat = rustix::fs::fstat(&file).at_place("stat", place)?;
         if stat.st_nlink > 1 {
             return Ok(0);
         }
-        // Between the look and the unlink somebody may link to it. Moved away first, it can be put back if so.
-        let aside = self.layout.trash().join(unique_name("object-"));
-        effect::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
-        let links = rustix::fs::lstat(&aside).at("stat", &aside)?.st_nlink;
-        if links > 1 {
-            match effect::linkat(rustix::fs::CWD, &aside, &self.objects, name) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                failed => failed.at("link", place())?,
-            }
+        effect::unlinkat(&self.objects, name, AtFlags::empty()).at_place("remove", place)?;
+        // Between the look and this somebody may have linked to it, who counts on there being an object.
+        if rustix::fs::fstat(&file).at_place("stat", place)?.st_nlink == 0 {
+            return Ok(u64::try_from(stat.st_size).unwrap_or(0));
         }
-        effect::unlink(&aside).at("remove", &aside)?;
-        Ok(if links > 1 { 0 } else { u64::try_from(stat.st_size).unwrap_or(0) })
+        match effect::link_open_file(&file, &self.objects, name) {
+            // The other one has gone, or has made an object of its own.
+            Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(0),
+            failed => failed.at_place("link", place).map(|()| 0),
+        }
     }
 
     /// Every object's blob and executable bit.
@@ -304,7 +265,7 @@ impl LocalStore {
                 Err(Errno::NOTDIR | Errno::LOOP) => return Ok(vec![directory]),
                 opened => opened.at("open directory", place())?,
             };
-            let names = fsutil::names(opened.as_fd()).at("read directory", place())?;
+            let names = fsutil::names_once(&opened).at("read directory", place())?;
             Ok(names.iter().map(|(name, _)| [&directory[..], b"/", name].concat()).collect())
         };
         let names: Vec<_> = directories.into_par_iter().map(names_in).collect::<Result<_, _>>()?;

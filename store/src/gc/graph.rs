@@ -1,0 +1,178 @@
+//! The graph that a collection is planned on: objects by number, and who keeps whom.
+//!
+//! A store has millions of objects, so an object is its place among all objects sorted by path, and an edge is two numbers.
+
+use crate::store_path::StorePath;
+use std::ops::Range;
+
+/// An object that may be collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GcNode {
+    /// A tree's path or a derivation's.
+    pub path: StorePath,
+    /// Bytes of its files; 0 for a derivation.
+    pub bytes: u64,
+    /// When it was added, in seconds since the epoch.
+    pub added: u64,
+    /// When it was last used, in seconds since the epoch.
+    pub used: u64,
+}
+
+/// All objects, numbered in the order of their paths.
+#[derive(Debug, Default)]
+pub struct GcNodes {
+    nodes: Vec<GcNode>,
+    /// Where the objects begin whose digests have these upper bits, and the end: digests are evenly spread, so few share them.
+    starts: Vec<u32>,
+}
+
+impl GcNodes {
+    /// Numbers the objects; of those with one path only the first counts.
+    #[must_use]
+    pub fn new(mut nodes: Vec<GcNode>) -> Self {
+        nodes.sort_by(|a, b| a.path.cmp(&b.path));
+        nodes.dedup_by(|b, a| a.path == b.path);
+        let mut numbered = Self { nodes, starts: Vec::new() };
+        let buckets = numbered.nodes.len().next_power_of_two().max(2);
+        let mut starts = vec![0; buckets + 1];
+        for node in &numbered.nodes {
+            starts[bucket(node.path.digest(), buckets) + 1] += 1;
+        }
+        for at in 0..buckets {
+            starts[at + 1] += starts[at];
+        }
+        numbered.starts = starts;
+        numbered
+    }
+
+    /// The number of a path, if it is there.
+    #[must_use]
+    pub fn number(&self, path: &StorePath) -> Option<u32> {
+        self.numbers(path.digest()).find(|&number| self.nodes[number as usize].path == *path)
+    }
+
+    /// The numbers of all paths with a digest: a tree has one for each of its names.
+    #[must_use]
+    pub fn numbers(&self, digest: &[u8; 32]) -> Range<u32> {
+        let Some(buckets) = self.starts.len().checked_sub(1) else { return 0..0 };
+        let at = bucket(digest, buckets);
+        let (low, high) = (self.starts[at], self.starts[at + 1]);
+        let bucket = &self.nodes[low as usize..high as usize];
+        let (mut first, mut end) = (low, low);
+        for node in bucket {
+            first += u32::from(node.path.digest() < digest);
+            end += u32::from(node.path.digest() <= digest);
+        }
+        first..end
+    }
+
+    /// The graph of these objects and edges: the first of two numbers keeps the second.
+    #[must_use]
+    pub fn with_edges(self, edges: Vec<(u32, u32)>) -> GcGraph {
+        let mut starts = vec![0u32; self.nodes.len() + 1];
+        for (from, _) in &edges {
+            starts[*from as usize + 1] += 1;
+        }
+        for at in 0..self.nodes.len() {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut targets = vec![0; edges.len()];
+        for (from, to) in edges {
+            let place = &mut next[from as usize];
+            targets[*place as usize] = to;
+            *place += 1;
+        }
+        GcGraph { nodes: self, starts, targets }
+    }
+}
+
+/// The upper bits of a digest, of which there are `buckets`: a power of two.
+fn bucket(digest: &[u8; 32], buckets: usize) -> usize {
+    let upper = digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    (upper as usize * buckets) >> u32::BITS
+}
+
+/// All objects and who keeps whom.
+#[derive(Debug, Default)]
+pub struct GcGraph {
+    nodes: GcNodes,
+    /// Where the edges of each object begin in `targets`, and the end.
+    starts: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl GcGraph {
+    /// The objects in the order of their numbers.
+    #[must_use]
+    pub fn nodes(&self) -> &[GcNode] {
+        &self.nodes.nodes
+    }
+
+    /// An object by its number.
+    #[must_use]
+    pub fn node(&self, number: u32) -> &GcNode {
+        &self.nodes.nodes[number as usize]
+    }
+
+    /// All numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        0..u32::try_from(self.nodes.nodes.len()).expect("fewer than 2^32 objects")
+    }
+
+    /// The number of a path, if it is there.
+    #[must_use]
+    pub fn number(&self, path: &StorePath) -> Option<u32> {
+        self.nodes.number(path)
+    }
+
+    /// What an object keeps.
+    #[must_use]
+    pub fn kept_by(&self, number: u32) -> &[u32] {
+        let number = number as usize;
+        &self.targets[self.starts[number] as usize..self.starts[number + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{BlobDigest, TreeDigest};
+    use crate::store_path::StoreName;
+
+    fn path(digest: [u8; 32], name: &str) -> StorePath {
+        StorePath::from_tree(TreeDigest::from_bytes(digest), StoreName::parse(name).expect("valid")).expect("valid")
+    }
+
+    fn node(path: StorePath) -> GcNode {
+        GcNode { path, bytes: 0, added: 0, used: 0 }
+    }
+
+    #[test]
+    fn objects_are_found_by_path_and_by_digest() {
+        for count in [0, 1, 2, 3, 100, 1000] {
+            let digest = |number: u32| *BlobDigest::of(&number.to_le_bytes()).as_bytes();
+            let paths = (0..count).flat_map(|number| ["b", "a"].map(|name| path(digest(number), name)));
+            let nodes = GcNodes::new(paths.clone().chain(paths.clone()).map(node).collect());
+            for path in paths {
+                let number = nodes.number(&path).expect("it is there");
+                assert_eq!(nodes.nodes[number as usize].path, path);
+                let same = nodes.numbers(path.digest());
+                assert_eq!((same.len(), same.contains(&number)), (2, true));
+            }
+            assert_eq!(nodes.number(&path(digest(count), "a")), None);
+            assert_eq!(nodes.numbers(&[0xff; 32]).len(), 0);
+        }
+    }
+
+    #[test]
+    fn edges_stand_with_their_object() {
+        let nodes = GcNodes::new([3, 1, 2].map(|first| node(path([first; 32], "n"))).to_vec());
+        let graph = nodes.with_edges(vec![(2, 0), (0, 1), (2, 1)]);
+        assert_eq!(
+            graph.numbers().map(|number| graph.kept_by(number).to_vec()).collect::<Vec<_>>(),
+            [vec![1], vec![], vec![0, 1]]
+        );
+        assert_eq!(graph.node(2).path, path([3; 32], "n"));
+    }
+}
