@@ -3,6 +3,7 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod absent;
 mod effect;
 #[cfg(feature = "faults")]
 pub mod fault;

@@ -102,8 +102,11 @@ fn directory_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }
 
+/// Names in a directory with their types.
+pub(super) type Names = Vec<(Vec<u8>, FileType)>;
+
 /// The names in a directory and the type each has according to the directory itself, unsorted.
-pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Names, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
@@ -116,7 +119,12 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)
 }
 
 /// The same of a directory that was opened for this alone: each of its entries is given once.
-pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+pub(super) fn names_once(directory: &OwnedFd) -> Result<Names, Errno> {
+    Ok(names_up_to(directory, usize::MAX)?.unwrap_or_default())
+}
+
+/// The same, or nothing if there are more than `most`.
+pub(super) fn names_up_to(directory: &OwnedFd, most: usize) -> Result<Option<Names>, Errno> {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
     let mut entries = RawDir::new(directory, &mut buffer);
     let mut names = Vec::new();
@@ -126,8 +134,11 @@ pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>
         if name != c"." && name != c".." {
             names.push((name.to_bytes().to_vec(), entry.file_type()));
         }
+        if names.len() > most {
+            return Ok(None);
+        }
     }
-    Ok(names)
+    Ok(Some(names))
 }
 
 /// Removes `name` below `parent` with all it contains, also what is read-only.

@@ -3,6 +3,7 @@
 //! Three ways of it: *copying* a tree from outside into a staging directory, *sealing* a build's output where it lies, and merely
 //! *reading* one to compare it. Every step is relative to a directory descriptor and follows no link.
 
+use super::absent::AbsentObjects;
 use super::effect::{self, set_fixed_time};
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file};
 use super::layout::object_name;
@@ -13,6 +14,7 @@ use crate::reference::ReferenceScanner;
 use crate::tree::{Directory, EntryName, Node, TreePath, is_valid_target};
 use dashmap::DashMap;
 use rayon::prelude::*;
+use rustc_hash::FxBuildHasher;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::cell::RefCell;
@@ -97,11 +99,12 @@ pub type Excluded<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
 pub(super) struct Ingest<'a> {
     way: Way,
     objects: BorrowedFd<'a>,
+    absent: AbsentObjects<'a>,
     excluded: Option<Excluded<'a>>,
-    directories: DashMap<TreeDigest, Directory>,
+    directories: DashMap<TreeDigest, Directory, FxBuildHasher>,
     references: Mutex<BTreeSet<TreeDigest>>,
     /// Files without an object, by the object's name: where they lie below `made`.
-    new_objects: DashMap<String, PathBuf>,
+    new_objects: DashMap<String, PathBuf, FxBuildHasher>,
     /// The root of what is being made: a directory and a name in it.
     made: Option<(BorrowedFd<'a>, &'a OsStr)>,
 }
@@ -164,10 +167,11 @@ impl<'a> Ingest<'a> {
         Self {
             way,
             objects,
+            absent: AbsentObjects::new(objects),
             excluded,
-            directories: DashMap::new(),
+            directories: DashMap::default(),
             references: Mutex::default(),
-            new_objects: DashMap::new(),
+            new_objects: DashMap::default(),
             made: None,
         }
     }
@@ -425,8 +429,12 @@ impl<'a> Ingest<'a> {
 
     /// Links a file with this content to `name`: an object, or one that this walk has made. False if none can be linked.
     fn link_known(&self, place: &Place<'_>, name: &OsStr, object: &str) -> bool {
-        if effect::linkat(self.objects, object, place.target, name).is_ok() {
-            return true;
+        if !self.absent.contains(object) {
+            match effect::linkat(self.objects, object, place.target, name) {
+                Ok(()) => return true,
+                Err(Errno::NOENT) => self.absent.missed(object),
+                Err(_) => {}
+            }
         }
         let (Some(made), Some((root, root_name))) = (self.new_objects.get(object), self.made) else { return false };
         let path =

@@ -6,6 +6,7 @@ use super::{Flaw, VerifyOptions, VerifyProgress};
 use crate::digest::BlobDigest;
 use crate::local::pieces::{hash_pieces, read_full};
 use dashmap::{DashMap, DashSet};
+use rustc_hash::FxBuildHasher;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -28,8 +29,8 @@ pub(in crate::local) struct Contents<'a> {
     max_rate: Option<u64>,
     began: Instant,
     progress: &'a VerifyProgress,
-    known: DashMap<FileNumber, BlobDigest>,
-    objects: DashSet<FileNumber>,
+    known: DashMap<FileNumber, BlobDigest, FxBuildHasher>,
+    objects: DashSet<FileNumber, FxBuildHasher>,
 }
 
 impl<'a> Contents<'a> {
@@ -40,8 +41,8 @@ impl<'a> Contents<'a> {
             max_rate: options.max_rate,
             began: Instant::now(),
             progress,
-            known: DashMap::new(),
-            objects: DashSet::new(),
+            known: DashMap::default(),
+            objects: DashSet::default(),
         }
     }
 
