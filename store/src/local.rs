@@ -4,6 +4,7 @@
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
 mod absent;
+mod closure;
 mod effect;
 #[cfg(feature = "faults")]
 pub mod fault;

@@ -8,6 +8,7 @@ use super::record::{BuildCost, Record, realisation_key};
 use super::segment::Location;
 use crate::derivation::{EncodedDerivation, Input, OutputName};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
+use crate::gc::GcNode;
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::cmp::Ordering;
@@ -243,6 +244,40 @@ impl Index {
         Ok(())
     }
 
+    /// Calls `visit` for the rows whose first column is one of `keys`. Both are sorted: `statement` gives the rows from a key on.
+    pub(super) fn visit_sorted(
+        &self,
+        statement: &str,
+        keys: &[TreeDigest],
+        mut visit: impl FnMut(&rusqlite::Row<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), IndexError> {
+        /// Reading on over so many rows costs what seeking does.
+        const NEAR: usize = 10;
+        let connection = self.lock();
+        // Otherwise each seek takes and gives back the locks of a transaction of its own. It only reads, so it ends in any case.
+        let _reading = connection.unchecked_transaction()?;
+        let mut query = connection.prepare_cached(statement)?;
+        let mut keys = keys.iter().peekable();
+        while let Some(&key) = keys.peek() {
+            let mut rows = query.query([key.as_bytes()])?;
+            let mut passed = 0;
+            while passed < NEAR {
+                let Some(row) = rows.next()? else { return Ok(()) };
+                let found = TreeDigest::from_bytes(digest(row, 0)?);
+                while keys.next_if(|&&key| key < found).is_some() {}
+                match keys.peek() {
+                    None => return Ok(()),
+                    Some(&&key) if key == found => {
+                        visit(row)?;
+                        passed = 0;
+                    }
+                    Some(_) => passed += 1,
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn path(&self, path: &StorePath) -> Result<Option<PathInfo>, IndexError> {
         let Some(tree) = path.tree() else { return Ok(None) };
         let connection = self.lock();
@@ -333,6 +368,26 @@ impl Index {
         let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
         let rows = query.query_map([], |row| Ok((derivation_path(row)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
         Ok(rows)
+    }
+
+    /// All valid paths and derivations, as a collection sees them.
+    pub(super) fn gc_nodes(&self) -> Result<Vec<GcNode>, IndexError> {
+        let connection = self.lock();
+        let count = "SELECT (SELECT count(*) FROM path) + (SELECT count(*) FROM derivation)";
+        // They are many: room for them is taken once.
+        let mut nodes = Vec::with_capacity(connection.query_row(count, [], |row| row.get(0))?);
+        let mut query = connection.prepare_cached("SELECT digest, name, bytes, added, used FROM path")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            nodes.push(GcNode { path: tree_path(row)?, bytes: row.get(2)?, added: row.get(3)?, used: row.get(4)? });
+        }
+        let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let used = row.get(2)?;
+            nodes.push(GcNode { path: derivation_path(row)?, bytes: 0, added: used, used });
+        }
+        Ok(nodes)
     }
 
     /// Every edge that keeps something alive: (digest of what holds, what is held). References, run-time dependencies, inputs.
@@ -660,7 +715,7 @@ fn name(row: &rusqlite::Row<'_>) -> Result<StoreName, rusqlite::Error> {
     StoreName::parse(&name).map_err(malformed)
 }
 
-fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+pub(super) fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     StorePath::from_tree(TreeDigest::from_bytes(digest(row, 0)?), name(row)?).map_err(malformed)
 }
 

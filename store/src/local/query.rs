@@ -182,32 +182,6 @@ impl LocalStore {
         Ok(referrers)
     }
 
-    /// The run-time closure: the paths, all they mention or declare to need, and so on.
-    ///
-    /// # Errors
-    /// When the index cannot be asked, or one of the paths is not valid.
-    pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        let mut closure = BTreeSet::new();
-        let mut pending = paths.to_vec();
-        while let Some(path) = pending.pop() {
-            if closure.contains(&path) {
-                continue;
-            }
-            if !self.is_valid(&path)? {
-                return Err(StoreError::NotValid(path));
-            }
-            pending.extend(self.references(&path)?);
-            for needed in self.runtime(&path)? {
-                // One that is gone was declared by another realisation of this tree, whose closure nobody keeps.
-                if self.is_valid(&needed)? {
-                    pending.push(needed);
-                }
-            }
-            closure.insert(path);
-        }
-        Ok(closure)
-    }
-
     /// The action a derivation last resolved to.
     ///
     /// # Errors
