@@ -1,12 +1,14 @@
 //! Makes a store of many small trees that refer to each other, through the same calls as all else that adds to a store.
 //!
 //! ```text
-//! synthetic STORE LIVE DEAD [--builds]
+//! synthetic STORE LIVE DEAD [--builds] [--shared]
 //! ```
 //!
 //! Two graphs, of `LIVE` and of `DEAD` trees. Tree n of a graph mentions 2n+1, 2n+2 and another one after it, so tree 0 reaches them all;
 //! that of the live graph gets a root. A third of the trees are single files; the others have two, one of which stands in three more
-//! trees. With `--builds` each is what a derivation made that has those of the trees it mentions as inputs. Prints the two trees 0.
+//! trees. With `--builds` each is what a derivation made that has those of the trees it mentions as inputs. With `--shared` trees are directories
+//! of a few files that many trees share, so that a million of them fit on a disk; what they mention is then only said in their records. Prints
+//! the two trees 0.
 
 #![expect(clippy::disallowed_methods, reason = "what is below the staging directory is no store yet")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
@@ -18,18 +20,20 @@ use std::path::Path;
 use store::derivation::{Derivation, Input, OutputName};
 use store::local::publish::BuildResult;
 use store::local::{BuildCost, LocalStore, OpenOptions, Sealed};
-use store::{ActionDigest, StoreName, StorePath};
+use store::tree::EntryName;
+use store::{ActionDigest, BlobDigest, Node, StoreName, StorePath, TreeListing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let (root, live, dead, builds) = match &arguments[..] {
-        [root, live, dead] => (root, live.parse()?, dead.parse()?, false),
-        [root, live, dead, flag] if flag == "--builds" => (root, live.parse()?, dead.parse()?, true),
-        _ => return Err("usage: synthetic STORE LIVE DEAD [--builds]".into()),
+    let [root, live, dead, flags @ ..] = &arguments[..] else {
+        return Err("usage: synthetic STORE LIVE DEAD [--builds] [--shared]".into());
     };
+    let (live, dead) = (live.parse()?, dead.parse()?);
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
     let store = LocalStore::open(Path::new(root), OpenOptions { durable: false })?;
     for (name, count) in [("live", live), ("dead", dead)] {
-        let mut graph = Graph { store: &store, name, builds, made: vec![None; count] };
+        let shared = if has("--shared") { shared_files(&store)? } else { Vec::new() };
+        let mut graph = Graph { store: &store, name, builds: has("--builds"), shared, made: vec![None; count] };
         for number in (0..count).rev() {
             graph.make(number)?;
         }
@@ -54,6 +58,8 @@ struct Graph<'a> {
     store: &'a LocalStore,
     name: &'static str,
     builds: bool,
+    /// Files that many trees have; empty if each has its own.
+    shared: Vec<Node>,
     made: Vec<Option<Made>>,
 }
 
@@ -70,6 +76,15 @@ impl Graph<'_> {
     }
 
     fn tree(&self, number: usize, needed: &[Made]) -> Result<Sealed, Box<dyn Error>> {
+        if !self.shared.is_empty() {
+            let entry = |at: usize| {
+                let name = EntryName::new(format!("{}-{number}-{at}", self.name).as_bytes())?;
+                Ok((name, self.shared[(number / 100 + at) % self.shared.len()].clone()))
+            };
+            let directory = (0..2).map(entry).collect::<Result<_, Box<dyn Error>>>()?;
+            let references = needed.iter().filter_map(|made| made.path.tree()).collect();
+            return Ok(self.store.stage_listing(&TreeListing::of_directory(directory), Some(references))?);
+        }
         let mut text = format!("tree {number} of the {} graph\n", self.name);
         needed.iter().try_for_each(|made| writeln!(text, "{}/text", made.path))?;
         let staging = self.store.stage()?;
@@ -121,6 +136,17 @@ impl Graph<'_> {
         let published = self.store.publish_build(result)?.remove(0);
         Ok((published.path, Some(path)))
     }
+}
+
+/// Publishes some files, to be shared by trees.
+fn shared_files(store: &LocalStore) -> Result<Vec<Node>, Box<dyn Error>> {
+    let one = |number: usize| {
+        let content = format!("{number:>1000}\n");
+        store.add_bytes(content.as_bytes(), false, StoreName::parse(&format!("shared-{number}"))?)?;
+        let blob = BlobDigest::of(content.as_bytes());
+        Ok(Node::File { executable: false, size: content.len() as u64, blob })
+    };
+    (0..1000).map(one).collect()
 }
 
 /// Those that tree `number` of `count` mentions.
