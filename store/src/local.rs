@@ -244,7 +244,7 @@ impl LocalStore {
 
     /// Makes what was put into or taken out of `store/` so far survive a power cut, and nothing else.
     fn sync_names(&self) -> Result<(), IoError> {
-        if self.options.durable { effect::sync_directory(&self.store).at("sync", self.layout.store()) } else { Ok(()) }
+        if self.options.durable { effect::sync(&self.store).at("sync", self.layout.store()) } else { Ok(()) }
     }
 }
 

@@ -163,10 +163,10 @@ pub(super) fn set_fixed_time(file: impl AsFd) -> Result<(), Errno> {
     rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
 }
 
-/// Makes the names in one directory survive a power cut.
-pub(super) fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
+/// Makes one file, or the names in one directory, survive a power cut.
+pub(super) fn sync(file: impl AsFd) -> Result<(), Errno> {
     admit(Effect::Sync)?;
-    rustix::fs::fsync(directory)
+    rustix::fs::fsync(file)
 }
 
 pub(super) fn syncfs(directory: impl AsFd) -> Result<(), Errno> {

@@ -22,6 +22,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// The trees among what goes, one for each path.
@@ -71,7 +72,7 @@ impl LocalStore {
             if held_now != held || self.graph_state()? != state {
                 plan = gc::plan(self.gc_graph()?, &held_now, policy);
             }
-            self.move_out(&plan)?;
+            self.move_out(&plan, &mark)?;
         }
         if !plan.dead.is_empty() {
             // What is unlinked must not come back as a tree without its files.
@@ -131,10 +132,11 @@ impl LocalStore {
     }
 
     /// Forgets the dead and renames them into `trash/`, those that need others first.
-    fn move_out(&self, plan: &GcPlan) -> Result<(), StoreError> {
+    fn move_out(&self, plan: &GcPlan, mark: &Path) -> Result<(), StoreError> {
         if plan.dead.is_empty() {
             return Ok(());
         }
+        self.sync_mark(mark)?;
         self.renew_state()?;
         let forget = |transaction: &rusqlite::Transaction<'_>| {
             plan.dead.iter().try_for_each(|node| match node.path.derivation() {
@@ -147,6 +149,16 @@ impl LocalStore {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         let trees = plan.dead.iter().filter(|node| node.path.tree().is_some());
         Ok(trees.map(|node| node.path.base_name()).try_for_each(|name| self.take_out(&name, &trash))?)
+    }
+
+    /// Makes the mark survive a power cut, before anything is gone of which objects may be left over.
+    fn sync_mark(&self, mark: &Path) -> Result<(), fsutil::IoError> {
+        if !self.options.durable {
+            return Ok(());
+        }
+        let file = rustix::fs::open(mark, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", mark)?;
+        effect::sync(file).at("sync", mark)?;
+        effect::sync(fsutil::open_directory(&self.layout.trash())?).at("sync", self.layout.trash())
     }
 
     /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it.
@@ -169,7 +181,7 @@ impl LocalStore {
     }
 
     /// Unlinks what is in `trash/`.
-    fn empty_trash(&self, mark: &std::path::Path) -> Result<(), StoreError> {
+    fn empty_trash(&self, mark: &Path) -> Result<(), StoreError> {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         let names = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let doomed: Vec<_> =
