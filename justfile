@@ -41,6 +41,12 @@ bench-eval *arguments:
     cargo build --release
     benches/eval/run {{arguments}}
 
+# The store side by side with Nix (needs nix-bin and python3; NIX_B names a second nix-store)
+bench-store *arguments:
+    cargo build --release
+    cargo build --release -p store --examples
+    benches/store/run {{arguments}}
+
 # Every package that there is
 packages:
     cargo run --release -- build recipes#phases.core --no-link

@@ -3,6 +3,7 @@
 //! Files are the truth, the index is made from them. Nothing becomes visible before it is complete and durable: see
 //! [`publish`]. A path is handed out only if it is on the disk, not merely in the index.
 
+mod absent;
 mod closure;
 mod compact;
 mod effect;
@@ -18,6 +19,7 @@ mod layout;
 mod lease;
 mod materialise;
 mod mention;
+mod pieces;
 pub mod publish;
 mod quarantine;
 mod query;
@@ -31,6 +33,7 @@ mod roots;
 mod segment;
 mod state;
 mod sweep;
+mod tree_files;
 mod usage;
 mod verify;
 
@@ -258,6 +261,11 @@ impl LocalStore {
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
         if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+    }
+
+    /// Makes what was put into or taken out of `store/` so far survive a power cut, and nothing else.
+    fn sync_names(&self) -> Result<(), IoError> {
+        if self.options.durable { effect::sync(&self.store).at("sync", self.layout.store()) } else { Ok(()) }
     }
 }
 

@@ -118,6 +118,12 @@ impl StorePath {
         Ok(Self { digest: *digest.as_bytes(), name })
     }
 
+    /// The store path of this digest and name, as an index keeps them: the name tells what the digest is of.
+    #[cfg(feature = "local")]
+    pub(crate) fn from_row(digest: [u8; 32], name: StoreName) -> Self {
+        Self { digest, name }
+    }
+
     /// The text that stands for a path of this name until it is known; see [`crate::derivation::placeholder`].
     pub(crate) fn from_placeholder(digest: [u8; 32], name: StoreName) -> Self {
         Self { digest, name }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -112,6 +112,13 @@ pub(super) fn linkat(from: impl AsFd, from_name: impl Arg, to: impl AsFd, to_nam
     rustix::fs::linkat(from, from_name, to, to_name, AtFlags::empty())
 }
 
+/// Gives an open file a name. It must have another one still.
+pub(super) fn link_open_file(file: impl AsFd, to: impl AsFd, to_name: impl Arg) -> Result<(), Errno> {
+    admit(Effect::Link)?;
+    let from = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    rustix::fs::linkat(rustix::fs::CWD, from, to, to_name, AtFlags::SYMLINK_FOLLOW)
+}
+
 pub(super) fn symlinkat(target: impl Arg, directory: impl AsFd, name: impl Arg) -> Result<(), Errno> {
     admit(Effect::SymbolicLink)?;
     rustix::fs::symlinkat(target, directory, name)
@@ -154,6 +161,12 @@ pub(super) fn set_fixed_time(file: impl AsFd) -> Result<(), Errno> {
     admit(Effect::Time)?;
     let time = Timespec { tv_sec: 1, tv_nsec: 0 };
     rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
+}
+
+/// Makes one file, or the names in one directory, survive a power cut.
+pub(super) fn sync(file: impl AsFd) -> Result<(), Errno> {
+    admit(Effect::Sync)?;
+    rustix::fs::fsync(file)
 }
 
 pub(super) fn syncfs(directory: impl AsFd) -> Result<(), Errno> {

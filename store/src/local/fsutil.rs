@@ -48,11 +48,21 @@ pub trait At<T> {
     /// # Errors
     /// When `self` is one.
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError>;
+
+    /// The same where the path must be put together first, which is done only if it is to be said.
+    ///
+    /// # Errors
+    /// When `self` is one.
+    fn at_place(self, action: &'static str, place: impl FnOnce() -> PathBuf) -> Result<T, IoError>;
 }
 
 impl<T, E: Into<std::io::Error>> At<T> for Result<T, E> {
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError> {
-        self.map_err(|error| IoError { action, path: path.as_ref().to_owned(), source: error.into() })
+        self.at_place(action, || path.as_ref().to_owned())
+    }
+
+    fn at_place(self, action: &'static str, place: impl FnOnce() -> PathBuf) -> Result<T, IoError> {
+        self.map_err(|error| IoError { action, path: place(), source: error.into() })
     }
 }
 
@@ -93,8 +103,11 @@ fn directory_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }
 
+/// Names in a directory with their types.
+pub(super) type Names = Vec<(Vec<u8>, FileType)>;
+
 /// The names in a directory and the type each has according to the directory itself, unsorted.
-pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Names, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
@@ -107,7 +120,12 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)
 }
 
 /// The same of a directory that was opened for this alone: each of its entries is given once.
-pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+pub(super) fn names_once(directory: &OwnedFd) -> Result<Names, Errno> {
+    Ok(names_up_to(directory, usize::MAX)?.unwrap_or_default())
+}
+
+/// The same, or nothing if there are more than `most`.
+pub(super) fn names_up_to(directory: &OwnedFd, most: usize) -> Result<Option<Names>, Errno> {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
     let mut entries = RawDir::new(directory, &mut buffer);
     let mut names = Vec::new();
@@ -117,8 +135,11 @@ pub(super) fn names_once(directory: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>
         if name != c"." && name != c".." {
             names.push((name.to_bytes().to_vec(), entry.file_type()));
         }
+        if names.len() > most {
+            return Ok(None);
+        }
     }
-    Ok(names)
+    Ok(Some(names))
 }
 
 /// Removes `name` below `parent` with all it contains, also what is read-only. Says how many bytes of the disk that gives back.
@@ -155,7 +176,7 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64
 }
 
 /// Bytes of the disk that go with this name; none if the file has others.
-fn bytes_of_last(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
+pub(super) fn bytes_of_last(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
     let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let is_last = stat.st_nlink == 1 || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
     Ok(if is_last { allocated(&stat) } else { 0 })
@@ -187,9 +208,12 @@ impl Doomed {
     /// Unlinks every file in a directory, and every directory that is empty. What that gives back is added, and what the directories
     /// will give back that are left.
     fn new(directory: OwnedFd, name: Vec<u8>, freed: &mut u64) -> Result<Self, Errno> {
-        effect::fchmod(&directory, Mode::RWXU)?;
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&directory)?.st_mode);
+        if !mode.contains(Mode::RWXU) {
+            effect::fchmod(&directory, Mode::RWXU)?;
+        }
         let mut subdirectories = Vec::new();
-        for (name, kind) in names(directory.as_fd())? {
+        for (name, kind) in names_once(&directory)? {
             let entry = OsStr::from_bytes(&name);
             *freed += bytes_of_last(directory.as_fd(), entry)?;
             if kind != FileType::Directory {

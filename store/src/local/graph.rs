@@ -3,22 +3,13 @@
 use super::index::{Edge, Index};
 use super::{LocalStore, StoreError};
 use crate::Input;
-use crate::gc::{GcGraph, GcNode, GcNodes};
+use crate::gc::{GcGraph, GcNodes};
 use std::ops::Range;
 
 impl LocalStore {
     /// All objects that the index knows, and who keeps whom.
     pub(super) fn gc_graph(&self) -> Result<GcGraph, StoreError> {
-        let paths = self.ask(Index::all_paths)?;
-        let trees = paths.into_iter().map(|info| GcNode {
-            path: info.path,
-            bytes: info.bytes,
-            added: info.added,
-            used: info.used,
-        });
-        let derivations = self.ask(Index::all_derivations)?;
-        let derivations = derivations.into_iter().map(|(path, used)| GcNode { path, bytes: 0, added: used, used });
-        let nodes = GcNodes::new(trees.chain(derivations).collect());
+        let nodes = GcNodes::new(self.ask(Index::gc_nodes)?);
         let mut edges = Edges { nodes: &nodes, needs: Vec::new(), outputs: Vec::new() };
         self.ask(|index| index.edges(|edge| edges.add(&edge)))?;
         let Edges { needs, outputs, .. } = edges;

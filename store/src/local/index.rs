@@ -8,13 +8,15 @@ use super::record::{BuildCost, Record, realisation_key};
 use super::segment::Location;
 use crate::derivation::{EncodedDerivation, Input, OutputName};
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
+use crate::gc::GcNode;
 use crate::store_path::{ParseStorePathError, StoreName, StorePath};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SCHEMA_VERSION: i64 = 2;
 
@@ -233,6 +235,27 @@ impl Index {
         Ok(query.query_row(params![kind, key], location).optional()?)
     }
 
+    /// Calls `visit` for every tree with a record, sorted by digest, with the place of the record.
+    pub(super) fn tree_records(&self, mut visit: impl FnMut(TreeDigest, Location)) -> Result<(), IndexError> {
+        let connection = self.lock();
+        let statement = "SELECT key, segment, offset, length FROM record WHERE kind = 2 ORDER BY key";
+        let mut query = connection.prepare_cached(statement)?;
+        let mut rows = query.query([])?;
+        // There are few segments, with many records each.
+        let mut segments: HashSet<Arc<str>> = HashSet::new();
+        while let Some(row) = rows.next()? {
+            let name = row.get_ref(1)?.as_str().unwrap_or_default();
+            let segment = segments.get(name).cloned().unwrap_or_else(|| {
+                let segment: Arc<str> = name.into();
+                segments.insert(Arc::clone(&segment));
+                segment
+            });
+            let location = Location { segment, offset: row.get(2)?, length: row.get(3)? };
+            visit(TreeDigest::from_bytes(digest(row, 0)?), location);
+        }
+        Ok(())
+    }
+
     pub(super) fn path(&self, path: &StorePath) -> Result<Option<PathInfo>, IndexError> {
         let Some(tree) = path.tree() else { return Ok(None) };
         let connection = self.lock();
@@ -323,6 +346,26 @@ impl Index {
         let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
         let rows = query.query_map([], |row| Ok((derivation_path(row)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
         Ok(rows)
+    }
+
+    /// All valid paths and derivations, as a collection sees them.
+    pub(super) fn gc_nodes(&self) -> Result<Vec<GcNode>, IndexError> {
+        let connection = self.lock();
+        let count = "SELECT (SELECT count(*) FROM path) + (SELECT count(*) FROM derivation)";
+        // They are many: room for them is taken once.
+        let mut nodes = Vec::with_capacity(connection.query_row(count, [], |row| row.get(0))?);
+        let mut query = connection.prepare_cached("SELECT digest, name, bytes, added, used FROM path")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            nodes.push(GcNode { path: tree_path(row)?, bytes: row.get(2)?, added: row.get(3)?, used: row.get(4)? });
+        }
+        let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let used = row.get(2)?;
+            nodes.push(GcNode { path: derivation_path(row)?, bytes: 0, added: used, used });
+        }
+        Ok(nodes)
     }
 
     /// Every edge that keeps something alive: (digest of what holds, what is held). References, run-time dependencies, inputs.
@@ -705,15 +748,16 @@ fn name(row: &rusqlite::Row<'_>) -> Result<StoreName, rusqlite::Error> {
     StoreName::parse(&name).map_err(malformed)
 }
 
-fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
+pub(super) fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     StorePath::from_tree(TreeDigest::from_bytes(digest(row, 0)?), name(row)?).map_err(malformed)
 }
 
 pub(super) fn derivation_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {
     let name = name(row)?;
-    let digest = DerivationDigest::from_bytes(digest(row, 0)?);
-    let stem = name.as_str().strip_suffix(".drv").unwrap_or(name.as_str());
-    StoreName::parse(stem).and_then(|stem| StorePath::from_derivation(digest, &stem)).map_err(malformed)
+    if !name.is_derivation() {
+        return Err(malformed(ParseStorePathError::Name { name: name.to_string() }));
+    }
+    Ok(StorePath::from_row(digest(row, 0)?, name))
 }
 
 /// A column that does not hold what it should.

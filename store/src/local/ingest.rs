@@ -3,21 +3,24 @@
 //! Three ways of it: *copying* a tree from outside into a staging directory, *sealing* a build's output where it lies, and merely
 //! *reading* one to compare it. Every step is relative to a directory descriptor and follows no link.
 
+use super::absent::AbsentObjects;
 use super::effect::{self, set_fixed_time};
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file};
 use super::layout::object_name;
+use super::pieces::{hash_pieces, read_full};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::{MAX_DEPTH, TreeListing};
 use crate::reference::ReferenceScanner;
 use crate::tree::{Directory, EntryName, Node, TreePath, is_valid_target};
 use dashmap::DashMap;
 use rayon::prelude::*;
+use rustc_hash::FxBuildHasher;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -25,9 +28,6 @@ use std::sync::Mutex;
 
 /// Files up to this size are read in one piece.
 const SMALL: u64 = 4 << 20;
-
-/// Larger ones in pieces of this size, hashed on all cores.
-const PIECE: usize = 8 << 20;
 
 /// So many nested directories are walked on one thread's stack, and on all cores; what lies deeper goes on, on fresh stacks, on one.
 const LEVELS_PER_STACK: usize = 64;
@@ -108,11 +108,12 @@ pub type Excluded<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
 pub(super) struct Ingest<'a> {
     way: Way,
     objects: BorrowedFd<'a>,
+    absent: AbsentObjects<'a>,
     excluded: Option<Excluded<'a>>,
-    directories: DashMap<TreeDigest, Directory>,
+    directories: DashMap<TreeDigest, Directory, FxBuildHasher>,
     references: Mutex<BTreeSet<TreeDigest>>,
     /// Files without an object, by the object's name: where they lie below `made`.
-    new_objects: DashMap<String, PathBuf>,
+    new_objects: DashMap<String, PathBuf, FxBuildHasher>,
     /// The root of what is being made: a directory and a name in it.
     made: Option<(BorrowedFd<'a>, &'a OsStr)>,
 }
@@ -144,13 +145,19 @@ impl Place<'_> {
 }
 
 /// A file of the source, opened.
-struct Opened {
+struct Opened<'a> {
     file: File,
     stat: Stat,
-    host: PathBuf,
+    place: &'a Place<'a>,
+    name: &'a [u8],
 }
 
-impl Opened {
+impl Opened<'_> {
+    /// Its path, for messages.
+    fn host(&self) -> PathBuf {
+        self.place.host(self.name)
+    }
+
     fn executable(&self) -> bool {
         self.stat.st_mode & 0o100 != 0
     }
@@ -160,7 +167,7 @@ impl Opened {
     }
 
     fn changed(&self) -> IngestError {
-        IngestError::Changed { path: self.host.clone() }
+        IngestError::Changed { path: self.host() }
     }
 }
 
@@ -169,10 +176,11 @@ impl<'a> Ingest<'a> {
         Self {
             way,
             objects,
+            absent: AbsentObjects::new(objects),
             excluded,
-            directories: DashMap::new(),
+            directories: DashMap::default(),
             references: Mutex::default(),
-            new_objects: DashMap::new(),
+            new_objects: DashMap::default(),
             made: None,
         }
     }
@@ -197,10 +205,14 @@ impl<'a> Ingest<'a> {
         };
         let root = self.entry(&place, name.as_bytes(), FileType::Unknown, target_name.as_bytes())?;
         let directories: HashMap<_, _> = self.directories.into_iter().collect();
+        let mut new_objects: Vec<_> =
+            self.new_objects.into_iter().map(|(name, path)| NewObject { name, path }).collect();
+        // Each directory of `objects/` is then one thread's.
+        new_objects.par_sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(Ingested {
             listing: TreeListing::new(root, directories),
             references: self.references.into_inner().unwrap_or_default(),
-            new_objects: self.new_objects.into_iter().map(|(name, path)| NewObject { name, path }).collect(),
+            new_objects,
         })
     }
 
@@ -294,7 +306,7 @@ impl<'a> Ingest<'a> {
         if self.way == Way::Seal {
             effect::fchmod(source, Mode::RWXU).at("change the mode of", host)?;
         }
-        let names = fsutil::names(source.as_fd()).at("read directory", host)?;
+        let names = fsutil::names_once(source).at("read directory", host)?;
         let relative = place.relative(name);
         // The path inside is only needed to ask what is left out.
         let inside = match self.excluded {
@@ -329,21 +341,20 @@ impl<'a> Ingest<'a> {
     }
 
     fn file(&self, place: &Place<'_>, name: &[u8], target_name: &[u8]) -> Result<Node, IngestError> {
-        let host = place.host(name);
-        let file = self.open_file(place, name, &host)?;
-        let stat = rustix::fs::fstat(&file).at("stat", &host)?;
+        let file = self.open_file(place, name)?;
+        let stat = rustix::fs::fstat(&file).at_place("stat", || place.host(name))?;
+        let opened = Opened { file, stat, place, name };
         // The directory said that it is a file; it may have been exchanged since.
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(IngestError::Changed { path: host });
+            return Err(opened.changed());
         }
-        let opened = Opened { file, stat, host };
         let blob = if opened.size() <= SMALL {
-            self.small_file(place, name, target_name, &opened)?
+            self.small_file(&opened, target_name)?
         } else {
-            self.large_file(place, name, target_name, &opened)?
+            self.large_file(&opened, target_name)?
         };
         // Compared after the last read: a writer that was at work shows in the size or in one of the times.
-        let after = rustix::fs::fstat(&opened.file).at("stat", &opened.host)?;
+        let after = rustix::fs::fstat(&opened.file).at_place("stat", || opened.host())?;
         let facts = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
         if self.way != Way::Seal && facts(&opened.stat) != facts(&after) {
             return Err(opened.changed());
@@ -351,96 +362,91 @@ impl<'a> Ingest<'a> {
         Ok(Node::File { executable: opened.executable(), size: opened.size(), blob })
     }
 
-    fn open_file(&self, place: &Place<'_>, name: &[u8], host: &Path) -> Result<File, IngestError> {
+    fn open_file(&self, place: &Place<'_>, name: &[u8]) -> Result<File, IngestError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let host = || place.host(name);
         let name = OsStr::from_bytes(name);
         match rustix::fs::openat(place.source, name, flags, Mode::empty()) {
             Err(Errno::ACCESS) if self.way == Way::Seal => {}
-            opened => return Ok(opened.at("open", host)?.into()),
+            opened => return Ok(opened.at_place("open", host)?.into()),
         }
-        effect::chmodat(place.source, name, Mode::RUSR).at("change the mode of", host)?;
-        Ok(rustix::fs::openat(place.source, name, flags, Mode::empty()).at("open", host)?.into())
+        effect::chmodat(place.source, name, Mode::RUSR).at_place("change the mode of", host)?;
+        Ok(rustix::fs::openat(place.source, name, flags, Mode::empty()).at_place("open", host)?.into())
     }
 
-    fn small_file(
-        &self,
-        place: &Place<'_>,
-        name: &[u8],
-        target_name: &[u8],
-        opened: &Opened,
-    ) -> Result<BlobDigest, IngestError> {
-        // Growth since the look at its size shows in the next look, so the end need not be read.
-        let mut content = vec![0; usize::try_from(opened.size()).unwrap_or(0)];
-        let length = read_full(&mut &opened.file, &mut content).at("read", &opened.host)?;
-        if length != content.len() {
-            return Err(opened.changed());
-        }
-        self.scan(&content);
-        let blob = BlobDigest::of(&content);
-        let object = object_name(&blob, opened.executable());
+    fn small_file(&self, opened: &Opened<'_>, target_name: &[u8]) -> Result<BlobDigest, IngestError> {
+        thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
+        let size = usize::try_from(opened.size()).unwrap_or(0);
+        BUFFER.with_borrow_mut(|buffer| {
+            if buffer.len() < size {
+                buffer.resize(size, 0);
+            }
+            // Growth since the look at its size shows in the next look, so the end need not be read.
+            let content = &mut buffer[..size];
+            if read_full(&opened.file, content).at_place("read", || opened.host())? != size {
+                return Err(opened.changed());
+            }
+            self.content(opened, target_name, content)
+        })
+    }
+
+    /// Takes in a file that was read as a whole.
+    fn content(&self, opened: &Opened<'_>, target_name: &[u8], content: &[u8]) -> Result<BlobDigest, IngestError> {
+        self.scan(content);
+        let blob = BlobDigest::of(content);
+        let Opened { place, name, .. } = *opened;
+        let object = || object_name(&blob, opened.executable());
         match self.way {
             Way::Read => {}
             Way::Copy => {
+                let object = object();
                 if !self.link_known(place, OsStr::from_bytes(target_name), &object) {
                     let target = create_file(place.target, target_name, opened.executable());
-                    let target = target.at("create", &opened.host)?;
-                    effect::write_all(&target, &content).at("write", &opened.host)?;
-                    set_fixed_time(&target).at("set the time of", &opened.host)?;
+                    let target = target.at_place("create", || opened.host())?;
+                    effect::write_all(&target, content).at_place("write", || opened.host())?;
+                    set_fixed_time(&target).at_place("set the time of", || opened.host())?;
                     // Also in place of one that has as many links as can be made.
                     self.new_objects.insert(object, place.relative(name));
                 }
             }
-            Way::Seal => self.seal_file(place, name, opened, object)?,
+            Way::Seal => self.seal_file(opened, object())?,
         }
         Ok(blob)
     }
 
-    fn large_file(
-        &self,
-        place: &Place<'_>,
-        name: &[u8],
-        target_name: &[u8],
-        opened: &Opened,
-    ) -> Result<BlobDigest, IngestError> {
+    fn large_file(&self, opened: &Opened<'_>, target_name: &[u8]) -> Result<BlobDigest, IngestError> {
+        let host = || opened.host();
+        let place = opened.place;
         let target = match self.way {
-            Way::Copy => Some(create_file(place.target, target_name, opened.executable()).at("create", &opened.host)?),
+            Way::Copy => Some(create_file(place.target, target_name, opened.executable()).at_place("create", host)?),
             Way::Seal | Way::Read => None,
         };
-        let mut hasher = blake3::Hasher::new();
         let mut scanner = ReferenceScanner::default();
-        let mut piece = vec![0; PIECE];
-        let mut total = 0u64;
-        loop {
-            let length = read_full(&mut &opened.file, &mut piece).at("read", &opened.host)?;
-            if length == 0 {
-                break;
-            }
-            total += length as u64;
-            hasher.update_rayon(&piece[..length]);
-            scanner.update(&piece[..length]);
-            if let Some(target) = &target {
-                effect::write_all(target, &piece[..length]).at("write", &opened.host)?;
-            }
-        }
+        let write = |piece: &[u8]| target.as_ref().map_or(Ok(()), |target| effect::write_all(target, piece));
+        let hashed = hash_pieces(&opened.file, write, |piece| scanner.update(piece));
+        let (blob, total) = hashed.at_place(if target.is_some() { "copy" } else { "read" }, host)?;
         if total != opened.size() {
             return Err(opened.changed());
         }
         self.found(scanner.finish());
-        let blob = BlobDigest::from_bytes(*hasher.finalize().as_bytes());
         let object = object_name(&blob, opened.executable());
         if let Some(target) = target {
-            set_fixed_time(&target).at("set the time of", &opened.host)?;
-            self.exchange_or_keep(place, name, target_name, object).at("link", &opened.host)?;
+            set_fixed_time(&target).at_place("set the time of", host)?;
+            self.exchange_or_keep(place, opened.name, target_name, object).at_place("link", host)?;
         } else if self.way == Way::Seal {
-            self.seal_file(place, name, opened, object)?;
+            self.seal_file(opened, object)?;
         }
         Ok(blob)
     }
 
     /// Links a file with this content to `name`: an object, or one that this walk has made. False if none can be linked.
     fn link_known(&self, place: &Place<'_>, name: &OsStr, object: &str) -> bool {
-        if effect::linkat(self.objects, object, place.target, name).is_ok() {
-            return true;
+        if !self.absent.contains(object) {
+            match effect::linkat(self.objects, object, place.target, name) {
+                Ok(()) => return true,
+                Err(Errno::NOENT) => self.absent.missed(object),
+                Err(_) => {}
+            }
         }
         let (Some(made), Some((root, root_name))) = (self.new_objects.get(object), self.made) else { return false };
         let path =
@@ -464,16 +470,17 @@ impl<'a> Ingest<'a> {
         Ok(())
     }
 
-    fn seal_file(&self, place: &Place<'_>, name: &[u8], opened: &Opened, object: String) -> Result<(), IngestError> {
-        let Opened { file, stat, host } = opened;
+    fn seal_file(&self, opened: &Opened<'_>, object: String) -> Result<(), IngestError> {
+        let Opened { file, stat, place, name } = opened;
+        let host = || opened.host();
         if stat.st_nlink > 1 {
             // Another name of the same inode may lie where it will not be sealed: take a file of our own.
-            copy_in_place(place.source, name, file, opened.executable()).at("copy", host)?;
+            copy_in_place(place.source, name, file, opened.executable()).at_place("copy", host)?;
         } else {
-            effect::fchmod(file, sealed_file(opened.executable())).at("change the mode of", host)?;
-            set_fixed_time(file).at("set the time of", host)?;
+            effect::fchmod(file, sealed_file(opened.executable())).at_place("change the mode of", host)?;
+            set_fixed_time(file).at_place("set the time of", host)?;
         }
-        Ok(self.exchange_or_keep(place, name, name, object).at("link", host)?)
+        Ok(self.exchange_or_keep(place, name, name, object).at_place("link", host)?)
     }
 
     fn scan(&self, content: &[u8]) {
@@ -531,13 +538,12 @@ fn copy_in_place(
     mut source: &File,
     executable: bool,
 ) -> Result<(), std::io::Error> {
-    use std::io::Seek;
     let temporary = fsutil::unique_name(".larder-");
     let target = create_file(directory, temporary.as_bytes(), executable)?;
-    source.rewind()?;
-    let mut piece = vec![0; PIECE];
+    std::io::Seek::rewind(&mut source)?;
+    let mut piece = vec![0; SMALL as usize];
     loop {
-        match read_full(&mut source, &mut piece)? {
+        match read_full(source, &mut piece)? {
             0 => break,
             length => effect::write_all(&target, &piece[..length])?,
         }
@@ -545,17 +551,4 @@ fn copy_in_place(
     set_fixed_time(&target)?;
     effect::renameat(directory, &*temporary, directory, OsStr::from_bytes(name))?;
     Ok(())
-}
-
-fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize, std::io::Error> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -499,14 +499,22 @@ impl LocalStore {
     fn move_in(&self, path: &StorePath, sealed: &Sealed) -> Result<(), StoreError> {
         let place = &sealed.place;
         let target = self.layout.path(path);
+        let root = match sealed.ingested.listing.root() {
+            Node::Directory(_) => Some(fsutil::open_directory(place)?),
+            _ => None,
+        };
         let link = |object: &super::ingest::NewObject| {
-            let source = if object.path.as_os_str().is_empty() { place.clone() } else { place.join(&object.path) };
-            match effect::linkat(rustix::fs::CWD, &source, &self.objects, &*object.name) {
+            let source = || if root.is_some() { place.join(&object.path) } else { place.clone() };
+            let linked = match &root {
+                Some(root) => effect::linkat(root, &object.path, &self.objects, &*object.name),
+                None => effect::linkat(rustix::fs::CWD, place, &self.objects, &*object.name),
+            };
+            match linked {
                 Ok(()) => Ok(None),
                 Err(Errno::EXIST) => Ok(Some(object.name.clone())),
                 // As many files of this tree are equal as links can be made.
-                Err(Errno::MLINK) => self.copy_to_object(&source, &object.name).map(|()| None),
-                failed => failed.at("link", &source).map(|()| None),
+                Err(Errno::MLINK) => self.copy_to_object(&source(), &object.name).map(|()| None),
+                failed => failed.at_place("link", source).map(|()| None),
             }
         };
         let linked = sealed.ingested.new_objects.par_iter().with_min_len(64).map(link);

@@ -109,7 +109,7 @@ impl LocalStore {
             }
         }
         for (name, end) in &frames.ends {
-            let end = Location { segment: name.clone(), offset: *end, length: 0 };
+            let end = Location { segment: name.as_str().into(), offset: *end, length: 0 };
             index::insert_segment(transaction, &end)?;
         }
         let now = now();

@@ -7,10 +7,12 @@ use super::effect;
 use super::fsutil::{At, IoError, unique_name};
 use super::record::{Record, SEGMENT_HEADER, read_frame};
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// A segment that has grown to this many bytes is left alone.
 const FULL: u64 = 64 << 20;
@@ -19,7 +21,7 @@ const FULL: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
     /// The segment's file name.
-    pub(super) segment: String,
+    pub(super) segment: Arc<str>,
     /// The frame's first byte.
     pub(super) offset: u64,
     /// Bytes of the frame.
@@ -29,7 +31,7 @@ pub(super) struct Location {
 /// A segment locked for writing.
 #[derive(Debug)]
 pub(super) struct SegmentWriter {
-    name: String,
+    name: Arc<str>,
     path: PathBuf,
     file: File,
     end: u64,
@@ -66,7 +68,7 @@ impl SegmentWriter {
                     // Damaged, or of a newer larder: nothing of it is to be lost.
                     continue;
                 }
-                let mut writer = Self { name, path, file, end: found.end };
+                let mut writer = Self { name: name.into(), path, file, end: found.end };
                 writer.cut(size)?;
                 return Ok((writer, found.frames));
             }
@@ -87,7 +89,7 @@ impl SegmentWriter {
                 locked => locked.at("lock", &path)?,
             }
             effect::write_all(&file, SEGMENT_HEADER).at("write", &path)?;
-            return Ok(Self { name, path, file, end: SEGMENT_HEADER.len() as u64 });
+            return Ok(Self { name: name.into(), path, file, end: SEGMENT_HEADER.len() as u64 });
         }
     }
 
@@ -109,7 +111,7 @@ impl SegmentWriter {
         for record in records {
             let frame = record.frame();
             locations.push(Location {
-                segment: self.name.clone(),
+                segment: Arc::clone(&self.name),
                 offset: self.end + bytes.len() as u64,
                 length: frame.len() as u64,
             });
@@ -177,13 +179,14 @@ pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<Segment
     file.read_to_end(&mut bytes).at("read", path)?;
     let mut found =
         SegmentFrames { end: start, is_foreign: !SEGMENT_HEADER.starts_with(&header), ..SegmentFrames::default() };
+    let segment = Arc::from(name);
     let mut at = 0;
     while at < bytes.len() {
         let Some((record, length)) = read_frame(&bytes[at..]) else {
             at += 1;
             continue;
         };
-        let location = Location { segment: name.to_owned(), offset: start + at as u64, length: length as u64 };
+        let location = Location { segment: Arc::clone(&segment), offset: start + at as u64, length: length as u64 };
         if location.offset > found.end {
             found.gap = found.gap.or(Some(found.end));
         }
@@ -196,15 +199,41 @@ pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<Segment
 
 /// Reads one record; `None` if what stands there is not a whole frame.
 pub(super) fn read_record(directory: &Path, location: &Location) -> Result<Option<Record>, IoError> {
-    let path = directory.join(&location.segment);
-    let file = File::open(&path).at("open", &path)?;
-    let length = usize::try_from(location.length).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    match file.read_exact_at(&mut bytes, location.offset) {
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        read => read.at("read", &path)?,
+    SegmentReader::new(directory.to_owned()).read(location)
+}
+
+/// Reads records from anywhere, with every segment opened once.
+#[derive(Debug)]
+pub(super) struct SegmentReader {
+    directory: PathBuf,
+    opened: RwLock<HashMap<Arc<str>, Arc<File>>>,
+}
+
+impl SegmentReader {
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self { directory, opened: RwLock::default() }
     }
-    Ok(read_frame(&bytes).map(|(record, _)| record))
+
+    /// Reads one record; `None` if what stands there is not a whole frame.
+    pub(super) fn read(&self, location: &Location) -> Result<Option<Record>, IoError> {
+        let file = self.segment(&location.segment)?;
+        let mut bytes = vec![0; usize::try_from(location.length).unwrap_or(usize::MAX)];
+        match file.read_exact_at(&mut bytes, location.offset) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            read => read.at("read", self.directory.join(&*location.segment))?,
+        }
+        Ok(read_frame(&bytes).map(|(record, _)| record))
+    }
+
+    fn segment(&self, name: &Arc<str>) -> Result<Arc<File>, IoError> {
+        if let Some(file) = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.directory.join(&**name);
+        let file = Arc::new(File::open(&path).at("open", &path)?);
+        self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(name), Arc::clone(&file));
+        Ok(file)
+    }
 }
 
 #[cfg(test)]
@@ -289,7 +318,7 @@ mod tests {
             let bytes = [SEGMENT_HEADER, &damaged].concat();
             std::fs::write(&path, &bytes).expect("written");
             let (writer, recovered) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
-            assert_eq!((recovered.len(), writer.name == "1"), (0, false), "byte {at}");
+            assert_eq!((recovered.len(), &*writer.name == "1"), (0, false), "byte {at}");
             assert_eq!(std::fs::read(&path).expect("readable"), bytes, "byte {at}");
             let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable");
             assert_eq!(found.frames.len(), samples().len() - 1, "byte {at}");

@@ -14,18 +14,19 @@ use super::lease::{LivingLease, living, lock, lock_file};
 use super::reclaim::{self, Found, Reclaim};
 use super::remains::{Freed, Remains};
 use super::repair::files_of;
+use super::tree_files::FileKey;
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Holder, Limit};
 use crate::store_path::StorePath;
-use crate::tree::Node;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a collection did, or would do.
@@ -60,8 +61,10 @@ impl GcProgress {
     }
 }
 
-/// Blobs with their executable bit, and how often each occurs.
-type Occurrences = HashMap<(BlobDigest, bool), u64>;
+/// The trees among what goes, one for each path.
+fn trees_of(plan: &GcPlan) -> Vec<TreeDigest> {
+    plan.dead.iter().filter_map(|node| node.path.tree()).collect()
+}
 
 impl LocalStore {
     /// Plans a collection and says what it would free, without changing anything.
@@ -111,24 +114,25 @@ impl LocalStore {
         let state = self.graph_state()?;
         let held = self.held_without(&[])?;
         let mut plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
-        let mut occurrences = self.occurrences(&plan);
+        // Read before anything is moved out: listings are forgotten with their trees.
+        let mut files = self.files_of_trees(trees_of(&plan))?;
+        let mut freed = Freed::default();
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
             let held_now = self.held_without(&[])?;
             if held_now != held || self.graph_state()? != state {
                 plan = self.plan_of(&self.gc_graph()?, &held_now, policy)?;
-                occurrences = self.occurrences(&plan);
+                files = self.files_of_trees(trees_of(&plan))?;
             }
-            self.move_out(&plan, &held_now)?;
+            freed.trees = self.move_out(&plan, &held_now, &mark)?;
         }
         if !plan.dead.is_empty() {
             // What is unlinked must not come back as a tree without its files.
-            self.sync()?;
+            self.sync_names()?;
         }
-        let mut freed = Freed::default();
         remains.remove(&mut freed)?;
-        freed.trees = self.empty_trash(&mark, progress)?;
-        freed.trees += self.remove_objects(occurrences, remains.may_leave_objects(), progress)?;
+        freed.trees += self.empty_trash(&mark, progress)?;
+        freed.trees += self.remove_objects(files, remains.may_leave_objects(), progress)?;
         effect::unlink(&mark).at("remove", &mark)?;
         if !plan.dead.is_empty() {
             freed.records = self.compact_segments()?;
@@ -184,9 +188,9 @@ impl LocalStore {
     fn freed_by(&self, reclaim: &mut Reclaim, path: &StorePath) -> Result<u64, StoreError> {
         let Some(tree) = path.tree() else { return Ok(0) };
         let mut freed = reclaim.remove(&self.look_at(path)?);
-        let mut occurrences = Occurrences::new();
-        self.count_occurrences(&tree, &mut occurrences);
-        for (blob, executable) in occurrences.into_keys() {
+        // One whose record is damaged is only unlinked; its objects are found when they are the last of their links.
+        let files = self.listing(&tree).map(|listing| files_of(&listing)).unwrap_or_default();
+        for (blob, executable) in files.into_keys() {
             freed += self.object(&blob, executable)?.map_or(0, |stat| reclaim.remove_object(&stat));
         }
         Ok(freed)
@@ -241,34 +245,14 @@ impl LocalStore {
         Ok((version, connection.total_changes()))
     }
 
-    fn occurrences(&self, plan: &GcPlan) -> Occurrences {
-        let mut occurrences = Occurrences::new();
-        plan.dead
-            .iter()
-            .filter_map(|node| node.path.tree())
-            .for_each(|tree| self.count_occurrences(&tree, &mut occurrences));
-        occurrences
-    }
-
-    fn count_occurrences(&self, tree: &TreeDigest, occurrences: &mut Occurrences) {
-        // A tree whose record is damaged is only unlinked; its objects are found when they are the last of their links.
-        let Ok(listing) = self.listing(tree) else { return };
-        let mut count = |node: &Node| {
-            if let Node::File { blob, executable, .. } = node {
-                *occurrences.entry((*blob, *executable)).or_default() += 1;
-            }
-        };
-        count(listing.root());
-        listing.walk(&mut |_, node| count(node));
-    }
-
     fn would_free(&self, plan: &GcPlan, remains: &Remains) -> Result<Freed, StoreError> {
         let dead: Vec<_> = plan.dead.iter().map(|node| &node.path).filter(|path| path.tree().is_some()).collect();
         let found: Vec<_> = dead.par_iter().map(|path| self.look_at(path)).collect::<Result<_, _>>()?;
         let mut reclaim = Reclaim::default();
         let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
         remains.measure(&mut reclaim, &mut freed)?;
-        let objects = self.objects_to_try(self.occurrences(plan), remains.may_leave_objects(), &plan.dead)?;
+        let objects =
+            self.objects_to_try(self.files_of_trees(trees_of(plan))?, remains.may_leave_objects(), &plan.dead)?;
         let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
         let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
         freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();
@@ -303,11 +287,12 @@ impl LocalStore {
         Ok(forgotten)
     }
 
-    /// Forgets the dead and renames them into `trash/`, those that need others first.
-    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<(), StoreError> {
+    /// Forgets the dead and takes them out of `store/`, those that need others first. Says how many bytes that gives back already.
+    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)], mark: &Path) -> Result<u64, StoreError> {
         if plan.dead.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        self.sync_mark(mark)?;
         self.renew_state()?;
         let wanted = self.wanted_trees(held)?;
         let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
@@ -322,23 +307,51 @@ impl LocalStore {
         };
         // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
         self.index.change(forget).map_err(|error| self.index_error(error))?;
-        for node in plan.dead.iter().filter(|node| node.path.tree().is_some()) {
-            let from = self.layout.path(&node.path);
-            let is_directory = match from.symlink_metadata() {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                data => data.at("stat", &from)?.is_dir(),
-            };
-            if is_directory {
-                effect::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
-            }
-            let to = self.layout.trash().join(unique_name("dead-"));
-            effect::rename(&from, &to).at("rename", &from)?;
+        let trash = fsutil::open_directory(&self.layout.trash())?;
+        let trees = plan.dead.iter().filter(|node| node.path.tree().is_some());
+        let mut freed = 0;
+        for name in trees.map(|node| node.path.base_name()) {
+            freed += self.take_out(&name, &trash)?;
         }
-        Ok(())
+        Ok(freed)
+    }
+
+    /// Makes the mark survive a power cut, before anything is gone of which objects may be left over.
+    fn sync_mark(&self, mark: &Path) -> Result<(), fsutil::IoError> {
+        if !self.options.durable {
+            return Ok(());
+        }
+        let file = rustix::fs::open(mark, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", mark)?;
+        effect::sync(file).at("sync", mark)?;
+        effect::sync(fsutil::open_directory(&self.layout.trash())?).at("sync", self.layout.trash())
+    }
+
+    /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it. Says how many bytes that gives
+    /// back at once.
+    fn take_out(&self, name: &str, trash: &OwnedFd) -> Result<u64, fsutil::IoError> {
+        let place = || self.layout.store().join(name);
+        let freed = match fsutil::bytes_of_last(self.store.as_fd(), OsStr::new(name)) {
+            Err(Errno::NOENT) => return Ok(0),
+            bytes => bytes.at_place("stat", place)?,
+        };
+        match effect::unlinkat(&self.store, name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            unlinked => return unlinked.at_place("remove", place).map(|()| freed),
+        }
+        let to = unique_name("dead-");
+        match effect::renameat(&self.store, name, trash, &*to) {
+            // Only who may write to a directory may move it elsewhere.
+            Err(Errno::ACCESS) => {
+                effect::chmodat(&self.store, name, Mode::RWXU).at_place("change the mode of", place)?;
+                effect::renameat(&self.store, name, trash, &*to).at_place("rename", place)?;
+            }
+            renamed => renamed.at_place("rename", place)?,
+        }
+        Ok(0)
     }
 
     /// Unlinks what is in `trash/`.
-    fn empty_trash(&self, mark: &std::path::Path, progress: &GcProgress) -> Result<u64, StoreError> {
+    fn empty_trash(&self, mark: &Path, progress: &GcProgress) -> Result<u64, StoreError> {
         let trash = fsutil::open_directory(&self.layout.trash())?;
         let names = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
         let doomed: Vec<_> =
@@ -355,34 +368,39 @@ impl LocalStore {
     /// The objects that may have lost their last tree: the given ones, or any if others may have. `dying` is what the index still knows.
     fn objects_to_try(
         &self,
-        occurrences: Occurrences,
+        mut objects: Vec<FileKey>,
         any: bool,
         dying: &[GcNode],
-    ) -> Result<HashSet<(BlobDigest, bool)>, StoreError> {
-        let mut objects: HashSet<_> = occurrences.into_keys().collect();
+    ) -> Result<Vec<FileKey>, StoreError> {
         if any {
             objects.extend(self.all_objects()?);
+            objects.par_sort_unstable();
+            objects.dedup();
         }
-        for needed in self.needed_for_repair(dying)? {
-            objects.remove(&needed);
+        let needed = self.needed_for_repair(dying)?;
+        if !needed.is_empty() {
+            objects.retain(|object| !needed.contains(object));
         }
         Ok(objects)
     }
 
     /// Removes objects that no tree links to any more: the given ones, or any if others may have lost their trees.
-    fn remove_objects(&self, occurrences: Occurrences, any: bool, progress: &GcProgress) -> Result<u64, StoreError> {
-        let candidates = self.objects_to_try(occurrences, any, &[])?;
+    fn remove_objects(&self, files: Vec<FileKey>, any: bool, progress: &GcProgress) -> Result<u64, StoreError> {
+        let candidates = self.objects_to_try(files, any, &[])?;
         progress.expect(candidates.len());
-        let one = |(blob, executable): (BlobDigest, bool)| {
+        let one = |(blob, executable): &FileKey| {
             progress.step();
-            self.remove_object(&object_name(&blob, executable))
+            self.remove_object(&object_name(blob, *executable))
         };
-        Ok(candidates.into_par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+        // Sorted, so that each directory is one thread's.
+        let directories: Vec<_> = candidates.chunk_by(|(a, _), (b, _)| a.as_bytes()[0] == b.as_bytes()[0]).collect();
+        let freed = directories.into_par_iter().flat_map_iter(|objects| objects.iter().map(one));
+        Ok(freed.try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
     /// The objects of trees that live and are in quarantine: a tree that lost its link to one is made again from it.
-    fn needed_for_repair(&self, dying: &[GcNode]) -> Result<Vec<(BlobDigest, bool)>, StoreError> {
-        let mut needed = Vec::new();
+    fn needed_for_repair(&self, dying: &[GcNode]) -> Result<HashSet<FileKey>, StoreError> {
+        let mut needed = HashSet::new();
         for path in self.quarantined()? {
             let dies = dying.iter().any(|node| node.path == path);
             let lives = !dies && self.ask(|index| index.path(&path))?.is_some();
@@ -396,25 +414,25 @@ impl LocalStore {
     /// Removes one object if it is the last link to its file.
     fn remove_object(&self, name: &str) -> Result<u64, fsutil::IoError> {
         let place = || self.layout.objects().join(name);
-        let stat = match rustix::fs::statat(&self.objects, name, AtFlags::SYMLINK_NOFOLLOW) {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.objects, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(0),
-            stat => stat.at("stat", place())?,
+            opened => opened.at_place("open", place)?,
         };
+        let stat = rustix::fs::fstat(&file).at_place("stat", place)?;
         if stat.st_nlink > 1 {
             return Ok(0);
         }
-        // Between the look and the unlink somebody may link to it. Moved away first, it can be put back if so.
-        let aside = self.layout.trash().join(unique_name("object-"));
-        effect::renameat(&self.objects, name, rustix::fs::CWD, &aside).at("rename", place())?;
-        let links = rustix::fs::lstat(&aside).at("stat", &aside)?.st_nlink;
-        if links > 1 {
-            match effect::linkat(rustix::fs::CWD, &aside, &self.objects, name) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                failed => failed.at("link", place())?,
-            }
+        effect::unlinkat(&self.objects, name, AtFlags::empty()).at_place("remove", place)?;
+        // Between the look and this somebody may have linked to it, who counts on there being an object.
+        if rustix::fs::fstat(&file).at_place("stat", place)?.st_nlink == 0 {
+            return Ok(reclaim::allocated(&stat));
         }
-        effect::unlink(&aside).at("remove", &aside)?;
-        Ok(if links > 1 { 0 } else { reclaim::allocated(&stat) })
+        match effect::link_open_file(&file, &self.objects, name) {
+            // The other one has gone, or has made an object of its own.
+            Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(0),
+            failed => failed.at_place("link", place).map(|()| 0),
+        }
     }
 
     /// Every object's blob and executable bit.
@@ -433,7 +451,7 @@ impl LocalStore {
                 Err(Errno::NOTDIR | Errno::LOOP) => return Ok(vec![directory]),
                 opened => opened.at("open directory", place())?,
             };
-            let names = fsutil::names(opened.as_fd()).at("read directory", place())?;
+            let names = fsutil::names_once(&opened).at("read directory", place())?;
             Ok(names.iter().map(|(name, _)| [&directory[..], b"/", name].concat()).collect())
         };
         let names: Vec<_> = directories.into_par_iter().map(names_in).collect::<Result<_, _>>()?;

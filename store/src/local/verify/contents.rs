@@ -4,21 +4,19 @@
 
 use super::{Flaw, VerifyOptions, VerifyProgress};
 use crate::digest::BlobDigest;
+use crate::local::pieces::{hash_pieces, read_full};
 use dashmap::{DashMap, DashSet};
+use rustc_hash::FxBuildHasher;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Files up to this size are hashed on one thread, side by side with others.
 const SMALL: usize = 1 << 20;
-
-/// Larger ones in pieces of this size, each on all threads. They should fit the processor's cache.
-const PIECE: usize = 2 << 20;
 
 /// Which file it is: device, number, and the time of the last change, since numbers are given away again.
 type FileNumber = (u64, u64, i64, u64);
@@ -31,8 +29,8 @@ pub(in crate::local) struct Contents<'a> {
     max_rate: Option<u64>,
     began: Instant,
     progress: &'a VerifyProgress,
-    known: DashMap<FileNumber, BlobDigest>,
-    objects: DashSet<FileNumber>,
+    known: DashMap<FileNumber, BlobDigest, FxBuildHasher>,
+    objects: DashSet<FileNumber, FxBuildHasher>,
 }
 
 impl<'a> Contents<'a> {
@@ -43,8 +41,8 @@ impl<'a> Contents<'a> {
             max_rate: options.max_rate,
             began: Instant::now(),
             progress,
-            known: DashMap::new(),
-            objects: DashSet::new(),
+            known: DashMap::default(),
+            objects: DashSet::default(),
         }
     }
 
@@ -133,29 +131,18 @@ impl<'a> Contents<'a> {
             if buffer.len() < size {
                 buffer.resize(size, 0);
             }
-            let filled = read_piece(file, &mut buffer[..size])?;
+            let filled = read_full(file, &mut buffer[..size])?;
             self.spend(filled);
             Ok(BlobDigest::of(&buffer[..filled]))
         })
     }
 
-    /// Reads a piece while the one before it is hashed.
     fn read_large(&self, file: &File) -> std::io::Result<BlobDigest> {
-        let mut hasher = blake3::Hasher::new();
-        let (mut now, mut next) = (vec![0; PIECE], vec![0; PIECE]);
-        let mut filled = read_piece(file, &mut now)?;
-        while filled > 0 {
-            self.spend(filled);
-            let (read, ()) = rayon::join(
-                || read_piece(file, &mut next),
-                || {
-                    hasher.update_rayon(&now[..filled]);
-                },
-            );
-            filled = read?;
-            std::mem::swap(&mut now, &mut next);
-        }
-        Ok(BlobDigest::from_bytes(*hasher.finalize().as_bytes()))
+        let pass = |piece: &[u8]| {
+            self.spend(piece.len());
+            Ok(())
+        };
+        hash_pieces(file, pass, |_| {}).map(|(digest, _)| digest)
     }
 
     /// Counts bytes that were read, and waits as long as the budget demands.
@@ -166,20 +153,6 @@ impl<'a> Contents<'a> {
             std::thread::sleep(due.saturating_sub(self.began.elapsed()));
         }
     }
-}
-
-/// Fills a buffer from a file, as far as the file goes.
-fn read_piece(mut file: &File, piece: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < piece.len() {
-        match file.read(&mut piece[filled..]) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 fn number(stat: &Stat) -> FileNumber {

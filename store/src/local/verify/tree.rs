@@ -29,7 +29,8 @@ impl LocalStore {
         }
         let Ok(listing) = self.listing(&tree) else { return vec![Problem::Record(path.clone())] };
         let check = Check { store: self, path, listing: &listing, contents };
-        let mut problems = check.node(self.store.as_fd(), OsStr::new(&base_name), &TreePath::default(), listing.root());
+        let flaws = check.node(self.store.as_fd(), OsStr::new(&base_name), listing.root());
+        let mut problems: Vec<_> = flaws.into_iter().map(|flaw| check.problem(&TreePath::default(), flaw)).collect();
         if matches!(listing.root(), Node::Directory(_)) {
             problems.extend(check.directories(&base_name));
         }
@@ -78,7 +79,7 @@ impl Check<'_> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Vec::new(),
             Err(_) => return vec![self.problem(inside, Flaw::Unreadable)],
         };
-        let Ok(names) = fsutil::names(opened.as_fd()) else { return vec![self.problem(inside, Flaw::Unreadable)] };
+        let Ok(names) = fsutil::names_once(&opened) else { return vec![self.problem(inside, Flaw::Unreadable)] };
         let mut problems = Vec::new();
         for name in names.iter().filter_map(|(name, _)| EntryName::new(name).ok()) {
             if directory.get(&name).is_none() {
@@ -87,14 +88,15 @@ impl Check<'_> {
         }
         for (name, node) in directory.entries() {
             let host = OsStr::from_bytes(name.as_bytes());
-            problems.extend(self.node(opened.as_fd(), host, &inside.join(name), node));
+            let flaws = self.node(opened.as_fd(), host, node);
+            problems.extend(flaws.into_iter().map(|flaw| self.problem(&inside.join(name), flaw)));
         }
         problems
     }
 
     /// Compares an entry of a directory; not what is in it, if it is one itself.
-    fn node(&self, parent: BorrowedFd<'_>, name: &OsStr, inside: &TreePath, node: &Node) -> Vec<Problem> {
-        let flaws = match node {
+    fn node(&self, parent: BorrowedFd<'_>, name: &OsStr, node: &Node) -> Vec<Flaw> {
+        match node {
             Node::File { executable, size, blob } => self.file_flaws(parent, name, (*executable, *size, blob)),
             Node::Symlink { target } => match rustix::fs::readlinkat(parent, name, Vec::new()) {
                 Err(Errno::NOENT) => vec![Flaw::Missing],
@@ -103,8 +105,7 @@ impl Check<'_> {
                 Ok(_) => Vec::new(),
             },
             Node::Directory(_) => directory_flaws(parent, name),
-        };
-        flaws.into_iter().map(|flaw| self.problem(inside, flaw)).collect()
+        }
     }
 
     fn file_flaws(

@@ -1,0 +1,50 @@
+//! The files that many trees consist of.
+//!
+//! Where their records are is read from the index in one pass, and the records are read by segment and place, on all cores.
+
+use super::record::Record;
+use super::segment::{Location, SegmentReader};
+use super::{LocalStore, StoreError};
+use crate::digest::{BlobDigest, TreeDigest};
+use crate::tree::Node;
+use rayon::prelude::*;
+
+/// A file's content and executable bit: what makes an object.
+pub(super) type FileKey = (BlobDigest, bool);
+
+impl LocalStore {
+    /// The files of trees, sorted, each once. A tree whose record is missing or damaged counts for nothing.
+    pub(super) fn files_of_trees(&self, mut trees: Vec<TreeDigest>) -> Result<Vec<FileKey>, StoreError> {
+        trees.sort_unstable();
+        let mut wanted = trees.iter().peekable();
+        let mut places: Vec<Location> = Vec::new();
+        self.ask(|index| {
+            index.tree_records(|tree, location| {
+                // Both are sorted by digest.
+                while wanted.next_if(|wanted| **wanted < tree).is_some() {}
+                if wanted.next_if(|wanted| **wanted == tree).is_some() {
+                    places.push(location);
+                }
+            })
+        })?;
+        places.sort_unstable_by(|a, b| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
+        let reader = SegmentReader::new(self.layout.records());
+        let files_of = |location: &Location| {
+            let mut files = Vec::new();
+            if let Ok(Some(Record::Tree { listing, .. })) = reader.read(location) {
+                let mut collect = |node: &Node| {
+                    if let Node::File { blob, executable, .. } = node {
+                        files.push((*blob, *executable));
+                    }
+                };
+                collect(listing.root());
+                listing.walk(&mut |_, node| collect(node));
+            }
+            files
+        };
+        let mut files: Vec<_> = places.par_iter().with_min_len(64).flat_map_iter(files_of).collect();
+        files.par_sort_unstable();
+        files.dedup();
+        Ok(files)
+    }
+}
