@@ -95,12 +95,11 @@ pub(crate) fn realise(
                 std::thread::park_timeout(INTERVAL);
             }
         });
-        let result = builder.realise_all(&derivations, options, &|event| progress.take(&event));
-        ended.store(true, Ordering::SeqCst);
-        watcher.thread().unpark();
-        result
+        // Also if something panics: then the watcher must end, too.
+        let _ended = Ended { ended: &ended, watcher: watcher.thread() };
+        builder.realise_all(&derivations, options, &|event| progress.take(&event))
     });
-    progress.finish()?;
+    let timeline = progress.finish();
     let result = result?;
     let interrupted = interrupted.load(Ordering::SeqCst);
     if watch.is_json() {
@@ -113,12 +112,12 @@ pub(crate) fn realise(
         ));
     }
     if interrupted {
-        return Err(
-            CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there")
-        );
+        let error =
+            CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there");
+        return Err(if watch.is_json() { error.told() } else { error });
     }
     if result.failures.is_empty() {
-        return Ok(result);
+        return timeline.map(|()| result);
     }
     let error = summary_of_failures(&result);
     // As JSON it has been told already.
@@ -130,6 +129,19 @@ pub(crate) fn realise(
         output::error(&cascade(&result, &failure.derivation));
     }
     Err(error)
+}
+
+/// Says that a run has ended when it is dropped.
+struct Ended<'e> {
+    ended: &'e AtomicBool,
+    watcher: &'e std::thread::Thread,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.watcher.unpark();
+    }
 }
 
 /// After an interruption, ends the process itself if the run does not: a fetch may wait for the network for long. What it leaves in `tmp/` is

@@ -11,7 +11,7 @@ use crate::fetch::{FetchSettings, Fetcher};
 use crate::job_server::JobServer;
 use crate::known_failure::KnownFailure;
 use crate::limits::RunLimits;
-use crate::publisher::Publisher;
+use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
 use crate::runtime::{self, World};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
@@ -231,7 +231,7 @@ impl<'s> Builder<'s> {
             self.check_known(path, &resolved, began)?;
         }
         let made = self.make(&resolved, &Variation::default(), sink);
-        self.remember(&resolved, made.as_ref().err())?;
+        self.remember(&resolved, made.as_ref().err());
         Ok((self.publish(derivation, &resolved, made?, lock)?, How::Built))
     }
 
@@ -254,17 +254,17 @@ impl<'s> Builder<'s> {
     }
 
     /// Remembers that a command failed of itself, or forgets that it did so before.
-    fn remember(&self, resolved: &Resolved, error: Option<&BuildError>) -> Result<(), BuildError> {
+    fn remember(&self, resolved: &Resolved, error: Option<&BuildError>) {
         let logs = self.store.layout().logs();
         if resolved.action.resolved().builtin().is_some() {
-            return Ok(());
+            return;
         }
         match error.map(KnownFailure::of) {
             None => KnownFailure::forget(&logs, &resolved.digest),
-            Some(Some(failure)) => failure.write(&logs, &resolved.digest)?,
+            // What is not remembered is tried again: the build's own failure is what counts.
+            Some(Some(failure)) => drop(failure.write(&logs, &resolved.digest)),
             Some(None) => {}
         }
-        Ok(())
     }
 
     /// The outputs of an action that is realised, noting that this derivation resolves to it.
@@ -292,8 +292,8 @@ impl<'s> Builder<'s> {
         lock: ActionLock,
     ) -> Result<Vec<Published>, BuildError> {
         let small = made.outputs.iter().all(|(_, sealed)| sealed.listing().has_at_most(SMALL));
-        let listings: Vec<_> =
-            made.outputs.iter().map(|(_, sealed)| (sealed.digest(), sealed.listing().clone())).collect();
+        let listing = |(_, sealed): &(OutputName, Sealed)| (sealed.digest(), sealed.listing().clone());
+        let listings: Vec<_> = made.outputs.iter().filter(|_| small).map(listing).collect();
         let result = BuildResult {
             derivation: derivation.digest(),
             name: derivation.name.clone(),
@@ -303,6 +303,8 @@ impl<'s> Builder<'s> {
             cost: made.cost,
         };
         if !small {
+            // What it mentions is there before it.
+            self.settle()?;
             return Ok(self.store.publish_build(result)?);
         }
         let mut prepared = self.store.prepare_build(result)?;
@@ -313,9 +315,8 @@ impl<'s> Builder<'s> {
         Ok(published)
     }
 
-    /// Where a tree is now.
-    fn place_of(&self, path: &StorePath) -> Result<HostPath, BuildError> {
-        host_path(self.publisher.place(path).unwrap_or_else(|| self.store.host_path(path)))
+    fn place_of(&self, path: &StorePath, lent: &Lent) -> Result<HostPath, BuildError> {
+        host_path(lent.get(path).map_or_else(|| self.store.host_path(path), |sealed| sealed.path().to_owned()))
     }
 
     /// Runs the builder of an action and checks what it made. Nothing is published.
@@ -361,6 +362,17 @@ impl<'s> Builder<'s> {
     /// # Errors
     /// When a directory cannot be made or the root has to be merged beforehand and cannot.
     pub fn sandbox(&self, resolved: &Resolved, place: &Path, variation: &Variation) -> Result<SandboxSpec, BuildError> {
+        self.sandbox_with(resolved, &Lent::new(), place, variation)
+    }
+
+    /// The same, with trees that may not be published yet.
+    pub(crate) fn sandbox_with(
+        &self,
+        resolved: &Resolved,
+        lent: &Lent,
+        place: &Path,
+        variation: &Variation,
+    ) -> Result<SandboxSpec, BuildError> {
         let drv = resolved.action.resolved();
         let directory = |name: &str| -> Result<HostPath, BuildError> {
             let path = place.join(name);
@@ -372,10 +384,10 @@ impl<'s> Builder<'s> {
         };
         let bind = |path: &StorePath| -> Result<Bind, BuildError> {
             let target = GuestPath::parse(path.to_string()).expect("a store path is absolute");
-            Ok(Bind { source: self.place_of(path)?, target })
+            Ok(Bind { source: self.place_of(path, lent)?, target })
         };
         Ok(SandboxSpec {
-            layers: self.layers(resolved, &directory)?,
+            layers: self.layers(resolved, lent, &directory)?,
             writable: WritableLayer::Memory,
             binds: resolved.action.inputs().iter().map(bind).collect::<Result<_, _>>()?,
             build_dir: directory("build")?,
@@ -393,6 +405,7 @@ impl<'s> Builder<'s> {
     fn layers(
         &self,
         resolved: &Resolved,
+        lent: &Lent,
         directory: &dyn Fn(&str) -> Result<HostPath, BuildError>,
     ) -> Result<Vec<HostPath>, BuildError> {
         if resolved.layers.is_empty() {
@@ -405,7 +418,7 @@ impl<'s> Builder<'s> {
             let merged = self.store.publish(sealed, name)?;
             return Ok(vec![host_path(self.store.host_path(&merged))?]);
         }
-        resolved.layers.iter().map(|path| self.place_of(path)).collect()
+        resolved.layers.iter().map(|path| self.place_of(path, lent)).collect()
     }
 
     /// Seals what the build left in the directory of outputs. Every process of the build is dead.

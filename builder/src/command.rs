@@ -7,13 +7,13 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, Sink};
 use crate::job_server::Seat;
-use crate::limits::Overrun;
+use crate::limits::{Overrun, RunLimits};
 use crate::log::{Log, Written};
 use crate::memory;
 use crate::resolve::Resolved;
 use crate::running;
 use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
-use crate::spawner::Running;
+use crate::spawner::{Running, SpawnError};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -55,9 +55,8 @@ impl Builder<'_> {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings().system.clone() });
         }
         let staging = self.store().stage()?;
-        let inputs = resolved.action.inputs().iter().chain(&resolved.layers);
-        let borrowed = self.publisher().borrow(inputs);
-        let mut spec = self.sandbox(resolved, staging.path(), variation)?;
+        let borrowed = self.publisher().borrow(resolved.action.inputs().iter().chain(&resolved.layers));
+        let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
         let seat = self.take_seat(resolved, staging.path(), variation, &mut spec)?;
         let started = Instant::now();
         let ended = self.run_logged(&spec, resolved, staging.path(), started, sink)?;
@@ -119,53 +118,21 @@ impl Builder<'_> {
         let running = self.spawner()?.start_run(spec, writer)?;
         let number = self.register(&running);
         let tell = |line| sink(Event::Output { derivation: resolved.derivation.clone(), line });
-        let overrun = self.watch(&told, log.written(), &running, started, &tell);
-        let outcome = running.wait();
+        let watched = Watched { limits: &self.settings().limits, written: log.written(), running: &running, started };
+        let overrun = watched.until_end_of_log(&told, &tell);
+        // Who closes its output may run on for long.
+        let outcome = watched.until_end(overrun);
         self.unregister(number);
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
         let lacked_memory = memory::killed_for_lack() > killed_before;
-        Ok(Ended { outcome: outcome?, overrun, lacked_memory, tail, duration: started.elapsed() })
-    }
-
-    /// Tells every line until the log's end, and stops a command that reaches a limit.
-    fn watch(
-        &self,
-        told: &Receiver<String>,
-        written: &Written,
-        running: &Running,
-        started: Instant,
-        tell: &dyn Fn(String),
-    ) -> Option<Overrun> {
-        let limits = &self.settings().limits;
-        let mut overrun = None;
-        loop {
-            let left = limits.until_next(started.elapsed(), written.silence()).filter(|_| overrun.is_none());
-            // While lines wait, whatever kept us from telling them was not silence of the command.
-            let silence = match told.recv_timeout(left.unwrap_or(Duration::MAX)) {
-                Ok(line) => {
-                    tell(line);
-                    Duration::ZERO
-                }
-                Err(RecvTimeoutError::Timeout) => written.silence(),
-                // However fast it ended: what printed too much has not succeeded.
-                Err(RecvTimeoutError::Disconnected) => {
-                    return overrun.or_else(|| limits.reached(Duration::ZERO, Duration::ZERO, written.bytes()));
-                }
-            };
-            if overrun.is_none() {
-                overrun = limits.reached(started.elapsed(), silence, written.bytes());
-                if overrun.is_some() {
-                    // If it has ended meanwhile, its own end is what counts.
-                    let _ = running.cancel_handle().kill();
-                }
-            }
-        }
+        let (outcome, overrun) = outcome?;
+        Ok(Ended { outcome, overrun, lacked_memory, tail, duration: started.elapsed() })
     }
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {
         let log = self.store().layout().log(&resolved.digest);
         let Ended { tail, duration, .. } = ended;
-        let disk_full = is_full(staging.path());
+        let disk_full = is_full(staging.path()) || tail.iter().any(|line| tells_of_want(line));
         BuildError::Builder { ending, duration, tail, log, kept: self.keep(resolved, staging), disk_full }
     }
 
@@ -185,9 +152,76 @@ impl Builder<'_> {
     }
 }
 
+/// A command that runs, and what it may take.
+struct Watched<'w> {
+    limits: &'w RunLimits,
+    written: &'w Written,
+    running: &'w Running,
+    started: Instant,
+}
+
+impl Watched<'_> {
+    /// Tells every line until the log's end, and stops a command that reaches a limit.
+    fn until_end_of_log(&self, told: &Receiver<String>, tell: &dyn Fn(String)) -> Option<Overrun> {
+        let mut overrun = None;
+        loop {
+            // While lines wait, whatever kept us from telling them was not silence of the command.
+            let silence = match told.recv_timeout(self.left(overrun)) {
+                Ok(line) => {
+                    tell(line);
+                    Duration::ZERO
+                }
+                Err(RecvTimeoutError::Timeout) => self.written.silence(),
+                // However fast it ended: what printed too much has not succeeded.
+                Err(RecvTimeoutError::Disconnected) => {
+                    let reached = || self.limits.reached(Duration::ZERO, Duration::ZERO, self.written.bytes());
+                    return overrun.or_else(reached);
+                }
+            };
+            overrun = overrun.or_else(|| self.stop_at_limit(silence));
+        }
+    }
+
+    /// Waits for the end of every process, and stops a command that reaches a limit.
+    fn until_end(&self, mut overrun: Option<Overrun>) -> Result<(Outcome, Option<Overrun>), SpawnError> {
+        loop {
+            if let Some(outcome) = self.running.wait_for(self.left(overrun))? {
+                return Ok((outcome, overrun));
+            }
+            overrun = overrun.or_else(|| self.stop_at_limit(self.written.silence()));
+        }
+    }
+
+    /// Time until a limit may be reached.
+    fn left(&self, overrun: Option<Overrun>) -> Duration {
+        const LONG: Duration = Duration::from_secs(86_400);
+        let left = self.limits.until_next(self.started.elapsed(), self.written.silence());
+        left.filter(|_| overrun.is_none()).unwrap_or(LONG)
+    }
+
+    fn stop_at_limit(&self, silence: Duration) -> Option<Overrun> {
+        let overrun = self.limits.reached(self.started.elapsed(), silence, self.written.bytes())?;
+        // If it has ended meanwhile, its own end is what counts.
+        let _ = self.running.cancel_handle().kill();
+        Some(overrun)
+    }
+}
+
 /// Whether a disk is as good as full, in bytes or in files.
 fn is_full(place: &Path) -> bool {
     rustix::fs::statvfs(place).is_ok_and(|disk| {
         disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM || disk.f_files > 0 && disk.f_favail == 0
     })
+}
+
+/// Whether a line tells that the machine lacked something, whatever there is of it now: then another try may succeed.
+fn tells_of_want(line: &str) -> bool {
+    const WORDS: [&str; 5] = [
+        "No space left on device",
+        "Disk quota exceeded",
+        "Cannot allocate memory",
+        "virtual memory exhausted",
+        "Killed",
+    ];
+    WORDS.iter().any(|words| line.contains(words))
 }

@@ -133,7 +133,8 @@ impl BuildError {
         match self {
             // Shells report programs that were killed with 128 and the signal's number.
             Self::Builder { ending: Ending::Exited(code), disk_full: false, .. } => *code <= 128,
-            Self::MissingOutput { .. } | Self::ExtraOutput(_) | Self::Runtime(_) => true,
+            // What is missing at run time may be declared by a dependency later, which does not make the action another one.
+            Self::MissingOutput { .. } | Self::ExtraOutput(_) => true,
             Self::FixedHash { .. } | Self::FixedNotAFile => true,
             _ => false,
         }

@@ -67,7 +67,7 @@ pub enum Event {
         /// The line, without its end.
         line: String,
     },
-    /// A derivation's outputs are valid.
+    /// A derivation's outputs are there. They may be published a moment later, but before the run ends.
     Realised {
         /// The derivation.
         derivation: StorePath,

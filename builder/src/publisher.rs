@@ -2,33 +2,37 @@
 //!
 //! Until it is published a tree is *fresh*: this process's builds find it at a place of its own, and it is valid for nobody else.
 //!
-//! Invariants: after a publication that failed there is no other; when [`Publisher::settle`] returns nothing is fresh; whoever has
-//! borrowed a fresh tree has it until it is given back, published or not.
+//! Invariants: publications follow the order in which they were added, one after the other, and nothing is published together with
+//! what it needs; after one that failed there is no other; whoever has borrowed a fresh tree has it until it is given back, published or
+//! not.
 
 use crate::action_lock::ActionLock;
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use store::StorePath;
 use store::local::publish::Prepared;
 use store::local::{LocalStore, Sealed, StoreError};
 
-/// A tree that may not be published yet.
-pub(crate) type Fresh = Arc<Sealed>;
+/// Trees that may not be published yet, which stay where they are as long as somebody has them.
+pub(crate) type Lent = HashMap<StorePath, Arc<Sealed>>;
 
 /// What is to be published, and what of it is used already.
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
     state: Mutex<State>,
     changed: Condvar,
+    /// Held while something is published.
+    publishing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<Entry>,
-    /// How many are waiting or being published.
-    open: usize,
-    fresh: HashMap<StorePath, Fresh>,
+    waiting: VecDeque<Entry>,
+    /// How many were added.
+    added: u64,
+    /// How many of them have been published, or never will be.
+    done: u64,
+    fresh: Lent,
     failed: Option<Failed>,
 }
 
@@ -64,8 +68,8 @@ impl Publisher {
         let paths = lent.iter().map(|(path, _)| path.clone()).collect();
         let mut state = self.state();
         state.fresh.extend(lent.into_iter().map(|(path, sealed)| (path, Arc::new(sealed))));
-        state.waiting.push(Entry { prepared, paths, _lock: lock });
-        state.open += 1;
+        state.waiting.push_back(Entry { prepared, paths, _lock: lock });
+        state.added += 1;
         drop(state);
         self.changed.notify_all();
     }
@@ -75,21 +79,17 @@ impl Publisher {
         self.state().fresh.contains_key(path)
     }
 
-    /// Where a tree is, if it is fresh.
-    pub(crate) fn place(&self, path: &StorePath) -> Option<PathBuf> {
-        self.state().fresh.get(path).map(|sealed| sealed.path().to_owned())
-    }
-
-    /// Those of these trees that are fresh, which stay where they are until the result is dropped.
-    pub(crate) fn borrow<'i>(&self, paths: impl Iterator<Item = &'i StorePath>) -> Vec<Fresh> {
+    /// Those of these trees that are fresh.
+    pub(crate) fn borrow<'i>(&self, paths: impl Iterator<Item = &'i StorePath>) -> Lent {
         let state = self.state();
-        paths.filter_map(|path| state.fresh.get(path).cloned()).collect()
+        paths.filter_map(|path| Some((path.clone(), Arc::clone(state.fresh.get(path)?)))).collect()
     }
 
-    /// Waits until all that was added is published. False if something could not be.
+    /// Waits until all that was added by now is published. False if something could not be.
     pub(crate) fn settle(&self) -> bool {
         let mut state = self.state();
-        while state.open > 0 && state.failed.is_none() {
+        let added = state.added;
+        while state.done < added && state.failed.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.failed.is_none()
@@ -106,8 +106,9 @@ impl Publisher {
 
     /// Publishes what is added, until `serving` is dropped. `stop` is called when that fails.
     pub(crate) fn serve(&self, store: &LocalStore, ended: &Mutex<bool>, stop: &dyn Fn()) {
-        let _guard = Guard(self);
+        let _guard = Guard { publisher: self, stop };
         loop {
+            let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
             let mut state = self.state();
             while state.waiting.is_empty() {
                 if *ended.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -115,16 +116,16 @@ impl Publisher {
                 }
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            let entries = std::mem::take(&mut state.waiting);
+            let entries = independent(&mut state.waiting);
             let failed = state.failed.is_some();
             drop(state);
-            let count = entries.len();
+            let count = entries.len() as u64;
             let (prepared, rest): (Vec<_>, Vec<_>) =
                 entries.into_iter().map(|Entry { prepared, paths, _lock }| (prepared, (paths, _lock))).unzip();
             let result = if failed { Ok(()) } else { store.publish_builds(prepared) };
             let mut state = self.state();
             let gone: Vec<_> = rest.iter().flat_map(|(paths, _)| paths).map(|path| state.fresh.remove(path)).collect();
-            state.open -= count;
+            state.done += count;
             if let Err(error) = result {
                 state.failed.get_or_insert(Failed::Untold(error));
                 stop();
@@ -142,14 +143,34 @@ impl Publisher {
     }
 }
 
+/// What can be published together: those at the front, up to one that needs a tree of one before it. After a power cut there may be any part
+/// of what is published together, but nothing without what it needs.
+fn independent(waiting: &mut VecDeque<Entry>) -> Vec<Entry> {
+    let mut together = Vec::new();
+    let mut trees = HashSet::new();
+    while let Some(entry) = waiting.pop_front() {
+        if entry.prepared.needs_any_of(&trees) {
+            waiting.push_front(entry);
+            break;
+        }
+        trees.extend(entry.prepared.trees());
+        together.push(entry);
+    }
+    together
+}
+
 /// Lets nobody wait for a thread that panicked.
-struct Guard<'p>(&'p Publisher);
+struct Guard<'p> {
+    publisher: &'p Publisher,
+    stop: &'p dyn Fn(),
+}
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.state().failed.get_or_insert(Failed::Told);
-            self.0.changed.notify_all();
+            self.publisher.state().failed.get_or_insert(Failed::Told);
+            self.publisher.changed.notify_all();
+            (self.stop)();
         }
     }
 }
@@ -192,10 +213,14 @@ mod tests {
 
         /// A build whose output is one file, and where that lies.
         fn build(&self, number: u8) -> (Prepared, ActionLock, StorePath) {
+            self.build_of(number, &[number])
+        }
+
+        fn build_of(&self, number: u8, content: &[u8]) -> (Prepared, ActionLock, StorePath) {
             let action = ActionDigest::from_bytes([number; 32]);
             let staging = self.store.stage().expect("staged");
             let place = staging.path().join("tree");
-            std::fs::write(&place, [number]).expect("written");
+            std::fs::write(&place, content).expect("written");
             let outputs = vec![(OutputName::out(), self.store.seal(staging, &place).expect("sealed"))];
             let lock = ActionLock::take(&self.store.layout().tmp(), &action, &|| {}, &|| false);
             let prepared = self.store.prepare_build(BuildResult {
@@ -234,7 +259,7 @@ mod tests {
         publisher.add(prepared, lent, lock);
         assert!(publisher.is_fresh(&path) && !scene.store.is_valid(&path).expect("asked"));
         let borrowed = publisher.borrow(std::iter::once(&path));
-        let place = publisher.place(&path).expect("fresh");
+        let place = borrowed[&path].path().to_owned();
         let stopped = while_serving(&publisher, &scene.store, || assert!(publisher.settle()));
         assert!(!stopped && !publisher.is_fresh(&path) && scene.store.is_valid(&path).expect("asked"));
         assert_eq!(std::fs::read(&place).expect("borrowed"), [7]);
@@ -242,6 +267,22 @@ mod tests {
         assert!(!place.exists(), "nobody needs it any more");
         let again = ActionLock::take(&scene.store.layout().tmp(), &ActionDigest::from_bytes([7; 32]), &|| {}, &|| true);
         assert!(again.expect("made").is_some(), "the action is free");
+    }
+
+    #[test]
+    fn what_needs_another_tree_is_published_after_it() {
+        let scene = Scene::new();
+        let mut waiting = VecDeque::new();
+        let mut add = |(prepared, lock, path): (Prepared, ActionLock, StorePath)| {
+            waiting.push_back(Entry { prepared, paths: Vec::new(), _lock: lock });
+            path
+        };
+        add(scene.build(1));
+        let second = add(scene.build(2));
+        add(scene.build_of(3, second.to_string().as_bytes()));
+        add(scene.build(4));
+        let counts = [(); 3].map(|()| independent(&mut waiting).len());
+        assert_eq!(counts, [2, 2, 0]);
     }
 
     #[test]

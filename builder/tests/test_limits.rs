@@ -47,6 +47,18 @@ fn what_is_silent_for_too_long_is_stopped_but_not_what_prints_slowly() {
     assert_eq!(ending(slow, limits).0, Ok(1));
 }
 
+/// Who closes its output has no log any more, but still takes time.
+#[test]
+fn what_closes_its_output_is_stopped_all_the_same() {
+    let limit = Duration::from_millis(1500);
+    let script = "#\nexec > /dev/null 2>&1; sleep 600";
+    let total = RunLimits { total: Some(limit), ..NONE };
+    assert_eq!(ending(script, total).0, Err(Ending::Stopped(Overrun::Total(limit))));
+    let silence = RunLimits { silence: Some(limit), ..NONE };
+    assert_eq!(ending(script, silence).0, Err(Ending::Stopped(Overrun::Silence(limit))));
+    assert_eq!(ending("#\nexec > /dev/null 2>&1; sleep 0.5; echo done > $out", total).0, Ok(1));
+}
+
 #[test]
 fn a_log_without_end_is_cut_and_its_build_stopped() {
     let limit = 1 << 20;

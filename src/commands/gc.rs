@@ -91,7 +91,7 @@ struct PolicyArgs {
     /// Remove old generations of profiles but for the last N
     #[arg(long, value_name = "N")]
     keep_generations: Option<u32>,
-    /// Remove generations of profiles that were last current longer ago than this
+    /// Remove generations of profiles whose successor was made longer ago than this
     #[arg(long, value_name = "T", value_parser = text::parse_duration)]
     delete_older_than: Option<Duration>,
 }

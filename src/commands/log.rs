@@ -39,7 +39,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         // A build that failed has left no resolution, but its inputs are there.
         None => crate::sandbox::resolved(&builder, &derivation)?.map(|resolved| resolved.digest),
     };
-    let running = running(&context.store()?.layout().tmp())?.into_iter().find(|build| build.derivation == derivation);
+    let running = running(&context.store()?.layout().tmp())?.into_iter().find(|build| {
+        // Its action may be what another derivation is built for.
+        build.derivation == derivation || Some(build.action) == action
+    });
     if let Some(build) = running.as_ref().filter(|_| args.follow) {
         let followed = follow(build, &mut std::io::stdout().lock());
         return output::wrote(followed).map(|()| ExitCode::SUCCESS);

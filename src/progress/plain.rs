@@ -5,15 +5,15 @@ use super::{WORTH_SHOWING, human};
 use crate::output;
 use crate::text;
 use builder::{Event, How, Kind};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use store::StorePath;
 
 /// A run that says nothing for so long says what it is at, where there is no region.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Lines of a log that wait for the end of their build at most; those in between are left out.
-const MOST: usize = 100_000;
+/// Lines of a log that wait for the end of their build at most: the last ones.
+const MOST: usize = 20_000;
 
 /// Which lines scroll past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +24,28 @@ pub(super) struct Wanted {
     pub(super) logs: bool,
 }
 
+/// A log that waits for the end of its build.
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    left_out: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, line: String) {
+        if self.lines.len() == MOST {
+            self.lines.pop_front();
+            self.left_out += 1;
+        }
+        self.lines.push_back(line);
+    }
+}
+
 /// What is remembered between events.
 #[derive(Debug)]
 pub(super) struct Plain {
     wanted: Wanted,
-    logs: HashMap<StorePath, Vec<String>>,
+    logs: HashMap<StorePath, Waiting>,
     said: Instant,
 }
 
@@ -47,10 +64,7 @@ impl Plain {
                 vec![format!("waiting for another larder to realise {}", human(derivation))]
             }
             Event::Output { derivation, line } if self.wanted.logs => {
-                let log = self.logs.entry(derivation.clone()).or_default();
-                if log.len() < MOST {
-                    log.push(line.clone());
-                }
+                self.logs.entry(derivation.clone()).or_default().push(line.clone());
                 Vec::new()
             }
             Event::Realised { derivation, how: How::Built, duration } => {
@@ -88,7 +102,10 @@ impl Plain {
     /// The log of a build that has ended, every line with its name.
     fn log(&mut self, derivation: &StorePath) -> Vec<String> {
         let name = human(derivation);
-        self.logs.remove(derivation).into_iter().flatten().map(|line| format!("{name}> {line}")).collect()
+        let Waiting { lines, left_out } = self.logs.remove(derivation).unwrap_or_default();
+        let before =
+            (left_out > 0).then(|| format!("{left_out} lines are left out; the whole log: larder log {derivation}"));
+        before.into_iter().chain(lines).map(|line| format!("{name}> {line}")).collect()
     }
 
     /// What to say if nothing was said for long: what runs.

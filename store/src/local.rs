@@ -131,6 +131,8 @@ pub struct LocalStore {
     /// `None` in a store that may only be read: there nothing can be held.
     lease: Option<Lease>,
     writer: Mutex<Option<SegmentWriter>>,
+    /// Those before it, which stay locked: what was appended to one may not be indexed yet, and a compaction would leave it behind.
+    full: Mutex<Vec<SegmentWriter>>,
     objects: OwnedFd,
     store: OwnedFd,
     tmp: OwnedFd,
@@ -158,6 +160,7 @@ impl LocalStore {
             store: fsutil::open_directory(&layout.store())?,
             tmp: fsutil::open_directory(&layout.tmp())?,
             writer: Mutex::new(None),
+            full: Mutex::new(Vec::new()),
             layout,
             index,
             lease,
@@ -242,7 +245,8 @@ impl LocalStore {
             let known_end = |name: &str| self.index.indexed_to(name).unwrap_or(0);
             let (opened, recovered) = SegmentWriter::open(&self.layout.records(), known_end)?;
             self.index_records(&recovered)?;
-            *writer = Some(opened);
+            let full = writer.replace(opened);
+            self.full.lock().unwrap_or_else(PoisonError::into_inner).extend(full);
         }
         Ok(writer.as_mut().expect("opened above").append(records)?)
     }

@@ -12,9 +12,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A run that could not be handed to the spawner. That a sandbox could not be set up is no such error but an [`Outcome`].
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +191,18 @@ impl Running {
     /// The spawner died.
     pub fn wait(self) -> Result<Outcome, SpawnError> {
         self.outcome.recv().map_err(|_| SpawnError::Gone)
+    }
+
+    /// Waits for the end, but no longer than `most`; then there is `None`.
+    ///
+    /// # Errors
+    /// The spawner died.
+    pub fn wait_for(&self, most: Duration) -> Result<Option<Outcome>, SpawnError> {
+        match self.outcome.recv_timeout(most) {
+            Ok(outcome) => Ok(Some(outcome)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(SpawnError::Gone),
+        }
     }
 
     /// A handle to kill the run with.

@@ -674,16 +674,23 @@ pub(super) fn delete_path(transaction: &Transaction<'_>, path: &StorePath) -> Re
         .map(drop)
 }
 
-/// Forgets what is in a tree that has no valid path any more.
-pub(super) fn delete_listing(transaction: &Transaction<'_>, tree: &TreeDigest) -> Result<(), rusqlite::Error> {
-    let is_valid = transaction.prepare_cached("SELECT 1 FROM path WHERE digest = ?")?.exists([tree.as_bytes()])?;
-    if is_valid {
-        return Ok(());
+/// Forgets the listings of all trees of which there is no path, but for those that are wanted.
+pub(super) fn delete_listings(
+    transaction: &Transaction<'_>,
+    wanted: &HashSet<TreeDigest>,
+) -> Result<(), rusqlite::Error> {
+    transaction.execute_batch("CREATE TEMPORARY TABLE wanted (digest BLOB PRIMARY KEY) WITHOUT ROWID")?;
+    for tree in wanted {
+        transaction.prepare_cached("INSERT INTO wanted VALUES (?)")?.execute([tree.as_bytes()])?;
     }
-    for statement in ["DELETE FROM record WHERE kind = 2 AND key = ?", "DELETE FROM reference WHERE tree = ?"] {
-        transaction.prepare_cached(statement)?.execute([tree.as_bytes()])?;
-    }
-    Ok(())
+    let gone = |column: &str| {
+        format!(
+            "NOT EXISTS (SELECT 1 FROM path WHERE digest = {column}) AND {column} NOT IN (SELECT digest FROM wanted)"
+        )
+    };
+    transaction.execute(&format!("DELETE FROM record WHERE kind = 2 AND {}", gone("key")), [])?;
+    transaction.execute(&format!("DELETE FROM reference WHERE {}", gone("tree")), [])?;
+    transaction.execute_batch("DROP TABLE wanted")
 }
 
 /// Notes that a record is elsewhere now, if this is where it was found.

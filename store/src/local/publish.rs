@@ -28,7 +28,7 @@ use crate::tree::{Node, TreePath};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -137,6 +137,24 @@ impl Prepared {
     #[must_use]
     pub fn outputs(&self) -> &[Published] {
         &self.published
+    }
+
+    /// The trees that will be published.
+    pub fn trees(&self) -> impl Iterator<Item = TreeDigest> {
+        self.trees.iter().map(|(_, sealed)| sealed.digest())
+    }
+
+    /// Whether an output mentions one of these trees, or declares to need it.
+    #[must_use]
+    pub fn needs_any_of(&self, trees: &HashSet<TreeDigest>) -> bool {
+        let mentions = |sealed: &Sealed| sealed.references().iter().any(|tree| trees.contains(tree));
+        let declares = |record: &Record| match record {
+            Record::Realisation(realisation) | Record::Conflict(realisation) => {
+                realisation.runtime.iter().filter_map(StorePath::tree).any(|tree| trees.contains(&tree))
+            }
+            _ => false,
+        };
+        self.trees.iter().any(|(_, sealed)| mentions(sealed)) || self.records.iter().any(declares)
     }
 }
 

@@ -239,10 +239,11 @@ impl Search<'_> {
 
     /// Where files lie that should have this content.
     fn places_of(&mut self, wanted: &Wanted) -> Result<Vec<PathBuf>, StoreError> {
-        if self.places.is_none() {
-            self.places = Some(self.all_places()?);
-        }
-        let places = self.places.as_ref().expect("just made");
+        let places = match self.places.take() {
+            Some(places) => places,
+            None => self.all_places()?,
+        };
+        let places = self.places.insert(places);
         let with = |executable| places.get(&(wanted.0, executable)).cloned().unwrap_or_default();
         Ok([with(wanted.1), with(!wanted.1)].concat())
     }

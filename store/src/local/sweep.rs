@@ -110,6 +110,7 @@ impl LocalStore {
         let remains = self.remains()?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;
+        self.sync_mark(&mark)?;
         self.index_unknown()?;
         let state = self.graph_state()?;
         let held = self.held_without(&[])?;
@@ -124,7 +125,7 @@ impl LocalStore {
                 plan = self.plan_of(&self.gc_graph()?, &held_now, policy)?;
                 files = self.files_of_trees(trees_of(&plan))?;
             }
-            freed.trees = self.move_out(&plan, &held_now, &mark)?;
+            freed.trees = self.move_out(&plan, &held_now)?;
         }
         if !plan.dead.is_empty() {
             // What is unlinked must not come back as a tree without its files.
@@ -274,25 +275,23 @@ impl LocalStore {
         wanted.extend(paths.filter_map(|info| info.path.tree()));
         let mut forgotten = Keys::new();
         for node in &plan.dead {
-            match (node.path.derivation(), node.path.tree()) {
-                (Some(derivation), _) => {
-                    forgotten.extend([1, 4].map(|kind| (kind, derivation.as_bytes().to_vec())));
-                }
-                (None, Some(tree)) if !wanted.contains(&tree) => {
-                    forgotten.insert((2, tree.as_bytes().to_vec()));
-                }
-                _ => {}
-            }
+            let derivation = node.path.derivation().into_iter();
+            forgotten.extend(derivation.flat_map(|digest| [1, 4].map(|kind| (kind, digest.as_bytes().to_vec()))));
         }
+        let listing = |tree: TreeDigest, _| {
+            if !wanted.contains(&tree) {
+                forgotten.insert((2, tree.as_bytes().to_vec()));
+            }
+        };
+        self.ask(|index| index.tree_records(listing))?;
         Ok(forgotten)
     }
 
     /// Forgets the dead and takes them out of `store/`, those that need others first. Says how many bytes that gives back already.
-    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)], mark: &Path) -> Result<u64, StoreError> {
+    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<u64, StoreError> {
         if plan.dead.is_empty() {
             return Ok(0);
         }
-        self.sync_mark(mark)?;
         self.renew_state()?;
         let wanted = self.wanted_trees(held)?;
         let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
@@ -302,8 +301,7 @@ impl LocalStore {
                     None => index::delete_path(transaction, &node.path)?,
                 }
             }
-            let trees = plan.dead.iter().filter_map(|node| node.path.tree()).filter(|tree| !wanted.contains(tree));
-            trees.into_iter().try_for_each(|tree| index::delete_listing(transaction, &tree))
+            index::delete_listings(transaction, &wanted)
         };
         // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
         self.index.change(forget).map_err(|error| self.index_error(error))?;
@@ -398,13 +396,14 @@ impl LocalStore {
         Ok(freed.try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
-    /// The objects of trees that live and are in quarantine: a tree that lost its link to one is made again from it.
+    /// The objects of trees that live but are in quarantine, or not there at all: such a tree is made again from them.
     fn needed_for_repair(&self, dying: &[GcNode]) -> Result<HashSet<FileKey>, StoreError> {
         let mut needed = HashSet::new();
-        for path in self.quarantined()? {
-            let dies = dying.iter().any(|node| node.path == path);
-            let lives = !dies && self.ask(|index| index.path(&path))?.is_some();
-            if let Some(Ok(listing)) = path.tree().filter(|_| lives).map(|tree| self.listing(&tree)) {
+        let there: HashSet<_> = self.names_in_store()?.into_iter().collect();
+        let dying: HashSet<_> = dying.iter().map(|node| &node.path).collect();
+        for path in self.paths()?.into_iter().map(|info| info.path) {
+            let is_needed = !dying.contains(&path) && !there.contains(path.base_name().as_bytes());
+            if let Some(Ok(listing)) = path.tree().filter(|_| is_needed).map(|tree| self.listing(&tree)) {
                 needed.extend(files_of(&listing).into_keys());
             }
         }
