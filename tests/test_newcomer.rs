@@ -144,7 +144,8 @@ fn a_root_keeps_what_an_installable_becomes() {
     scratch.larder("roots add mine .#hi").fails(1, &["is not realised"]);
     let path = scratch.line("build --no-link .#hi");
     scratch.larder("roots add mine .#hi").ok();
-    assert_eq!(scratch.line("roots"), format!("mine  {path}"));
+    let listed = scratch.line("roots");
+    assert_eq!(listed.split("  ").take(2).collect::<Vec<_>>(), ["mine", &path], "{listed}");
     scratch.larder("gc").ok();
     assert!(scratch.physical(&path).exists());
 }

@@ -158,7 +158,7 @@ fn what_is_lost_comes_from_another_store() {
 }
 
 /// A store with a letter of which nothing is left, and a damaged segment.
-fn lost_letter() -> (Scratch, String, std::path::PathBuf) {
+pub(crate) fn lost_letter() -> (Scratch, String, std::path::PathBuf) {
     let scratch = Scratch::new("{ }");
     std::fs::write(scratch.path("letter"), "dear friend").unwrap();
     std::fs::write(scratch.path("note"), "text").unwrap();
