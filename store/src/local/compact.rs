@@ -10,7 +10,7 @@ use super::fsutil::{At, IoError};
 use super::index::{self, Index};
 use super::reclaim::allocated;
 use super::record::{Record, SEGMENT_HEADER};
-use super::segment::{Location, SegmentWriter, read_frames};
+use super::segment::{Location, SegmentWriter, read_wanted_frames};
 use super::{LocalStore, StoreError};
 use rustix::fs::FlockOperation;
 use std::collections::{HashMap, HashSet};
@@ -101,14 +101,14 @@ impl LocalStore {
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
-        let found = read_frames(&path, &name, SEGMENT_HEADER.len() as u64)?;
+        let offsets: HashSet<_> = needed.offsets.into_iter().collect();
+        let is_kept = |kind, offset| !goes_with_the_dead(kind) || offsets.contains(&offset);
+        let found = read_wanted_frames(&path, &name, SEGMENT_HEADER.len() as u64, is_kept)?;
         let size = file.metadata().at("stat", &path)?.len();
         if found.is_foreign || found.gap.is_some() || found.end != end || size != end {
             return Ok(None);
         }
-        let offsets: HashSet<_> = needed.offsets.into_iter().collect();
-        let mut kept = found.frames;
-        kept.retain(|(record, location)| !goes_with_the_dead(record.kind()) || offsets.contains(&location.offset));
+        let kept = found.frames;
         let needed: u64 = kept.iter().map(|(_, location)| location.length).sum();
         let length = if kept.is_empty() { 0 } else { SEGMENT_HEADER.len() as u64 + needed };
         Ok(is_mostly_waste(end, needed).then_some(Wasteful { name, path, file, kept, length }))

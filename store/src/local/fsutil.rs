@@ -176,7 +176,7 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64
 }
 
 /// Bytes of the disk that go with this name; none if the file has others.
-pub(super) fn bytes_of_last(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
+fn bytes_of_last(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
     let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let is_last = stat.st_nlink == 1 || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
     Ok(if is_last { allocated(&stat) } else { 0 })

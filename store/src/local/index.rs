@@ -713,20 +713,27 @@ pub(super) fn delete_segment(transaction: &Transaction<'_>, name: &str) -> Resul
     transaction.prepare_cached("DELETE FROM segment WHERE name = ?")?.execute([name]).map(drop)
 }
 
-/// Forgets a derivation and what it resolved to.
-pub(super) fn delete_derivation(
+/// Forgets derivations, and what they resolved to.
+pub(super) fn delete_derivations(
     transaction: &Transaction<'_>,
-    derivation: &DerivationDigest,
+    derivations: impl Iterator<Item = DerivationDigest>,
 ) -> Result<(), rusqlite::Error> {
-    for statement in [
-        "DELETE FROM derivation WHERE digest = ?",
-        "DELETE FROM resolution WHERE derivation = ?",
-        "DELETE FROM record WHERE kind = 1 AND key = ?",
-        "DELETE FROM record WHERE kind = 4 AND key = ?",
-    ] {
-        transaction.prepare_cached(statement)?.execute([derivation.as_bytes()])?;
+    transaction.execute_batch("CREATE TEMPORARY TABLE dead (digest BLOB PRIMARY KEY) WITHOUT ROWID")?;
+    {
+        let mut insert = transaction.prepare("INSERT OR IGNORE INTO dead VALUES (?)")?;
+        for derivation in derivations {
+            insert.execute([derivation.as_bytes()])?;
+        }
     }
-    Ok(())
+    for statement in [
+        "DELETE FROM derivation WHERE digest IN (SELECT digest FROM dead)",
+        "DELETE FROM resolution WHERE derivation IN (SELECT digest FROM dead)",
+        "DELETE FROM record WHERE kind = 1 AND key IN (SELECT digest FROM dead)",
+        "DELETE FROM record WHERE kind = 4 AND key IN (SELECT digest FROM dead)",
+    ] {
+        transaction.execute(statement, [])?;
+    }
+    transaction.execute_batch("DROP TABLE dead")
 }
 
 /// Notes that paths were used now; to the hour, so that most uses change nothing.

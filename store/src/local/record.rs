@@ -192,6 +192,12 @@ fn checksum(kind: u8, payload: &[u8]) -> [u8; 16] {
 
 /// Takes the first frame off `bytes`: its record and its whole length. `None` if it is torn or false.
 pub(super) fn read_frame(bytes: &[u8]) -> Option<(Record, usize)> {
+    let (kind, payload, length) = split_frame(bytes)?;
+    Some((Record::from_payload(kind, payload)?, length))
+}
+
+/// The same, but the record is only a kind and its payload.
+pub(super) fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
     let (header, rest) = bytes.split_first_chunk::<FRAME_HEADER>()?;
     let kind = header[0];
     // Where frames are looked for behind damage, this spares most sums.
@@ -203,7 +209,7 @@ pub(super) fn read_frame(bytes: &[u8]) -> Option<(Record, usize)> {
     if checksum(kind, payload) != header[5..] {
         return None;
     }
-    Some((Record::from_payload(kind, payload)?, FRAME_HEADER + length))
+    Some((kind, payload, FRAME_HEADER + length))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::effect;
 use super::fsutil::{At, IoError, unique_name};
-use super::record::{Record, SEGMENT_HEADER, read_frame};
+use super::record::{Record, SEGMENT_HEADER, read_frame, split_frame};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::collections::HashMap;
 use std::fs::File;
@@ -171,6 +171,16 @@ pub(super) struct SegmentFrames {
 
 /// Reads the whole frames of a segment from `start` on.
 pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<SegmentFrames, IoError> {
+    read_wanted_frames(path, name, start, |_, _| true)
+}
+
+/// The same, but passes over records that are not wanted by kind and offset.
+pub(super) fn read_wanted_frames(
+    path: &Path,
+    name: &str,
+    start: u64,
+    wanted: impl Fn(u8, u64) -> bool,
+) -> Result<SegmentFrames, IoError> {
     let mut file = File::open(path).at("open", path)?;
     let mut header = Vec::new();
     file.by_ref().take(SEGMENT_HEADER.len() as u64).read_to_end(&mut header).at("read", path)?;
@@ -182,17 +192,23 @@ pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<Segment
     let segment = Arc::from(name);
     let mut at = 0;
     while at < bytes.len() {
-        let Some((record, length)) = read_frame(&bytes[at..]) else {
+        let offset = start + at as u64;
+        let read = split_frame(&bytes[at..]).and_then(|(kind, payload, length)| {
+            let record = wanted(kind, offset).then(|| Record::from_payload(kind, payload));
+            // What is wanted and cannot be read is no frame.
+            Some((record.map_or(Some(None), |record| record.map(Some))?, length))
+        });
+        let Some((record, length)) = read else {
             at += 1;
             continue;
         };
-        let location = Location { segment: Arc::clone(&segment), offset: start + at as u64, length: length as u64 };
+        let location = Location { segment: Arc::clone(&segment), offset, length: length as u64 };
         if location.offset > found.end {
             found.gap = found.gap.or(Some(found.end));
         }
         at += length;
         found.end = location.offset + location.length;
-        found.frames.push((record, location));
+        found.frames.extend(record.map(|record| (record, location)));
     }
     Ok(found)
 }

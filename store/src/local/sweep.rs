@@ -295,12 +295,8 @@ impl LocalStore {
         self.renew_state()?;
         let wanted = self.wanted_trees(held)?;
         let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
-            for node in &plan.dead {
-                match node.path.derivation() {
-                    Some(derivation) => index::delete_derivation(transaction, &derivation)?,
-                    None => index::delete_path(transaction, &node.path)?,
-                }
-            }
+            plan.dead.iter().try_for_each(|node| index::delete_path(transaction, &node.path))?;
+            index::delete_derivations(transaction, plan.dead.iter().filter_map(|node| node.path.derivation()))?;
             index::delete_listings(transaction, &wanted)
         };
         // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
@@ -328,13 +324,13 @@ impl LocalStore {
     /// back at once.
     fn take_out(&self, name: &str, trash: &OwnedFd) -> Result<u64, fsutil::IoError> {
         let place = || self.layout.store().join(name);
-        let freed = match fsutil::bytes_of_last(self.store.as_fd(), OsStr::new(name)) {
+        let stat = match rustix::fs::statat(&self.store, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => return Ok(0),
-            bytes => bytes.at_place("stat", place)?,
+            stat => stat.at_place("stat", place)?,
         };
-        match effect::unlinkat(&self.store, name, AtFlags::empty()) {
-            Err(Errno::ISDIR | Errno::PERM) => {}
-            unlinked => return unlinked.at_place("remove", place).map(|()| freed),
+        if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+            effect::unlinkat(&self.store, name, AtFlags::empty()).at_place("remove", place)?;
+            return Ok(if stat.st_nlink == 1 { reclaim::allocated(&stat) } else { 0 });
         }
         let to = unique_name("dead-");
         match effect::renameat(&self.store, name, trash, &*to) {
