@@ -680,7 +680,9 @@ pub(super) fn delete_listings(
     wanted: &HashSet<TreeDigest>,
 ) -> Result<(), rusqlite::Error> {
     transaction.execute_batch("CREATE TEMPORARY TABLE wanted (digest BLOB PRIMARY KEY) WITHOUT ROWID")?;
-    for tree in wanted {
+    let mut sorted: Vec<_> = wanted.iter().collect();
+    sorted.sort_unstable();
+    for tree in sorted {
         transaction.prepare_cached("INSERT INTO wanted VALUES (?)")?.execute([tree.as_bytes()])?;
     }
     let gone = |column: &str| {
