@@ -34,7 +34,8 @@ fuzz target:
 
 # Side by side with Nix (needs nix-bin)
 bench:
-    benches/run
+    cargo build --release
+    benches/builder/run
 
 # The language side by side with Nix (needs nix-bin, time and python3; NIX_B names a second nix-instantiate)
 bench-eval *arguments:

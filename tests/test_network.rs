@@ -115,7 +115,7 @@ fn zpipe_uses_the_library_of_its_closure() {
     let zpipe = shared.build("zpipe", "{ }").ok().line();
     let zlib = shared.0.line("build --no-link .#zlib");
     let why = shared.0.larder_with(&["why", &zpipe, &zlib]).ok();
-    assert_eq!(why.lines(), [zpipe.clone(), format!("  needs at run time {zlib}")]);
+    assert_eq!(why.lines(), [zpipe.clone(), format!("  needs at run time, as declared: {zlib}")]);
     shared.0.larder("gc").ok();
     assert!(shared.0.physical(&zlib).exists());
     let missing = shared.0.larder_with(&["run", ".#zpipe", "--", "/usr/bin/absent"]);
