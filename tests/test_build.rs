@@ -130,6 +130,8 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     assert!(!scratch.path("result").exists());
     scratch.larder("build .#split").ok();
     assert_eq!(scratch.larder("build .#split --dry-run").ok().line(), "nothing to do: everything is realised");
+    let again = scratch.larder("build .#split --rebuild --dry-run").ok();
+    assert!(again.stdout.ends_with("-split.drv: to be built again\n"), "{}", again.stdout);
 }
 
 #[test]

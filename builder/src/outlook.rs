@@ -29,13 +29,16 @@ impl Builder<'_> {
     /// # Errors
     /// When the store cannot be asked.
     pub fn outlook(&self, job: &Job, plan: &Plan, again: bool) -> Result<Outlook, BuildError> {
+        if again {
+            return Ok(Outlook::Done(self.reason(job, again)?));
+        }
         if !job.needs.is_empty() {
-            return Ok(Outlook::DoneUnlessAsBefore(self.reason(job)?));
+            return Ok(Outlook::DoneUnlessAsBefore(self.reason(job, again)?));
         }
         let resolved = match self.resolve(&job.path, &job.derivation, &known_inputs(job, plan)) {
             Err(error @ (BuildError::Store(_) | BuildError::Io(_))) => return Err(error),
             // Why it cannot be resolved is told when it is done.
-            resolved => resolved.ok().filter(|_| !again),
+            resolved => resolved.ok(),
         };
         if let Some(resolved) = resolved {
             if self.is_realised(job, &resolved.digest)? {
@@ -45,7 +48,7 @@ impl Builder<'_> {
                 return Ok(Outlook::FailsAtOnce(failure));
             }
         }
-        Ok(Outlook::Done(self.reason(job)?))
+        Ok(Outlook::Done(self.reason(job, again)?))
     }
 
     fn is_realised(&self, job: &Job, action: &store::ActionDigest) -> Result<bool, StoreError> {
@@ -58,9 +61,9 @@ impl Builder<'_> {
         Ok(true)
     }
 
-    fn reason(&self, job: &Job) -> Result<Reason, StoreError> {
+    fn reason(&self, job: &Job, again: bool) -> Result<Reason, StoreError> {
         if self.store().resolution(&job.derivation.digest())?.is_some() {
-            return Ok(Reason::Collected);
+            return Ok(if again { Reason::Asked } else { Reason::Collected });
         }
         let last = self.store().last_built(&job.derivation.name)?;
         // A collection may have taken it since.

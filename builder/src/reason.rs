@@ -1,11 +1,13 @@
 //! Why a derivation is to be realised: what is different from the one of the same name that was built last. Pure.
 
-use std::collections::BTreeMap;
+use store::difference::{Change, between};
 use store::{Derivation, Input};
 
 /// Why a derivation is to be realised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
+    /// It is there, but is to be built again.
+    Asked,
     /// None of its name was ever built here.
     Never,
     /// It was built, but what came out was collected.
@@ -23,75 +25,44 @@ pub(crate) fn reason(last: Option<&Derivation>, now: &Derivation) -> Reason {
     }
 }
 
-/// What is different, each thing as a few words.
+/// What is different, each thing once and as a few words.
 fn changes(last: &Derivation, now: &Derivation) -> Vec<String> {
-    let mut changes = Vec::new();
-    let mut differ = |what: &str, differs: bool| changes.extend(differs.then(|| what.to_owned()));
-    differ("the system", last.system != now.system);
-    differ("the builder", last.builder != now.builder);
-    differ("the arguments", masked(&last.args) != masked(&now.args));
-    differ("the outputs", last.outputs != now.outputs);
-    differ("the expected hash", last.fixed != now.fixed);
-    changes.extend(different(&variables(last), &variables(now)).into_iter().map(|name| format!("the variable {name}")));
-    changes.extend(different(&inputs(last), &inputs(now)).into_iter().map(|name| format!("the input {name}")));
-    if changes.is_empty() {
-        // Of the same inputs in another order, or as other kinds of input.
-        changes.push("how its inputs are used".to_owned());
+    let (changes, inputs) = between(last, now);
+    let mut words = Vec::new();
+    let inputs = inputs.into_iter().map(|(_, after)| input(after));
+    for text in changes.iter().map(words_of).chain(inputs) {
+        if !words.contains(&text) {
+            words.push(text);
+        }
     }
-    changes
+    words
 }
 
-/// The keys under which two maps have different values, or only one of them has any.
-fn different<V: PartialEq>(last: &BTreeMap<String, V>, now: &BTreeMap<String, V>) -> Vec<String> {
-    let mut keys: Vec<_> =
-        last.keys().chain(now.keys()).filter(|key| last.get(*key) != now.get(*key)).cloned().collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
-fn variables(derivation: &Derivation) -> BTreeMap<String, String> {
-    derivation.env.iter().map(|(name, value)| (name.clone(), mask(value))).collect()
-}
-
-/// The inputs, by names for people.
-fn inputs(derivation: &Derivation) -> BTreeMap<String, Vec<String>> {
-    let mut inputs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for input in derivation.all_inputs() {
-        let path = match &input {
-            Input::Output { derivation, .. } => derivation,
-            Input::Tree(path) => path,
-        };
-        let name = path.name().as_str();
-        inputs.entry(name.strip_suffix(".drv").unwrap_or(name).to_owned()).or_default().push(input.to_string());
+fn words_of(change: &Change) -> String {
+    match change {
+        Change::Name(..) => "the name".to_owned(),
+        Change::System(..) => "the system".to_owned(),
+        Change::Builder(..) => "the builder".to_owned(),
+        Change::Argument(..) => "the arguments".to_owned(),
+        Change::Variable(name, ..) => format!("the variable {name}"),
+        Change::Came(changed, _) | Change::Went(changed, _) => input(changed),
+        Change::Order(_) => "the order of its inputs".to_owned(),
+        Change::Outputs(..) => "the outputs".to_owned(),
+        Change::Fixed(..) => "the expected hash".to_owned(),
+        Change::Content | Change::Unknown(_) => "an input".to_owned(),
     }
-    inputs.values_mut().for_each(|inputs| inputs.sort_unstable());
-    inputs
 }
 
-fn masked(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| mask(text)).collect()
-}
-
-/// A text without the digests in its store paths: that an input changed is said of the input.
-fn mask(text: &str) -> String {
-    const STORE: &str = "/larder/store/";
-    let mut parts = text.split(STORE);
-    let mut masked = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (digest, rest) = part.split_once('-').unwrap_or(("", part));
-        masked.push_str(STORE);
-        masked.push_str(if digest.bytes().all(|byte| byte.is_ascii_alphanumeric()) { "" } else { digest });
-        masked.push('-');
-        masked.push_str(rest);
-    }
-    masked
+/// An input, by its name for people.
+fn input(input: &Input) -> String {
+    let name = input.path().name().as_str();
+    format!("the input {}", name.strip_suffix(".drv").unwrap_or(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use store::{OutputName, StoreName, StorePath, TreeDigest};
 
     fn derivation(change: impl FnOnce(&mut Derivation)) -> Derivation {
@@ -145,7 +116,17 @@ mod tests {
             })
         };
         assert_eq!(changed(&with(tree(1, "zlib-1")), &with(tree(2, "zlib-1"))), ["the input zlib-1"]);
-        let renamed = changed(&with(tree(1, "zlib-1")), &with(tree(2, "zlib-2")));
-        assert_eq!(renamed, ["the variable ZLIB", "the input zlib-1", "the input zlib-2"]);
+        assert_eq!(changed(&with(tree(1, "zlib-1")), &with(tree(2, "zlib-2"))), ["the input zlib-2"]);
+    }
+
+    #[test]
+    fn inputs_that_come_and_go_and_their_order_are_named() {
+        let rooted = |trees: &[StorePath]| {
+            let root = trees.iter().cloned().map(Input::Tree).collect();
+            derivation(|derivation| derivation.root = root)
+        };
+        let (a, b) = (tree(1, "a"), tree(2, "b"));
+        assert_eq!(changed(&rooted(&[a.clone()]), &rooted(&[a.clone(), b.clone()])), ["the input b"]);
+        assert_eq!(changed(&rooted(&[a.clone(), b.clone()]), &rooted(&[b, a])), ["the order of its inputs"]);
     }
 }

@@ -167,6 +167,7 @@ fn outlook_text(outlook: &Outlook) -> String {
 
 fn reason_text(reason: &Reason) -> String {
     match reason {
+        Reason::Asked => "to be built again".to_owned(),
         Reason::Never => "never built here".to_owned(),
         Reason::Collected => "built before, but not kept".to_owned(),
         Reason::Changed(changes) => format!("changed since it was built last: {}", changes.join(", ")),
@@ -180,6 +181,7 @@ fn job_json((job, outlook): (&Job, &Outlook)) -> serde_json::Value {
         Outlook::Done(reason) | Outlook::DoneUnlessAsBefore(reason) => ("done", Some(reason)),
     };
     let why = reason.map(|reason| match reason {
+        Reason::Asked => "asked",
         Reason::Never => "never built",
         Reason::Collected => "collected",
         Reason::Changed(_) => "changed",

@@ -179,16 +179,23 @@ fn compare<K: Known>(known: &K, before: &StorePath, after: &StorePath) -> Result
     let unknown = |path: &StorePath| Compared { changes: vec![Change::Unknown(path.clone())], inputs: Vec::new() };
     let Some(left) = known.derivation(before)? else { return Ok(unknown(before)) };
     let Some(right) = known.derivation(after)? else { return Ok(unknown(after)) };
-    let pairing = Pairing::of(&left, &right);
+    let (changes, differing) = between(&left, &right);
     let mut inputs: BTreeMap<(StorePath, StorePath), bool> = BTreeMap::new();
-    for (a, b) in pairing.differing() {
+    for (a, b) in differing {
         let identical = came_out_identical(known, (a, b))?;
         let all = inputs.entry((a.path().clone(), b.path().clone())).or_insert(true);
         *all &= identical;
     }
     let inputs =
         inputs.into_iter().map(|((before, after), identical)| DifferingInput { before, after, identical }).collect();
-    Ok(Compared { changes: changes(&left, &right, &pairing), inputs })
+    Ok(Compared { changes, inputs })
+}
+
+/// In what two derivations differ by themselves, and their inputs of which one stands where the other stood and that are not the same.
+#[must_use]
+pub fn between<'d>(before: &'d Derivation, after: &'d Derivation) -> (Vec<Change>, Vec<(&'d Input, &'d Input)>) {
+    let pairing = Pairing::of(before, after);
+    (changes(before, after, &pairing), pairing.differing().collect())
 }
 
 fn tree_changes(before: &StorePath, after: &StorePath) -> Vec<Change> {
