@@ -7,8 +7,9 @@ use crate::interrupt;
 use crate::output;
 use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
+use builder::error::Left;
 use builder::schedule::Failure;
-use builder::{BuildError, Builder, RunLimits, RunOptions, RunResult};
+use builder::{Builder, RunLimits, RunOptions, RunResult};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -188,12 +189,7 @@ fn cascade(result: &RunResult, cause: &StorePath) -> String {
 pub(crate) fn describe(failure: &Failure) -> String {
     let name = human(&failure.derivation);
     let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
-    let (tail, kept, log) = match &*failure.error {
-        BuildError::Builder { tail, kept, log, .. } => (&tail[..], kept.as_ref(), Some(log)),
-        BuildError::FailedBefore { failure, log, .. } => (&failure.tail[..], failure.kept.as_ref(), Some(log)),
-        BuildError::MissingOutput { kept, .. } => (&[][..], kept.as_ref(), None),
-        _ => (&[][..], None, None),
-    };
+    let Left { tail, log, kept } = failure.error.left();
     for line in &tail[tail.len().saturating_sub(SHOWN)..] {
         told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
     }

@@ -8,7 +8,7 @@ use crate::runtime::Unmet;
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
 use crate::unpack::UnpackError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::derivation::OutputName;
 use store::local::{IngestError, IoError, StoreError};
@@ -126,7 +126,31 @@ pub enum BuildError {
     Cancelled,
 }
 
+/// What a failed build left for people to look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left<'e> {
+    /// The last lines of its log.
+    pub tail: &'e [String],
+    /// Its log.
+    pub log: Option<&'e Path>,
+    /// Where its files are kept.
+    pub kept: Option<&'e Path>,
+}
+
 impl BuildError {
+    /// What the build left; nothing of what is no failure of a build.
+    #[must_use]
+    pub fn left(&self) -> Left<'_> {
+        match self {
+            Self::Builder { tail, log, kept, .. } => Left { tail, log: Some(log), kept: kept.as_deref() },
+            Self::FailedBefore { failure, log, .. } => {
+                Left { tail: &failure.tail, log: Some(log), kept: failure.kept.as_deref() }
+            }
+            Self::MissingOutput { kept, .. } => Left { kept: kept.as_deref(), ..Left::default() },
+            _ => Left::default(),
+        }
+    }
+
     /// Whether the action fails so whenever it is tried: it is the action's own doing, as far as one can tell, and not the machine's.
     #[must_use]
     pub const fn is_lasting(&self) -> bool {

@@ -35,18 +35,13 @@ pub struct KnownFailure {
 impl KnownFailure {
     /// What is to be remembered of an error, if it is one that lasts.
     pub(crate) fn of(error: &BuildError) -> Option<Self> {
-        let (tail, kept) = match error {
-            _ if !error.is_lasting() => return None,
-            BuildError::Builder { tail, kept, .. } => (tail.clone(), kept.clone()),
-            BuildError::MissingOutput { kept, .. } => (Vec::new(), kept.clone()),
-            _ => (Vec::new(), None),
-        };
-        Some(Self {
+        let left = error.left();
+        error.is_lasting().then(|| Self {
             version: VERSION,
             finished: milliseconds(SystemTime::now()),
             message: error.to_string(),
-            tail,
-            kept,
+            tail: left.tail.to_vec(),
+            kept: left.kept.map(Path::to_owned),
         })
     }
 

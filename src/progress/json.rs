@@ -2,8 +2,11 @@
 
 use super::human;
 use crate::error::with_causes;
+use builder::error::Left;
+use builder::event::PlannedJob;
 use builder::{BuildError, Event, How, Kind, RunResult};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 use store::{StorePath, TreeDigest};
 
@@ -15,18 +18,7 @@ pub(super) fn beginning() -> Value {
 /// An event, and when it happened since the beginning.
 pub(super) fn event(event: &Event, time: Duration) -> Value {
     let mut value = match event {
-        Event::Planned { jobs } => {
-            let derivation = |number: &usize| jobs[*number].derivation.to_string();
-            let job = |job: &builder::event::PlannedJob| {
-                json!({
-                    "derivation": job.derivation.to_string(),
-                    "kind": kind(job.kind),
-                    "expected_ms": job.expected.map(milliseconds),
-                    "needs": job.needs.iter().map(derivation).collect::<Vec<_>>(),
-                })
-            };
-            json!({ "event": "planned", "jobs": jobs.iter().map(job).collect::<Vec<_>>() })
-        }
+        Event::Planned { jobs } => planned(jobs),
         Event::Started { derivation, kind: of, expected } => {
             let mut value = about("started", derivation);
             value["kind"] = kind(*of).into();
@@ -55,17 +47,7 @@ pub(super) fn event(event: &Event, time: Duration) -> Value {
             value["duration_ms"] = milliseconds(*duration).into();
             value
         }
-        Event::Failed { derivation, error } => {
-            let mut value = about("failed", derivation);
-            value["error"] = with_causes(&**error).into();
-            value["hints"] = error.hints().into();
-            if let BuildError::Builder { log, kept, tail, .. } = &**error {
-                value["log"] = log.to_string_lossy().into();
-                value["kept"] = kept.as_ref().map(|kept| kept.to_string_lossy()).into();
-                value["tail"] = tail.as_slice().into();
-            }
-            value
-        }
+        Event::Failed { derivation, error } => failed(derivation, error),
         Event::Postponed { derivation, because } => {
             let mut value = about("postponed", derivation);
             value["because"] = because.as_str().into();
@@ -78,6 +60,30 @@ pub(super) fn event(event: &Event, time: Duration) -> Value {
         }
     };
     value["time_ms"] = milliseconds(time).into();
+    value
+}
+
+fn planned(jobs: &[PlannedJob]) -> Value {
+    let derivation = |number: &usize| jobs[*number].derivation.to_string();
+    let job = |job: &PlannedJob| {
+        json!({
+            "derivation": job.derivation.to_string(),
+            "kind": kind(job.kind),
+            "expected_ms": job.expected.map(milliseconds),
+            "needs": job.needs.iter().map(derivation).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "event": "planned", "jobs": jobs.iter().map(job).collect::<Vec<_>>() })
+}
+
+fn failed(derivation: &StorePath, error: &BuildError) -> Value {
+    let Left { tail, log, kept } = error.left();
+    let mut value = about("failed", derivation);
+    value["error"] = with_causes(error).into();
+    value["hints"] = error.hints().into();
+    value["log"] = log.map(Path::to_string_lossy).into();
+    value["kept"] = kept.map(Path::to_string_lossy).into();
+    value["tail"] = tail.into();
     value
 }
 
