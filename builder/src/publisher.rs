@@ -95,12 +95,13 @@ impl Publisher {
         state.failed.is_none()
     }
 
-    /// Why something could not be published, told once.
-    pub(crate) fn take_error(&self) -> Option<StoreError> {
+    /// Whether all that was added is published, as far as nobody serves any more. Why it is not is told once.
+    pub(crate) fn outcome(&self) -> Result<(), StoreError> {
         let mut state = self.state();
-        match std::mem::replace(state.failed.as_mut()?, Failed::Told) {
-            Failed::Untold(error) => Some(error),
-            Failed::Told => None,
+        match state.failed.as_mut().map(|failed| std::mem::replace(failed, Failed::Told)) {
+            None => Ok(()),
+            Some(Failed::Untold(error)) => Err(error),
+            Some(Failed::Told) => Err(StoreError::Unpublished),
         }
     }
 
@@ -308,6 +309,7 @@ mod tests {
             }
         });
         assert!(stopped);
-        assert!(publisher.take_error().is_some() && publisher.take_error().is_none(), "it is told once");
+        let told = [publisher.outcome(), publisher.outcome()].map(|outcome| outcome.expect_err("it failed"));
+        assert!(!matches!(told[0], StoreError::Unpublished) && matches!(told[1], StoreError::Unpublished), "{told:?}");
     }
 }

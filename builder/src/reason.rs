@@ -126,7 +126,7 @@ mod tests {
             derivation(|derivation| derivation.root = root)
         };
         let (a, b) = (tree(1, "a"), tree(2, "b"));
-        assert_eq!(changed(&rooted(&[a.clone()]), &rooted(&[a.clone(), b.clone()])), ["the input b"]);
+        assert_eq!(changed(&rooted(std::slice::from_ref(&a)), &rooted(&[a.clone(), b.clone()])), ["the input b"]);
         assert_eq!(changed(&rooted(&[a.clone(), b.clone()]), &rooted(&[b, a])), ["the order of its inputs"]);
     }
 }

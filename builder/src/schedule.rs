@@ -180,10 +180,7 @@ impl Builder<'_> {
             // What has been told to be realised is so when this returns.
             self.publisher().settle();
         });
-        match self.publisher().take_error() {
-            Some(error) => Err(error),
-            None => Ok(run.finish()),
-        }
+        self.publisher().outcome().map(|()| run.finish())
     }
 }
 

@@ -7,7 +7,7 @@
 //! nobody but itself: of what lies there at most what was issued to it counts, and at its end all of that is free again, whoever died
 //! with it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// For so many looks in a row a token must lie unclaimed before it is tried elsewhere.
 const UNWANTED: u32 = 2;
@@ -141,14 +141,18 @@ impl Ledger {
 
     /// Gives away what is free: to the hungry first, to those who have least first.
     fn spread(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
+        // What they invented fills their pipes again as soon as it is taken away: they get nothing, and cost the others nothing.
+        let mut full = BTreeSet::new();
         while self.free() > 0 {
             let may_have_more = self.accounts.iter().filter(|(_, account)| account.issued < account.limit);
+            let may_have_more = may_have_more.filter(|(build, _)| !full.contains(*build));
             let next = may_have_more.min_by_key(|(_, account)| (!account.is_hungry(), account.issued));
             let Some(build) = next.map(|(&build, _)| build) else { return };
-            if !self.give_to(build, pipes) {
-                return;
+            if self.give_to(build, pipes) {
+                settled.moved = true;
+            } else {
+                full.insert(build);
             }
-            settled.moved = true;
         }
     }
 
@@ -176,10 +180,9 @@ impl Ledger {
             let Some(donor) = donors.max_by_key(|(_, account)| account.issued).map(|(&donor, _)| donor) else {
                 continue;
             };
-            if self.take_from(donor, pipes) {
+            // Should its pipe be full of what it invented, the token goes back.
+            if self.take_from(donor, pipes) && (self.give_to(build, pipes) || !self.give_to(donor, pipes)) {
                 settled.moved = true;
-                // Should its pipe be full of what it invented, the token is free for the next look.
-                self.give_to(build, pipes);
             }
         }
     }
@@ -199,9 +202,9 @@ mod tests {
     use proptest::prelude::*;
     use std::cell::RefCell;
 
-    /// Pipes in memory.
+    /// Pipes in memory, and of which build the pipe is full whenever something is to be put into it.
     #[derive(Default)]
-    struct Memory(RefCell<BTreeMap<u64, usize>>);
+    struct Memory(RefCell<BTreeMap<u64, usize>>, Option<u64>);
 
     impl Memory {
         /// A process of a build takes or puts back as many as it can.
@@ -228,6 +231,9 @@ mod tests {
         }
 
         fn put(&self, build: u64) -> bool {
+            if self.1 == Some(build) {
+                return false;
+            }
             *self.0.borrow_mut().entry(build).or_default() += 1;
             true
         }
@@ -321,6 +327,16 @@ mod tests {
         pipes.put_back(1, 1000);
         ledger.settle(&pipes);
         assert!(pipes.available(1) + pipes.available(2) <= 2);
+    }
+
+    /// As a process does that writes whenever it can.
+    #[test]
+    fn who_keeps_a_pipe_full_costs_nobody_else() {
+        let (mut ledger, mut pipes) = ledger(6, &[2]);
+        pipes.1 = Some(1);
+        ledger.ask(1, 6);
+        settle(&mut ledger, &pipes, 10);
+        assert_eq!(pipes.claim(2, 6), 4, "all but the first of each");
     }
 
     proptest! {

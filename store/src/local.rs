@@ -105,6 +105,9 @@ pub enum StoreError {
         "the record of {0} is missing or damaged; `larder verify --repair` restores it, or building or adding it again"
     )]
     Record(String),
+    /// An earlier publication failed, and this one comes after it.
+    #[error("nothing more is published, because an earlier publication failed")]
+    Unpublished,
     /// A name cannot be that of a store path.
     #[error(transparent)]
     Name(#[from] ParseStorePathError),

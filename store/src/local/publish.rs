@@ -351,10 +351,10 @@ impl LocalStore {
         Ok(published)
     }
 
-    /// Publishes what several builds made, waiting for the disk as often as for one of them.
+    /// Publishes what several builds made, waiting for the disk as often as for one of them. None of them may need a tree of another.
     ///
     /// # Errors
-    /// When a step fails; nothing is visible then.
+    /// When a step fails; none of it is valid then.
     pub fn publish_builds(&self, builds: Vec<Prepared>) -> Result<(), StoreError> {
         let (mut trees, mut records) = (Vec::new(), Vec::new());
         for build in builds {

@@ -120,6 +120,11 @@ impl Remains {
     /// Removes them.
     pub(super) fn remove(&self, freed: &mut Freed) -> Result<(), IoError> {
         for remain in &self.0 {
+            // It may have been replaced since by a younger one.
+            let may_be_young = matches!(remain.kind, Kind::FailedBuild | Kind::Log | Kind::Evaluation);
+            if may_be_young && !is_old(remain.directory.as_fd(), &remain.name, remain.kind) {
+                continue;
+            }
             match fsutil::remove_tree_at(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)) {
                 Ok(bytes) => *freed.of(remain.kind) += bytes,
                 Err(error) if remain.kind == Kind::Leftover => return Err(error).at("remove", &remain.place),
@@ -174,6 +179,8 @@ impl LocalStore {
         let is_left = |name: &[u8]| process_of(name).is_some_and(|process| !living.contains(&process));
         remains.add(Kind::Leftover, self.layout.tmp(), |_, name| staged.contains(name) && is_left(name))?;
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "failed-")?;
+        // Who builds removes its lock, unless it is killed.
+        remains.add_old(Kind::FailedBuild, self.layout.tmp(), "lock-")?;
         let is_restored = |name: &[u8]| {
             let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
             path.is_some_and(|path| path.tree().is_some() && self.layout.path(&path).symlink_metadata().is_ok())

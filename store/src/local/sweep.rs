@@ -116,14 +116,14 @@ impl LocalStore {
         let held = self.held_without(&[])?;
         let mut plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
         // Read before anything is moved out: listings are forgotten with their trees.
-        let mut files = self.files_of_trees(trees_of(&plan))?;
+        let (mut files, mut complete) = self.files_of_trees(trees_of(&plan))?;
         let mut freed = Freed::default();
         {
             let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
             let held_now = self.held_without(&[])?;
             if held_now != held || self.graph_state()? != state {
                 plan = self.plan_of(&self.gc_graph()?, &held_now, policy)?;
-                files = self.files_of_trees(trees_of(&plan))?;
+                (files, complete) = self.files_of_trees(trees_of(&plan))?;
             }
             freed.trees = self.move_out(&plan, &held_now)?;
         }
@@ -133,7 +133,7 @@ impl LocalStore {
         }
         remains.remove(&mut freed)?;
         freed.trees += self.empty_trash(&mark, progress)?;
-        freed.trees += self.remove_objects(files, remains.may_leave_objects(), progress)?;
+        freed.trees += self.remove_objects(files, remains.may_leave_objects() || !complete, progress)?;
         effect::unlink(&mark).at("remove", &mark)?;
         if !plan.dead.is_empty() {
             freed.records = self.compact_segments()?;
@@ -189,7 +189,7 @@ impl LocalStore {
     fn freed_by(&self, reclaim: &mut Reclaim, path: &StorePath) -> Result<u64, StoreError> {
         let Some(tree) = path.tree() else { return Ok(0) };
         let mut freed = reclaim.remove(&self.look_at(path)?);
-        // One whose record is damaged is only unlinked; its objects are found when they are the last of their links.
+        // Of one whose record is damaged nobody knows.
         let files = self.listing(&tree).map(|listing| files_of(&listing)).unwrap_or_default();
         for (blob, executable) in files.into_keys() {
             freed += self.object(&blob, executable)?.map_or(0, |stat| reclaim.remove_object(&stat));
@@ -252,8 +252,8 @@ impl LocalStore {
         let mut reclaim = Reclaim::default();
         let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
         remains.measure(&mut reclaim, &mut freed)?;
-        let objects =
-            self.objects_to_try(self.files_of_trees(trees_of(plan))?, remains.may_leave_objects(), &plan.dead)?;
+        let (files, complete) = self.files_of_trees(trees_of(plan))?;
+        let objects = self.objects_to_try(files, remains.may_leave_objects() || !complete, &plan.dead)?;
         let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
         let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
         freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();

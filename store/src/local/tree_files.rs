@@ -8,14 +8,16 @@ use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::tree::Node;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file's content and executable bit: what makes an object.
 pub(super) type FileKey = (BlobDigest, bool);
 
 impl LocalStore {
-    /// The files of trees, sorted, each once. A tree whose record is missing or damaged counts for nothing.
-    pub(super) fn files_of_trees(&self, mut trees: Vec<TreeDigest>) -> Result<Vec<FileKey>, StoreError> {
+    /// The files of trees, sorted, each once, and whether these are all: what a tree has whose record is missing or damaged, nobody knows.
+    pub(super) fn files_of_trees(&self, mut trees: Vec<TreeDigest>) -> Result<(Vec<FileKey>, bool), StoreError> {
         trees.sort_unstable();
+        trees.dedup();
         let mut wanted = trees.iter().peekable();
         let mut places: Vec<Location> = Vec::new();
         self.ask(|index| {
@@ -29,22 +31,25 @@ impl LocalStore {
         })?;
         places.sort_unstable_by(|a, b| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
         let reader = SegmentReader::new(self.layout.records());
+        let unread = AtomicUsize::new(trees.len() - places.len());
         let files_of = |location: &Location| {
             let mut files = Vec::new();
-            if let Ok(Some(Record::Tree { listing, .. })) = reader.read(location) {
-                let mut collect = |node: &Node| {
-                    if let Node::File { blob, executable, .. } = node {
-                        files.push((*blob, *executable));
-                    }
-                };
-                collect(listing.root());
-                listing.walk(&mut |_, node| collect(node));
-            }
+            let Ok(Some(Record::Tree { listing, .. })) = reader.read(location) else {
+                unread.fetch_add(1, Ordering::Relaxed);
+                return files;
+            };
+            let mut collect = |node: &Node| {
+                if let Node::File { blob, executable, .. } = node {
+                    files.push((*blob, *executable));
+                }
+            };
+            collect(listing.root());
+            listing.walk(&mut |_, node| collect(node));
             files
         };
         let mut files: Vec<_> = places.par_iter().with_min_len(64).flat_map_iter(files_of).collect();
         files.par_sort_unstable();
         files.dedup();
-        Ok(files)
+        Ok((files, unread.into_inner() == 0))
     }
 }
