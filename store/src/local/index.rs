@@ -23,6 +23,9 @@ const SCHEMA_VERSION: i64 = 2;
 /// What the header's `application_id` says once the index has been filled.
 const FILLED: i64 = 0x6c61_7264;
 
+/// What stands for the end of a segment that has been compacted: it is of no more use, but may not be removed yet.
+pub(super) const COMPACTED: u64 = i64::MAX as u64;
+
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
@@ -193,12 +196,20 @@ impl Index {
         Ok(result)
     }
 
-    /// All segments and how far each has been indexed.
+    /// All segments that are of use, and how far each has been indexed.
     pub(super) fn segments(&self) -> Result<Vec<(String, u64)>, IndexError> {
         let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment")?;
-        let segments = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment WHERE indexed_to < ?")?;
+        let segments = query.query_map([COMPACTED], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(segments)
+    }
+
+    /// The segments that have been compacted and may not be removed yet.
+    pub(super) fn compacted_segments(&self) -> Result<Vec<String>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT name FROM segment WHERE indexed_to = ?")?;
+        let names = query.query_map([COMPACTED], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(names)
     }
 
     /// How many records are known to be in a segment.
@@ -220,6 +231,7 @@ impl Index {
         Ok(())
     }
 
+    /// How far a segment has been indexed; [`COMPACTED`] if nothing of it is needed.
     pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached("SELECT indexed_to FROM segment WHERE name = ?")?;
@@ -553,6 +565,22 @@ pub(super) fn insert_records<'r>(
     end.map_or(Ok(()), |end| insert_segment(transaction, end))
 }
 
+/// Writes the rows of records that somebody appended to a segment who was killed before the index was told. What the index knows by now stays,
+/// for nobody can tell which of the two came first; of several of them the last one counts.
+pub(super) fn insert_recovered(
+    transaction: &Transaction<'_>,
+    records: &[(Record, Location)],
+    now: u64,
+) -> Result<(), rusqlite::Error> {
+    let mut known = transaction.prepare_cached("SELECT 1 FROM record WHERE kind = ? AND key = ?")?;
+    for (record, location) in records.iter().rev() {
+        if !known.exists(params![record.kind(), record.key()])? {
+            insert_record(transaction, record, location, now)?;
+        }
+    }
+    records.last().map_or(Ok(()), |(_, end)| insert_segment(transaction, end))
+}
+
 /// Writes the rows of one record, but not how far its segment has been indexed, see [`insert_segment`].
 pub(super) fn insert_record(
     transaction: &Transaction<'_>,
@@ -708,6 +736,12 @@ pub(super) fn move_record(
         .prepare_cached(statement)?
         .execute(params![record.kind(), record.key(), from.segment, from.offset, to.segment, to.offset, to.length])
         .map(drop)
+}
+
+/// Notes that nothing of a segment is needed any more.
+pub(super) fn mark_compacted(transaction: &Transaction<'_>, name: &str) -> Result<(), rusqlite::Error> {
+    let statement = "INSERT OR REPLACE INTO segment VALUES (?, ?)";
+    transaction.prepare_cached(statement)?.execute(params![name, COMPACTED]).map(drop)
 }
 
 /// Forgets a segment.

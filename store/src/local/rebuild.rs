@@ -61,6 +61,8 @@ impl LocalStore {
             super::set_index_aside(&self.layout)?;
             self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
         }
+        // What was dead must not come back.
+        self.remove_compacted()?;
         let times = self.known_times()?;
         let mut found = Rebuilt::default();
         let mut frames = Frames::default();

@@ -8,6 +8,7 @@ mod contents;
 mod tree;
 
 use super::fsutil;
+use super::index::COMPACTED;
 use super::layout::parse_object_name;
 use super::record::SEGMENT_HEADER;
 use super::segment::{read_frames, segment_names};
@@ -317,6 +318,9 @@ impl LocalStore {
             // Only up to what was indexed: another process may be writing behind it.
             let end = self.ask(|index| index.indexed_to(&name))?;
             let start = SEGMENT_HEADER.len() as u64;
+            if end == COMPACTED {
+                continue;
+            }
             if end == 0 && path.metadata().is_ok_and(|data| data.len() < start) {
                 // Its process was killed, or has just begun; the next writer completes it.
                 continue;
