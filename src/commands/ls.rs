@@ -13,7 +13,7 @@ use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
-use store::follow::{FollowError, MAX_LINKS, Place, follow};
+use store::follow::{FollowError, MAX_LINKS, Place, Way, follow};
 use store::local::LocalStore;
 use store::{Node, StorePath, TreeListing, TreePath};
 
@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     }
     if args.json {
         let entries: Vec<_> = entries.iter().map(|(path, node)| as_json(path, node)).collect();
-        output::json("ls", json!({ "path": tree.to_string(), "entries": entries }))?;
+        output::json("ls/1", json!({ "path": tree.to_string(), "entries": entries }))?;
     } else {
         let look = Look::of_stdout();
         let lines: Vec<_> = entries.iter().map(|(path, node)| line(path, node, args.long, look) + "\n").collect();
@@ -103,24 +103,25 @@ pub(crate) fn locate(
     text: &OsStr,
     follow_last: bool,
 ) -> Result<Located, CliError> {
-    let mut inside = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
+    let inside = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
+    let mut way = Way::from(&inside);
     let mut path = tree.clone();
     for _ in 0..MAX_LINKS {
         let listing = store.listing(&path.tree().expect("a tree's path"))?;
-        match follow(&listing, &inside, follow_last) {
+        match follow(&listing, &way, follow_last) {
             Ok(Place::Inside(inside)) => return Ok(Located { path, listing, inside }),
             Ok(Place::Other { path: other, inside: further }) => {
                 store.hold([&other])?;
                 if other.tree().is_none() || !store.is_valid(&other)? {
-                    let error = CliError::failed(format!("`{inside}` leads to {other}, which is not in the store"));
+                    let error = CliError::failed(format!("`{way}` leads to {other}, which is not in the store"));
                     return Err(error.hint(format!("larder realise {other}")));
                 }
-                (path, inside) = (other, further);
+                (path, way) = (other, further);
             }
             Err(error) => return Err(CliError::failed(format!("{path}: {error}"))),
         }
     }
-    Err(CliError::failed(FollowError::Circle(inside).to_string()))
+    Err(CliError::failed(FollowError::Circle(way).to_string()))
 }
 
 fn line(path: &TreePath, node: &Node, long: bool, look: Look) -> String {
