@@ -132,7 +132,8 @@ impl LocalStore {
         let is_kept = |kind, offset| !goes_with_the_dead(kind) || offsets.contains(&offset);
         let found = read_wanted_frames(&path, &name, SEGMENT_HEADER.len() as u64, is_kept)?;
         let size = file.metadata().at("stat", &path)?.len();
-        if found.is_foreign || found.gap.is_some() || found.end != end || size != end {
+        let extent = found.extent;
+        if extent.is_foreign || extent.gap.is_some() || extent.end != end || size != end {
             return Ok(None);
         }
         let kept = found.frames;

@@ -352,14 +352,6 @@ impl Index {
         self.derivation_list(query, params![tree.as_bytes()])
     }
 
-    /// All derivations with the time each was last used.
-    pub(super) fn all_derivations(&self) -> Result<Vec<(StorePath, u64)>, IndexError> {
-        let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
-        let rows = query.query_map([], |row| Ok((derivation_path(row)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-        Ok(rows)
-    }
-
     /// All valid paths and derivations, as a collection sees them.
     pub(super) fn gc_nodes(&self) -> Result<Vec<GcNode>, IndexError> {
         let connection = self.lock();
@@ -541,6 +533,27 @@ pub(super) enum Edge {
     Input(DerivationDigest, Input),
     /// The derivation made the tree.
     Output(DerivationDigest, TreeDigest),
+}
+
+/// Remembers when everything was added and used, which nothing else tells, while the tables are made anew.
+pub(super) fn keep_times(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    transaction.execute_batch(
+        "CREATE TEMPORARY TABLE path_times (digest BLOB, name TEXT, added INTEGER, used INTEGER, PRIMARY KEY (digest, name)) WITHOUT ROWID;
+         INSERT INTO path_times SELECT digest, name, added, used FROM path;
+         CREATE TEMPORARY TABLE derivation_times (digest BLOB PRIMARY KEY, used INTEGER) WITHOUT ROWID;
+         INSERT INTO derivation_times SELECT digest, used FROM derivation ORDER BY digest;",
+    )
+}
+
+/// Puts back what [`keep_times`] remembered.
+pub(super) fn restore_times(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    transaction.execute_batch(
+        "UPDATE path SET added = known.added, used = known.used FROM path_times AS known
+         WHERE known.digest = path.digest AND known.name = path.name;
+         UPDATE derivation SET used = known.used FROM derivation_times AS known WHERE known.digest = derivation.digest;
+         DROP TABLE path_times;
+         DROP TABLE derivation_times;",
+    )
 }
 
 /// Empties the tables that are made from `store/` and `records/`, and marks the index as filled: the same transaction does so.

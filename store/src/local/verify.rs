@@ -7,11 +7,11 @@
 mod contents;
 mod tree;
 
-use super::fsutil;
+use super::fsutil::{self, IoError};
 use super::index::COMPACTED;
 use super::layout::parse_object_name;
-use super::record::SEGMENT_HEADER;
-use super::segment::{read_frames, segment_names};
+use super::record::{Record, SEGMENT_HEADER};
+use super::segment::{segment_names, visit_frames};
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use crate::tree::TreePath;
@@ -325,7 +325,8 @@ impl LocalStore {
                 // Its process was killed, or has just begun; the next writer completes it.
                 continue;
             }
-            let found = match read_frames(&path, &name, start) {
+            let is_record = |kind, payload: &[u8], _| Ok::<_, IoError>(Record::from_payload(kind, payload).is_some());
+            let found = match visit_frames(&path, &name, start, is_record) {
                 // A collection has moved what is still needed of it into another one.
                 Err(error) if error.is_not_found() => continue,
                 read => read?,
