@@ -18,7 +18,7 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: TargetArch = TargetArch::x86_64;
@@ -54,7 +54,7 @@ impl Filters {
     }
 
     /// Installs them on the current process for good. Needs `no_new_privs`.
-    pub(crate) fn install(&self, supervisor: Option<Supervision>) -> Result<(), SetupError> {
+    pub(crate) fn install(&self, supervisor: Option<Supervision<'_>>) -> Result<(), SetupError> {
         if let Some(Supervision { program, socket }) = supervisor {
             let listener = sys::install_filter(&program, true).at(Step::Filter, "notify list")?;
             let fds = listener.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>();
@@ -69,11 +69,19 @@ impl Filters {
 
 /// What the guest's side of a supervised sandbox needs.
 #[derive(Debug)]
-pub(crate) struct Supervision {
+pub(crate) struct Supervision<'s> {
     /// The notify list.
-    pub(crate) program: BpfProgram,
+    program: BpfProgram,
     /// Where the descriptor goes at which notifications arrive.
-    pub(crate) socket: OwnedFd,
+    socket: BorrowedFd<'s>,
+}
+
+impl<'s> Supervision<'s> {
+    /// What varying these circumstances needs, if anything.
+    pub(crate) fn of(circumstances: &Circumstances, socket: BorrowedFd<'s>) -> Option<Self> {
+        let calls = supervised_calls(circumstances);
+        (!calls.is_empty()).then(|| Self { program: notify_program(&calls), socket })
+    }
 }
 
 /// The calls that varying these circumstances hands to the supervisor.

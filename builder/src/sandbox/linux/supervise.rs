@@ -29,14 +29,13 @@ enum Answer {
     Kernel,
 }
 
-/// Answers calls until the command ends.
+/// Answers the calls that arrive at `listener` until the command ends.
 pub(super) fn run(
-    socket: OwnedFd,
+    listener: OwnedFd,
     command: libc::pid_t,
     command_ended: &OwnedFd,
     release: Option<String>,
 ) -> Result<Status, SetupError> {
-    let Some(listener) = receive_listener(&socket)? else { return init::reap_until(command) };
     let mut supervisor = Supervisor { listener, release, listings: VecDeque::new() };
     loop {
         let (call, ended) = supervisor.wait(command_ended)?;
@@ -50,7 +49,7 @@ pub(super) fn run(
 }
 
 /// The descriptor the command sends once it is behind the filter; `None` if it has failed before.
-fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
+pub(super) fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
     let mut buffer = [0];
     let mut parts = [IoSliceMut::new(&mut buffer)];
     let mut control = nix::cmsg_space!([RawFd; 1]);
