@@ -14,11 +14,13 @@ use crate::resolve::Resolved;
 use crate::running;
 use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
 use crate::spawner::{Running, SpawnError};
+use crate::trace::InputTrace;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use store::OutputName;
-use store::local::{Sealed, Staging};
+use store::local::{At, Sealed, Staging};
 
 /// So many lines may wait to be told; then the build waits.
 const UNTOLD: usize = 256;
@@ -115,7 +117,13 @@ impl Builder<'_> {
         running::tell(staging, &resolved.derivation, &resolved.digest)?;
         let (log, writer) = Log::start(staging.join(running::LOG), most, tell)?;
         let killed_before = memory::killed_for_lack();
-        let running = self.spawner()?.start_run(spec, writer)?;
+        let noted = staging.join("trace");
+        let running = if self.settings().trace_inputs {
+            let trace = File::create(&noted).at("create", &noted)?;
+            self.spawner()?.start_traced_run(spec, writer, trace)?
+        } else {
+            self.spawner()?.start_run(spec, writer)?
+        };
         let number = self.register(&running);
         let tell = |line| sink(Event::Output { derivation: resolved.derivation.clone(), line });
         let watched = Watched { limits: &self.settings().limits, written: log.written(), running: &running, started };
@@ -124,6 +132,9 @@ impl Builder<'_> {
         let outcome = watched.until_end(overrun);
         self.unregister(number);
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
+        if self.settings().trace_inputs {
+            InputTrace::take(&noted)?.write(&self.store().layout().logs(), &resolved.digest)?;
+        }
         let lacked_memory = memory::killed_for_lack() > killed_before;
         let (outcome, overrun) = outcome?;
         Ok(Ended { outcome, overrun, lacked_memory, tail, duration: started.elapsed() })

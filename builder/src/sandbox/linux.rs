@@ -16,6 +16,7 @@ mod privileges;
 mod supervise;
 #[allow(unsafe_code, reason = "system calls")]
 mod sys;
+mod trace;
 
 use super::outcome::{SetupError, Step};
 use std::io;
@@ -23,6 +24,7 @@ use std::os::fd::OwnedFd;
 
 pub(crate) use identity::OuterIds;
 pub(crate) use sys::{Forked, ignore_interrupt, kill_by_pidfd, received_descriptors, wait_for};
+pub(crate) use trace::{MISSED, OPENED, SEEN, TRUNCATED};
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS

@@ -115,6 +115,15 @@ impl Spawner {
         self.hand_in(spec, &[log.as_raw_fd()])
     }
 
+    /// As [`start_run`](Self::start_run), noting in a file which paths the run uses and looks for in vain: see
+    /// [`InputTrace`](crate::trace::InputTrace).
+    ///
+    /// # Errors
+    /// The run could not be handed to the spawner.
+    pub fn start_traced_run(&self, spec: &SandboxSpec, log: OwnedFd, trace: File) -> Result<Running, SpawnError> {
+        self.hand_in(spec, &[log.as_raw_fd(), trace.as_raw_fd()])
+    }
+
     /// Starts a run whose standard input, output and error are a terminal's, usually with `interactive` in `spec`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The messages between larder and its spawner: one JSON text per packet over a `SOCK_SEQPACKET` socket.
 //!
 //! A `Run` carries descriptors: a file with the serialised specification (so that its size has no limit), then the
-//! command's: the log, or standard input, output and error.
+//! command's: the log and, if the files it uses are to be noted, where; or standard input, output and error.
 
 use crate::sandbox::Outcome;
 use crate::sandbox::linux::received_descriptors;

@@ -225,9 +225,9 @@ fn receive_task(socket: OwnedFd) -> Result<Option<init::Task>, SetupError> {
     let count = fds.len();
     let mut fds = fds.into_iter();
     let task = match (fds.next(), fds.next(), fds.next(), fds.next()) {
-        (Some(spec), Some(log), None, None) => Some(init::Task { spec, stdio: Stdio::Log(log) }),
+        (Some(spec), Some(log), trace, None) => Some(init::Task { spec, stdio: Stdio::Log(log), trace }),
         (Some(spec), Some(stdin), Some(stdout), Some(stderr)) => {
-            Some(init::Task { spec, stdio: Stdio::Terminal([stdin, stdout, stderr]) })
+            Some(init::Task { spec, stdio: Stdio::Terminal([stdin, stdout, stderr]), trace: None })
         }
         _ => None,
     };

@@ -134,7 +134,7 @@ impl Vectors {
 }
 
 /// The paths at which the command may be: itself, or one for each directory of the guest's `PATH`.
-fn candidates(spec: &SandboxSpec) -> Vec<String> {
+pub(super) fn candidates(spec: &SandboxSpec) -> Vec<String> {
     if spec.command.contains('/') {
         return vec![spec.command.clone()];
     }

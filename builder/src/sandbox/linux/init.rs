@@ -4,6 +4,7 @@
 use super::super::outcome::{SetupError, Status, Step};
 use super::super::spec::SandboxSpec;
 use super::filter::{self, Filters, Supervision};
+use super::trace::Trace;
 use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, supervise, sys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
@@ -33,6 +34,8 @@ pub(crate) struct Task {
     pub(crate) spec: OwnedFd,
     /// What the command starts with.
     pub(crate) stdio: Stdio,
+    /// Where the files that it uses are noted, if that is wanted.
+    pub(crate) trace: Option<OwnedFd>,
 }
 
 /// Waits for a task, which `receive` reads from the socket (`None`: there will be none), runs it to its end and exits.
@@ -88,7 +91,7 @@ fn run_to_end(task: Task, report: &mut File, outer: OuterIds, filters: &Filters)
     let spec = read_spec(task.spec)?;
     spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
     enter(&spec, outer)?;
-    let status = run_command(&spec, task.stdio, filters, report)?;
+    let status = run_command(&spec, task.stdio, task.trace, filters, report)?;
     kill_the_rest();
     Ok(status)
 }
@@ -110,8 +113,14 @@ fn read_spec(file: OwnedFd) -> Result<SandboxSpec, SetupError> {
 }
 
 /// Starts the command and waits for its end, answering those of its calls that are to be answered.
-fn run_command(spec: &SandboxSpec, stdio: Stdio, filters: &Filters, report: &mut File) -> Result<Status, SetupError> {
-    let calls = filter::supervised_calls(&spec.circumstances);
+fn run_command(
+    spec: &SandboxSpec,
+    stdio: Stdio,
+    trace: Option<OwnedFd>,
+    filters: &Filters,
+    report: &mut File,
+) -> Result<Status, SetupError> {
+    let calls = filter::supervised_calls(&spec.circumstances, trace.is_some());
     if calls.is_empty() {
         let (command, _) = start(spec, stdio, filters, report, None)?;
         return reap_until(command);
@@ -119,8 +128,10 @@ fn run_command(spec: &SandboxSpec, stdio: Stdio, filters: &Filters, report: &mut
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .at(Step::Supervise, "listener")?;
     let supervision = Supervision { program: filter::notify_program(&calls), socket: theirs };
+    let mut trace = trace.map(Trace::new);
+    trace.iter_mut().for_each(|trace| trace.note_command(&guest::candidates(spec)));
     let (command, ended) = start(spec, stdio, filters, report, Some(supervision))?;
-    supervise::run(ours, command, &ended, spec.circumstances.kernel_release.clone())
+    supervise::run(ours, command, &ended, spec.circumstances.kernel_release.clone(), trace)
 }
 
 /// Starts the command as a child; gives its pid in our namespace, and a descriptor that is readable when it has ended.
