@@ -16,6 +16,7 @@ const RECIPES: &str = r#"rec {
   middle = mini "middle-1" "mkdir $out\nwrite $out/where ${base}\nlink where $out/link" { src = ./source; };
   top = mini "top-1" "mkdir $out\nwrite $out/number NUMBER\nwrite $out/other ${other}" { runtime = [ middle RUNTIME ]; };
   bad = mini "bad" "say trying\nexit 3" { };
+  looks = mini "looks" "copy /more $out" { root = [ seed middle ]; };
   slow = mini "slow" "say ${base}\nsleep 60" { };
   host = mini "host" "copy /proc/sys/kernel/hostname $out" { };
 }"#;
@@ -99,6 +100,8 @@ fn take_builds(seen: &mut Seen) {
     seen.take("log .#top --json");
     seen.scratch.larder("build .#bad").fails(1, &["trying"]);
     seen.take("log .#bad --json");
+    seen.scratch.larder("build --trace-inputs .#looks").fails(1, &["looks"]);
+    seen.take("lint .#looks --json");
     seen.take("repro .#host --axes host-name --bisect --json");
 }
 
