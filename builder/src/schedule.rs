@@ -98,6 +98,9 @@ impl PlanSource for LocalStore {
 /// # Errors
 /// When an input is not realised or the store cannot be asked.
 pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSet<StorePath>, StoreError> {
+    if inputs.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let mut closure = BTreeSet::new();
     let mut mentioned = Vec::new();
     let mut seen = BTreeSet::new();
