@@ -482,12 +482,10 @@ impl<'s> Builder<'s> {
     }
 
     fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
-        let digest = resolved.derivation.derivation().expect("what is resolved is a derivation");
-        let runtime = self.store.derivation(&digest)?.runtime;
-        if !runtime.is_empty() {
+        if !resolved.runtime.is_empty() {
             self.settle()?;
         }
-        let mut closure: Vec<_> = runtime_closure(self.store, runtime)?.into_iter().collect();
+        let mut closure: Vec<_> = runtime_closure(self.store, resolved.runtime.clone())?.into_iter().collect();
         let declared = closure.len();
         // What the outputs mention is there as well, but only at its store path.
         let mentioned = resolved.action.inputs().iter().filter(|input| {

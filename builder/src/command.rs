@@ -39,11 +39,18 @@ pub(crate) struct Ran {
 struct Ended {
     outcome: Outcome,
     overrun: Option<Overrun>,
-    /// Whether processes were killed for lack of memory while it ran; perhaps others.
-    lacked_memory: bool,
+    /// How many processes had been killed for lack of memory when it began.
+    killed_before: Option<u64>,
     /// The last lines it printed.
     tail: Vec<String>,
     duration: Duration,
+}
+
+impl Ended {
+    /// Whether processes were killed for lack of memory while it ran; perhaps others.
+    fn lacked_memory(&self) -> bool {
+        memory::killed_for_lack() > self.killed_before
+    }
 }
 
 impl Builder<'_> {
@@ -63,7 +70,7 @@ impl Builder<'_> {
         drop(borrowed);
         let ending = match (&ended.outcome.status, ended.overrun) {
             // Its first process may be the one that was killed.
-            (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory => {
+            (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory() => {
                 return Err(error.clone().into());
             }
             (Status::Exited(_) | Status::Signalled(_), Some(overrun @ Overrun::Log(_))) => Ending::Stopped(overrun),
@@ -73,7 +80,7 @@ impl Builder<'_> {
             }
             (Status::Killed, Some(overrun)) if !self.is_cancelled() => Ending::Stopped(overrun),
             (Status::Killed, _) => return Err(BuildError::Cancelled),
-            _ if ended.lacked_memory => Ending::OutOfMemory,
+            _ if ended.lacked_memory() => Ending::OutOfMemory,
             (Status::Exited(code), _) => Ending::Exited(*code),
             (Status::Signalled(signal), _) => Ending::Signalled(*signal),
             (Status::SetupFailed(_), _) => Ending::OutOfMemory,
@@ -109,7 +116,7 @@ impl Builder<'_> {
     ) -> Result<Ended, BuildError> {
         running::tell(staging, &resolved.derivation, &resolved.digest)?;
         let (log, writer) = Log::start(staging.join(running::LOG), self.settings().limits.log_bytes)?;
-        let killed_before = memory::killed_for_lack();
+        let killed_before = memory::killed_for_lack_lately();
         let noted = staging.join("trace");
         let running = if self.settings().trace_inputs {
             let trace = File::create(&noted).at("create", &noted)?;
@@ -128,8 +135,7 @@ impl Builder<'_> {
         if self.settings().trace_inputs {
             InputTrace::take(&noted)?.write(&self.store().layout().logs(), &resolved.digest)?;
         }
-        let lacked_memory = memory::killed_for_lack() > killed_before;
-        Ok(Ended { outcome, overrun, lacked_memory, tail, duration: started.elapsed() })
+        Ok(Ended { outcome, overrun, killed_before, tail, duration: started.elapsed() })
     }
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {

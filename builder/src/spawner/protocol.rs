@@ -9,14 +9,11 @@ use crate::sandbox::linux::{AtStep, Stdio, Task, received_descriptors};
 use crate::sandbox::{Groundwork, Outcome, SetupError, Step};
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, recvmsg, sendmsg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-
-/// Bytes a packet may have; all but the detail of an error are small, and that is cut.
-const MAX_PACKET: usize = 64 << 10;
 
 /// larder asks for a sandbox; the descriptor that comes with it is the sandbox's socket.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,22 +51,30 @@ pub(crate) fn send(socket: BorrowedFd<'_>, message: &impl Serialize, fds: &[RawF
 
 /// Receives one message with its descriptors; `None` at the end of the connection.
 pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> std::io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut buffer = [0; MAX_PACKET];
+    // Its length first: a buffer for any message would be touched as a whole by processes that have just been forked.
+    let peek = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    let length = patiently(|| recv(socket.as_raw_fd(), &mut [], peek))?;
+    let mut buffer = vec![0; length];
     let mut control = cmsg_space!([RawFd; 8]);
-    let (length, fds) = loop {
+    let (length, fds) = patiently(|| {
         let mut parts = [IoSliceMut::new(&mut buffer)];
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
-            // Who has ended without reading all is told of once; what it sent before can be read all the same.
-            Err(Errno::EINTR | Errno::ECONNRESET) => {}
-            Err(errno) => return Err(errno.into()),
-            Ok(message) => break (message.bytes, received_descriptors(message.cmsgs()?)),
-        }
-    };
+        let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
+        Ok((message.bytes, received_descriptors(message.cmsgs()?)))
+    })?;
     if length == 0 {
         return Ok(None);
     }
     Ok(Some((serde_json::from_slice(&buffer[..length])?, fds)))
+}
+
+/// Tries again what was interrupted. Who has ended without reading all is told of once; what it sent before can be read all the same.
+fn patiently<T>(mut receive: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match receive() {
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
+            result => return result,
+        }
+    }
 }
 
 /// Sends a task.

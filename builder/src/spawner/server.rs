@@ -49,6 +49,7 @@ impl Server {
         give_up_groups()?;
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
         let filters = Filters::compile().map_err(io::Error::other)?;
+        filters.install_on_all()?;
         Ok(Self { socket, own, filters, outer: OuterIds::current(), living: Vec::new() })
     }
 

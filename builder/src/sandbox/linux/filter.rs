@@ -6,7 +6,8 @@
 //! these arguments. The *notify list* hands calls to the supervisor, if circumstances are to be varied that need it.
 //!
 //! The kernel checks and compiles a filter each time it is installed, which for the 1,700 instructions `seccompiler` makes
-//! of the call list took 0.6 ms of every sandbox; so that one is made here, of ranges of numbers.
+//! of the call list took 0.6 ms of every sandbox; so that one is made here, of ranges of numbers. The argument list is installed once, on
+//! the spawner, and inherited.
 
 use super::super::outcome::{SetupError, Step};
 use super::super::spec::Groundwork;
@@ -17,7 +18,7 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 use std::collections::BTreeMap;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 #[cfg(target_arch = "x86_64")]
@@ -53,7 +54,18 @@ impl Filters {
         Ok(Self { calls: call_program(&ranges(&answers())), arguments: arguments.try_into()? })
     }
 
-    /// Installs them on the current process for good. Needs `no_new_privs`.
+    /// Installs the argument list on the current process and all that it starts from now on, for good. What makes sandboxes has no need
+    /// of what it denies: it makes namespaces with `clone3`, whose flags no filter sees, and which the call list does not let a guest call.
+    ///
+    /// # Errors
+    /// The kernel has no filters.
+    pub(crate) fn install_on_all(&self) -> io::Result<()> {
+        // Or only who has privileges in its user namespace could install one.
+        rustix::thread::set_no_new_privs(true)?;
+        sys::install_filter(&self.arguments, false).map(drop)
+    }
+
+    /// Installs the others on the current process, which is to be a guest, for good.
     pub(crate) fn install(&self, supervisor: Option<Supervision<'_>>) -> Result<(), SetupError> {
         if let Some(Supervision { program, socket }) = supervisor {
             let listener = sys::install_filter(&program, true).at(Step::Filter, "notify list")?;
@@ -62,8 +74,7 @@ impl Filters {
             sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(b"L")], &message, MsgFlags::empty(), None)
                 .at(Step::Filter, "listener")?;
         }
-        sys::install_filter(&self.calls, false).at(Step::Filter, "call list")?;
-        sys::install_filter(&self.arguments, false).at(Step::Filter, "argument list").map(drop)
+        sys::install_filter(&self.calls, false).at(Step::Filter, "call list").map(drop)
     }
 }
 
