@@ -51,3 +51,15 @@ bench-store *arguments:
 # Every package that there is
 packages:
     cargo run --release -- build recipes#phases.core --no-link
+
+# The small image (or `just boot system`), started in an emulated machine whose serial line is this terminal; C-a x ends it
+boot set="small":
+    cargo run --release -- run recipes#{{set}}.machine
+
+# All that is checked of the small image, its boot included
+check-image set="small":
+    cargo run --release -- build --no-link recipes#{{set}}.checks.{closure,seedFreedom,licences,reproducible,boot,tampered}
+
+# The whole system, from its own compiler on: hours
+system:
+    cargo run --release -- build recipes#images.iso

@@ -12,16 +12,12 @@ let
     elem
     filter
     foldl'
+    intersectAttrs
     listToAttrs
     mapAttrs
     pathExists
     readDir
     ;
-
-  lib = import ./lib {
-    inherit system;
-    seed = packages.seed;
-  };
 
   directoriesOf =
     path:
@@ -30,7 +26,13 @@ let
     in
     filter (name: entries.${name} == "directory") (attrNames entries);
 
-  tierNames = filter (name: name != "lib") (directoriesOf ./.);
+  tierNames = filter (
+    name:
+    !elem name [
+      "images"
+      "lib"
+    ]
+  ) (directoriesOf ./.);
 
   recipeFile =
     tier: name:
@@ -39,26 +41,54 @@ let
     in
     if pathExists file then file else throw "recipes/${tier}/${name} has no recipe.nix";
 
+  # What is used to build everything else: built by the seed, and the same whatever it is used for.
+  foundation = [
+    "seed"
+    "toolchain"
+  ];
+
+  # All packages, as a standard environment builds them. `shared` are tiers that are there already.
+  packageSet =
+    stdenv: shared:
+    let
+      lib = import ./lib { inherit stdenv system; };
+      tiers = listToAttrs (
+        map (name: {
+          inherit name;
+          value = shared.${name} or (callTier scope name);
+        }) tierNames
+      );
+      packages = foldl' (mergeTier tiers) { } tierNames;
+      scope =
+        lib.words
+        // packages
+        // lib.parts
+        // {
+          inherit lib stdenv system;
+          inherit (stdenv) libc;
+        };
+    in
+    {
+      inherit
+        lib
+        packages
+        scope
+        tiers
+        ;
+    };
+
   callTier =
-    tier:
+    scope: tier:
     listToAttrs (
       map (name: {
         inherit name;
-        value = lib.callRecipe scope "${tier}/${name}" (recipeFile tier name);
+        value = callRecipe scope "${tier}/${name}/recipe.nix" (recipeFile tier name);
       }) (directoriesOf (./. + "/${tier}"))
     );
 
-  tiers = listToAttrs (
-    map (name: {
-      inherit name;
-      value = callTier name;
-    }) tierNames
-  );
-
   # Tiers share one name space, so that `recipes#hello` means one thing.
-  packages = foldl' mergeTier { } tierNames;
   mergeTier =
-    merged: tier:
+    tiers: merged: tier:
     let
       taken = filter (name: merged ? ${name} || elem name reserved) (attrNames tiers.${tier});
     in
@@ -67,23 +97,82 @@ let
     else
       throw "recipes/${tier} has `${concatStringsSep "`, `" taken}`, a name that is taken already";
   reserved = [
+    "checks"
+    "images"
     "lib"
+    "machine"
     "phases"
+    "small"
+    "system"
     "tiers"
   ];
 
-  scope = lib.words // packages // { inherit lib system; };
+  seedSet = packageSet stdenvs.seed { };
+  inherit (seedSet.lib) callRecipe;
+  stdenvs = import ./lib/stdenvs {
+    inherit (seedSet) packages;
+    # Only with what is there before the environment is complete.
+    call =
+      stdenv: file:
+      callRecipe (packageSet stdenv (foundationOf seedSet.tiers)).scope (baseNameOf file) file;
+  };
+  foundationOf =
+    tiers:
+    intersectAttrs (listToAttrs (
+      map (name: {
+        inherit name;
+        value = null;
+      }) foundation
+    )) tiers;
+
+  # What an environment for images makes of the tree: packages, images, and of the image called `name` checks and phases.
+  imageSet =
+    name: stdenv:
+    let
+      set = packageSet stdenv (foundationOf seedSet.tiers);
+      call =
+        file:
+        callRecipe (
+          set.scope
+          // {
+            inherit image;
+            inherit (set) tiers;
+          }
+        ) file (./. + "/${file}");
+      image = call "lib/image/default.nix";
+      images = mapAttrs (file: _: call "images/${file}") (readDir ./images);
+      main = images."${name}.nix";
+    in
+    set.packages
+    // {
+      inherit (set) tiers;
+      inherit (stdenv) libc;
+      lib = set.lib // {
+        inherit image;
+      };
+      images = main // {
+        small = images."small.nix";
+        system = images."system.nix";
+      };
+      checks = call "lib/image/checks.nix" main;
+      machine = call "lib/image/machine.nix" main;
+      phases = call "lib/image/phases.nix" main;
+    };
 
   # Everything of a tier that is not pending, composed: shows also that its packages can live in one root.
   phaseOf =
-    tier: recipes:
+    lib: tier: recipes:
     lib.compose {
       name = "phase-${tier}";
       root = filter (package: package.pending or null == null) (attrValues recipes);
     };
+  systemSet = imageSet "system" stdenvs.system;
 in
-packages
+seedSet.packages
 // {
-  inherit lib tiers;
-  phases = mapAttrs phaseOf tiers;
+  inherit (seedSet) lib tiers;
+  phases = mapAttrs (phaseOf seedSet.lib) seedSet.tiers;
+  small = imageSet "small" stdenvs.small;
+  system = systemSet;
+  inherit (systemSet) checks images machine;
 }

@@ -1,7 +1,7 @@
 //! End-to-end tests of the command line: larder as its users call it, on stores and recipes of their own.
 //!
-//! Builds run in a root with one static program, `mini.c`, so that nothing is fetched. Only `test_network` fetches, the seed
-//! of the recipe tree once for all its tests, and only when `LARDER_TEST_NETWORK` is set.
+//! Builds run in a root with one static program, `mini.c`, so that nothing is fetched. Only `test_network` and `test_system` fetch, the
+//! seed of the recipe tree once for all their tests, and only when `LARDER_TEST_NETWORK` is set.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,6 +35,7 @@ mod test_questions;
 mod test_read_only;
 mod test_rebuilds;
 mod test_repl;
+mod test_system;
 mod test_traced_inputs;
 mod test_watching;
 

@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The directory that all tests share, one at a time. Its `default.nix` gives `zlib` with the patches in `with`, and what is built
 /// with it.
-struct Shared(MutexGuard<'static, Scratch>);
+pub(crate) struct Shared(pub(crate) MutexGuard<'static, Scratch>);
 
 /// `None`, told, when these tests are not to run here.
-fn shared() -> Option<Shared> {
+pub(crate) fn shared() -> Option<Shared> {
     if std::env::var_os("LARDER_TEST_NETWORK").is_none() {
         eprintln!("not run: LARDER_TEST_NETWORK is not set");
         return None;

@@ -17,13 +17,11 @@ let
   unknown = filter (name: !(scope ? ${name}) && !wanted.${name}) (attrNames wanted);
 in
 if !isFunction recipe then
-  throw "recipes/${label}/recipe.nix is not a function of the packages and words it uses"
+  throw "recipes/${label} is not a function of the packages and words it uses"
 else if unknown != [ ] then
   throw (
-    "recipes/${label}/recipe.nix asks for `${head unknown}`, which is neither a package nor a word of recipes/lib"
+    "recipes/${label} asks for `${head unknown}`, which is neither a package nor a word of recipes/lib"
     + didYouMean (head unknown) (attrNames scope)
   )
 else
-  addErrorContext "while evaluating recipes/${label}/recipe.nix" (
-    recipe (intersectAttrs wanted scope)
-  )
+  addErrorContext "while evaluating recipes/${label}" (recipe (intersectAttrs wanted scope))

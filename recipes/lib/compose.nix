@@ -8,16 +8,20 @@ let
       root,
       override ? [ ],
       runtime ? [ ],
+      at ? "", # a path: the tree stands there instead of at the root
     }:
-    derivation {
-      inherit
-        name
-        system
-        root
-        override
-        runtime
-        ;
-      builder = "builtin:compose";
-    };
+    derivation (
+      {
+        inherit
+          name
+          system
+          root
+          override
+          runtime
+          ;
+        builder = "builtin:compose";
+      }
+      // (if at == "" then { } else { inherit at; })
+    );
 in
 check "compose" build

@@ -1,5 +1,7 @@
 # The vocabulary of recipes. `words` are what a recipe can name as its arguments, besides packages.
-{ system, seed }:
+#
+# `stdenv` is the environment that packages are built in, one of `stdenvs/`.
+{ stdenv, system }:
 
 let
   inherit (import ./near-names.nix) didYouMean;
@@ -24,9 +26,10 @@ let
     inherit
       check
       closure
+      compose
       didYouMean
-      seed
       shell
+      stdenv
       system
       unpack
       ;
@@ -48,11 +51,18 @@ in
 words
 // {
   inherit
+    check
     closure
     didYouMean
     pinsByName
     shell
     words
     ;
+  # What several recipes of one program have in common, and words that are no functions.
+  parts = {
+    target = "x86_64-larder-linux-musl";
+    gcc-parts = import ./gcc.nix { inherit fetchSource; };
+    linux-parts = import ./linux.nix { inherit fetchSource; };
+  };
   callRecipe = import ./call-recipe.nix { inherit didYouMean; };
 }

@@ -1,11 +1,13 @@
-# A package built from source: root = the seed plus `buildInputs` and what those need at run time; the phases of
-# `phases.sh` with the defaults of a style; promises checked against the package's own output. Arguments: README.md.
+# A package built from source in a standard environment: its layers, `tools`, and `buildInputs` with what those need at
+# run time; the phases of `phases.sh` with the defaults of a style; promises checked against the package's own output.
+# Arguments: README.md.
 {
   check,
   closure,
+  compose,
   didYouMean,
-  seed,
   shell,
+  stdenv,
   system,
   unpack,
 }:
@@ -46,6 +48,25 @@ let
       stripComponents = 1;
     };
 
+  # What a package is built with, where its compiler looks for it.
+  placeInputs =
+    pname: inputs:
+    if stdenv.sysroot == null then
+      inputs
+    else if stdenv.sysroot ++ inputs == [ ] then
+      [ ]
+    else
+      [
+        (compose {
+          name = "${pname}-sysroot";
+          root = stdenv.sysroot ++ inputs;
+          override = inputs;
+          at = "sysroot";
+        })
+      ];
+
+  untested = "the same sources are tested where the seed builds them";
+
   movesOf =
     outputs:
     concatMap (output: map (path: "${output}=${relative path}") outputs.${output}) (attrNames outputs);
@@ -68,6 +89,7 @@ let
       patches ? [ ],
       style,
       buildInputs ? [ ],
+      tools ? [ ], # trees whose programs run during the build, composed at `/`
       runtime ? [ ],
       configureFlags ? [ ],
       makeFlags ? [ ],
@@ -86,17 +108,18 @@ let
       label = "${pname} ${version}";
       archives = (if source == null then { } else { "." = source; }) // sources;
       inputs = closure buildInputs;
+      placed = placeInputs pname inputs;
 
       drv = derivation (
-        mapAttrs (_: toString) env
+        mapAttrs (_: toString) (stdenv.env // env)
         // phaseVariables phases
         // {
           name = "${pname}-${version}";
           inherit system runtime;
           builder = "/usr/bin/bash";
           args = [ "${./phases.sh}" ];
-          root = [ seed ] ++ inputs;
-          override = inputs;
+          root = stdenv.layers ++ tools ++ placed;
+          override = placed;
           outputs = [ "out" ] ++ attrNames outputs;
           larder_package = label;
           larder_style = "${./styles + "/${style}.sh"}";
@@ -106,8 +129,9 @@ let
           larder_make_flags = shell.words makeFlags;
           larder_promises = shell.words (map relative verify);
           larder_moves = shell.words (movesOf outputs);
-          larder_tests = tests.policy;
-          larder_tests_reason = tests.reason or "";
+          larder_tests = if stdenv.tested then tests.policy else "off";
+          larder_tests_reason = if stdenv.tested then tests.reason or "" else untested;
+          larder_triplet = stdenv.triplet;
           larder_strip = if strip then "yes" else "no";
         }
       );

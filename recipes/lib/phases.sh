@@ -146,7 +146,7 @@ strip_programs() {
     while IFS= read -r -d '' file; do
         if is_linked_elf "$file"; then
             chmod u+w "$file"
-            strip --strip-unneeded "$file"
+            "${STRIP:-strip}" --strip-unneeded "$file"
         fi
     done < <(find "$out" -type f -size +3c -print0)
 }

@@ -7,7 +7,7 @@ export CFLAGS=${CFLAGS--O2} CXXFLAGS=${CXXFLAGS--O2}
 
 default_configure() {
     ./configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var --libdir=/usr/lib \
-        --build=x86_64-linux-gnu --disable-dependency-tracking "${configure_flags[@]}"
+        --build="$larder_triplet" --disable-dependency-tracking "${configure_flags[@]}"
 }
 
 default_build() { run_make; }

@@ -188,8 +188,13 @@ let
       filter (
         name:
         !(elem name [
+          "checks"
+          "images"
           "lib"
+          "machine"
           "phases"
+          "small"
+          "system"
           "tiers"
         ])
         && !(any (tier: tier ? ${name}) (attrValues tiers))

@@ -1,17 +1,12 @@
 # The standard environment: the pinned Debian packages that compile C, as one tree, and the links that their maintainer
 # scripts would have made. Users are the sandbox's to give. Nothing of the seed may reach an image.
 {
-  compose,
+  composeDebs,
   readPins,
   system,
-  unpackDeb,
-  usrMerge,
-  write,
 }:
 
 let
-  pins = readPins ../pins.json;
-
   # Link-time optimisation, sanitisers, and character sets that only other installations load: a third of the size.
   compiler = "usr/lib/gcc/x86_64-linux-gnu/12";
   unused = [
@@ -29,29 +24,17 @@ let
     "lto-wrapper"
     "lto1"
   ];
-
-  links = write {
-    name = "seed-links";
-    entries = usrMerge // {
-      "usr/bin/awk".symlink = "mawk";
-      "usr/bin/cc".symlink = "gcc";
-      "usr/bin/sh".symlink = "dash";
-    };
-  };
 in
 if system != "x86_64-linux" then
   throw "the seed is pinned for x86_64-linux only, not for ${system}"
 else
-  compose {
+  composeDebs {
     name = "seed";
-    root = [
-      links
-    ]
-    ++ map (
-      pin:
-      unpackDeb {
-        inherit pin;
-        exclude = unused;
-      }
-    ) (builtins.attrValues pins);
+    pins = readPins ../pins.json;
+    exclude = unused;
+    links = {
+      awk = "mawk";
+      cc = "gcc";
+      sh = "dash";
+    };
   }

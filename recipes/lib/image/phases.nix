@@ -1,0 +1,119 @@
+# The way from recipes to a medium as derivations with names, one after the other. Of a tier, what the image has of it.
+{
+  lib,
+  seed,
+  stdenv,
+  system,
+  tiers,
+}:
+image:
+
+let
+  inherit (builtins)
+    attrNames
+    attrValues
+    concatMap
+    concatStringsSep
+    elem
+    filter
+    mapAttrs
+    seq
+    unsafeDiscardStringContext
+    ;
+  inherit (lib) compose write;
+
+  all = concatMap (tier: attrValues tiers.${tier}) (attrNames tiers);
+  line =
+    package:
+    let
+      path = package.pname or package.name;
+      # Forces all that can be wrong with the recipe.
+      checked = seq (unsafeDiscardStringContext package.drvPath) path;
+    in
+    if package.pending or null == null then
+      "${checked}\n"
+    else
+      "${path} is pending: ${package.pending}\n";
+
+  used = map (package: package.pname) (image.packages ++ [ image.kernel ]);
+  ofTier =
+    tier: packages:
+    compose {
+      name = "phase-${tier}";
+      root = filter (package: elem (package.pname or "") used) (attrValues packages);
+    };
+
+  fetched = filter (package: package.source or null != null) image.packages;
+in
+mapAttrs ofTier tiers
+// {
+  # Every recipe of the tree evaluates.
+  validate = write {
+    name = "phase-validate";
+    entries.recipes.text = concatStringsSep "" (map line all);
+  };
+
+  # Every source of the image is there.
+  verify-sources = write {
+    name = "phase-verify-sources";
+    entries.sources.text = concatStringsSep "" (
+      map (package: "${package.pname} ${package.source}\n") fetched
+    );
+  };
+
+  # What compiles, and the library that it compiles for.
+  toolchain = compose {
+    name = "phase-toolchain";
+    root = stdenv.layers ++ [
+      (compose {
+        name = "phase-toolchain-sysroot";
+        root = stdenv.sysroot;
+        at = "sysroot";
+      })
+    ];
+  };
+
+  bootloader = compose {
+    name = "phase-bootloader";
+    root = [
+      image.stub
+      image.initramfs
+    ];
+  };
+
+  inherit (image)
+    iso
+    manifest
+    squashfs
+    verity
+    ;
+  uki = compose {
+    name = "phase-uki";
+    root = map (
+      variant:
+      compose {
+        name = "phase-uki-${variant}";
+        root = [ image.uki.${variant} ];
+        at = variant;
+      }
+    ) (attrNames image.uki);
+  };
+
+  # What one puts on a server: the medium, what is in it, and their digests.
+  publish = derivation {
+    name = "phase-publish";
+    inherit system;
+    builder = "/usr/bin/bash";
+    args = [
+      "-euc"
+      ''
+        mkdir "$out"
+        cd "$out"
+        cp "$iso/image.iso" "$manifest/manifest" .
+        sha256sum image.iso manifest >SHA256SUMS
+      ''
+    ];
+    root = [ seed ];
+    inherit (image) iso manifest;
+  };
+}

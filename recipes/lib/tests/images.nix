@@ -1,0 +1,108 @@
+# Images that must fail, with the step that sees it and what it must say.
+#
+#     larder build recipes/lib/tests/images.nix#bad.NAME.step      must fail, and what it says must have `says`
+{
+  system ? builtins.currentSystem or "x86_64-linux",
+}:
+
+let
+  inherit ((import ../../. { inherit system; }).small)
+    efi-stub
+    filesystem
+    lib
+    linux-small
+    verified-init
+    ;
+  inherit (lib) image write;
+
+  root = {
+    uid = 0;
+    group = "root";
+  };
+  sample =
+    arguments:
+    image (
+      {
+        name = "sample";
+        packages = [ filesystem ];
+        kernel = linux-small;
+        firstProgram = verified-init;
+        stub = efi-stub;
+        commandLines.live = "quiet";
+        users = { inherit root; };
+        groups.root.gid = 0;
+      }
+      // arguments
+    );
+
+  tool =
+    name: text:
+    write {
+      inherit name;
+      entries."usr/bin/tool".text = text;
+    };
+in
+{
+  bad = {
+    twoOwners = {
+      step =
+        (sample {
+          packages = [
+            filesystem
+            (tool "first" "one")
+            (tool "second" "two")
+          ];
+        }).files;
+      says = "/usr/bin/tool is different in";
+    };
+    absentPath = {
+      step = (sample { owners."usr/bin/su".mode = "4755"; }).manifest;
+      says = "`owners` names /usr/bin/su, which is not in the image";
+    };
+    absentUser = {
+      step = (sample { owners."var/log".user = "logger"; }).manifest;
+      says = "/var/log belongs to the user logger, which the image does not have";
+    };
+    absentGroup = {
+      step =
+        (sample {
+          users = {
+            inherit root;
+            web = {
+              uid = 80;
+              group = "wep";
+            };
+          };
+          groups = {
+            root.gid = 0;
+            web.gid = 80;
+          };
+        }).files;
+      says = "the user web is in the group `wep`, which there is not; did you mean `web`?";
+    };
+    sharedNumber = {
+      step =
+        (sample {
+          users = {
+            inherit root;
+            toor = root;
+          };
+        }).files;
+      says = "the users root and toor have the number 0";
+    };
+    unknownMoment = {
+      step =
+        (sample {
+          services.web = {
+            command = "/usr/bin/httpd";
+            when = "later";
+          };
+        }).files;
+      says = "the service web starts at `later`";
+    };
+    tooLarge = {
+      step = (sample { maxSize = 1000; }).iso;
+      says = "more than its maxSize of 1000";
+    };
+  };
+}
