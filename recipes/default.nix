@@ -20,7 +20,8 @@ let
 
   lib = import ./lib {
     inherit system;
-    seed = packages.seed;
+    inherit (packages) seed;
+    tools = packages;
   };
 
   directoriesOf =

@@ -1,5 +1,9 @@
 # The vocabulary of recipes. `words` are what a recipe can name as its arguments, besides packages.
-{ system, seed }:
+{
+  system,
+  seed,
+  tools, # trees to build with: cxx, autotools, …
+}:
 
 let
   inherit (import ./near-names.nix) didYouMean;
@@ -54,5 +58,24 @@ words
     shell
     words
     ;
+  # Recipe trees of another distribution, as they are.
+  intergenos = import ./intergenos {
+    inherit
+      check
+      compose
+      didYouMean
+      shell
+      system
+      unpack
+      ;
+    environment = [
+      seed
+      tools.cxx
+      tools.autotools
+      tools.python
+      tools.meson
+      tools.cmake
+    ];
+  };
   callRecipe = import ./call-recipe.nix { inherit didYouMean; };
 }
