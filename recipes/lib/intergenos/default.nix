@@ -111,7 +111,8 @@ let
             (packages + "/patches")
           ];
 
-      recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe (recipesOf packages)));
+      found = recipesOf packages;
+      recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
       graph = resolve { inherit didYouMean recipes; };
       environmentOf =
         tier: if isAttrs environment then environment.${tier} or defaultEnvironment else environment;
@@ -141,7 +142,7 @@ let
             value = built.${recipe.name};
           }) members
         )
-      ) (groupBy (recipe: recipe.tier) (attrValues recipes));
+      ) (groupBy (recipe: recipe.tier) found);
 
       # A tier as one tree, without what another package takes the place of.
       phaseOf =

@@ -20,7 +20,6 @@
 let
   inherit (builtins)
     attrNames
-    concatMap
     concatStringsSep
     elemAt
     filter
@@ -33,11 +32,9 @@ let
     readDir
     replaceStrings
     split
-    unsafeDiscardStringContext
     ;
   inherit (recipe)
     complain
-    files
     name
     place
     tier

@@ -12,7 +12,6 @@ let
   inherit (builtins)
     addErrorContext
     attrNames
-    concatMap
     concatStringsSep
     elemAt
     filter
@@ -20,12 +19,12 @@ let
     genList
     head
     isAttrs
+    isBool
     isInt
     isList
     isString
     length
     match
-    pathExists
     readFile
     replaceStrings
     split
@@ -33,47 +32,12 @@ let
     typeOf
     ;
 
-  file = directory + "/package.yml";
   place = "${tier}/${name}/package.yml";
-  text = readFile file;
+  text = readFile (directory + "/package.yml");
   lines = filter isString (split "\n" text);
   script = if files ? "build.sh" then readFile (directory + "/build.sh") else null;
 
-  contains = needle: hay: length (split (quoteRegex needle) hay) > 1;
-  quoteRegex =
-    replaceStrings
-      [
-        "$"
-        "{"
-        "}"
-        "."
-        "+"
-        "*"
-        "?"
-        "("
-        ")"
-        "["
-        "]"
-        "|"
-        "^"
-        "\\"
-      ]
-      [
-        "\\$"
-        "\\{"
-        "\\}"
-        "\\."
-        "\\+"
-        "\\*"
-        "\\?"
-        "\\("
-        "\\)"
-        "\\["
-        "\\]"
-        "\\|"
-        "\\^"
-        "\\\\"
-      ];
+  contains = needle: hay: replaceStrings [ needle ] [ "" ] hay != hay;
 
   # `file:line` of the first line that has the text; the file alone if none has.
   at =
@@ -85,6 +49,15 @@ let
     in
     if found == [ ] then place else "${place}:${toString (head found + 1)}";
   complain = needle: message: throw "${at needle}: ${message}";
+  # Values are shown only if they are short: a list may have aliases of aliases in it.
+  shown =
+    value:
+    if isString value then
+      "`${value}`"
+    else if isList value || isAttrs value then
+      "a ${typeOf value}"
+    else
+      "the ${typeOf value} ${toJSON value}";
 
   document =
     let
@@ -113,7 +86,7 @@ let
     else if value == null || value == "" then
       throw "${place}: `${key}` is missing"
     else
-      complain "${key}:" "`${key}` is a ${typeOf value} (${toJSON value}), not a string: put it in quotes";
+      complain "${key}:" "`${key}` is ${shown value}, not a string: put it in quotes";
 
   version = string "version";
   parts = filter isString (split "[.]" version);
@@ -130,7 +103,7 @@ let
   fill =
     value:
     if !isString value then
-      complain (toJSON value) "${toJSON value} is not a string: put it in quotes"
+      throw "${place}: ${shown value} stands where a string is expected: put it in quotes"
     else
       concatStringsSep "" (
         map (
@@ -199,7 +172,7 @@ let
     let
       all = map patch (listOf (document.patches or null));
       names = map (entry: entry.file) all;
-      twice = filter (file: length (filter (other: other == file) names) > 1) names;
+      twice = filter (name: length (filter (other: other == name) names) > 1) names;
     in
     if twice == [ ] then all else complain (head twice) "the patch ${head twice} is listed twice";
 
@@ -211,10 +184,10 @@ let
       if isString dependency then
         dependency
       else
-        complain "${kind}:" "a dependency is ${toJSON dependency}, not a name"
+        complain "${kind}:" "a dependency is ${shown dependency}, not a name"
     ) (listOf (dependencies.${kind} or null));
 
-  # A step of the build process, or what it is called when it takes another recipe's place.
+  # A file that somebody makes by hand: its name alone, or with its hash.
   artifact =
     entry:
     if isString entry then
@@ -233,14 +206,14 @@ let
       given = optional "tests" { };
       policy = given.failure_policy or "strict";
     in
-    if given.enabled or true == false then
+    if !(given.enabled or true) then
       "off"
     else if policy == "known_failures" then
       "known-failures"
     else if policy == "strict" then
       "on"
     else
-      complain "failure_policy" "the failure policy `${toJSON policy}` is not known: strict or known_failures";
+      complain "failure_policy" "the failure policy is ${shown policy}: strict or known_failures";
 in
 {
   inherit
@@ -271,7 +244,9 @@ in
     if builtins.elem style known then
       style
     else
-      complain "build_style" "the build style ${toJSON style} is not known${didYouMean (toString style) known}";
+      complain "build_style" "the build style is ${shown style}${
+        if isString style then didYouMean style known else ""
+      }";
   release = if isInt (document.release or 1) then document.release or 1 else 1;
   description = optional "description" "";
   homepage = optional "homepage" "";
@@ -282,9 +257,9 @@ in
   promises = map fill (listOf (document.verify_paths or null));
   artifacts = map artifact (listOf (document.build_artifacts or null));
   targetTriple = optional "target_triple" "";
-  supersedes = listOf (document.supersedes or null);
+  supersedes = filter isString (listOf (document.supersedes or null));
   installFunction = optional "install_func" "do_install";
-  directInstall = optional "direct_install" false == true;
+  directInstall = optional "direct_install" false;
   testsReason = (optional "tests" { }).reason or "";
   isoInclude = optional "iso_include" (
     !(builtins.elem tier [
@@ -296,7 +271,7 @@ in
     let
       reason = optional "pending_acquisition" null;
     in
-    if reason == null || reason == false then
+    if reason == null || (isBool reason && !reason) then
       null
     else if isString reason then
       reason

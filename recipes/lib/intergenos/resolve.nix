@@ -7,6 +7,7 @@ let
     attrNames
     concatMap
     concatStringsSep
+    deepSeq
     elem
     elemAt
     filter
@@ -16,22 +17,31 @@ let
     length
     listToAttrs
     mapAttrs
+    tryEval
     ;
 
   names = attrNames recipes;
   known = name: recipes ? ${name};
 
-  # Names that no recipe has are left out here and complained of by who is built with them.
+  # What can be told of a recipe: one that is wrong is complained of when it is built, and not before.
+  told =
+    value:
+    let
+      tried = tryEval (deepSeq value value);
+    in
+    if tried.success then tried.value else [ ];
+
+  # Names that no recipe has are complained of by who is built with them, too.
   declared = mapAttrs (name: recipe: {
-    build = filter (other: known other && other != name) recipe.build;
-    runtime = filter (other: known other && other != name) recipe.runtime;
+    build = filter (other: known other && other != name) (told recipe.build);
+    runtime = filter (other: known other && other != name) (told recipe.runtime);
   }) recipes;
 
   successors = concatMap (
     name:
     map (old: {
       inherit name old;
-    }) (filter known recipes.${name}.supersedes)
+    }) (filter known (told recipes.${name}.supersedes))
   ) names;
   superseded = listToAttrs (
     map (pair: {
@@ -52,18 +62,18 @@ let
 
   # The graph in which `pair.name` is used wherever `pair.old` was, but by what it needs itself.
   useSuccessor =
-    graph: pair:
+    before: pair:
     let
       needed = listToAttrs (
         map (name: {
           inherit name;
           value = true;
-        }) (reachable (name: graph.${name}.build ++ graph.${name}.runtime) [ pair.name ])
+        }) (reachable (name: before.${name}.build ++ before.${name}.runtime) [ pair.name ])
       );
     in
     mapAttrs (
-      name: edges: if needed ? ${name} then edges else mapAttrs (_: replace pair.old pair.name) edges
-    ) graph;
+      name: needs: if needed ? ${name} then needs else mapAttrs (_: replace pair.old pair.name) needs
+    ) before;
   graph = foldl' useSuccessor declared successors;
 
   # What is left when all that needs nothing, then all that needs only those, and so on, is taken away.
@@ -98,21 +108,23 @@ let
 
   # A need at run time that would close a cycle is none of the build's.
   addRuntime =
-    edges: need:
-    if elem need.name (reachable (name: edges.${name}.all) [ need.other ]) then
-      edges
+    before: need:
+    if elem need.name (reachable (name: before.${name}.all) [ need.other ]) then
+      before
     else
-      edges
+      before
       // {
         ${need.name} = {
-          runtime = edges.${need.name}.runtime ++ [ need.other ];
-          all = edges.${need.name}.all ++ [ need.other ];
+          runtime = before.${need.name}.runtime ++ [ need.other ];
+          all = before.${need.name}.all ++ [ need.other ];
         };
       };
-  edges = foldl' addRuntime (mapAttrs (_: edges: {
+  withoutRuntime = mapAttrs (_: needs: {
     runtime = [ ];
-    all = edges.build;
-  }) graph) (concatMap (name: map (other: { inherit name other; }) graph.${name}.runtime) names);
+    all = needs.build;
+  }) graph;
+  runtimeNeeds = concatMap (name: map (other: { inherit name other; }) graph.${name}.runtime) names;
+  edges = foldl' addRuntime withoutRuntime (filter (need: !(stuck ? ${need.name})) runtimeNeeds);
 
   unknownOf = name: filter (other: !(known other)) (recipes.${name}.build ++ recipes.${name}.runtime);
   checked =
