@@ -25,6 +25,7 @@ mod test_incremental;
 mod test_interruption;
 mod test_json;
 mod test_lint;
+mod test_lint_trees;
 mod test_lsp;
 mod test_measurements;
 mod test_namespaces;

@@ -2,6 +2,7 @@
 
 mod language;
 mod report;
+mod tree;
 
 use crate::CommandResult;
 use crate::context::Context;
@@ -14,13 +15,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Find what should be otherwise in files of the language.
+/// Find what should be otherwise: in files of the language, and in trees of package.yml and build.sh.
 ///
 /// `larder help L0001` explains a finding. A comment `# larder-lint: allow(L0001)` allows it on its line or the next one,
 /// `# larder-lint: allow-file(L0001)` in the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, directories with them, or `-`: standard input
+    /// Files, directories with them or with a tree of recipes, or `-`: standard input
     #[arg(value_name = "PATH|-", default_value = ".")]
     subjects: Vec<OsString>,
     /// Put right what can be put right without changing a value
@@ -79,7 +80,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     for subject in subjects {
         match subject {
             Subject::StandardInput => language::lint_standard_input(args, &mut report)?,
-            Subject::Path(path) => paths.push(path),
+            Subject::Path(path) => {
+                if path.is_dir() && tree::is_tree(&path) {
+                    tree::lint_tree(&path, args, &mut report)?;
+                }
+                paths.push(path);
+            }
             Subject::Build(word) => {
                 let error = CliError::usage(format!("`{}` is neither a file nor a directory", word.display()));
                 return Err(error.hint("lint reads files: name the file or the directory"));
@@ -92,11 +98,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     } else if !context.quiet {
         output::error(&report.summary());
     }
-    Ok(if report.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn known(codes: &[String]) -> Result<(), CliError> {
-    match codes.iter().find(|code| !language::is_rule(code)) {
+    let of_trees = |code: &str| foreign::Rule::ALL.iter().any(|rule| rule.number().eq_ignore_ascii_case(code));
+    match codes.iter().find(|code| !language::is_rule(code) && !of_trees(code)) {
         None => Ok(()),
         Some(code) => {
             Err(CliError::usage(format!("there is no rule `{code}`")).hint("`larder help lint-rules` lists them"))
