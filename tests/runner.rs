@@ -36,6 +36,7 @@ mod test_questions;
 mod test_read_only;
 mod test_rebuilds;
 mod test_repl;
+mod test_sources;
 mod test_watching;
 
 #[test]

@@ -78,6 +78,8 @@ rules! {
         "A vendored tarball is a source like any other: give it a `sha256`, and a `url` if it has one.";
     RepeatedSource = "R0025", Error, "two sources of one file name",
         "Sources lie side by side in $IGOS_SOURCES, so the second one hides the first. Use `filename`.";
+    Unreachable = "R0026", Error, "a source that cannot be had now",
+        "None of its addresses and no mirror answers with it (`larder lint --sources`). Its content is looked at\nonly when it is fetched.";
     MissingPatch = "R0030", Error, "a patch that is not there",
         "Patches lie in the tree's directory of patches or beside the recipe.";
     RepeatedPatch = "R0031", Error, "a patch that is listed twice",

@@ -2,6 +2,7 @@
 
 mod language;
 mod report;
+mod sources;
 mod tree;
 
 use crate::CommandResult;
@@ -22,8 +23,11 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files, directories with them or with a tree of recipes, or `-`: standard input
-    #[arg(value_name = "PATH|-", default_value = ".")]
+    #[arg(value_name = "PATH|PATH#ATTR|-", default_value = ".")]
     subjects: Vec<OsString>,
+    /// Ask whether the sources of trees of recipes, or of what is built (PATH#ATTR), can be had, and nothing else
+    #[arg(long, conflicts_with = "fix")]
+    sources: bool,
     /// Put right what can be put right without changing a value
     #[arg(long)]
     fix: bool,
@@ -76,29 +80,37 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         return Err(CliError::usage("`-` stands alone"));
     }
     let mut report = Report::default();
-    let mut paths = Vec::new();
-    for subject in subjects {
-        match subject {
-            Subject::StandardInput => language::lint_standard_input(args, &mut report)?,
-            Subject::Path(path) => {
-                if path.is_dir() && tree::is_tree(&path) {
-                    tree::lint_tree(&path, args, &mut report)?;
-                }
-                paths.push(path);
-            }
-            Subject::Build(word) => {
-                let error = CliError::usage(format!("`{}` is neither a file nor a directory", word.display()));
-                return Err(error.hint("lint reads files: name the file or the directory"));
-            }
-        }
+    if args.sources {
+        sources::lint_sources(context, &subjects, args, &mut report)?;
+    } else {
+        lint_subjects(subjects, args, &mut report)?;
     }
-    language::lint_files(&paths, args, &mut report)?;
     if args.json {
         output::json("lint", json!({ "findings": report.json, "fixed": report.fixed }))?;
     } else if !context.quiet {
         output::error(&report.summary());
     }
     Ok(if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn lint_subjects(subjects: Vec<Subject>, args: &Args, report: &mut Report) -> Result<(), CliError> {
+    let mut paths = Vec::new();
+    for subject in subjects {
+        match subject {
+            Subject::StandardInput => language::lint_standard_input(args, report)?,
+            Subject::Path(path) => {
+                if path.is_dir() && tree::is_tree(&path) {
+                    tree::lint_tree(&path, args, report)?;
+                }
+                paths.push(path);
+            }
+            Subject::Build(word) => {
+                let error = CliError::usage(format!("`{}` is neither a file nor a directory", word.display()));
+                return Err(error.hint("only `--sources` looks at what is built"));
+            }
+        }
+    }
+    language::lint_files(&paths, args, report)
 }
 
 fn known(codes: &[String]) -> Result<(), CliError> {

@@ -26,11 +26,20 @@ if [[ ${1-} == --install ]]; then
 fi
 
 readonly called=${0##*/}
-readonly own=${0%/*}
+own=$(cd "${0%/*}" && pwd)
+readonly own
 
-# The program itself, behind this directory in PATH.
+# The directories of PATH but this one, wherever a build has put it.
+path_without_own() {
+    local path=:$PATH:
+    path=${path//":$own:"/:}
+    path=${path#:}
+    printf '%s' "${path%:}"
+}
+
+# The program itself.
 real() {
-    PATH=${PATH#"$own:"}
+    PATH=$(path_without_own)
     exec "$called" "$@"
 }
 
@@ -111,7 +120,7 @@ install_plainly() {
         esac
     done
     [[ -z $mode ]] || words=(-m "$(plain_mode "$mode")" "${words[@]}")
-    PATH=${PATH#"$own:"} command install "${words[@]}"
+    PATH=$(path_without_own) command install "${words[@]}"
     target=${words[-1]}
     for file in "${words[@]}"; do
         path=$target

@@ -18,6 +18,8 @@ pub(super) struct Report {
     pub(super) files: usize,
     /// How many recipes of trees were looked at.
     pub(super) recipes: usize,
+    /// How many sources were asked for.
+    pub(super) sources: usize,
 }
 
 impl Report {
@@ -29,6 +31,7 @@ impl Report {
         let findings = text::counted(self.findings, "finding");
         let files = text::counted(self.files, "file");
         let seen = match (self.recipes, self.files) {
+            _ if self.sources > 0 => text::counted(self.sources, "source"),
             (0, _) => files,
             (recipes, 0) => text::counted(recipes, "recipe"),
             (recipes, _) => format!("{} and {files}", text::counted(recipes, "recipe")),
