@@ -51,7 +51,10 @@ let
   packageSet =
     stdenv: shared:
     let
-      lib = import ./lib { inherit stdenv system; };
+      lib = import ./lib {
+        inherit stdenv system;
+        tools = packages;
+      };
       tiers = listToAttrs (
         map (name: {
           inherit name;

@@ -2,6 +2,7 @@
 
 mod add;
 mod build;
+mod bundle;
 mod cat;
 mod completions;
 mod debug;
@@ -58,6 +59,8 @@ macro_rules! commands {
 commands! {
     /// Build installables and print the store paths of their outputs
     Build => build,
+    /// Put all that builds fetch into a directory or archive, for building without a network
+    Bundle => bundle,
     /// Make store paths or derivations valid, by building where necessary
     Realise => realise,
     /// Run a command in the composed run-time closure of an installable

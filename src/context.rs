@@ -122,7 +122,7 @@ fn default_root() -> Option<PathBuf> {
 
 /// How this machine fetches: the mirror `debian` from its own apt sources, further ones from `LARDER_MIRRORS`
 /// (`name=url` or `hash=url`, separated by spaces), a proxy from the usual variables.
-fn fetch_settings() -> FetchSettings {
+pub(crate) fn fetch_settings() -> FetchSettings {
     let mut mirrors = Mirrors::default();
     let texts = read_apt_sources(Path::new("/etc/apt")).unwrap_or_default();
     let debian = Mirrors::debian_from_sources(texts.iter().map(String::as_str));

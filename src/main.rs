@@ -6,6 +6,7 @@ mod drawing;
 mod error;
 mod evaluating;
 mod evaluations;
+mod fetches;
 mod given;
 mod host_io;
 mod installable;

@@ -11,8 +11,18 @@ fn read(name: &str) -> String {
 
 /// What stands between backquotes and looks like a path of this repository.
 fn named_paths(text: &str) -> Vec<&str> {
-    let tops =
-        ["store/src", "eval/src", "builder/src", "repro/src", "src/", "recipes/", "testdata/", "benches/", "examples/"];
+    let tops = [
+        "store/src",
+        "eval/src",
+        "builder/src",
+        "repro/src",
+        "foreign/src",
+        "src/",
+        "recipes/",
+        "testdata/",
+        "benches/",
+        "examples/",
+    ];
     text.split('`').skip(1).step_by(2).filter(|quoted| tops.iter().any(|top| quoted.starts_with(top))).collect()
 }
 
@@ -30,7 +40,7 @@ fn every_path_in_the_documents_exists() {
 #[test]
 fn every_module_of_the_libraries_is_in_the_architecture() {
     let architecture = read("ARCHITECTURE.md");
-    for name in ["store", "builder", "repro"] {
+    for name in ["store", "builder", "repro", "foreign"] {
         assert!(architecture.contains(&format!("### `{name}`")), "{name}");
         for line in read(&format!("{name}/src/lib.rs")).lines() {
             let Some(module) = line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod ")) else { continue };
@@ -52,6 +62,8 @@ fn every_command_is_in_the_changelog() {
 #[test]
 fn the_words_of_recipes_do_what_they_must() {
     let scratch = Scratch::new("{ }");
-    let cases = Path::new(REPOSITORY).join("recipes/lib/tests/vocabulary.nix");
-    assert_eq!(scratch.line(&format!("eval --strict --file {}", cases.display())), "[ ]");
+    for cases in ["vocabulary.nix", "intergenos.nix"] {
+        let cases = Path::new(REPOSITORY).join("recipes/lib/tests").join(cases);
+        assert_eq!(scratch.line(&format!("eval --strict --file {}", cases.display())), "[ ]");
+    }
 }

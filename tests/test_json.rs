@@ -19,6 +19,8 @@ const RECIPES: &str = r#"rec {
   looks = mini "looks" "copy /more $out" { root = [ seed middle ]; };
   slow = mini "slow" "say ${base}\nsleep 60" { };
   host = mini "host" "copy /proc/sys/kernel/hostname $out" { };
+  fetched = derivation { name = "fetched"; inherit system; builder = "builtin:fetch"; urls = "https://a.example/one";
+    outputHash = "sha256:2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"; outputHashMode = "flat"; };
 }"#;
 
 /// Where an example shows one of many forms, which are defined elsewhere.
@@ -84,6 +86,7 @@ fn seen() -> BTreeMap<String, BTreeSet<String>> {
     scratch.write("source/f", "one\n");
     let mut seen = Seen { scratch, keys: BTreeMap::new() };
     take_builds(&mut seen);
+    take_bundle(&mut seen);
     take_questions(&mut seen);
     take_roots(&mut seen);
     take_running(&mut seen);
@@ -103,6 +106,16 @@ fn take_builds(seen: &mut Seen) {
     seen.scratch.larder("build --trace-inputs .#looks").fails(1, &["looks"]);
     seen.take("lint .#looks --json");
     seen.take("repro .#host --axes host-name --bisect --json");
+}
+
+/// The only file is found by its hash, in a directory.
+fn take_bundle(seen: &mut Seen) {
+    std::fs::create_dir_all(seen.scratch.path("mirror/sha256")).unwrap();
+    seen.scratch.write("mirror/sha256/2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806", "one\n");
+    let mirror = format!("hash=file://{}/{{algorithm}}/{{hash}}", seen.scratch.path("mirror").display());
+    let mut command = seen.scratch.command(["bundle", "sources", ".#fetched", "-o", "bundle", "--json"]);
+    let ran = Ran::of(command.env("LARDER_MIRRORS", mirror));
+    seen.note(&ran, "bundle sources");
 }
 
 fn take_questions(seen: &mut Seen) {

@@ -12,6 +12,7 @@ mod connection;
 mod error;
 mod mirrors;
 mod partial;
+mod probe;
 mod transfer;
 mod url;
 
@@ -19,6 +20,7 @@ pub use apt_sources::read_apt_sources;
 pub use candidate::Candidate;
 pub use error::{FetchError, FetchSettingsError, Reason, UrlFailure};
 pub use mirrors::{Mirrors, ResolveError};
+pub use probe::Found;
 pub use url::{Url, UrlError};
 
 use connection::Connections;

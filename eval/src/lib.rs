@@ -31,7 +31,7 @@ pub mod lint;
 mod list;
 mod locate;
 mod members;
-mod near;
+pub mod near;
 mod outcome;
 pub mod paths;
 pub mod print;
@@ -47,6 +47,7 @@ pub mod syntax;
 mod text;
 mod thunk;
 pub mod value;
+pub mod yaml;
 
 pub use diagnostic::{Activity, Code, Diagnostic, Explanation, Frame, RenderOptions, Severity, render, to_json};
 pub use evaluate::Evaluator;

@@ -4,7 +4,8 @@
 const MAX_NAMES: usize = 3;
 
 /// "did you mean `a` or `b`?", if any candidate is near: nearly the same letters, or else the name is a part of it.
-pub(crate) fn did_you_mean<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+#[must_use]
+pub fn did_you_mean<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Option<String> {
     let mut near = near_names(name, candidates);
     near.truncate(MAX_NAMES);
     let names: Vec<_> = near.iter().map(|name| format!("`{}`", String::from_utf8_lossy(name))).collect();
@@ -16,7 +17,8 @@ pub(crate) fn did_you_mean<'a>(name: &[u8], candidates: impl Iterator<Item = &'a
 }
 
 /// The candidates that are near to a name, nearest first.
-pub(crate) fn near_names<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+#[must_use]
+pub fn near_names<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
     let candidates: Vec<_> = candidates.filter(|candidate| !candidate.is_empty()).collect();
     let near = misspelt(name, &candidates);
     if near.is_empty() { abbreviated(name, &candidates) } else { near }

@@ -1,7 +1,11 @@
 # The vocabulary of recipes. `words` are what a recipe can name as its arguments, besides packages.
 #
 # `stdenv` is the environment that packages are built in, one of `stdenvs/`.
-{ stdenv, system }:
+{
+  stdenv,
+  system,
+  tools, # packages to build with: the seed, cxx, autotools, …
+}:
 
 let
   inherit (import ./near-names.nix) didYouMean;
@@ -63,6 +67,25 @@ words
     target = "x86_64-larder-linux-musl";
     gcc-parts = import ./gcc.nix { inherit fetchSource; };
     linux-parts = import ./linux.nix { inherit fetchSource; };
+  };
+  # Recipe trees of another distribution, as they are.
+  intergenos = import ./intergenos {
+    inherit
+      check
+      compose
+      didYouMean
+      shell
+      system
+      unpack
+      ;
+    environment = [
+      tools.seed
+      tools.cxx
+      tools.autotools
+      tools.python
+      tools.meson
+      tools.cmake
+    ];
   };
   callRecipe = import ./call-recipe.nix { inherit didYouMean; };
 }

@@ -127,6 +127,7 @@ let
           larder_patches = shell.words (map (patch: "${patch}") patches);
           larder_configure_flags = shell.words configureFlags;
           larder_make_flags = shell.words makeFlags;
+          larder_promise_check = "${./promises.sh}";
           larder_promises = shell.words (map relative verify);
           larder_moves = shell.words (movesOf outputs);
           larder_tests = if stdenv.tested then tests.policy else "off";

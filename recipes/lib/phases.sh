@@ -180,32 +180,8 @@ finish() {
     [[ -n $(find "$out" ! -type d -print -quit) ]] || fail 'nothing was installed: the output has no file'
 }
 
-# What was installed closest to a path that is missing.
-show_near() {
-    local path=$1 name=${1##*/} directory
-    directory=$(dirname "$path")
-    while [[ ! -d $out/$directory ]]; do
-        directory=$(dirname "$directory")
-    done
-    printf 'larder:   installed in %s: %s\n' "$directory" \
-        "$(find "$out/$directory" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | head -n 20 | tr '\n' ' ')"
-    find "$out" -name "*${name%%.*}*" -printf 'larder:   has a similar name: %P\n' | sort | head -n 10
-}
-
-verify() {
-    local path missing=()
-    current_phase=verify
-    say 'phase verify'
-    for path in "${promises[@]}"; do
-        [[ -e $out/$path || -L $out/$path ]] || missing+=("$path")
-    done
-    (( ${#missing[@]} )) || return 0
-    for path in "${missing[@]}"; do
-        say "promised, but not installed: $path"
-        show_near "$path"
-    done >&2
-    fail "${#missing[@]} of ${#promises[@]} promised paths are missing"
-}
+# shellcheck source=promises.sh
+source "$larder_promise_check"
 
 watch_errors
 eval "sources=($larder_sources)"
@@ -228,7 +204,9 @@ run_phase build
 run_check
 run_phase install
 finish
-verify
+current_phase=verify
+say 'phase verify'
+check_promises
 move_to_outputs
 trap - ERR EXIT
 say "done after ${SECONDS} s"

@@ -66,6 +66,11 @@ pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {
         for rule in Rule::ALL {
             output::line(format!("{}  {}", rule.number(), rule.title()))?;
         }
+        for rule in foreign::Rule::ALL {
+            output::line(format!("{}  {}", rule.number(), rule.title()))?;
+        }
+    } else if let Some(rule) = foreign::Rule::ALL.iter().find(|rule| rule.number().eq_ignore_ascii_case(topic)) {
+        output::line(format!("{}: {}\n\n{}", rule.number(), rule.title(), rule.explanation()))?;
     } else if let Some(rule) = Rule::ALL.iter().find(|rule| rule.number().eq_ignore_ascii_case(topic)) {
         explain(eval::Code::Lint(*rule))?;
     } else if command.find_subcommand(topic).is_some() {

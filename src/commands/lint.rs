@@ -3,6 +3,8 @@
 mod inputs;
 mod language;
 mod report;
+mod sources;
+mod tree;
 
 use crate::CommandResult;
 use crate::context::Context;
@@ -16,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Find what should be otherwise in files of the language, or in the inputs of builds.
+/// Find what should be otherwise: in files of the language, in trees of package.yml and build.sh, or in the inputs of builds.
 ///
 /// Of what is built (`PATH#ATTR`, a store path) it tells, after `larder build --trace-inputs`, which inputs were never used and which
 /// package in the store has what was looked for in vain.
@@ -25,9 +27,12 @@ use std::process::ExitCode;
 /// `# larder-lint: allow-file(L0001)` in the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, directories with them, or `-`: standard input; or installables
+    /// Files, directories with them or with a tree of recipes, or `-`: standard input; or installables
     #[arg(value_name = "PATH|-|INSTALLABLE", default_value = ".")]
     subjects: Vec<OsString>,
+    /// Ask whether the sources of trees of recipes, or of what is built (PATH#ATTR), can be had, and nothing else
+    #[arg(long, conflicts_with = "fix")]
+    sources: bool,
     /// Put right what can be put right without changing a value
     #[arg(long)]
     fix: bool,
@@ -73,6 +78,10 @@ impl Subject {
             Self::Path(word.into())
         }
     }
+
+    fn build(&self) -> Option<OsString> {
+        if let Self::Build(word) = self { Some(word.clone()) } else { None }
+    }
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
@@ -82,24 +91,38 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         return Err(CliError::usage("`-` stands alone"));
     }
     let mut report = Report::default();
-    let (mut paths, mut builds) = (Vec::new(), Vec::new());
-    for subject in subjects {
-        match subject {
-            Subject::StandardInput => language::lint_standard_input(args, &mut report)?,
-            Subject::Path(path) => paths.push(path),
-            Subject::Build(word) => builds.push(word),
+    if args.sources {
+        sources::lint_sources(context, &subjects, args, &mut report)?;
+    } else {
+        let builds: Vec<_> = subjects.iter().filter_map(Subject::build).collect();
+        if !builds.is_empty() {
+            return lint_builds(context, args, &builds);
         }
+        lint_files(subjects, args, &mut report)?;
     }
-    if !builds.is_empty() {
-        return lint_builds(context, args, &builds);
-    }
-    language::lint_files(&paths, args, &mut report)?;
     if args.json {
         output::json("lint/1", json!({ "findings": report.json, "fixed": report.fixed }))?;
     } else if !context.quiet {
         output::error(&report.summary());
     }
-    Ok(if report.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn lint_files(subjects: Vec<Subject>, args: &Args, report: &mut Report) -> Result<(), CliError> {
+    let mut paths = Vec::new();
+    for subject in subjects {
+        match subject {
+            Subject::StandardInput => language::lint_standard_input(args, report)?,
+            Subject::Path(path) => {
+                if path.is_dir() && tree::is_tree(&path) {
+                    tree::lint_tree(&path, args, report)?;
+                }
+                paths.push(path);
+            }
+            Subject::Build(_) => {}
+        }
+    }
+    language::lint_files(&paths, args, report)
 }
 
 fn lint_builds(context: &Context, args: &Args, builds: &[OsString]) -> CommandResult {
@@ -112,7 +135,8 @@ fn lint_builds(context: &Context, args: &Args, builds: &[OsString]) -> CommandRe
 }
 
 fn known(codes: &[String]) -> Result<(), CliError> {
-    match codes.iter().find(|code| !language::is_rule(code)) {
+    let of_trees = |code: &str| foreign::Rule::ALL.iter().any(|rule| rule.number().eq_ignore_ascii_case(code));
+    match codes.iter().find(|code| !language::is_rule(code) && !of_trees(code)) {
         None => Ok(()),
         Some(code) => {
             Err(CliError::usage(format!("there is no rule `{code}`")).hint("`larder help lint-rules` lists them"))

@@ -36,11 +36,20 @@ pub(super) struct Call<'a> {
     pub(super) url: &'a Url,
     /// Whether a redirect led here, from another server.
     pub(super) redirected: bool,
-    /// Where to go on, and the entity tag of what is there already.
-    pub(super) resume: Option<(u64, &'a str)>,
+    /// Which part is wanted, if not all of it.
+    pub(super) part: Option<Part<'a>>,
     pub(super) limits: &'a FetchLimits,
     /// Until when the answer must be here completely.
     pub(super) time_left: Duration,
+}
+
+/// A part of the content.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part<'a> {
+    /// What comes after so many bytes, if the entity tag is still this one.
+    After(u64, &'a str),
+    /// The first byte: whether there is any.
+    First,
 }
 
 impl Connections {
@@ -70,8 +79,12 @@ impl Connections {
         if let Some(credentials) = call.url.credentials() {
             request = request.header("authorization", format!("Basic {}", base64(&percent_decoded(credentials))));
         }
-        if let Some((start, tag)) = call.resume {
-            request = request.header("range", format!("bytes={start}-")).header("if-range", tag);
+        match call.part {
+            Some(Part::After(start, tag)) => {
+                request = request.header("range", format!("bytes={start}-")).header("if-range", tag);
+            }
+            Some(Part::First) => request = request.header("range", "bytes=0-0"),
+            None => {}
         }
         let config = request
             .config()

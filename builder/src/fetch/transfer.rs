@@ -1,7 +1,7 @@
 //! Getting the content from one place: attempts, redirects, going on where a broken attempt stopped, limits.
 
 use super::candidate::Candidate;
-use super::connection::{Call, Connections};
+use super::connection::{Call, Connections, Part};
 use super::error::{Reason, UrlFailure};
 use super::partial::PartialFile;
 use super::url::Url;
@@ -73,13 +73,43 @@ impl Transfer<'_, '_> {
         self.check_hash(file)
     }
 
+    /// Asks a server for the first byte; how many it has, if it says.
+    pub(super) fn probe(&mut self, url: &Url) -> Result<Option<u64>, UrlFailure> {
+        self.persist(url, |transfer, attempts| {
+            let response = transfer.follow(attempts, Some(Part::First))?;
+            attempts.retry_after = retry_after(&response);
+            match response.status().as_u16() {
+                200 => Ok(header(&response, &CONTENT_LENGTH).and_then(|length| length.parse().ok())),
+                206 => {
+                    let total = header(&response, &CONTENT_RANGE).and_then(|range| range.rsplit_once('/'));
+                    Ok(total.and_then(|(_, total)| total.parse().ok()))
+                }
+                // The file is there, and empty.
+                416 => Ok(Some(0)),
+                status => Err(Reason::Status { status }),
+            }
+        })
+    }
+
     fn download(&mut self, url: &Url, file: &mut PartialFile) -> Result<(), UrlFailure> {
+        self.persist(url, |transfer, attempts| transfer.attempt(attempts, file))
+    }
+
+    /// Tries until it succeeds, or fails in a way that does not pass, or has been tried often enough.
+    fn persist<T>(
+        &mut self,
+        url: &Url,
+        mut attempt: impl FnMut(&mut Self, &mut Attempts) -> Result<T, Reason>,
+    ) -> Result<T, UrlFailure> {
         let deadline = Instant::now() + self.request.limits.total;
         let mut attempts =
             Attempts { url: url.clone(), deadline, count: 0, tag: None, redirected: None, retry_after: None };
         loop {
             attempts.count += 1;
-            let Err(reason) = self.attempt(&mut attempts, file) else { return Ok(()) };
+            let reason = match attempt(self, &mut attempts) {
+                Ok(done) => return Ok(done),
+                Err(reason) => reason,
+            };
             if !reason.is_passing() || attempts.count >= self.settings.attempts || !self.pause(&mut attempts) {
                 let reason =
                     if Instant::now() >= deadline { Reason::Time(self.request.limits.total.as_secs()) } else { reason };
@@ -106,7 +136,7 @@ impl Transfer<'_, '_> {
 
     fn attempt(&mut self, attempts: &mut Attempts, file: &mut PartialFile) -> Result<(), Reason> {
         let resume = attempts.tag.clone().filter(|_| file.len() > 0);
-        let response = self.follow(attempts, resume.as_deref().map(|tag| (file.len(), tag)))?;
+        let response = self.follow(attempts, resume.as_deref().map(|tag| Part::After(file.len(), tag)))?;
         let answer = prepare(response, attempts, resume.as_deref(), file)?;
         self.check_size(answer.total)?;
         let shown = attempts.url.to_string();
@@ -119,7 +149,7 @@ impl Transfer<'_, '_> {
     }
 
     /// Sends the request and follows redirects.
-    fn follow(&self, attempts: &mut Attempts, resume: Option<(u64, &str)>) -> Result<Response<Body>, Reason> {
+    fn follow(&self, attempts: &mut Attempts, part: Option<Part<'_>>) -> Result<Response<Body>, Reason> {
         let mut url = attempts.url.clone();
         attempts.redirected = None;
         for _ in 0..=MAX_REDIRECTS {
@@ -128,7 +158,7 @@ impl Transfer<'_, '_> {
             if time_left.is_zero() {
                 return Err(Reason::Time(self.request.limits.total.as_secs()));
             }
-            let call = Call { url: &url, redirected, resume, limits: &self.request.limits, time_left };
+            let call = Call { url: &url, redirected, part, limits: &self.request.limits, time_left };
             let response = self.connections.send(&call)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
@@ -217,8 +247,7 @@ fn prepare(
         }
         (416, Some(_)) => Err(start_over(attempts, file, 416)),
         (status, _) => {
-            attempts.retry_after =
-                header(&response, &RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
+            attempts.retry_after = retry_after(&response);
             Err(Reason::Status { status })
         }
     }
@@ -231,6 +260,10 @@ fn start_over(attempts: &mut Attempts, file: &mut PartialFile, status: u16) -> R
         Ok(()) => Reason::NotResumed(status),
         Err(error) => Reason::Write(error),
     }
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    header(response, &RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs)
 }
 
 fn header<'r>(response: &'r Response<Body>, name: &HeaderName) -> Option<&'r str> {

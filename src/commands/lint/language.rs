@@ -70,6 +70,7 @@ fn tell(
     report: &mut Report,
 ) -> Result<(), CliError> {
     report.findings += 1;
+    report.errors += 1;
     report.fixable += usize::from(fixable);
     if args.json {
         report.json.push(as_json(name, parsed, diagnostic, fixable));

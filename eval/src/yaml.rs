@@ -1,0 +1,389 @@
+//! YAML 1.2 with its core schema, as a document whose values know where they stand.
+//!
+//! Plain scalars are null, booleans, numbers or strings as the core schema says; keys are strings, written as they stand. An
+//! alias is the value of its anchor itself, so that aliases of aliases cost nothing. `<<` is a key like any other. Values lie
+//! in a list in which what a value consists of comes before it, so that nobody need recurse.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+use std::fmt;
+
+/// A document.
+#[derive(Debug, Clone, Default)]
+pub struct Document {
+    nodes: Vec<Node>,
+    root: Option<usize>,
+}
+
+/// A value, by its number in the document.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Anything that consists of nothing else.
+    Scalar(Scalar),
+    /// A sequence of values.
+    List(Vec<usize>),
+    /// A mapping, in the order in which it is written.
+    Map(Vec<Entry>),
+}
+
+/// A scalar by the core schema.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// Any other text.
+    Text(String),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The key's line, from 1.
+    pub line: usize,
+    /// The value.
+    pub value: usize,
+}
+
+/// A text that is not YAML, or more than a document of it can be here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {problem}")]
+pub struct YamlError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub problem: String,
+}
+
+type Problem = String;
+
+impl Document {
+    /// Reads a text of one document; one without any is empty.
+    ///
+    /// # Errors
+    /// When it is not UTF-8, not YAML, has a key twice, a key that is no string, or more than one document.
+    pub fn parse(text: &[u8]) -> Result<Self, YamlError> {
+        let text = std::str::from_utf8(text).map_err(|error| not_utf8(text, error.valid_up_to()))?;
+        let mut builder = Builder::default();
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| wrong(*error.marker(), error.info().to_owned()))?;
+            builder.take(event, span.start).map_err(|problem| wrong(span.start, problem))?;
+        }
+        Ok(builder.document)
+    }
+
+    /// All values; what one consists of stands before it.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The value of this number.
+    #[must_use]
+    pub fn node(&self, number: usize) -> &Node {
+        &self.nodes[number]
+    }
+
+    /// The number of the whole document's value, if there is any.
+    #[must_use]
+    pub fn root(&self) -> Option<usize> {
+        self.root
+    }
+}
+
+impl fmt::Display for Kind {
+    /// What a value is, for messages. Long texts, lists and mappings are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scalar(Scalar::Null) => f.write_str("nothing"),
+            Self::Scalar(Scalar::Bool(value)) => write!(f, "the boolean {value}"),
+            Self::Scalar(Scalar::Int(value)) => write!(f, "the number {value}"),
+            Self::Scalar(Scalar::Float(value)) => write!(f, "the number {value:?}"),
+            Self::Scalar(Scalar::Text(_)) => f.write_str("a string"),
+            Self::List(_) => f.write_str("a list"),
+            Self::Map(_) => f.write_str("a mapping"),
+        }
+    }
+}
+
+fn not_utf8(text: &[u8], valid: usize) -> YamlError {
+    let before = &text[..valid];
+    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    YamlError {
+        line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
+        column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
+        problem: "it is not UTF-8".to_owned(),
+    }
+}
+
+fn wrong(place: Marker, problem: Problem) -> YamlError {
+    YamlError { line: place.line(), column: place.col() + 1, problem }
+}
+
+/// A sequence or mapping that is not closed yet, with the number of its anchor.
+enum Open {
+    Sequence {
+        anchor: usize,
+        place: Marker,
+        items: Vec<usize>,
+    },
+    Mapping {
+        anchor: usize,
+        place: Marker,
+        entries: Vec<Entry>,
+        names: FxHashSet<String>,
+        key: Option<(String, usize)>,
+    },
+}
+
+#[derive(Default)]
+struct Builder {
+    document: Document,
+    open: Vec<Open>,
+    anchors: FxHashMap<usize, usize>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, place: Marker) -> Result<(), Problem> {
+        match event {
+            Event::DocumentStart(_) if self.document.root.is_some() => Err("it has more than one document".to_owned()),
+            Event::SequenceStart(anchor, _) => {
+                self.refuse_as_key()?;
+                self.open.push(Open::Sequence { anchor, place, items: Vec::new() });
+                Ok(())
+            }
+            Event::MappingStart(anchor, _) => {
+                self.refuse_as_key()?;
+                let (entries, names) = (Vec::new(), FxHashSet::default());
+                self.open.push(Open::Mapping { anchor, place, entries, names, key: None });
+                Ok(())
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag.as_deref(), place),
+            Event::Alias(anchor) => match self.anchors.get(&anchor).copied() {
+                Some(value) => self.add_alias(value, place),
+                None => Err("an alias stands inside the value that it names".to_owned()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the next value is a key.
+    fn wants_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open::Mapping { key: None, .. }))
+    }
+
+    fn refuse_as_key(&self) -> Result<(), Problem> {
+        if self.wants_key() { Err("a key is a sequence or mapping".to_owned()) } else { Ok(()) }
+    }
+
+    fn close(&mut self) -> Result<(), Problem> {
+        match self.open.pop() {
+            Some(Open::Sequence { anchor, place, items }) => self.add_new(anchor, place, Kind::List(items)),
+            Some(Open::Mapping { anchor, place, entries, .. }) => self.add_new(anchor, place, Kind::Map(entries)),
+            None => Ok(()),
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        place: Marker,
+    ) -> Result<(), Problem> {
+        if text.contains('\0') {
+            return Err("a string has a NUL character".to_owned());
+        }
+        if self.wants_key() {
+            let number = self.push(place, Kind::Scalar(Scalar::Text(text.to_owned())));
+            self.anchors.insert(anchor, number);
+            return self.key(text, place);
+        }
+        let plain = matches!(style, ScalarStyle::Plain);
+        let value = match tag {
+            Some(tag) => tagged(text, &format!("{}{}", tag.handle, tag.suffix))?,
+            None if plain => resolve(text)?.unwrap_or_else(|| Scalar::Text(text.to_owned())),
+            None => Scalar::Text(text.to_owned()),
+        };
+        self.add_new(anchor, place, Kind::Scalar(value))
+    }
+
+    fn key(&mut self, text: &str, place: Marker) -> Result<(), Problem> {
+        let Some(Open::Mapping { names, key, .. }) = self.open.last_mut() else { return Ok(()) };
+        if !names.insert(text.to_owned()) {
+            return Err(format!("the key `{text}` is there twice"));
+        }
+        *key = Some((text.to_owned(), place.line()));
+        Ok(())
+    }
+
+    fn add_alias(&mut self, value: usize, place: Marker) -> Result<(), Problem> {
+        if !self.wants_key() {
+            return self.add(value);
+        }
+        match &self.document.nodes[value].kind {
+            Kind::Scalar(Scalar::Text(text)) => {
+                let text = text.clone();
+                self.key(&text, place)
+            }
+            _ => Err("a key is not a string".to_owned()),
+        }
+    }
+
+    fn push(&mut self, place: Marker, kind: Kind) -> usize {
+        self.document.nodes.push(Node { line: place.line(), column: place.col() + 1, kind });
+        self.document.nodes.len() - 1
+    }
+
+    fn add_new(&mut self, anchor: usize, place: Marker, kind: Kind) -> Result<(), Problem> {
+        let number = self.push(place, kind);
+        if anchor > 0 {
+            self.anchors.insert(anchor, number);
+        }
+        self.add(number)
+    }
+
+    fn add(&mut self, value: usize) -> Result<(), Problem> {
+        match self.open.last_mut() {
+            None => self.document.root = Some(value),
+            Some(Open::Sequence { items, .. }) => items.push(value),
+            Some(Open::Mapping { entries, key, .. }) => {
+                let Some((key, line)) = key.take() else { return Err("a key is not a string".to_owned()) };
+                entries.push(Entry { key, line, value });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tagged(text: &str, tag: &str) -> Result<Scalar, Problem> {
+    let found = resolve(text)?;
+    let value = match tag.strip_prefix("tag:yaml.org,2002:") {
+        Some("int") => found.filter(|value| matches!(value, Scalar::Int(_))),
+        Some("bool") => found.filter(|value| matches!(value, Scalar::Bool(_))),
+        Some("null") => found.filter(|value| matches!(value, Scalar::Null)),
+        Some("float") => match found {
+            Some(Scalar::Int(number)) => Some(Scalar::Float(number as f64)),
+            other => other.filter(|value| matches!(value, Scalar::Float(_))),
+        },
+        _ => Some(Scalar::Text(text.to_owned())),
+    };
+    value.ok_or_else(|| format!("`{text}` is not what its tag says"))
+}
+
+/// What the core schema makes of a plain scalar; `None` for a string.
+fn resolve(text: &str) -> Result<Option<Scalar>, Problem> {
+    let digits = |text: &str, radix: u32| !text.is_empty() && text.chars().all(|digit| digit.is_digit(radix));
+    let integer = |text: &str, radix| match i64::from_str_radix(text, radix) {
+        Ok(number) => Ok(Some(Scalar::Int(number))),
+        Err(_) => Err(format!("the number {text} does not fit an integer")),
+    };
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Some(Scalar::Null),
+        "true" | "True" | "TRUE" => Some(Scalar::Bool(true)),
+        "false" | "False" | "FALSE" => Some(Scalar::Bool(false)),
+        ".nan" | ".NaN" | ".NAN" => Some(Scalar::Float(f64::NAN)),
+        _ if digits(unsigned, 10) => return integer(text, 10),
+        _ if text.strip_prefix("0x").is_some_and(|rest| digits(rest, 16)) => return integer(&text[2..], 16),
+        _ if text.strip_prefix("0o").is_some_and(|rest| digits(rest, 8)) => return integer(&text[2..], 8),
+        _ if matches!(unsigned, ".inf" | ".Inf" | ".INF") => {
+            Some(Scalar::Float(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }))
+        }
+        _ if unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') && is_float(unsigned) => {
+            text.parse().ok().map(Scalar::Float)
+        }
+        _ => None,
+    })
+}
+
+/// `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
+fn is_float(text: &str) -> bool {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
+        None => (text, None),
+    };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    all_digits(whole)
+        && all_digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && exponent.is_none_or(|exponent| !exponent.is_empty() && all_digits(exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> Vec<(usize, usize, String)> {
+        let document = Document::parse(text.as_bytes()).unwrap();
+        document.nodes().iter().map(|node| (node.line, node.column, node.kind.to_string())).collect()
+    }
+
+    fn refused(text: &[u8]) -> (usize, usize, String) {
+        let error = Document::parse(text).expect_err("it is wrong");
+        (error.line, error.column, error.problem)
+    }
+
+    #[test]
+    fn values_know_where_they_stand() {
+        let found = places("a: 1\nlist:\n  - x\n  - 46.0\n");
+        let expected = [(1, 4, "the number 1"), (3, 5, "a string"), (4, 5, "the number 46.0")];
+        for (line, column, kind) in expected {
+            assert!(found.contains(&(line, column, kind.to_owned())), "{line}:{column} {kind}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        assert_eq!(refused(b"a: 1\nb: \xff\n"), (2, 4, "it is not UTF-8".to_owned()));
+        assert_eq!(refused(b"a: 1\na: 2\n"), (2, 1, "the key `a` is there twice".to_owned()));
+        assert_eq!(refused(b"a:\n\t- 1\n").0, 2);
+        assert_eq!(refused(b"a: [1\n").0, 2);
+    }
+
+    #[test]
+    fn aliases_of_aliases_cost_nothing() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..40 {
+            let below = format!("*a{}", level - 1);
+            text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![below; 10].join(", ")));
+        }
+        assert!(Document::parse(text.as_bytes()).unwrap().nodes().len() < 200);
+    }
+
+    #[test]
+    fn what_a_value_consists_of_comes_before_it() {
+        let document = Document::parse(b"a: {b: [1, 2]}\nc: [{d: e}]\n").unwrap();
+        for (number, node) in document.nodes().iter().enumerate() {
+            match &node.kind {
+                Kind::List(items) => assert!(items.iter().all(|item| *item < number)),
+                Kind::Map(entries) => assert!(entries.iter().all(|entry| entry.value < number)),
+                Kind::Scalar(_) => {}
+            }
+        }
+        assert_eq!(document.root(), Some(document.nodes().len() - 1));
+    }
+}

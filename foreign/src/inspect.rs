@@ -1,0 +1,98 @@
+//! Everything that is wrong with a tree.
+
+use crate::finding::Finding;
+use crate::manifest::{self, Manifest};
+use crate::rule::Rule;
+use crate::script::{self, Script};
+use crate::tree::{RecipeFiles, Tree};
+use crate::{graph, patches, promises, source};
+use rustc_hash::FxHashMap;
+
+/// A recipe whose package.yml could be read.
+#[derive(Debug)]
+pub(crate) struct Recipe<'a> {
+    pub(crate) files: &'a RecipeFiles,
+    pub(crate) manifest: Manifest,
+    /// `build.sh`, if there is one that can be read.
+    pub(crate) script: Option<Script>,
+}
+
+/// All that is wrong with a tree, by file and line.
+#[must_use]
+pub fn lint(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut recipes: Vec<Recipe<'_>> = Vec::with_capacity(tree.recipes.len());
+    for files in &tree.recipes {
+        let script = read_script(files, &mut findings);
+        if let Some(manifest) = manifest::read(files, &mut findings) {
+            recipes.push(Recipe { files, manifest, script });
+        }
+    }
+    recipes.sort_by(|a, b| a.files.directory.cmp(&b.files.directory));
+    for recipe in &recipes {
+        inspect_names(recipe, &mut findings);
+        source::inspect(recipe, &mut findings);
+        script::inspect(recipe, &mut findings);
+    }
+    inspect_duplicates(&recipes, &mut findings);
+    patches::inspect(tree, &recipes, &mut findings);
+    promises::inspect(&recipes, &mut findings);
+    graph::inspect(&recipes, &unreadable(tree, &recipes), &mut findings);
+    findings.sort_by(|a, b| (&a.file, a.line, a.rule, &a.message).cmp(&(&b.file, b.line, b.rule, &b.message)));
+    findings.dedup();
+    findings
+}
+
+/// Names of recipes that could not be read: nobody who needs them is to blame.
+fn unreadable<'a>(tree: &'a Tree, recipes: &[Recipe<'_>]) -> Vec<&'a str> {
+    let read: FxHashMap<&str, ()> = recipes.iter().map(|recipe| (recipe.files.directory.as_str(), ())).collect();
+    let all = tree.recipes.iter();
+    all.filter(|files| !read.contains_key(files.directory.as_str())).map(|files| files.name.as_str()).collect()
+}
+
+fn read_script(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Script> {
+    let bytes = files.script.as_deref()?;
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(Script::read(text)),
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            findings.push(Finding::new(Rule::Unreadable, files.script_path(), line, "this is not UTF-8"));
+            None
+        }
+    }
+}
+
+fn inspect_names(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
+    let (files, manifest) = (recipe.files, &recipe.manifest);
+    let cases = [
+        (Rule::NameNotDirectory, "name", &manifest.name, &files.name),
+        (Rule::TierNotDirectory, "tier", &manifest.tier, &files.tier),
+    ];
+    for (rule, what, said, directory) in cases {
+        if said.value != *directory && !said.value.is_empty() {
+            let message = format!("the {what} is `{}`, and the directory `{directory}`", said.value);
+            findings.push(Finding::new(rule, files.manifest_path(), said.line, message));
+        }
+    }
+    if manifest.style.as_ref().is_some_and(|style| style.value == "custom") && files.script.is_none() {
+        let line = manifest.style.as_ref().map_or(1, |style| style.line);
+        let message = "the style `custom` needs a build.sh";
+        findings.push(Finding::new(Rule::NoInstall, files.manifest_path(), line, message));
+    }
+    if let Some(flag) = manifest.flags.first().filter(|_| files.script.is_some()) {
+        let message = "these flags have no effect, for build.sh decides alone";
+        let hint = "write them into build.sh, or remove build.sh if the style does the same";
+        findings.push(Finding::new(Rule::DeadFlags, files.manifest_path(), flag.line, message).hint(hint));
+    }
+}
+
+fn inspect_duplicates(recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
+    let mut first: FxHashMap<&str, &Recipe<'_>> = FxHashMap::default();
+    for recipe in recipes.iter().filter(|recipe| !recipe.manifest.name.value.is_empty()) {
+        let name = &recipe.manifest.name;
+        if let Some(other) = first.insert(&name.value, recipe) {
+            let message = format!("{} is called `{}` too", other.files.directory, name.value);
+            findings.push(Finding::new(Rule::DuplicateName, recipe.files.manifest_path(), name.line, message));
+        }
+    }
+}

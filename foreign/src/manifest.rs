@@ -1,0 +1,447 @@
+//! What one package.yml says. Whatever is wrong with it becomes a finding, and the rest is read all the same.
+
+use crate::finding::Finding;
+use crate::rule::Rule;
+use crate::template::{NAMES, Values};
+use crate::tree::RecipeFiles;
+use eval::near::did_you_mean;
+use eval::yaml::{Document, Entry, Kind, Scalar};
+
+/// Something and the line it stands on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) line: usize,
+}
+
+/// How one recipe needs another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NeedKind {
+    Build,
+    Runtime,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) kind: NeedKind,
+    pub(crate) name: Placed<String>,
+}
+
+/// An entry of `source`, filled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SourceEntry {
+    pub(crate) line: usize,
+    pub(crate) urls: Vec<Placed<String>>,
+    pub(crate) sha256: Option<Placed<String>>,
+    pub(crate) filename: String,
+}
+
+/// An entry of `patches` or of `build_artifacts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FileEntry {
+    pub(crate) name: Placed<String>,
+    pub(crate) sha256: Option<Placed<String>>,
+}
+
+/// A package.yml.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Manifest {
+    pub(crate) name: Placed<String>,
+    pub(crate) tier: Placed<String>,
+    pub(crate) values: Values,
+    pub(crate) style: Option<Placed<String>>,
+    pub(crate) sources: Vec<SourceEntry>,
+    pub(crate) patches: Vec<FileEntry>,
+    pub(crate) artifacts: Vec<FileEntry>,
+    pub(crate) needs: Vec<Need>,
+    pub(crate) supersedes: Vec<Placed<String>>,
+    pub(crate) promises: Vec<Placed<String>>,
+    pub(crate) flags: Vec<Placed<String>>,
+    pub(crate) install_function: Option<Placed<String>>,
+    pub(crate) iso_include: Option<bool>,
+    pub(crate) direct_install: bool,
+    pub(crate) pending: bool,
+}
+
+/// Every key that something reads.
+const KEYS: [&str; 29] = [
+    "name",
+    "version",
+    "release",
+    "description",
+    "homepage",
+    "license",
+    "tier",
+    "build_style",
+    "source",
+    "dependencies",
+    "verify_paths",
+    "install_func",
+    "configure_flags",
+    "tests",
+    "patches",
+    "build_artifacts",
+    "supersedes",
+    "direct_install",
+    "iso_include",
+    "payload_license",
+    "pending_acquisition",
+    "target_triple",
+    "pass_number",
+    "bundled_deps",
+    "validation",
+    "skip_tracking",
+    "sources_extra",
+    "maintainer",
+    "notes",
+];
+const SOURCE_KEYS: [&str; 5] = ["url", "sha256", "filename", "extract", "fallback_url"];
+const PATCH_KEYS: [&str; 2] = ["file", "sha256"];
+const ARTIFACT_KEYS: [&str; 4] = ["name", "generated_by", "sha256", "url"];
+const DEPENDENCY_KEYS: [&str; 3] = ["build", "host", "runtime"];
+const TEST_KEYS: [&str; 3] = ["enabled", "failure_policy", "reason"];
+const STYLES: [&str; 5] = ["autotools", "cmake", "custom", "make", "meson"];
+const POLICIES: [&str; 2] = ["strict", "known_failures"];
+
+/// Reads a package.yml; `None` if it is not one at all.
+pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Manifest> {
+    let file = files.manifest_path();
+    let document = match Document::parse(&files.manifest) {
+        Ok(document) => document,
+        Err(error) => {
+            let finding =
+                Finding::new(Rule::Unreadable, file, error.line, format!("this is not YAML: {}", error.problem));
+            findings.push(finding);
+            return None;
+        }
+    };
+    let Some(root) = document.root().map(|root| document.node(root)) else {
+        findings.push(Finding::new(Rule::Unreadable, file, 1, "the file is empty"));
+        return None;
+    };
+    let Kind::Map(entries) = &root.kind else {
+        findings.push(Finding::new(
+            Rule::Unreadable,
+            file,
+            root.line,
+            format!("a mapping is expected, not {}", root.kind),
+        ));
+        return None;
+    };
+    let mut reader = Reader { document: &document, file, values: Values::default(), findings };
+    Some(reader.manifest(entries))
+}
+
+struct Reader<'a> {
+    document: &'a Document,
+    file: String,
+    values: Values,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Reader<'_> {
+    fn manifest(&mut self, entries: &[Entry]) -> Manifest {
+        self.known_keys("key", entries, &KEYS);
+        let name = self.required(entries, "name");
+        let version = self.required(entries, "version");
+        self.values = Values::new(&name.value, &version.value);
+        let mut manifest = Manifest { name, tier: self.required(entries, "tier"), ..Manifest::default() };
+        manifest.values = self.values.clone();
+        for entry in entries {
+            self.key(&mut manifest, entry);
+        }
+        manifest
+    }
+
+    fn key(&mut self, manifest: &mut Manifest, entry: &Entry) {
+        match entry.key.as_str() {
+            "description" | "homepage" | "license" | "payload_license" | "target_triple" => {
+                self.text(entry);
+            }
+            "release" | "pass_number" => self.whole_number(entry),
+            "build_style" => manifest.style = self.text(entry).and_then(|style| self.one_of(entry, style, &STYLES)),
+            "source" => manifest.sources = self.items(entry).into_iter().filter_map(|item| self.source(item)).collect(),
+            "patches" => {
+                let items = self.items(entry);
+                manifest.patches = items.into_iter().filter_map(|item| self.file(item, "file", &PATCH_KEYS)).collect();
+            }
+            "build_artifacts" => {
+                let items = self.items(entry);
+                manifest.artifacts =
+                    items.into_iter().filter_map(|item| self.file(item, "name", &ARTIFACT_KEYS)).collect();
+            }
+            "dependencies" => manifest.needs = self.needs(entry),
+            "supersedes" => manifest.supersedes = self.texts(entry),
+            "verify_paths" => manifest.promises = self.texts(entry),
+            "configure_flags" => manifest.flags = self.texts(entry),
+            "bundled_deps" => {
+                self.texts(entry);
+            }
+            "install_func" => manifest.install_function = self.text(entry),
+            "iso_include" => manifest.iso_include = self.boolean(entry),
+            "direct_install" => manifest.direct_install = self.boolean(entry) == Some(true),
+            "tests" => self.tests(entry),
+            "pending_acquisition" => manifest.pending = self.pending(entry),
+            _ => {}
+        }
+    }
+
+    fn find(&mut self, rule: Rule, line: usize, message: impl Into<String>) -> &mut Finding {
+        self.findings.push(Finding::new(rule, self.file.clone(), line, message));
+        self.findings.last_mut().expect("one was just added")
+    }
+
+    fn kind(&self, number: usize) -> &Kind {
+        &self.document.node(number).kind
+    }
+
+    fn line(&self, number: usize) -> usize {
+        self.document.node(number).line
+    }
+
+    fn known_keys(&mut self, what: &str, entries: &[Entry], known: &[&str]) {
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let hint = did_you_mean(entry.key.as_bytes(), known.iter().map(|key| key.as_bytes()));
+            self.find(Rule::UnknownKey, entry.line, format!("the {what} `{}` is not known", entry.key)).hint = hint;
+        }
+    }
+
+    /// A text that must be there.
+    fn required(&mut self, entries: &[Entry], key: &str) -> Placed<String> {
+        match entries.iter().find(|entry| entry.key == key) {
+            Some(entry) if *self.kind(entry.value) != Kind::Scalar(Scalar::Null) => {
+                let text = self.text(entry).unwrap_or_else(|| Placed { value: String::new(), line: entry.line });
+                if text.value.is_empty() && matches!(self.kind(entry.value), Kind::Scalar(Scalar::Text(_))) {
+                    self.find(Rule::MissingKey, entry.line, format!("`{key}` is empty"));
+                }
+                text
+            }
+            found => {
+                let line = found.map_or(1, |entry| entry.line);
+                self.find(Rule::MissingKey, line, format!("`{key}` is missing"));
+                Placed { value: String::new(), line }
+            }
+        }
+    }
+
+    fn wrong(&mut self, entry: &Entry, expected: &str) {
+        let message = format!("`{}` is {}, not {expected}", entry.key, self.kind(entry.value));
+        let number =
+            matches!(self.kind(entry.value), Kind::Scalar(Scalar::Int(_) | Scalar::Float(_) | Scalar::Bool(_)));
+        let finding = self.find(Rule::WrongType, entry.line, message);
+        if number && expected == "a string" {
+            finding.hint = Some("put it in quotes".to_owned());
+        }
+    }
+
+    fn is_null(&self, number: usize) -> bool {
+        *self.kind(number) == Kind::Scalar(Scalar::Null)
+    }
+
+    /// A text, not filled in; nothing for null.
+    fn text(&mut self, entry: &Entry) -> Option<Placed<String>> {
+        match self.kind(entry.value) {
+            Kind::Scalar(Scalar::Text(text)) => Some(Placed { value: text.clone(), line: entry.line }),
+            Kind::Scalar(Scalar::Null) => None,
+            _ => {
+                self.wrong(entry, "a string");
+                None
+            }
+        }
+    }
+
+    fn filled(&mut self, text: Placed<String>) -> Placed<String> {
+        let (value, unknown) = self.values.fill(&text.value);
+        for name in unknown {
+            let hint = did_you_mean(name.as_bytes(), NAMES.iter().map(|name| name.as_bytes()));
+            self.find(Rule::UnknownVariable, text.line, format!("`${{{name}}}` is not known")).hint = hint;
+        }
+        Placed { value, line: text.line }
+    }
+
+    fn one_of(&mut self, entry: &Entry, text: Placed<String>, known: &[&str]) -> Option<Placed<String>> {
+        if known.contains(&text.value.as_str()) {
+            return Some(text);
+        }
+        let hint = did_you_mean(text.value.as_bytes(), known.iter().map(|name| name.as_bytes()))
+            .unwrap_or_else(|| format!("known are {}", known.join(", ")));
+        self.find(Rule::WrongValue, text.line, format!("`{}` is `{}`", entry.key, text.value)).hint = Some(hint);
+        None
+    }
+
+    fn whole_number(&mut self, entry: &Entry) {
+        if !matches!(self.kind(entry.value), Kind::Scalar(Scalar::Int(_) | Scalar::Null)) {
+            self.wrong(entry, "a whole number");
+        }
+    }
+
+    fn boolean(&mut self, entry: &Entry) -> Option<bool> {
+        match self.kind(entry.value) {
+            Kind::Scalar(Scalar::Bool(value)) => Some(*value),
+            Kind::Scalar(Scalar::Null) => None,
+            _ => {
+                self.wrong(entry, "true or false");
+                None
+            }
+        }
+    }
+
+    /// The values of a list: none for null, itself for what is no list.
+    fn items(&mut self, entry: &Entry) -> Vec<usize> {
+        match self.kind(entry.value) {
+            Kind::List(items) => items.clone(),
+            Kind::Scalar(Scalar::Null) => Vec::new(),
+            _ => {
+                self.wrong(entry, "a list");
+                Vec::new()
+            }
+        }
+    }
+
+    /// A list of texts, filled in; one text alone is a list of it.
+    fn texts(&mut self, entry: &Entry) -> Vec<Placed<String>> {
+        if let Kind::Scalar(Scalar::Text(text)) = self.kind(entry.value) {
+            let text = Placed { value: text.clone(), line: entry.line };
+            return vec![self.filled(text)];
+        }
+        let items = self.items(entry);
+        items.into_iter().filter_map(|item| self.item_text(&entry.key, item)).collect()
+    }
+
+    fn item_text(&mut self, key: &str, item: usize) -> Option<Placed<String>> {
+        let line = self.line(item);
+        match self.kind(item) {
+            Kind::Scalar(Scalar::Text(text)) => {
+                let text = Placed { value: text.clone(), line };
+                Some(self.filled(text))
+            }
+            other => {
+                let message = format!("an entry of `{key}` is {other}, not a string");
+                self.find(Rule::WrongType, line, message);
+                None
+            }
+        }
+    }
+
+    fn map(&mut self, item: usize, what: &str) -> Option<Vec<Entry>> {
+        match self.kind(item) {
+            Kind::Map(entries) => Some(entries.clone()),
+            other => {
+                let message = format!("{what} is {other}, not a mapping");
+                let line = self.line(item);
+                self.find(Rule::WrongType, line, message);
+                None
+            }
+        }
+    }
+
+    fn source(&mut self, item: usize) -> Option<SourceEntry> {
+        let entries = self.map(item, "a source")?;
+        self.known_keys("key of a source", &entries, &SOURCE_KEYS);
+        let mut source = SourceEntry { line: self.line(item), ..SourceEntry::default() };
+        for entry in &entries {
+            match entry.key.as_str() {
+                "url" => {
+                    let url = self.text(entry).map(|url| self.filled(url));
+                    source.urls.splice(0..0, url);
+                }
+                "fallback_url" => source.urls.extend(self.texts(entry)),
+                "sha256" => source.sha256 = self.text(entry).filter(|hash| !hash.value.is_empty()),
+                "filename" => {
+                    source.filename = self.text(entry).map(|name| self.filled(name).value).unwrap_or_default()
+                }
+                "extract" => {
+                    self.boolean(entry);
+                }
+                _ => {}
+            }
+        }
+        if source.filename.is_empty() {
+            source.filename = source.urls.first().map(|url| last_part(&url.value)).unwrap_or_default();
+        }
+        Some(source)
+    }
+
+    /// An entry that names a file: a mapping, or the name alone.
+    fn file(&mut self, item: usize, key: &str, known: &[&str]) -> Option<FileEntry> {
+        if let Kind::Scalar(Scalar::Text(_)) = self.kind(item) {
+            return self.item_text(key, item).map(|name| FileEntry { name, sha256: None });
+        }
+        let entries = self.map(item, "an entry")?;
+        self.known_keys("key of an entry", &entries, known);
+        let mut file = FileEntry::default();
+        for entry in &entries {
+            match entry.key.as_str() {
+                own if own == key => {
+                    let name = self.text(entry).map(|name| self.filled(name));
+                    file.name = name.unwrap_or_default();
+                }
+                "sha256" => file.sha256 = self.text(entry).filter(|hash| !hash.value.is_empty()),
+                _ => {}
+            }
+        }
+        if file.name.value.is_empty() {
+            let line = self.line(item);
+            self.find(Rule::MissingKey, line, format!("`{key}` is missing"));
+            return None;
+        }
+        Some(file)
+    }
+
+    fn needs(&mut self, entry: &Entry) -> Vec<Need> {
+        if self.is_null(entry.value) {
+            return Vec::new();
+        }
+        let Some(kinds) = self.map(entry.value, "`dependencies`") else { return Vec::new() };
+        self.known_keys("kind of dependency", &kinds, &DEPENDENCY_KEYS);
+        let mut needs = Vec::new();
+        for entry in &kinds {
+            let kind = if entry.key == "runtime" { NeedKind::Runtime } else { NeedKind::Build };
+            needs.extend(self.texts(entry).into_iter().map(|name| Need { kind, name }));
+        }
+        needs
+    }
+
+    fn tests(&mut self, entry: &Entry) {
+        if self.is_null(entry.value) {
+            return;
+        }
+        let Some(entries) = self.map(entry.value, "`tests`") else { return };
+        self.known_keys("key of tests", &entries, &TEST_KEYS);
+        let (mut lenient, mut reason) = (None, false);
+        for entry in &entries {
+            match entry.key.as_str() {
+                "enabled" if self.boolean(entry) == Some(false) => lenient = Some("off"),
+                "failure_policy" => {
+                    let policy = self.text(entry).and_then(|policy| self.one_of(entry, policy, &POLICIES));
+                    if policy.is_some_and(|policy| policy.value == "known_failures") {
+                        lenient = Some("allowed to fail");
+                    }
+                }
+                "reason" => reason = self.text(entry).is_some_and(|reason| !reason.value.trim().is_empty()),
+                _ => {}
+            }
+        }
+        if let Some(lenient) = lenient.filter(|_| !reason) {
+            self.find(Rule::WrongValue, entry.line, format!("tests that are {lenient} need a `reason`"));
+        }
+    }
+
+    fn pending(&mut self, entry: &Entry) -> bool {
+        match self.kind(entry.value) {
+            Kind::Scalar(Scalar::Null | Scalar::Bool(false)) => false,
+            Kind::Scalar(Scalar::Bool(true)) => true,
+            Kind::Scalar(Scalar::Text(reason)) => !reason.trim().is_empty(),
+            _ => {
+                self.wrong(entry, "a string");
+                true
+            }
+        }
+    }
+}
+
+/// What a URL's file is called.
+fn last_part(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,126 @@
+//! What a build must not do: act on the running system, and swallow failures of tests.
+
+use super::read::{Command, Function};
+use super::{PHASES, Script, Statement, installer};
+use crate::finding::Finding;
+use crate::inspect::Recipe;
+use crate::rule::Rule;
+
+/// Programs that change the running system, whatever they are given.
+const OF_ROOT: [&str; 12] = [
+    "useradd",
+    "userdel",
+    "usermod",
+    "groupadd",
+    "groupdel",
+    "groupmod",
+    "gpasswd",
+    "systemctl",
+    "udevadm",
+    "depmod",
+    "modprobe",
+    "mount",
+];
+
+/// Programs that write to their last argument.
+const TO_LAST: [&str; 5] = ["cp", "mv", "install", "ln", "rsync"];
+
+/// Programs that change each of their arguments.
+const TO_ALL: [&str; 9] = ["mkdir", "rm", "rmdir", "touch", "chmod", "chown", "chgrp", "tee", "unlink"];
+
+/// Where anybody may write.
+const FREE: [&str; 5] = ["/dev/null", "/dev/stdout", "/dev/stderr", "/tmp", "/build"];
+
+/// The place of the distribution's own tree.
+const REPOSITORY: &str = "/mnt/intergenos";
+
+pub(super) fn inspect(recipe: &Recipe<'_>, script: &Script, findings: &mut Vec<Finding>) {
+    let file = recipe.files.script_path();
+    let installer = installer(recipe, script);
+    let own = |function: &&Function| PHASES.contains(&function.name.as_str()) || function.name == installer;
+    let direct = |function: &Function| recipe.manifest.direct_install && function.name == installer;
+    for function in script.functions().filter(own).filter(|function| !direct(function)) {
+        for statement in &function.statements {
+            inspect_statement(&file, &function.name, statement, findings);
+        }
+    }
+    for statement in script.outside() {
+        inspect_statement(&file, "build.sh itself", statement, findings);
+    }
+    for statement in script.statements().filter(|statement| statement.text.contains(REPOSITORY)) {
+        let path = path_in(&statement.text);
+        let message = format!("{path} is read, an input that nothing declares");
+        let hint = "put the file beside build.sh and use `$(dirname \"${BASH_SOURCE[0]}\")`";
+        findings.push(Finding::new(Rule::LiveRoot, &file, statement.line, message).hint(hint));
+    }
+    for statement in script.function("check").into_iter().flat_map(|function| &function.statements) {
+        inspect_check(&file, statement, findings);
+    }
+}
+
+fn path_in(text: &str) -> &str {
+    let start = text.find(REPOSITORY).unwrap_or_default();
+    let rest = &text[start..];
+    let end = rest.find(|character: char| character.is_whitespace() || "\"';)|&".contains(character));
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+fn inspect_statement(file: &str, phase: &str, statement: &Statement, findings: &mut Vec<Finding>) {
+    for command in &statement.commands {
+        let Some(what) = acts_on_root(command) else { continue };
+        let message = format!("{phase} {what}, outside of the package");
+        let hint = "install below $DESTDIR; what can only be done on the running system belongs in post_install";
+        findings.push(Finding::new(Rule::LiveRoot, file, statement.line, message).hint(hint));
+    }
+}
+
+/// What a command does to the running system.
+fn acts_on_root(command: &Command) -> Option<String> {
+    if let Some(path) = command.written.iter().find(|path| is_live(path)) {
+        return Some(format!("writes to {path}"));
+    }
+    let (program, arguments) = command.words.split_first()?;
+    let program = program.rsplit('/').next().unwrap_or(program);
+    let mut paths = arguments.iter().filter(|argument| is_live(argument));
+    let changed = match program {
+        "ldconfig" if !arguments.iter().any(|argument| argument == "-n" || argument == "-N") => {
+            return Some("calls ldconfig".to_owned());
+        }
+        _ if OF_ROOT.contains(&program) => return Some(format!("calls {program}")),
+        _ if TO_ALL.contains(&program) => paths.next(),
+        "sed" if arguments.iter().any(|argument| argument.starts_with("-i") || argument == "--in-place") => {
+            paths.next()
+        }
+        _ if TO_LAST.contains(&program) => arguments.last().filter(|argument| is_live(argument)),
+        "tar" | "bsdtar" | "unzip" => {
+            let into = arguments.iter().position(|argument| matches!(argument.as_str(), "-C" | "--directory" | "-d"));
+            into.and_then(|at| arguments.get(at + 1)).filter(|argument| is_live(argument))
+        }
+        _ => None,
+    };
+    changed.map(|path| format!("changes {path}"))
+}
+
+/// An absolute path that is of the running system.
+fn is_live(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() > 1
+        && !FREE.iter().any(|place| below(path, place))
+        && !path.starts_with("/proc/")
+}
+
+fn below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn inspect_check(file: &str, statement: &Statement, findings: &mut Vec<Finding>) {
+    let swallows = |command: &Command| {
+        command.after_failure
+            && matches!(command.words.first().map(String::as_str), Some("true" | ":" | "echo" | "printf" | "warn"))
+    };
+    if statement.commands.iter().any(swallows) {
+        let message = "check cannot fail: what comes after `||` succeeds";
+        let hint = "say `tests: {failure_policy: known_failures, reason: …}` in package.yml";
+        findings.push(Finding::new(Rule::IgnoredFailure, file, statement.line, message).hint(hint));
+    }
+}

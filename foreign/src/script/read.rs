@@ -1,0 +1,366 @@
+//! Reading a shell script: lines to statements, statements to words, functions by where they begin and end.
+//!
+//! This is no shell. It knows quotes, comments, continued lines, here-documents and separators; what is nested deeper stays
+//! part of its word. So some commands are not seen, but what is seen is there.
+
+/// A script.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Script {
+    functions: Vec<Function>,
+    /// What stands outside all functions.
+    outside: Vec<Statement>,
+}
+
+/// A function.
+#[derive(Debug, Clone)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// Where it begins, from 1.
+    pub(crate) line: usize,
+    pub(crate) statements: Vec<Statement>,
+}
+
+/// A line, with those that continue it.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    /// Where it begins, from 1.
+    pub(crate) line: usize,
+    /// As it is written, without comments.
+    pub(crate) text: String,
+    /// Its commands: words, without quotes, and what is redirected where.
+    pub(crate) commands: Vec<Command>,
+}
+
+/// A simple command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Command {
+    pub(crate) words: Vec<String>,
+    /// Files that it writes to.
+    pub(crate) written: Vec<String>,
+    /// Whether it runs when the one before it has failed.
+    pub(crate) after_failure: bool,
+}
+
+impl Script {
+    pub(crate) fn read(text: &str) -> Self {
+        let mut script = Self::default();
+        let mut open: Option<(Function, usize)> = None;
+        for (line, text) in statements(text) {
+            let statement = |text: &str| Statement { line, text: text.to_owned(), commands: commands(text) };
+            match &mut open {
+                None => match header(&text) {
+                    Some((name, rest)) => {
+                        let mut function = Function { name, line, statements: Vec::new() };
+                        if let Some(body) = rest.strip_suffix('}').or_else(|| rest.strip_suffix("};")) {
+                            function.statements.extend((!body.trim().is_empty()).then(|| statement(body.trim())));
+                            script.functions.push(function);
+                        } else {
+                            function.statements.extend((!rest.trim().is_empty()).then(|| statement(rest.trim())));
+                            open = Some((function, indentation(&text)));
+                        }
+                    }
+                    None => script.outside.push(statement(&text)),
+                },
+                Some((function, indent)) => {
+                    if text.trim() == "}" && indentation(&text) <= *indent {
+                        script.functions.extend(open.take().map(|(function, _)| function));
+                    } else if text.trim() != "{" {
+                        function.statements.push(statement(&text));
+                    }
+                }
+            }
+        }
+        script.functions.extend(open.map(|(function, _)| function));
+        script
+    }
+
+    /// The last function of this name, which is the one that counts.
+    pub(crate) fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().rev().find(|function| function.name == name)
+    }
+
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.functions.iter()
+    }
+
+    /// All statements, of functions and outside them.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.outside.iter().chain(self.functions.iter().flat_map(|function| &function.statements))
+    }
+
+    /// What stands outside all functions.
+    pub(crate) fn outside(&self) -> &[Statement] {
+        &self.outside
+    }
+
+    pub(crate) fn sets_errexit(&self) -> bool {
+        self.outside.iter().flat_map(|statement| &statement.commands).any(|command| match command.words.as_slice() {
+            [set, options @ ..] if set == "set" => options.iter().any(|option| {
+                option == "errexit" || (option.starts_with('-') && !option.starts_with("--") && option.contains('e'))
+            }),
+            _ => false,
+        })
+    }
+}
+
+impl Function {
+    /// Whether no command of it has an effect.
+    pub(crate) fn does_nothing(&self) -> bool {
+        let idle = |command: &Command| {
+            command.written.is_empty()
+                && matches!(
+                    command.words.first().map(String::as_str),
+                    None | Some(":" | "true" | "return" | "echo" | "local" | "exit" | "printf")
+                )
+        };
+        self.statements.iter().flat_map(|statement| &statement.commands).all(idle)
+    }
+}
+
+/// `name() {` or `function name {`, and what follows on the line.
+fn header(text: &str) -> Option<(String, &str)> {
+    let text = text.trim();
+    let (named, rest) = match text.strip_prefix("function ") {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, text),
+    };
+    let end = rest.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.+:".contains(character)))?;
+    let (name, rest) = rest.split_at(end);
+    let rest = rest.trim_start();
+    let rest = match rest.strip_prefix('(') {
+        Some(rest) => rest.trim_start().strip_prefix(')')?.trim_start(),
+        None if named => rest,
+        None => return None,
+    };
+    if name.is_empty() || !(rest.is_empty() || rest.starts_with('{')) {
+        return None;
+    }
+    Some((name.to_owned(), rest.strip_prefix('{').unwrap_or(rest).trim()))
+}
+
+fn indentation(text: &str) -> usize {
+    text.len() - text.trim_start().len()
+}
+
+/// Statements with their first lines: no comments, no blank lines, no here-documents, continued lines joined.
+fn statements(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let mut whole = without_comment(line).to_owned();
+        while whole.ends_with('\\') || quote_is_open(&whole) {
+            let Some((_, next)) = lines.next() else { break };
+            if whole.ends_with('\\') {
+                whole.pop();
+                whole.push_str(without_comment(next).trim_start());
+            } else {
+                whole.push('\n');
+                whole.push_str(next);
+            }
+        }
+        for end in here_documents(&whole) {
+            for (_, line) in lines.by_ref() {
+                if line.trim_start_matches('\t') == end {
+                    break;
+                }
+            }
+        }
+        if !whole.trim().is_empty() {
+            found.push((number + 1, whole));
+        }
+    }
+    found
+}
+
+/// A line up to its comment.
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, character) in line.char_indices() {
+        match (quote, character) {
+            (None, '#') if before.is_whitespace() || before == ';' => return line[..at].trim_end(),
+            (None, '\'' | '"') if before != '\\' => quote = Some(character),
+            (Some(open), _) if open == character && (open == '\'' || before != '\\') => quote = None,
+            _ => {}
+        }
+        before = character;
+    }
+    line.trim_end()
+}
+
+fn quote_is_open(text: &str) -> bool {
+    let mut quote = None;
+    let mut escaped = false;
+    for character in text.chars() {
+        match (quote, character) {
+            _ if escaped => escaped = false,
+            (None | Some('"'), '\\') => escaped = true,
+            (None, '\'' | '"') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            _ => {}
+        }
+    }
+    quote.is_some()
+}
+
+/// The words that end the here-documents of a statement.
+fn here_documents(text: &str) -> Vec<String> {
+    let mut ends = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once("<<") {
+        rest = after;
+        if let Some(after) = after.strip_prefix('<') {
+            rest = after;
+            continue;
+        }
+        let after = after.strip_prefix('-').unwrap_or(after).trim_start();
+        let end: String = after
+            .trim_start_matches(['\'', '"', '\\'])
+            .chars()
+            .take_while(|character| character.is_alphanumeric() || *character == '_')
+            .collect();
+        if !end.is_empty() && !end.starts_with(|first: char| first.is_ascii_digit()) {
+            ends.push(end);
+        }
+    }
+    ends
+}
+
+/// What introduces a command and is none.
+const INTRODUCTIONS: [&str; 14] =
+    ["if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "(", ")", "time", "sudo"];
+
+/// The simple commands of a statement.
+fn commands(text: &str) -> Vec<Command> {
+    let mut found = Vec::new();
+    let mut command = Command::default();
+    let mut redirects = false;
+    for token in tokens(text) {
+        match token {
+            Token::Separator(separator) => {
+                let next = Command { after_failure: separator == "||", ..Command::default() };
+                found.push(std::mem::replace(&mut command, next));
+                redirects = false;
+            }
+            Token::Output => redirects = true,
+            Token::Word(word) if redirects => {
+                command.written.push(word);
+                redirects = false;
+            }
+            Token::Word(word) => {
+                let first = command.words.is_empty();
+                let assignment = word.split_once('=').is_some_and(|(name, _)| {
+                    !name.is_empty()
+                        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+                });
+                if !(first && (assignment || INTRODUCTIONS.contains(&word.as_str()))) {
+                    command.words.push(word);
+                }
+            }
+        }
+    }
+    found.push(command);
+    found.retain(|command| !command.words.is_empty() || !command.written.is_empty());
+    found
+}
+
+enum Token {
+    Word(String),
+    Separator(&'static str),
+    /// `>`, `>>`, `&>`
+    Output,
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut word = String::new();
+    let mut present = false;
+    let mut quote = None;
+    let mut characters = text.chars().peekable();
+    let end = |word: &mut String, present: &mut bool, found: &mut Vec<Token>| {
+        if std::mem::take(present) || !word.is_empty() {
+            found.push(Token::Word(std::mem::take(word)));
+        }
+    };
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            (Some('"') | None, '\\') => word.extend(characters.next()),
+            (Some(_), _) => word.push(character),
+            (None, '\'' | '"') => (quote, present) = (Some(character), true),
+            (None, '\n' | ';') => {
+                end(&mut word, &mut present, &mut found);
+                found.push(Token::Separator(";"));
+            }
+            (None, '&' | '|') => {
+                let doubled = characters.next_if_eq(&character).is_some();
+                if character == '&' && !doubled && (word.ends_with('>') || characters.peek() == Some(&'>')) {
+                    continue;
+                }
+                end(&mut word, &mut present, &mut found);
+                found.push(Token::Separator(if character == '|' && doubled { "||" } else { ";" }));
+            }
+            (None, '>') => {
+                if !word.chars().all(|digit| digit.is_ascii_digit()) {
+                    end(&mut word, &mut present, &mut found);
+                }
+                word.clear();
+                characters.next_if_eq(&'>');
+                if characters.next_if_eq(&'&').is_some() {
+                    // `2>&1` writes to no file.
+                    characters.next_if(|next| next.is_ascii_digit() || *next == '-');
+                } else {
+                    found.push(Token::Output);
+                }
+            }
+            (None, blank) if blank.is_whitespace() => end(&mut word, &mut present, &mut found),
+            (None, other) => word.push(other),
+        }
+    }
+    end(&mut word, &mut present, &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Vec<String>> {
+        commands(text).into_iter().map(|command| command.words).collect()
+    }
+
+    #[test]
+    fn functions_are_found() {
+        let script = Script::read(
+            "#!/bin/bash\nset -e\n\nconfigure() { :; }\n\nbuild()\n{\n    make  # all\n    cat > x << EOF\n}\nEOF\n    echo done\n}\nfunction do_install {\n  if a; then\n    b\n  }\n}\n",
+        );
+        let names: Vec<_> = script.functions().map(|function| (function.name.as_str(), function.line)).collect();
+        assert_eq!(names, [("configure", 4), ("build", 6), ("do_install", 14)]);
+        assert!(script.function("configure").unwrap().does_nothing());
+        let build = script.function("build").unwrap();
+        assert_eq!(build.statements.iter().map(|at| at.line).collect::<Vec<_>>(), [8, 9, 12]);
+        assert_eq!(build.statements[0].text.trim(), "make");
+        assert!(!build.does_nothing() && script.sets_errexit());
+    }
+
+    #[test]
+    fn commands_have_words() {
+        assert_eq!(
+            words("CC=gcc make -j4 && make check || true"),
+            [vec!["make", "-j4"], vec!["make", "check"], vec!["true"]]
+        );
+        assert_eq!(words("if [ -f 'a b' ]; then cp \"$X/a\" /etc; fi")[1..], [vec!["cp", "$X/a", "/etc"], vec!["fi"]]);
+        let all = commands("echo x > /etc/a 2>&1; cat >> \"$D/b\" | tee c; make &> log");
+        assert_eq!(all[0].written, ["/etc/a"]);
+        assert_eq!(all[1].written, ["$D/b"]);
+        assert_eq!((all[3].words.len(), all[3].written.len()), (1, 1));
+        assert!(commands("a || b")[1].after_failure && !commands("a | b")[1].after_failure);
+    }
+
+    #[test]
+    fn lines_are_joined() {
+        let found = statements("a \\\n  b # c\n# d\necho \"x\ny\"\nz");
+        let expected = [(1, "a b"), (4, "echo \"x\ny\""), (6, "z")];
+        assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
+    }
+}

@@ -1,0 +1,112 @@
+//! Sources: what is wrong with them, and where they are said to be.
+
+use crate::finding::Finding;
+use crate::inspect::Recipe;
+use crate::manifest::{self, Placed, SourceEntry};
+use crate::rule::Rule;
+use crate::tree::Tree;
+use std::collections::BTreeMap;
+
+/// A file that recipes fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The recipe that declares it.
+    pub recipe: String,
+    /// Its package.yml.
+    pub file: String,
+    /// The line that it is declared in.
+    pub line: usize,
+    /// Where it is said to be, in this order.
+    pub urls: Vec<String>,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// All sources of a tree that have a hash.
+#[must_use]
+pub fn sources(tree: &Tree) -> Vec<Source> {
+    let mut all = Vec::new();
+    for files in &tree.recipes {
+        let Some(manifest) = manifest::read(files, &mut Vec::new()) else { continue };
+        for source in manifest.sources {
+            let Some(sha256) = source.sha256.filter(|hash| is_sha256(&hash.value)) else { continue };
+            all.push(Source {
+                recipe: files.name.clone(),
+                file: files.manifest_path(),
+                line: source.line,
+                urls: source.urls.into_iter().map(|url| url.value).collect(),
+                sha256: sha256.value.to_ascii_lowercase(),
+            });
+        }
+    }
+    all
+}
+
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Looks at the sources and artifacts of a recipe.
+pub(crate) fn inspect(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
+    let file = recipe.files.manifest_path();
+    let mut known: BTreeMap<&str, &SourceEntry> = BTreeMap::new();
+    for source in &recipe.manifest.sources {
+        inspect_form(&file, source, findings);
+        let before = known.insert(&source.filename, source);
+        if before.is_some_and(|before| before.sha256 != source.sha256) {
+            let message = format!("two different sources are called {}", source.filename);
+            findings.push(Finding::new(Rule::RepeatedSource, &file, source.line, message));
+        }
+    }
+    for artifact in &recipe.manifest.artifacts {
+        let Placed { value: name, line } = &artifact.name;
+        match &artifact.sha256 {
+            None => {
+                let message = format!("the build artifact {name} has no sha256");
+                findings.push(Finding::new(Rule::ArtifactWithoutHash, &file, *line, message));
+            }
+            Some(hash) if !is_sha256(&hash.value) => {
+                let message = format!("the sha256 of {name} is not 64 hexadecimal digits");
+                findings.push(Finding::new(Rule::SourceForm, &file, hash.line, message));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn inspect_form(file: &str, source: &SourceEntry, findings: &mut Vec<Finding>) {
+    let shown = if source.filename.is_empty() { "a source" } else { &source.filename };
+    if source.urls.is_empty() {
+        findings.push(Finding::new(Rule::SourceForm, file, source.line, "a source has no `url`"));
+    }
+    match &source.sha256 {
+        None => {
+            findings.push(Finding::new(Rule::SourceWithoutHash, file, source.line, format!("{shown} has no sha256")));
+        }
+        Some(hash) if !is_sha256(&hash.value) => {
+            let message = format!("the sha256 of {shown} is not 64 hexadecimal digits");
+            findings.push(Finding::new(Rule::SourceForm, file, hash.line, message));
+        }
+        Some(_) => {}
+    }
+    let is_local = |url: &Placed<String>| url.value.starts_with("file:");
+    for url in &source.urls {
+        let scheme = url.value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("http" | "https" | "mirror") if !url.value.contains(char::is_whitespace) => {}
+            _ if is_local(url) => {}
+            Some("http" | "https" | "mirror") => {
+                findings.push(Finding::new(Rule::SourceForm, file, url.line, format!("`{}` has blanks", url.value)));
+            }
+            _ => {
+                let message = format!("`{}` is not an address to fetch from", url.value);
+                findings.push(Finding::new(Rule::SourceForm, file, url.line, message).hint("http, https or mirror"));
+            }
+        }
+    }
+    if let Some(first) = source.urls.first().filter(|_| source.urls.iter().all(is_local)) {
+        let message = format!("`{}` is on somebody's disk only", first.value);
+        let hint = "publish it, or put it in a mirror by content (`larder help environment`)";
+        findings.push(Finding::new(Rule::Unobtainable, file, first.line, message).hint(hint));
+    }
+}

@@ -1,0 +1,169 @@
+# A tree of `<tier>/<name>/package.yml` and `build.sh`, read as the distribution that writes them does, unchanged, into
+# packages by tier. Nothing that is wrong with one recipe keeps another from being built: `larder lint DIR` tells it all
+# at once. What a build finds in its environment is said in phases.sh.
+{
+  check,
+  compose,
+  didYouMean,
+  environment,
+  shell,
+  system,
+  unpack,
+}:
+
+let
+  inherit (builtins)
+    attrNames
+    attrValues
+    baseNameOf
+    concatMap
+    concatStringsSep
+    dirOf
+    filter
+    groupBy
+    isAttrs
+    isList
+    listToAttrs
+    mapAttrs
+    pathExists
+    readDir
+    ;
+
+  readRecipe = import ./recipe.nix { inherit didYouMean; };
+  resolve = import ./resolve.nix;
+  makePackage = import ./package.nix { inherit shell system unpack; };
+
+  directoriesOf =
+    path:
+    let
+      entries = readDir path;
+    in
+    filter (name: entries.${name} == "directory" && builtins.substring 0 1 name != ".") (
+      attrNames entries
+    );
+
+  # The recipes of a tree, each as `{ tier, name, directory, files }`.
+  recipesOf =
+    packages:
+    concatMap (
+      tier:
+      concatMap (
+        name:
+        let
+          directory = packages + "/${tier}/${name}";
+          files = readDir directory;
+        in
+        if files ? "package.yml" then
+          [
+            {
+              inherit
+                directory
+                files
+                name
+                tier
+                ;
+            }
+          ]
+        else
+          [ ]
+      ) (directoriesOf (packages + "/${tier}"))
+    ) (directoriesOf packages);
+
+  single =
+    name: recipes:
+    if builtins.length recipes == 1 then
+      builtins.head recipes
+    else
+      throw "two recipes are called ${name}: ${
+        concatStringsSep " and " (map (recipe: recipe.place) recipes)
+      }";
+
+  firstThat =
+    accepts: fallback: paths:
+    builtins.head (filter accepts paths ++ [ fallback ]);
+
+  read =
+    {
+      tree, # the directory of the tiers, or one with it in `packages`
+      patches ? null, # the directory of the patch files
+      repository ? null, # what recipes call /mnt/intergenos
+      environment ? defaultEnvironment, # trees that every build has: a list, or a list for each tier
+      artifacts ? { }, # what build_artifacts name, by name
+      check ? true, # whether tests run
+      withoutPostInstall ? [ ], # recipes whose post_install is left to the image
+    }:
+    let
+      packages = if pathExists (tree + "/packages") then tree + "/packages" else tree;
+      top =
+        if repository != null then
+          repository
+        else if baseNameOf (toString packages) == "packages" then
+          dirOf packages
+        else
+          packages;
+      patchDirectory =
+        if patches != null then
+          patches
+        else
+          firstThat pathExists (top + "/build/patches") [
+            (top + "/build/patches")
+            (top + "/patches")
+            (packages + "/patches")
+          ];
+
+      found = recipesOf packages;
+      recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
+      graph = resolve { inherit didYouMean recipes; };
+      environmentOf =
+        tier: if isAttrs environment then environment.${tier} or defaultEnvironment else environment;
+
+      built = mapAttrs (
+        name: recipe:
+        makePackage {
+          inherit
+            artifacts
+            check
+            patchDirectory
+            recipe
+            ;
+          repository = top;
+          environment = environmentOf recipe.tier;
+          postInstall = !(builtins.elem name withoutPostInstall);
+          root = map (dependency: built.${dependency}) (graph.rootOf name);
+          runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
+        }
+      ) recipes;
+
+      tiers = mapAttrs (
+        _: members:
+        listToAttrs (
+          map (recipe: {
+            inherit (recipe) name;
+            value = built.${recipe.name};
+          }) members
+        )
+      ) (groupBy (recipe: recipe.tier) found);
+
+      # A tier as one tree, without what another package takes the place of.
+      phaseOf =
+        tier: members:
+        compose {
+          name = "phase-${tier}";
+          root = filter (package: package.pending == null && !(graph.superseded ? ${package.pname})) (
+            attrValues members
+          );
+        };
+    in
+    built
+    // tiers
+    // {
+      inherit tiers;
+      packages = built;
+      phases = mapAttrs phaseOf tiers;
+    };
+
+  defaultEnvironment = environment;
+  named = check "intergenos" read;
+in
+arguments:
+named (if isAttrs arguments && !(isList arguments) then arguments else { tree = arguments; })

@@ -1,0 +1,229 @@
+# One recipe as a derivation. Its root is the environment of its tier and the packages it names, with all that those
+# name; these win over the environment.
+{
+  shell,
+  system,
+  unpack,
+}:
+{
+  recipe,
+  root,
+  runtime,
+  environment,
+  artifacts,
+  patchDirectory,
+  repository,
+  check,
+  postInstall,
+}:
+
+let
+  inherit (builtins)
+    attrNames
+    concatStringsSep
+    elemAt
+    filter
+    hashFile
+    head
+    isList
+    isString
+    match
+    pathExists
+    readDir
+    replaceStrings
+    split
+    ;
+  inherit (recipe)
+    complain
+    name
+    place
+    tier
+    version
+    ;
+
+  # Store names know letters, digits and `+-._?=`, and begin with no dot.
+  storeName =
+    text:
+    let
+      plain = concatStringsSep "-" (filter isString (split "[^A-Za-z0-9+._?=-]+" text));
+    in
+    if match "[.].*" plain != null then "_${plain}" else plain;
+
+  fetch =
+    {
+      filename,
+      sha256,
+      urls,
+      ...
+    }:
+    derivation {
+      inherit system;
+      name = storeName filename;
+      builder = "builtin:fetch";
+      urls = concatStringsSep " " urls;
+      outputHash = "sha256:${sha256}";
+      outputHashMode = "flat";
+    };
+
+  isArchive =
+    filename: match ".*[.](tar([.](gz|bz2|xz|zst|lz))?|tgz|tbz2?|txz|tlz|zip)" filename != null;
+
+  sources = map (source: source // { fetched = fetch source; }) recipe.sources;
+  first = if sources == [ ] then null else head sources;
+  unpacked =
+    if first == null || !first.extract || !isArchive first.filename then
+      null
+    else
+      unpack {
+        name = storeName "${name}-source";
+        src = first.fetched;
+      };
+
+  # A patch lies with all others, beside the recipe, or among the sources.
+  patchFile =
+    patch:
+    let
+      places = filter pathExists [
+        (patchDirectory + "/${patch.file}")
+        (recipe.directory + "/${patch.file}")
+        (recipe.directory + "/patches/${patch.file}")
+      ];
+      fetched = filter (source: source.filename == patch.file) sources;
+      found = head places;
+      got = hashFile "sha256" found;
+    in
+    if fetched != [ ] then
+      (head fetched).fetched
+    else if places == [ ] then
+      complain patch.file "the patch ${patch.file} is neither in ${baseNameOf (toString patchDirectory)} nor beside the recipe"
+    else if patch.sha256 != null && got != patch.sha256 then
+      complain patch.sha256 "the patch ${patch.file} has another sha256: ${got}"
+    else
+      found;
+
+  # Patches that build.sh applies by itself, without a hash in package.yml, by their names in it.
+  mentioned =
+    if
+      recipe.script == null
+      || match ".*IGOS_PATCHES.*" (oneLine recipe.script) == null
+      || !pathExists patchDirectory
+    then
+      [ ]
+    else
+      let
+        script =
+          replaceStrings
+            [ "\${PKG_VERSION}" "$PKG_VERSION" "\${version}" "$version" ]
+            [
+              version
+              version
+              version
+              version
+            ]
+            recipe.script;
+      in
+      filter (file: recipe.contains file script) (attrNames (readDir patchDirectory));
+  oneLine = replaceStrings [ "\n" ] [ " " ];
+
+  declaredPatches = map (patch: "${patch.file}=${patchFile patch}") recipe.patches;
+  otherPatches = map (file: "${file}=${patchDirectory + "/${file}"}") mentioned;
+
+  # What build.sh reads of the distribution's own tree.
+  repositoryPaths =
+    if recipe.script == null then
+      [ ]
+    else
+      filter (path: pathExists (repository + "/${path}")) (
+        map (piece: elemAt piece 0) (
+          filter isList (
+            split "/mnt/intergenos/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)" recipe.script
+          )
+        )
+      );
+  # By its last name, for store names begin with no dot; where it lies is said beside it.
+  repositoryFile =
+    path:
+    builtins.path {
+      path = repository + "/${path}";
+      name = storeName (baseNameOf path);
+    };
+
+  artifactFile =
+    artifact:
+    if artifacts ? ${artifact.name} then
+      "${artifact.name}=${artifacts.${artifact.name}}"
+    else if artifact ? sha256 then
+      "${artifact.name}=${
+        fetch {
+          filename = artifact.name;
+          inherit (artifact) sha256;
+          urls = if artifact.urls == [ ] then [ "mirror://artifacts/${artifact.name}" ] else artifact.urls;
+        }
+      }"
+    else
+      complain artifact.name "the build artifact ${artifact.name} has no sha256; give the file: lib.intergenos { artifacts.\"${artifact.name}\" = …; }";
+
+  directory = builtins.path {
+    path = recipe.directory;
+    name = storeName "${name}-recipe";
+  };
+
+  words = list: shell.words list;
+  drv = derivation {
+    name = storeName "${name}-${version}";
+    inherit system;
+    builder = "/usr/bin/bash";
+    args = [ "${./phases.sh}" ];
+    root = environment ++ root;
+    override = root;
+    runtime = environment ++ runtime;
+    larder_package = "${name} ${version}";
+    larder_name = name;
+    larder_version = version;
+    larder_tier = tier;
+    larder_target = recipe.targetTriple;
+    larder_style = recipe.style;
+    larder_recipe = directory;
+    larder_phase_script = "${./phase.sh}";
+    larder_stand_in = "${./stand-in.sh}";
+    larder_promise_check = "${../promises.sh}";
+    larder_unpacked = if unpacked == null then "" else unpacked;
+    larder_sources = words (
+      map (source: "${source.filename}=${source.fetched}") sources ++ map artifactFile recipe.artifacts
+    );
+    larder_first_source = if first == null then "" else first.filename;
+    larder_patches = words declaredPatches;
+    larder_other_patches = words otherPatches;
+    larder_repository = words (map (path: "${path}=${repositoryFile path}") repositoryPaths);
+    larder_bundled = words recipe.bundled;
+    larder_configure_flags = words recipe.configureFlags;
+    larder_promises = words recipe.promises;
+    larder_install_function = recipe.installFunction;
+    larder_direct_install = if recipe.directInstall then "yes" else "no";
+    larder_post_install = if postInstall then "yes" else "no";
+    larder_tests = if check then recipe.tests else "off";
+    larder_tests_reason = if check then recipe.testsReason else "tests are not asked for";
+  };
+
+  description = {
+    pname = name;
+    inherit version tier;
+    inherit (recipe) isoInclude pending supersedes;
+    sources = map (source: source.fetched) sources;
+    meta = {
+      inherit (recipe) description homepage;
+      licence = recipe.license;
+    };
+  };
+  postponed = throw "${place}: ${name} ${version} is pending: ${recipe.pending}";
+in
+if recipe.pending == null then
+  drv // description
+else
+  description
+  // {
+    type = "derivation";
+    name = storeName "${name}-${version}";
+    drvPath = postponed;
+    outPath = postponed;
+  }

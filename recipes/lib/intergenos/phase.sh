@@ -1,0 +1,129 @@
+# The shell of one phase: the recipe's function, or what its style does when there is no build.sh at all.
+#
+#     phase.sh PHASE               runs it
+#     phase.sh --defines FUNCTION  whether build.sh has such a function
+#
+# shellcheck shell=bash disable=SC2154  # the variables come from phases.sh
+readonly larder_build_script=$larder_recipe_directory/build.sh
+
+# Runs a recipe's tests, as its `tests` in package.yml say: whatever names that file is left out, the rest is the command.
+pkg_run_tests() {
+    local word command=()
+    for word; do
+        case $word in
+            */package.yml | package.yml | "$larder_recipe_directory" | --) ;;
+            *) command+=("$word") ;;
+        esac
+    done
+    if [[ $larder_tests == off ]]; then
+        printf 'larder: tests are off: %s\n' "$larder_tests_reason"
+        return 0
+    fi
+    (( ${#command[@]} )) || command=(make check)
+    if (( ${#command[@]} == 1 )) && [[ ${command[0]} == *[[:space:]]* ]]; then
+        eval "${command[0]}"
+    else
+        "${command[@]}"
+    fi
+}
+
+# A command failed: which one, and where it stands.
+larder_on_error() {
+    local status=$1 line=$2 file=$3 text=$4
+    trap - ERR
+    printf 'larder: %s:%s: exit status %s from: %s\n' "${file##*/}" "$line" "$status" "${text%%$'\n'*}" >&2
+    [[ ! -f config.log || $larder_phase != configure ]] || tail -n 40 config.log >&2
+    exit "$status"
+}
+
+style_configure() {
+    case $larder_style in
+        autotools)
+            (( ${#flags[@]} )) || flags=(--prefix=/usr)
+            ./configure "${flags[@]}"
+            ;;
+        cmake)
+            cmake -B build -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_BUILD_TYPE=Release \
+                "${flags[@]}"
+            ;;
+        meson)
+            meson setup build --prefix=/usr --libdir=/usr/lib --buildtype=release --wrap-mode=nodownload "${flags[@]}"
+            ;;
+    esac
+}
+
+style_build() {
+    case $larder_style in
+        autotools) make -j"$IGOS_JOBS" ;;
+        make) make -j"$IGOS_JOBS" "${flags[@]}" ;;
+        cmake) cmake --build build -j "$IGOS_JOBS" ;;
+        meson) ninja -C build -j"$IGOS_JOBS" ;;
+    esac
+}
+
+style_check() {
+    case $larder_style in
+        autotools) make check ;;
+        make) make "${flags[@]}" check ;;
+        cmake) cmake --build build --target test ;;
+        meson) ninja -C build test ;;
+    esac
+}
+
+style_install() {
+    case $larder_style in
+        autotools) make DESTDIR="$DESTDIR" install ;;
+        make) make "${flags[@]}" DESTDIR="$DESTDIR" PREFIX=/usr install ;;
+        cmake) cmake --install build ;;
+        meson) ninja -C build install ;;
+        custom)
+            printf 'larder: the style custom needs a build.sh\n' >&2
+            exit 1
+            ;;
+    esac
+}
+
+# The function that a phase is in build.sh; the one that installs has two names.
+function_of() {
+    local candidate
+    case $1 in
+        install)
+            for candidate in "$larder_install_function" do_install install; do
+                if declare -F "$candidate" >/dev/null; then
+                    printf '%s' "$candidate"
+                    return
+                fi
+            done
+            printf 'larder: build.sh has no function %s\n' "$larder_install_function" >&2
+            exit 1
+            ;;
+        *) declare -F "$1" >/dev/null && printf '%s' "$1" ;;
+    esac
+}
+
+if [[ $1 == --defines ]]; then
+    [[ -f $larder_build_script ]] || exit 1
+    # shellcheck source=/dev/null
+    source "$larder_build_script" >/dev/null 2>&1
+    declare -F "$2" >/dev/null
+    exit
+fi
+
+readonly larder_phase=$1
+eval "flags=($larder_configure_flags)"
+for profile in /etc/profile.d/*.sh; do
+    # shellcheck source=/dev/null
+    [[ ! -r $profile ]] || source "$profile"
+done
+unset profile
+
+set -eE
+trap 'larder_on_error $? "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND"' ERR
+if [[ ! -f $larder_build_script ]]; then
+    "style_$larder_phase"
+    exit
+fi
+# shellcheck source=/dev/null
+source "$larder_build_script"
+larder_function=$(function_of "$larder_phase") || [[ $larder_phase != install ]] || exit 1
+[[ -z $larder_function ]] || "$larder_function"

@@ -1,0 +1,309 @@
+# Builds a package of a tree of package.yml and build.sh: patch, configure, build, check, install, post_install, then
+# what was promised.
+#
+# Each phase is a fresh shell (phase.sh) in the source directory that stops at the first failing command. What those
+# shells find, as the distribution's own builders have it: DESTDIR, PKG_NAME, PKG_VERSION, name, version, IGOS_JOBS,
+# IGOS_SOURCES and IGOS_PATCHES (directories with what package.yml declares, and patches that build.sh names), CFLAGS,
+# CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
+#
+# Nobody is root here. What only root can do (users, owners, services, caches of the whole system) is not done but
+# written to usr/share/larder/deferred/NAME in the output, by stand-in.sh.
+#
+# shellcheck shell=bash disable=SC2154  # the variables come from package.nix
+set -Eeuo pipefail
+shopt -s inherit_errexit
+
+export -n "${!larder_@}" system builder outputs
+unset name
+
+readonly build_root=/build
+readonly source_directory=$build_root/source
+readonly repository=/mnt/intergenos
+readonly recipe_directory=$repository/packages/$larder_tier/$larder_name
+readonly deferred=$build_root/deferred
+current_phase=start
+
+say() { printf 'larder: %s\n' "$*"; }
+
+fail() {
+    trap - ERR EXIT
+    printf 'larder: %s: phase %s failed: %s\n' "$larder_package" "$current_phase" "$*" >&2
+    exit 1
+}
+
+begin_phase() {
+    current_phase=$1
+    say "phase $1"
+}
+
+# The tree's place and the recipe in it, so that paths relative to build.sh lead where they do there.
+lay_out_recipe() {
+    local entry target
+    chmod u+w / /mnt 2>/dev/null || chmod u+w /
+    mkdir -p "$(dirname "$recipe_directory")"
+    cp -R --no-dereference "$larder_recipe" "$recipe_directory"
+    for entry in "${repository_files[@]}"; do
+        target=$repository/${entry%%=*}
+        mkdir -p "$(dirname "$target")"
+        [[ -e $target ]] || cp -R --no-dereference "${entry#*=}" "$target"
+    done
+    chmod -R u+w "$repository"
+}
+
+link_into() {
+    local directory=$1 entry target
+    shift
+    mkdir -p "$directory"
+    for entry; do
+        target=$directory/${entry%%=*}
+        mkdir -p "$(dirname "$target")"
+        ln -sf "${entry#*=}" "$target"
+    done
+}
+
+# An archive with one directory loses it, as tar's --strip-components=1 does.
+unpack_source() {
+    local entries=()
+    mkdir "$source_directory"
+    if [[ -z $larder_unpacked ]]; then
+        [[ -z $larder_first_source ]] || cp -L "$IGOS_SOURCES/$larder_first_source" "$source_directory"
+        return
+    fi
+    mapfile -d '' entries < <(find "$larder_unpacked" -mindepth 1 -maxdepth 1 -print0)
+    if (( ${#entries[@]} == 1 )) && [[ -d ${entries[0]} ]]; then
+        cp -R --no-dereference "${entries[0]}/." "$source_directory"
+    elif [[ -d $larder_unpacked/$larder_name-$larder_version ]]; then
+        cp -R --no-dereference "$larder_unpacked/$larder_name-$larder_version/." "$source_directory"
+    else
+        cp -R --no-dereference "$larder_unpacked/." "$source_directory"
+    fi
+    chmod -R u+w "$source_directory"
+}
+
+# `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there.
+unpack_bundled() {
+    local entry archive target
+    for entry in "${bundled[@]}"; do
+        archive=$(compgen -G "$IGOS_SOURCES/${entry%% *}*" | head -n 1) || fail "no source is called ${entry%% *}"
+        target=$source_directory/${entry##* }
+        mkdir -p "$target"
+        tar -xf "$archive" --strip-components=1 -C "$target"
+    done
+}
+
+# One time for every file: nothing is generated anew by accident.
+level_time_stamps() { find "$source_directory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
+
+patch_text() {
+    case $1 in
+        *.gz) gzip -dc "$1" ;;
+        *.bz2) bzip2 -dc "$1" ;;
+        *.xz) xz -dc "$1" ;;
+        *.zst) zstd -dcq "$1" ;;
+        *) cat "$1" ;;
+    esac
+}
+
+apply_patches() {
+    local entry file
+    cd "$source_directory"
+    for entry in "${patches[@]}"; do
+        file=${entry%%=*}
+        say "patch $file"
+        patch_text "$IGOS_PATCHES/$file" | patch -Np1 --batch --no-backup-if-mismatch || fail "$file does not apply"
+    done
+}
+
+# The phase's shell, in the source directory: a process of its own, whose errexit no condition out here can switch off.
+run_phase() {
+    local phase=$1
+    shift
+    cd "$source_directory"
+    env "$@" "${phase_environment[@]}" bash "$larder_phase_script" "$phase"
+}
+
+run_or_fail() {
+    local phase=$1 status=0
+    begin_phase "$phase"
+    run_phase "$@" || status=$?
+    (( status == 0 )) || fail "it ended with status $status"
+}
+
+run_check() {
+    local status=0
+    if [[ $larder_tests == off ]]; then
+        say "phase check is off: $larder_tests_reason"
+        return
+    fi
+    begin_phase check
+    run_phase check "DESTDIR=$staging" "MAKEFLAGS=$job_server" || status=$?
+    if (( status != 0 )) && [[ $larder_tests == known-failures ]]; then
+        say "tests failed with status $status, as known: $larder_tests_reason"
+    elif (( status != 0 )); then
+        fail "it ended with status $status"
+    fi
+}
+
+# Old places lead to /usr while files are installed, as in the root.
+readonly merged=(bin:usr/bin sbin:usr/sbin lib:usr/lib lib64:usr/lib64)
+
+make_staging() {
+    local pair
+    mkdir -p "$staging"
+    for pair in "${merged[@]}"; do
+        mkdir -p "$staging/${pair#*:}"
+        ln -s "${pair#*:}" "$staging/${pair%%:*}"
+    done
+}
+
+drop_staging_links() {
+    local pair
+    for pair in "${merged[@]}"; do
+        [[ ! -L $staging/${pair%%:*} ]] || rm "$staging/${pair%%:*}"
+        [[ ! -d $staging/${pair#*:} ]] || rmdir --ignore-fail-on-non-empty "$staging/${pair#*:}"
+    done
+    [[ ! -d $staging/usr ]] || rmdir --ignore-fail-on-non-empty "$staging/usr"
+}
+
+# The root as it is when the package is installed; what is written from now on is the package's.
+enter_live_root() {
+    find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' -exec chmod u+w {} + 2>/dev/null || true
+    cp -R --no-dereference --remove-destination "$staging/." /
+    touch "$build_root/entered"
+    sleep 0.05
+}
+
+live_files() {
+    find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /build -o -path /tmp -o -path /larder -o -path /mnt \
+        -o -path /run -o -path /var/tmp \) -prune -o \( -type f -o -type l \) "$@" -print0
+}
+
+# Brings what was written to the root, and what is gone from there, into the output.
+leave_live_root() {
+    local file
+    while IFS= read -r -d '' file; do
+        mkdir -p "$staging/$(dirname "${file#/}")"
+        cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
+    done < <(live_files -cnewer "$build_root/entered")
+    while IFS= read -r -d '' file; do
+        [[ -e /$file || -L /$file ]] || rm "$staging/$file"
+    done < <(find "$staging" ! -type d -printf '%P\0')
+}
+
+install_directly() {
+    begin_phase install
+    say 'installs straight into the root: what is new there is the package'
+    enter_live_root
+    run_phase install DESTDIR= || fail "it ended with status $?"
+    leave_live_root
+}
+
+run_post_install() {
+    local status=0
+    bash "$larder_phase_script" --defines post_install || return 0
+    if [[ $larder_post_install == no ]]; then
+        say 'phase post_install is left to the image'
+        return
+    fi
+    begin_phase post_install
+    enter_live_root
+    run_phase post_install LARDER_LIVE=1 || status=$?
+    (( status == 0 )) || fail "it ended with status $status: it asks for what is impossible while a package is built." \
+        'Install what it makes in do_install, or leave it to the image: withoutPostInstall'
+    leave_live_root
+}
+
+# Indexes of whole systems, which every package would own.
+drop_shared_indexes() {
+    local index
+    for index in usr/share/info/dir usr/share/applications/mimeinfo.cache usr/share/mime/mime.cache \
+        usr/share/glib-2.0/schemas/gschemas.compiled etc/ld.so.cache; do
+        [[ ! -e $staging/$index ]] || { say "left out, for it is of the whole system: $index"; rm "$staging/$index"; }
+    done
+    find "$staging" \( -name perllocal.pod -o -name icon-theme.cache \) -type f -delete
+}
+
+keep_deferred() {
+    local target=$staging/usr/share/larder/deferred/$larder_name
+    [[ -s $deferred ]] || return 0
+    mkdir -p "$(dirname "$target")"
+    sort -u "$deferred" >"$target"
+    say "deferred to the image, see /usr/share/larder/deferred/$larder_name:"
+    sed 's/^/larder:   /' "$target"
+}
+
+finish() {
+    begin_phase finish
+    drop_staging_links
+    drop_shared_indexes
+    [[ -n $(find "$staging" ! -type d -print -quit) ]] || fail 'nothing was installed: the output has no file'
+    keep_deferred
+    find "$staging" -type d -empty -delete
+}
+
+# A promise names a path of the running system; the old places are links there.
+normalise_promises() {
+    local index path
+    for index in "${!promises[@]}"; do
+        path=${promises[index]#/}
+        case $path in bin/* | sbin/* | lib/* | lib64/*) path=usr/$path ;; esac
+        promises[index]=${path%/}
+    done
+}
+
+trap 'fail "exit status $? from: ${BASH_COMMAND%%$'"'\n'"'*}"' ERR
+eval "sources=($larder_sources)"
+eval "patches=($larder_patches)"
+eval "other_patches=($larder_other_patches)"
+eval "repository_files=($larder_repository)"
+eval "bundled=($larder_bundled)"
+eval "promises=($larder_promises)"
+# shellcheck source=../promises.sh
+source "$larder_promise_check"
+
+readonly staging=$out
+readonly job_server=${MAKEFLAGS:-}
+unset MAKEFLAGS
+export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/patches IGOS=$repository
+export IGOS_JOBS=${LARDER_JOBS:-1} TESTSUITEFLAGS=-j${LARDER_JOBS:-1}
+export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
+export CXXFLAGS=$CFLAGS
+export PATH=$build_root/stand-ins:/usr/bin:/usr/sbin:/bin:/sbin:/opt/rustc/bin
+phase_environment=(
+    "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "name=$larder_name" "version=$larder_version"
+    "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style" "larder_deferred=$deferred"
+    "larder_configure_flags=$larder_configure_flags" "larder_tests=$larder_tests" "larder_staging=$staging"
+    "larder_tests_reason=$larder_tests_reason" "larder_install_function=$larder_install_function"
+)
+export larder_recipe_directory=$recipe_directory
+
+[[ -z $larder_target ]] || phase_environment+=("IGOS_TARGET=$larder_target")
+
+mkdir -p "$HOME"
+: >"$deferred"
+lay_out_recipe
+bash "$larder_stand_in" --install "$build_root/stand-ins" "$larder_stand_in"
+link_into "$IGOS_SOURCES" "${sources[@]}"
+link_into "$IGOS_PATCHES" "${patches[@]}" "${other_patches[@]}"
+unpack_source
+unpack_bundled
+level_time_stamps
+begin_phase patch
+apply_patches
+level_time_stamps
+make_staging
+run_or_fail configure "DESTDIR=$staging"
+run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"
+run_check
+if [[ $larder_direct_install == yes ]]; then
+    install_directly
+else
+    run_or_fail install "DESTDIR=$staging"
+fi
+run_post_install
+finish
+begin_phase verify
+normalise_promises
+check_promises
+trap - ERR
+say "done after ${SECONDS} s"

@@ -1,0 +1,282 @@
+# What one package.yml says: checked, with `${version}` and the like filled in. Members that say something wrong are
+# errors only when they are asked for, and then name file and line.
+{ didYouMean }:
+{
+  directory,
+  files,
+  name,
+  tier,
+}:
+
+let
+  inherit (builtins)
+    addErrorContext
+    attrNames
+    concatStringsSep
+    elemAt
+    filter
+    fromYAML
+    genList
+    head
+    isAttrs
+    isBool
+    isInt
+    isList
+    isString
+    length
+    match
+    readFile
+    replaceStrings
+    split
+    toJSON
+    typeOf
+    ;
+
+  place = "${tier}/${name}/package.yml";
+  text = readFile (directory + "/package.yml");
+  lines = filter isString (split "\n" text);
+  script = if files ? "build.sh" then readFile (directory + "/build.sh") else null;
+
+  contains = needle: hay: replaceStrings [ needle ] [ "" ] hay != hay;
+
+  # `file:line` of the first line that has the text; the file alone if none has.
+  at =
+    needle:
+    let
+      found = filter (number: contains needle (elemAt lines number)) (
+        genList (number: number) (length lines)
+      );
+    in
+    if found == [ ] then place else "${place}:${toString (head found + 1)}";
+  complain = needle: message: throw "${at needle}: ${message}";
+  # Values are shown only if they are short: a list may have aliases of aliases in it.
+  shown =
+    value:
+    if isString value then
+      "`${value}`"
+    else if isList value || isAttrs value then
+      "a ${typeOf value}"
+    else
+      "the ${typeOf value} ${toJSON value}";
+
+  document =
+    let
+      value = addErrorContext "while reading ${place}" (fromYAML text);
+    in
+    if isAttrs value then value else throw "${place}: a mapping is expected, not a ${typeOf value}";
+
+  # A list: what is missing or empty has nothing, and one thing alone is a list of it.
+  listOf =
+    value:
+    if value == null || value == "" then
+      [ ]
+    else if isList value then
+      value
+    else
+      [ value ];
+
+  optional = key: fallback: if document.${key} or null == null then fallback else document.${key};
+  string =
+    key:
+    let
+      value = document.${key} or null;
+    in
+    if isString value && value != "" then
+      value
+    else if value == null || value == "" then
+      throw "${place}: `${key}` is missing"
+    else
+      complain "${key}:" "`${key}` is ${shown value}, not a string: put it in quotes";
+
+  version = string "version";
+  parts = filter isString (split "[.]" version);
+  part = index: if index < length parts then elemAt parts index else "0";
+  values = {
+    inherit name version;
+    version_major = part 0;
+    version_minor = part 1;
+    version_patch = part 2;
+    version_major_minor = "${part 0}.${part 1}";
+  };
+
+  # Fills in `${NAME}`.
+  fill =
+    value:
+    if !isString value then
+      throw "${place}: ${shown value} stands where a string is expected: put it in quotes"
+    else
+      concatStringsSep "" (
+        map (
+          piece:
+          if isString piece then
+            piece
+          else
+            values.${head piece} or (complain (
+              "\${" + head piece + "}"
+            ) "`\${${head piece}}` is not known${didYouMean (head piece) (attrNames values)}")
+        ) (split "\\$\\{([^}]*)}" value)
+      );
+
+  sha256Of =
+    what: entry:
+    let
+      value = entry.sha256 or null;
+    in
+    if value == null || value == "" then
+      complain what "${what} has no sha256"
+    else if isString value && match "[0-9a-fA-F]{64}" value != null then
+      lower value
+    else
+      complain (
+        if isString value then value else what
+      ) "the sha256 of ${what} is not 64 hexadecimal digits";
+  lower = replaceStrings [ "A" "B" "C" "D" "E" "F" ] [ "a" "b" "c" "d" "e" "f" ];
+
+  lastPart =
+    url:
+    let
+      path = head (filter isString (split "[?#]" url));
+      segments = filter (segment: isString segment && segment != "") (split "/" path);
+    in
+    elemAt segments (length segments - 1);
+
+  source =
+    entry:
+    if !(isAttrs entry && entry ? url) then
+      complain "source:" "a source needs `url` and `sha256`"
+    else
+      rec {
+        url = replaceStrings [ " " ] [ "%20" ] (fill entry.url);
+        urls = [ url ] ++ map fill (listOf (entry.fallback_url or null));
+        filename = if entry.filename or null == null then lastPart url else fill entry.filename;
+        sha256 = sha256Of filename entry;
+        extract = entry.extract or true;
+      };
+
+  patch =
+    entry:
+    if isString entry then
+      {
+        file = fill entry;
+        sha256 = null;
+      }
+    else if isAttrs entry && entry ? file then
+      rec {
+        file = fill entry.file;
+        sha256 = sha256Of file entry;
+      }
+    else
+      complain "patches:" "a patch needs `file` and `sha256`";
+
+  patches =
+    let
+      all = map patch (listOf (document.patches or null));
+      names = map (entry: entry.file) all;
+      twice = filter (name: length (filter (other: other == name) names) > 1) names;
+    in
+    if twice == [ ] then all else complain (head twice) "the patch ${head twice} is listed twice";
+
+  dependencies = optional "dependencies" { };
+  namesOf =
+    kind:
+    map (
+      dependency:
+      if isString dependency then
+        dependency
+      else
+        complain "${kind}:" "a dependency is ${shown dependency}, not a name"
+    ) (listOf (dependencies.${kind} or null));
+
+  # A file that somebody makes by hand: its name alone, or with its hash.
+  artifact =
+    entry:
+    if isString entry then
+      { name = fill entry; }
+    else
+      {
+        name = fill (entry.name or (complain "build_artifacts:" "an artifact needs a name"));
+      }
+      // (if entry.sha256 or null == null then { } else { sha256 = sha256Of entry.name entry; })
+      // {
+        urls = map fill (listOf (entry.url or null));
+      };
+
+  tests =
+    let
+      given = optional "tests" { };
+      policy = given.failure_policy or "strict";
+    in
+    if !(given.enabled or true) then
+      "off"
+    else if policy == "known_failures" then
+      "known-failures"
+    else if policy == "strict" then
+      "on"
+    else
+      complain "failure_policy" "the failure policy is ${shown policy}: strict or known_failures";
+in
+{
+  inherit
+    at
+    complain
+    contains
+    directory
+    files
+    name
+    patches
+    place
+    script
+    tests
+    tier
+    version
+    ;
+  style =
+    let
+      style = optional "build_style" "custom";
+      known = [
+        "autotools"
+        "cmake"
+        "custom"
+        "make"
+        "meson"
+      ];
+    in
+    if builtins.elem style known then
+      style
+    else
+      complain "build_style" "the build style is ${shown style}${
+        if isString style then didYouMean style known else ""
+      }";
+  release = if isInt (document.release or 1) then document.release or 1 else 1;
+  description = optional "description" "";
+  homepage = optional "homepage" "";
+  license = optional "license" "";
+  sources = map source (listOf (document.source or null));
+  configureFlags = map fill (listOf (document.configure_flags or null));
+  bundled = map fill (listOf (document.bundled_deps or null));
+  promises = map fill (listOf (document.verify_paths or null));
+  artifacts = map artifact (listOf (document.build_artifacts or null));
+  targetTriple = optional "target_triple" "";
+  supersedes = filter isString (listOf (document.supersedes or null));
+  installFunction = optional "install_func" "do_install";
+  directInstall = optional "direct_install" false;
+  testsReason = (optional "tests" { }).reason or "";
+  isoInclude = optional "iso_include" (
+    !(builtins.elem tier [
+      "extra"
+      "toolchain"
+    ])
+  );
+  pending =
+    let
+      reason = optional "pending_acquisition" null;
+    in
+    if reason == null || (isBool reason && !reason) then
+      null
+    else if isString reason then
+      reason
+    else
+      "its sources are still to be acquired";
+  build = namesOf "build" ++ namesOf "host";
+  runtime = namesOf "runtime";
+}

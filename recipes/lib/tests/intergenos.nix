@@ -1,0 +1,99 @@
+# What reading another distribution's recipes must give. Evaluates to the names of the cases that fail: `[ ]` is good.
+#
+#     larder eval --strict --file recipes/lib/tests/intergenos.nix
+let
+  inherit (builtins)
+    attrNames
+    deepSeq
+    filter
+    isString
+    tryEval
+    ;
+  inherit (import ../../. { system = "x86_64-linux"; }) lib;
+
+  tree = lib.intergenos ../../../testdata/intergenos;
+  bad = lib.intergenos ../../../testdata/intergenos-bad;
+
+  refused = value: !(tryEval (deepSeq value value)).success;
+  names = packages: map (package: package.pname or "environment") packages;
+  needs = package: filter (name: name != "environment" && !(lib ? ${name})) (names package.override);
+
+  cases = {
+    "every recipe evaluates" = builtins.all (name: isString tree.packages.${name}.drvPath) (
+      filter (name: tree.packages.${name}.pending == null) (attrNames tree.packages)
+    );
+    "packages stand by tier and by name" = tree.core.zlib.drvPath == tree.zlib.drvPath;
+    "tiers are those of the directories" =
+      attrNames tree.tiers == [
+        "base"
+        "core"
+        "extra"
+      ];
+    "versions are filled in" = (builtins.head tree.zlib.sources).name == "zlib-1.3.1.tar.gz";
+    "needs are taken with what they need" =
+      needs tree.bash == [
+        "ncurses"
+        "readline"
+      ];
+    "who takes another's place is built with it" =
+      needs tree.file-pass2 == [
+        "bzip2"
+        "file"
+        "xz"
+        "zlib"
+      ];
+    "what is pending cannot be built" = refused tree.igos-blob.drvPath;
+    "what is pending has its description" = tree.igos-blob.meta.licence == "MIT";
+    "an artifact without a hash is refused" = refused bad.artifact.drvPath;
+    "an artifact may be given" =
+      isString
+        (lib.intergenos {
+          tree = ../../../testdata/intergenos-bad;
+          artifacts."artifact-vendor.tar.xz" = ./append.patch;
+        }).artifact.drvPath;
+    "an unknown argument is refused" =
+      refused
+        (lib.intergenos {
+          tree = ../../../testdata/intergenos;
+          enviroment = [ ];
+        }).zlib.drvPath;
+  }
+  // builtins.listToAttrs (
+    map
+      (name: {
+        name = "${name} is refused";
+        value = refused bad.${name}.drvPath;
+      })
+      [
+        "bad-hash"
+        "bad-style"
+        "broken-yaml"
+        "cycle-a"
+        "cycle-c"
+        "float-version"
+        "missing-patch"
+        "no-hash"
+        "patch-hash"
+        "repeated-patch"
+        "twice"
+        "unknown-dependency"
+        "unknown-variable"
+      ]
+  )
+  // builtins.listToAttrs (
+    map
+      (name: {
+        name = "${name} evaluates, whatever is wrong elsewhere";
+        value = isString bad.${name}.drvPath;
+      })
+      [
+        "contested-a"
+        "runtime-a"
+        "runtime-b"
+        "stub"
+        "unknown-key"
+        "local-source"
+      ]
+  );
+in
+filter (name: !cases.${name}) (attrNames cases)

@@ -1,0 +1,196 @@
+//! `larder bundle`
+
+use crate::CommandResult;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::fetches::{Fetch, fetches_of};
+use crate::installable::{EvalArgs, Target, outputs_of, resolve_sets};
+use crate::output;
+use crate::realising::{BuildArgs, realise};
+use crate::sources::installable;
+use crate::text;
+use builder::RunOptions;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use store::{FileHash, StorePath};
+
+/// Put all that builds fetch into a directory or archive, for building without a network.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Everything that is fetched for installables, as a mirror by content
+    Sources(SourcesArgs),
+}
+
+/// Everything that is fetched for installables, as a mirror by content.
+///
+/// With `LARDER_MIRRORS=hash=file:///DIR/{algorithm}/{hash}` they build from it without a network. What is in the store already is
+/// not fetched again.
+#[derive(Debug, clap::Args)]
+struct SourcesArgs {
+    /// Attributes of files or directories, or store paths
+    #[arg(value_name = "INSTALLABLE", required = true)]
+    installables: Vec<OsString>,
+    /// Where to: a directory, which may be there, or a file that ends in `.tar`
+    #[arg(short, long, value_name = "DIR|FILE.tar")]
+    output: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    eval: EvalArgs,
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+/// A file of the bundle.
+struct Entry {
+    name: String,
+    urls: Vec<String>,
+    hash: FileHash,
+    place: PathBuf,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    let What::Sources(args) = &args.what;
+    bundle_sources(context, args)
+}
+
+fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
+    let named = args.installables.iter().map(|word| installable(word)).collect::<Result<Vec<_>, _>>()?;
+    let targets = resolve_sets(context, &named, &args.eval)?;
+    let fetches = fetches_of(context, &targets)?;
+    let (entries, left_out) = fetch_all(context, args, fetches)?;
+    let bytes = if args.output.extension().is_some_and(|extension| extension == "tar") {
+        write_archive(&args.output, &entries)?
+    } else {
+        write_directory(&args.output, &entries)?
+    };
+    if args.json {
+        let files: Vec<_> = entries
+            .iter()
+            .map(|entry| json!({ "name": entry.name, "hash": entry.hash.to_string(), "urls": entry.urls }))
+            .collect();
+        output::json("bundle", json!({ "files": files, "bytes": bytes, "left_out": left_out }))?;
+    } else {
+        output::line(args.output.display())?;
+    }
+    for name in &left_out {
+        output::error(&format!(
+            "{} {name} is left out: only the hash of what is made from it is known\n",
+            output::styled("warning:", "1;33")
+        ));
+    }
+    if !context.quiet {
+        let count = text::counted(entries.len(), "file");
+        output::error(&format!("{count}, {}\n", text::bytes(bytes)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fetches what is not in the store. Files by hash, and the names of what no mirror by content can have.
+fn fetch_all(
+    context: &Context,
+    args: &SourcesArgs,
+    fetches: BTreeMap<StorePath, Fetch>,
+) -> Result<(Vec<Entry>, Vec<String>), CliError> {
+    let (known, others): (Vec<_>, Vec<_>) = fetches.into_iter().partition(|(_, fetch)| fetch.hash.is_some());
+    let target = |path: &StorePath| Target::Derivation { path: path.clone(), output: None };
+    let targets: Vec<Target> = known.iter().map(|(path, _)| target(path)).collect();
+    let builder = args.build.builder(context)?;
+    let options = RunOptions { keep_going: true, rebuild: false };
+    let result = realise(context, &builder, &args.build.watch, &targets, options)?;
+    let store = context.store()?;
+    let mut entries = BTreeMap::new();
+    for ((_, fetch), target) in known.into_iter().zip(&targets) {
+        let Some(hash) = fetch.hash else { continue };
+        for (_, path) in outputs_of(target, &result.outputs) {
+            let place = store.layout().path(&path);
+            let entry = Entry { name: fetch.name.clone(), urls: fetch.urls.clone(), hash: hash.clone(), place };
+            entries.insert(hash.to_string(), entry);
+        }
+    }
+    Ok((entries.into_values().collect(), others.into_iter().map(|(_, fetch)| fetch.name).collect()))
+}
+
+/// Where a file is in a bundle: `sha256/<hexadecimal>`.
+fn place_in_bundle(hash: &FileHash) -> String {
+    hash.to_string().replacen(':', "/", 1)
+}
+
+/// The list of what is there, in JSON: for people, since larder finds files by their hashes.
+fn list(entries: &[Entry]) -> Vec<u8> {
+    let files: Vec<_> = entries
+        .iter()
+        .map(|entry| json!({ "name": entry.name, "hash": entry.hash.to_string(), "urls": entry.urls }))
+        .collect();
+    format!("{:#}\n", json!({ "schema": "larder/sources/1", "files": files })).into_bytes()
+}
+
+fn write_directory(directory: &Path, entries: &[Entry]) -> Result<u64, CliError> {
+    let mut bytes = 0;
+    for entry in entries {
+        let place = directory.join(place_in_bundle(&entry.hash));
+        if let Some(parent) = place.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| failed("create", parent, &error))?;
+        }
+        // Nobody sees half of a file under the name of its hash.
+        let temporary = place.with_extension(format!("{}~", std::process::id()));
+        let written =
+            copy(&entry.place, &temporary).and_then(|size| std::fs::rename(&temporary, &place).map(|()| size));
+        bytes += written.map_err(|error| {
+            // What is not complete is of no use.
+            let _ = std::fs::remove_file(&temporary);
+            failed("write", &place, &error)
+        })?;
+    }
+    let place = directory.join("sources.json");
+    std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&place, list(entries)))
+        .map_err(|error| failed("write", &place, &error))?;
+    Ok(bytes)
+}
+
+/// Copies the content, and not that it is read-only.
+fn copy(from: &Path, to: &Path) -> std::io::Result<u64> {
+    std::io::copy(&mut File::open(from)?, &mut File::create(to)?)
+}
+
+/// The same bytes for the same files.
+fn write_archive(file: &Path, entries: &[Entry]) -> Result<u64, CliError> {
+    let at = |error: std::io::Error| failed("write", file, &error);
+    let mut archive = tar::Builder::new(std::io::BufWriter::new(File::create(file).map_err(at)?));
+    let mut bytes = 0;
+    for entry in entries {
+        let mut content = File::open(&entry.place).map_err(|error| failed("read", &entry.place, &error))?;
+        let size = content.metadata().map_err(|error| failed("read", &entry.place, &error))?.len();
+        archive.append_data(&mut header(size), place_in_bundle(&entry.hash), &mut content).map_err(at)?;
+        bytes += size;
+    }
+    let list = list(entries);
+    archive.append_data(&mut header(list.len() as u64), "sources.json", list.as_slice()).map_err(at)?;
+    archive.into_inner().and_then(|mut writer| writer.flush()).map_err(at)?;
+    Ok(bytes)
+}
+
+fn header(size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size);
+    header.set_mode(0o644);
+    header.set_mtime(1);
+    header
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> CliError {
+    CliError::failed(format!("cannot {what} {}: {error}", path.display()))
+}

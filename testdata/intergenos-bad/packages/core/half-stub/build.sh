@@ -1,0 +1,4 @@
+set -e
+
+build() { make; }
+do_install() { :; }

@@ -1,0 +1,7 @@
+set -e
+
+configure() { :; }
+build() { make; }
+do_install() {
+    make DESTDIR="$DESTDIR" install
+}

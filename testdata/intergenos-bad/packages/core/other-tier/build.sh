@@ -1,0 +1,5 @@
+set -e
+
+do_install() {
+    make DESTDIR="${DESTDIR}" install
+}

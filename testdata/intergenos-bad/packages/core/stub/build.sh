@@ -1,0 +1,8 @@
+set -e
+
+configure() { :; }
+build() { true; }
+do_install() {
+    # later
+    :
+}
