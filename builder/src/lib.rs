@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod input_use;
 mod job_server;
 pub mod known_failure;
+mod leak;
 mod limits;
 pub mod log;
 mod memory;
