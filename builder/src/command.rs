@@ -15,6 +15,7 @@ use crate::running;
 use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
 use crate::spawner::{Running, SpawnError};
 use crate::trace::InputTrace;
+use crate::usage::ActionUsage;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -132,11 +133,14 @@ impl Builder<'_> {
         let outcome = watched.until_end(overrun);
         self.unregister(number);
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
+        let logs = self.store().layout().logs();
         if self.settings().trace_inputs {
-            InputTrace::take(&noted)?.write(&self.store().layout().logs(), &resolved.digest)?;
+            // As with what it used: where there is no room for it, the build itself is what counts.
+            let _ = InputTrace::take(&noted).and_then(|trace| trace.write(&logs, &resolved.digest));
         }
         let lacked_memory = memory::killed_for_lack() > killed_before;
         let (outcome, overrun) = outcome?;
+        let _ = ActionUsage::of(&outcome.usage).write(&logs, &resolved.digest);
         Ok(Ended { outcome, overrun, lacked_memory, tail, duration: started.elapsed() })
     }
 

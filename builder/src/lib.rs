@@ -38,6 +38,7 @@ pub mod spawner;
 mod tokens;
 pub mod trace;
 pub mod unpack;
+pub mod usage;
 pub mod world;
 
 pub use builder::{Builder, Settings};

@@ -189,15 +189,17 @@ impl Sandbox {
 
     /// Reaps the first process, after which all of the sandbox is dead, and reads what it reported.
     fn reap(self) -> io::Result<Outcome> {
-        let (_, usage) = linux::wait_for(self.pid)?;
+        let (_, mut usage) = linux::wait_for(self.pid)?;
         let mut text = Vec::new();
         // The pipe does not block: what there is has been written, even if a stray writer were left.
         match File::from(self.report).read_to_end(&mut text) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
             _ => {}
         }
-        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let status = match serde_json::from_slice(first) {
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let status = serde_json::from_slice(lines.next().unwrap_or_default());
+        usage.transfer = lines.next().and_then(|line| serde_json::from_slice(line).ok()).flatten();
+        let status = match status {
             Ok(status) => status,
             Err(_) if self.killed => Status::Killed,
             Err(_) => Status::SetupFailed(

@@ -1,7 +1,7 @@
 //! The first process of a sandbox: sets it up, starts the command, and outlives it only to see to it that nothing else
 //! does. Being pid 1 of its namespace, its own death kills every process in it.
 
-use super::super::outcome::{SetupError, Status, Step};
+use super::super::outcome::{SetupError, Status, Step, Transfer};
 use super::super::spec::SandboxSpec;
 use super::filter::{self, Filters, Supervision};
 use super::trace::Trace;
@@ -11,6 +11,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
+use serde::Serialize;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -21,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) struct Birth {
     /// Where it will be told what to run.
     pub(crate) socket: OwnedFd,
-    /// Where one serialised [`Status`] is written; if there are several, the first counts.
+    /// Where one serialised [`Status`] is written (if there are several, the first counts), and after it what was [`Transfer`]red.
     pub(crate) report: OwnedFd,
     /// Who we are outside.
     pub(crate) outer: OuterIds,
@@ -55,7 +56,10 @@ pub(crate) fn run(
     }));
     let panicked = || SetupError::new(Step::Supervise, "", 0).with_detail("panic in the first process");
     match ended.unwrap_or_else(|_| Err(panicked())) {
-        Ok(Some(status)) => tell(&mut report, &status),
+        Ok(Some(status)) => {
+            tell(&mut report, &status);
+            tell(&mut report, &transferred());
+        }
         Ok(None) => {}
         Err(error) => tell(&mut report, &Status::SetupFailed(error)),
     }
@@ -80,11 +84,18 @@ fn spawner_has_gone(report: &File) -> bool {
         && polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
 }
 
-fn tell(report: &mut File, status: &Status) {
-    let mut line = serde_json::to_vec(status).unwrap_or_default();
+fn tell(report: &mut File, told: &impl Serialize) {
+    let mut line = serde_json::to_vec(told).unwrap_or_default();
     line.push(b'\n');
     // If the spawner has gone nobody wants to know, and we are about to be killed.
     let _ = report.write_all(&line);
+}
+
+/// What this process and all that it has waited for have read and written. Nobody else is left, so it may be looked into again,
+/// which the kernel demands of who wants to see its own counts.
+fn transferred() -> Option<Transfer> {
+    prctl::set_dumpable(true).ok()?;
+    Transfer::parse(&std::fs::read_to_string("/proc/self/io").ok()?)
 }
 
 fn run_to_end(task: Task, report: &mut File, outer: OuterIds, filters: &Filters) -> Result<Status, SetupError> {

@@ -78,6 +78,7 @@ fn usage(used: &libc::rusage) -> Usage {
         user_time: duration(used.ru_utime),
         system_time: duration(used.ru_stime),
         peak_memory: used.ru_maxrss as u64 * 1024,
+        transfer: None,
     }
 }
 
