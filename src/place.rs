@@ -7,7 +7,7 @@ use crate::installable::{EvalArgs, split_inside};
 use crate::realising::BuildArgs;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use store::follow::{FollowError, MAX_LINKS, Place, follow};
+use store::follow::{FollowError, MAX_LINKS, Place, Way, follow};
 use store::local::LocalStore;
 use store::{Node, StorePath, TreeListing, TreePath};
 
@@ -63,22 +63,23 @@ pub(crate) fn locate(
     text: &OsStr,
     follow_last: bool,
 ) -> Result<Located, CliError> {
-    let mut inside = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
+    let inside = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
+    let mut way = Way::from(&inside);
     let mut path = tree.clone();
     for _ in 0..MAX_LINKS {
         let listing = store.listing(&path.tree().expect("a tree's path"))?;
-        match follow(&listing, &inside, follow_last) {
+        match follow(&listing, &way, follow_last) {
             Ok(Place::Inside(inside)) => return Ok(Located { path, listing, inside }),
             Ok(Place::Other { path: other, inside: further }) => {
                 store.hold([&other])?;
                 if other.tree().is_none() || !store.is_valid(&other)? {
-                    let error = CliError::failed(format!("`{inside}` leads to {other}, which is not in the store"));
+                    let error = CliError::failed(format!("`{way}` leads to {other}, which is not in the store"));
                     return Err(error.hint(format!("larder realise {other}")));
                 }
-                (path, inside) = (other, further);
+                (path, way) = (other, further);
             }
             Err(error) => return Err(CliError::failed(format!("{path}: {error}"))),
         }
     }
-    Err(CliError::failed(FollowError::Circle(inside).to_string()))
+    Err(CliError::failed(FollowError::Circle(way).to_string()))
 }

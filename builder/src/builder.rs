@@ -163,7 +163,7 @@ impl<'s> Builder<'s> {
         self.cancelled.store(true, Ordering::SeqCst);
         for running in &self.running {
             // A run that has ended meanwhile needs no killing.
-            let _ = running.value().kill();
+            running.value().kill();
         }
     }
 
@@ -173,7 +173,7 @@ impl<'s> Builder<'s> {
         self.running.insert(number, running.cancel_handle());
         // A cancellation between the last look and the insertion has not seen this one.
         if self.is_cancelled() {
-            let _ = running.cancel_handle().kill();
+            running.cancel_handle().kill();
         }
         number
     }

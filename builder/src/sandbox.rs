@@ -29,6 +29,7 @@ pub use outcome::{Outcome, SetupError, Status, Step, Transfer, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
+pub(crate) use spec::Groundwork;
 pub use spec::{
     Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer,
 };

@@ -1,4 +1,4 @@
-//! What the last run of an action's command used, whether it succeeded or not.
+//! What the last run of an action's command used that came to an end of its own, whether it succeeded or not.
 //!
 //! Kept beside the log, as `logs/<action>.usage`, and collected with it. Canonical JSON would gain nothing: nobody compares it.
 //!

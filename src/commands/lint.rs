@@ -95,7 +95,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     }
     language::lint_files(&paths, args, &mut report)?;
     if args.json {
-        output::json("lint", json!({ "findings": report.json, "fixed": report.fixed }))?;
+        output::json("lint/1", json!({ "findings": report.json, "fixed": report.fixed }))?;
     } else if !context.quiet {
         output::error(&report.summary());
     }

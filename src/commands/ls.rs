@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     }
     if args.json {
         let entries: Vec<_> = entries.iter().map(|(path, node)| as_json(path, node)).collect();
-        output::json("ls", json!({ "path": tree.to_string(), "entries": entries }))?;
+        output::json("ls/1", json!({ "path": tree.to_string(), "entries": entries }))?;
     } else {
         let look = Look::of_stdout();
         let lines: Vec<_> = entries.iter().map(|(path, node)| line(path, node, args.long, look) + "\n").collect();

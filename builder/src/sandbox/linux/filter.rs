@@ -9,7 +9,7 @@
 //! of the call list took 0.6 ms of every sandbox; so that one is made here, of ranges of numbers.
 
 use super::super::outcome::{SetupError, Step};
-use super::super::spec::Circumstances;
+use super::super::spec::Groundwork;
 use super::{AtStep, calls, sys, trace};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use seccompiler::{
@@ -18,7 +18,7 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: TargetArch = TargetArch::x86_64;
@@ -54,7 +54,7 @@ impl Filters {
     }
 
     /// Installs them on the current process for good. Needs `no_new_privs`.
-    pub(crate) fn install(&self, supervisor: Option<Supervision>) -> Result<(), SetupError> {
+    pub(crate) fn install(&self, supervisor: Option<Supervision<'_>>) -> Result<(), SetupError> {
         if let Some(Supervision { program, socket }) = supervisor {
             let listener = sys::install_filter(&program, true).at(Step::Filter, "notify list")?;
             let fds = listener.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>();
@@ -69,18 +69,27 @@ impl Filters {
 
 /// What the guest's side of a supervised sandbox needs.
 #[derive(Debug)]
-pub(crate) struct Supervision {
+pub(crate) struct Supervision<'s> {
     /// The notify list.
-    pub(crate) program: BpfProgram,
+    program: BpfProgram,
     /// Where the descriptor goes at which notifications arrive.
-    pub(crate) socket: OwnedFd,
+    socket: BorrowedFd<'s>,
+}
+
+impl<'s> Supervision<'s> {
+    /// What this groundwork needs, if anything.
+    pub(crate) fn of(groundwork: &Groundwork, socket: BorrowedFd<'s>) -> Option<Self> {
+        let calls = supervised_calls(groundwork);
+        (!calls.is_empty()).then(|| Self { program: notify_program(&calls), socket })
+    }
 }
 
 /// The calls that varying these circumstances, and noting which files are used, hands to the supervisor.
-pub(crate) fn supervised_calls(circumstances: &Circumstances, traced: bool) -> Vec<i64> {
+pub(crate) fn supervised_calls(groundwork: &Groundwork) -> Vec<i64> {
+    let Groundwork { circumstances, traced, .. } = groundwork;
     let directories = circumstances.reverse_directories.then_some(libc::SYS_getdents64);
     let release = circumstances.kernel_release.as_ref().map(|_| libc::SYS_uname);
-    directories.into_iter().chain(release).chain(trace::calls().filter(|_| traced)).collect()
+    directories.into_iter().chain(release).chain(trace::calls().filter(|_| *traced)).collect()
 }
 
 /// What the call list answers to each call it knows.

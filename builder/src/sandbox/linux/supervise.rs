@@ -31,15 +31,14 @@ enum Answer {
     Kernel,
 }
 
-/// Answers calls until the command ends.
+/// Answers the calls that arrive at `listener` until the command ends.
 pub(super) fn run(
-    socket: OwnedFd,
+    listener: OwnedFd,
     command: libc::pid_t,
     command_ended: &OwnedFd,
     release: Option<String>,
     trace: Option<Trace>,
 ) -> Result<Status, SetupError> {
-    let Some(listener) = receive_listener(&socket)? else { return init::reap_until(command) };
     if trace.is_some() {
         sys::take_turns(listener.as_fd());
     }
@@ -56,7 +55,7 @@ pub(super) fn run(
 }
 
 /// The descriptor the command sends once it is behind the filter; `None` if it has failed before.
-fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
+pub(super) fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
     let mut buffer = [0];
     let mut parts = [IoSliceMut::new(&mut buffer)];
     let mut control = nix::cmsg_space!([RawFd; 1]);

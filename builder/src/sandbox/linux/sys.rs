@@ -82,6 +82,23 @@ fn usage(used: &libc::rusage) -> Usage {
     }
 }
 
+/// What this process used, with all its descendants that were waited for.
+pub(crate) fn used() -> Usage {
+    let [own, theirs] = [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN].map(|who| {
+        // SAFETY: rusage is plain integers, for which all zeroes is a valid value.
+        let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: the pointer is to a live rusage. With these arguments it cannot fail.
+        unsafe { libc::getrusage(who, &mut used) };
+        usage(&used)
+    });
+    Usage {
+        user_time: own.user_time + theirs.user_time,
+        system_time: own.system_time + theirs.system_time,
+        peak_memory: own.peak_memory.max(theirs.peak_memory),
+        transfer: None,
+    }
+}
+
 /// Kills the process, and with a pid 1 its whole namespace. One that has ended already is no error.
 pub(crate) fn kill_by_pidfd(pidfd: BorrowedFd<'_>) {
     // SAFETY: the call takes no memory of ours (a null siginfo).
