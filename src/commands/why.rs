@@ -11,6 +11,7 @@ use crate::output;
 use crate::realising::BuildArgs;
 use crate::text;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use store::local::{LocalStore, Mention};
@@ -54,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let steps = Steps { store, graph: &graph };
     let edges =
         if args.all { all_edges(&graph, from, to) } else { chain.windows(2).map(|pair| (pair[0], pair[1])).collect() };
-    let reasons = edges.iter().map(|(from, to)| steps.reasons(*from, *to)).collect::<Result<Vec<_>, _>>()?;
+    let reasons = steps.all_reasons(&edges)?;
     if args.json {
         output::json("why/2", as_json(&graph, &chain, &edges, &reasons))?;
     } else {
@@ -123,18 +124,32 @@ struct Steps<'s> {
 }
 
 impl Steps<'_> {
-    fn reasons(&self, from: usize, to: usize) -> Result<Vec<Reason>, CliError> {
-        let (path, target) = (self.graph.path(from), self.graph.path(to));
-        if let Some(digest) = path.derivation() {
-            return Ok(input_reasons(&self.store.derivation(&digest)?, target));
+    /// Why each of these edges is there. Those from one path stand together, so what needs many others is read once.
+    fn all_reasons(&self, edges: &[(usize, usize)]) -> Result<Vec<Vec<Reason>>, CliError> {
+        let mut reasons = Vec::with_capacity(edges.len());
+        for group in edges.chunk_by(|a, b| a.0 == b.0) {
+            let from = group[0].0;
+            let path = self.graph.path(from);
+            if let Some(digest) = path.derivation() {
+                let derivation = self.store.derivation(&digest)?;
+                reasons.extend(group.iter().map(|(_, to)| input_reasons(&derivation, self.graph.path(*to))));
+                continue;
+            }
+            let mut needs = HashMap::<_, Vec<_>>::new();
+            self.graph.needs(from).iter().for_each(|(to, need)| needs.entry(*to).or_default().push(*need));
+            for (_, to) in group {
+                let needs = needs.get(to).into_iter().flatten();
+                reasons.push(needs.map(|need| self.reason(path, *to, *need)).collect::<Result<_, _>>()?);
+            }
         }
-        let needs = self.graph.needs(from).iter().filter(|(next, _)| *next == to);
-        needs
-            .map(|(_, need)| match need {
-                Need::Mention => Ok(Reason::Mentioned(self.store.places_of(path, target, usize::MAX)?)),
-                Need::Runtime | Need::Input => Ok(Reason::Declared),
-            })
-            .collect()
+        Ok(reasons)
+    }
+
+    fn reason(&self, path: &StorePath, to: usize, need: Need) -> Result<Reason, CliError> {
+        match need {
+            Need::Mention => Ok(Reason::Mentioned(self.store.places_of(path, self.graph.path(to), usize::MAX)?)),
+            Need::Runtime | Need::Input => Ok(Reason::Declared),
+        }
     }
 }
 
@@ -198,7 +213,9 @@ fn place_json(place: &Mention) -> Value {
 /// Edges as a tree, each path with what is below it once.
 fn shown(graph: &Graph, from: usize, edges: &[(usize, usize)], reasons: &[Vec<Reason>], look: Look) -> String {
     let mut text = look.path(graph.path(from)) + "\n";
-    let below = |number: usize| (0..edges.len()).filter(move |edge| edges[*edge].0 == number).rev();
+    let mut edges_from = vec![Vec::new(); graph.len()];
+    edges.iter().enumerate().rev().for_each(|(edge, (from, _))| edges_from[*from].push(edge));
+    let below = |number: usize| edges_from[number].iter().copied();
     let mut pending: Vec<_> = below(from).map(|edge| (edge, 1)).collect();
     let mut expanded = vec![false; graph.len()];
     while let Some((edge, depth)) = pending.pop() {

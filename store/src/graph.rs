@@ -3,7 +3,7 @@
 //! Nodes are numbered in the order in which they were added; nothing here recurses, for graphs may be deeper than a thread's stack.
 
 use crate::store_path::StorePath;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// In which way one path needs another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +21,12 @@ pub enum Need {
 pub struct Graph {
     paths: Vec<StorePath>,
     needs: Vec<Vec<(usize, Need)>>,
+    /// The same once more for those that need many, so that what is said twice is found.
+    many: HashMap<usize, HashSet<(usize, Need)>>,
 }
+
+/// So many needs of a path are looked through one by one.
+const FEW: usize = 32;
 
 impl Graph {
     /// Adds a path, which must not be in the graph, and returns its number.
@@ -33,8 +38,14 @@ impl Graph {
 
     /// Says that one path needs another. Saying so twice changes nothing. That it needs itself is no edge.
     pub fn add_need(&mut self, from: usize, to: usize, need: Need) {
-        if from != to && !self.needs[from].contains(&(to, need)) {
-            self.needs[from].push((to, need));
+        let needs = &mut self.needs[from];
+        let is_known = if needs.len() < FEW {
+            needs.contains(&(to, need))
+        } else {
+            !self.many.entry(from).or_insert_with(|| needs.iter().copied().collect()).insert((to, need))
+        };
+        if from != to && !is_known {
+            needs.push((to, need));
         }
     }
 
@@ -177,6 +188,31 @@ impl Graph {
         held
     }
 
+    /// For each path the sum of the weights of all that it reaches, itself included. All are found together, 64 of what is reached at a time:
+    /// walks from each one would take as long as they reach far.
+    #[must_use]
+    pub fn closure_sums<const N: usize>(&self, weight: impl Fn(usize) -> [u64; N]) -> Vec<[u64; N]> {
+        let mut order = self.reverse_post_order(&(0..self.len()).collect::<Vec<_>>());
+        // What is needed comes first, but for circles.
+        order.reverse();
+        let mut position = vec![0; self.len()];
+        order.iter().enumerate().for_each(|(at, number)| position[*number] = at);
+        let below = |number: &usize| self.needs[*number].iter().map(|(next, _)| position[*next]).collect();
+        let below: Vec<Vec<usize>> = order.iter().map(below).collect();
+        let is_circular = below.iter().enumerate().any(|(at, below)| below.iter().any(|next| *next > at));
+        let mut sums = vec![[0; N]; self.len()];
+        for start in (0..order.len()).step_by(64) {
+            let weights: Vec<_> = order[start..].iter().take(64).map(|number| weight(*number)).collect();
+            let block = Block::new(&weights);
+            let first = if is_circular { 0 } else { start };
+            let reached = reached_in_block(&below, first, start, is_circular);
+            for (mask, number) in reached.iter().zip(&order).skip(first) {
+                block.add(*mask, &mut sums[*number]);
+            }
+        }
+        sums
+    }
+
     /// What is reached from the roots, in reverse post-order, and which path each of them cannot be reached without: the nearest one,
     /// `None` if there is none. After Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
     fn dominators(&self, roots: &[usize]) -> (Vec<usize>, Vec<Option<usize>>) {
@@ -230,6 +266,59 @@ impl Graph {
         }
         order.reverse();
         order
+    }
+}
+
+/// For each position which of the 64 from `start` on it reaches, a bit for each. Nothing before `first` reaches any.
+fn reached_in_block(below: &[Vec<usize>], first: usize, start: usize, is_circular: bool) -> Vec<u64> {
+    let mut reached = vec![0u64; below.len()];
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for at in first..below.len() {
+            let own = if (start..start + 64).contains(&at) { 1 << (at - start) } else { 0 };
+            let mask = below[at].iter().fold(own, |mask, next| mask | reached[*next]);
+            // Without circles all that is below has been dealt with.
+            changed |= is_circular && mask != reached[at];
+            reached[at] = mask;
+        }
+    }
+    reached
+}
+
+/// The weights of 64 paths, ready to be summed up by sets of them.
+struct Block<const N: usize> {
+    /// For every eight of them the sum of each subset.
+    tables: Vec<[[u64; N]; 256]>,
+    everything: (u64, [u64; N]),
+}
+
+impl<const N: usize> Block<N> {
+    fn new(weights: &[[u64; N]]) -> Self {
+        let table = |weights: &[[u64; N]]| {
+            let mut table = [[0; N]; 256];
+            for subset in 1..256usize {
+                // The subset without its lowest member has been dealt with.
+                let (lowest, rest) = (subset.trailing_zeros() as usize, subset & (subset - 1));
+                let one = weights.get(lowest).copied().unwrap_or([0; N]);
+                table[subset] = std::array::from_fn(|part| table[rest][part] + one[part]);
+            }
+            table
+        };
+        let all = std::array::from_fn(|part| weights.iter().map(|weight| weight[part]).sum());
+        let mask = if weights.len() == 64 { u64::MAX } else { (1 << weights.len()) - 1 };
+        Self { tables: weights.chunks(8).map(table).collect(), everything: (mask, all) }
+    }
+
+    /// Adds the weights of a set.
+    fn add(&self, mask: u64, sum: &mut [u64; N]) {
+        let mut add = |weights: &[u64; N]| sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+        if mask == self.everything.0 {
+            return add(&self.everything.1);
+        }
+        for (table, byte) in self.tables.iter().zip(mask.to_le_bytes()).filter(|(_, byte)| *byte != 0) {
+            add(&table[usize::from(byte)]);
+        }
     }
 }
 
@@ -300,7 +389,42 @@ mod tests {
         assert_eq!(graph.needed(0), [1]);
     }
 
+    /// Each of these took the square of it, which is minutes.
+    #[test]
+    fn large_graphs_take_no_longer_than_they_are_large() {
+        let count = 50_000usize;
+        let mut graph = Graph::default();
+        let name = StoreName::parse("n").expect("valid");
+        for number in 0..count {
+            let digest = *crate::digest::BlobDigest::of(&number.to_le_bytes()).as_bytes();
+            graph.add_path(StorePath::from_tree(TreeDigest::from_bytes(digest), name.clone()).expect("valid"));
+        }
+        // 0 needs all others, and they are a chain.
+        for number in (1..count).chain(1..count) {
+            graph.add_need(0, number, Need::Mention);
+            graph.add_need(number - 1, number, Need::Mention);
+        }
+        assert_eq!(graph.needs(0).len(), count - 1);
+        let first = graph.path(0).clone();
+        let part = graph.restricted(|path| path.digest()[0] < 16 || *path == first);
+        assert_eq!(part.closure_sums(|_| [1])[0], [part.len() as u64]);
+        assert_eq!(graph.held(&[0], |_| 1)[0], count as u64);
+    }
+
     proptest! {
+        /// Compared with a walk from each path; there may be circles.
+        #[test]
+        fn sums_of_closures_are_those_of_walks(edges: Vec<(usize, usize)>, count in 1usize..200) {
+            let graph = graph(count, &edges);
+            let weight = |number: usize| [1, 3 * number as u64];
+            for (number, [paths, sum]) in graph.closure_sums(weight).into_iter().enumerate() {
+                let reached = graph.reached_from(&[number]);
+                let reached: Vec<_> = (0..count).filter(|number| reached[*number]).collect();
+                prop_assert_eq!(paths, reached.len() as u64);
+                prop_assert_eq!(sum, reached.into_iter().map(|number| 3 * number as u64).sum::<u64>());
+            }
+        }
+
         /// What a path holds is what is not reached once it is left out, by a walk that knows nothing of dominators.
         #[test]
         fn what_is_held_is_what_goes_without_it(edges: Vec<(usize, usize)>, count in 1usize..12, roots: [usize; 2]) {

@@ -60,7 +60,7 @@ struct Row {
 /// What the files of several paths are together.
 #[derive(Default)]
 struct Sum {
-    paths: usize,
+    paths: u64,
     files: u64,
     bytes: u64,
 }
@@ -82,7 +82,9 @@ pub(super) fn run(context: &Context, args: &Args) -> CommandResult {
     let measured = Measured::of(context.store()?, graph)?;
     let held = measured.graph.held(&asked, |number| measured.bytes[number]);
     let shown: Vec<_> = if args.recursive { (0..measured.graph.len()).collect() } else { asked.clone() };
-    let mut rows: Vec<_> = shown.into_iter().map(|number| measured.row(number, held[number])).collect();
+    let closures = measured.closures(&shown);
+    let rows = shown.into_iter().zip(closures).map(|(number, closure)| measured.row(number, held[number], closure));
+    let mut rows: Vec<_> = rows.collect();
     sort(&mut rows, args.sort.or(args.recursive.then_some(Column::Held)));
     let (total, usage) = (measured.sum(&asked), measured.usage());
     if args.asked.json {
@@ -106,7 +108,7 @@ impl Measured {
         Ok(Self { graph, files, bytes, usage })
     }
 
-    fn row(&self, number: usize, held: u64) -> Row {
+    fn row(&self, number: usize, held: u64, closure: Sum) -> Row {
         let usage = &self.usage[number];
         Row {
             path: self.graph.path(number).clone(),
@@ -115,8 +117,22 @@ impl Measured {
             disk: usage.disk(),
             unique: usage.unique(),
             held,
-            closure: self.sum(&[number]),
+            closure,
         }
+    }
+
+    /// The closure of each of these paths. To walk them one by one is too slow for many.
+    fn closures(&self, of: &[usize]) -> Vec<Sum> {
+        const FEW: usize = 64;
+        if of.len() <= FEW {
+            return of.iter().map(|number| self.sum(&[*number])).collect();
+        }
+        let sums = self.graph.closure_sums(|number| [1, self.files[number], self.bytes[number]]);
+        let sum = |number: &usize| {
+            let [paths, files, bytes] = sums[*number];
+            Sum { paths, files, bytes }
+        };
+        of.iter().map(sum).collect()
     }
 
     /// The files of the closure of some paths.

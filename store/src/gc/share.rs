@@ -2,15 +2,14 @@
 
 use super::{GcGraph, GcPolicy, Marks};
 use crate::store_path::StorePath;
-use std::collections::HashSet;
 
-/// What a holder keeps.
+/// What a holder keeps, by the numbers of the objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Share {
     /// All that it keeps.
-    pub all: Vec<StorePath>,
+    pub all: Vec<u32>,
     /// What of that would go if only this holder were gone.
-    pub alone: Vec<StorePath>,
+    pub alone: Vec<u32>,
 }
 
 /// Who keeps an object, as far as is known yet.
@@ -33,33 +32,49 @@ pub fn shares(graph: &GcGraph, holders: &[StorePath], others: &[StorePath], poli
             spared.spare(at, why);
         }
     }
-    let stays: Vec<_> = others.iter().filter_map(number).flat_map(|start| reached(graph, start, policy)).collect();
+    let mut walks = Walks { graph, policy, seen: vec![0; graph.nodes().len()], number: 0 };
+    let stays: Vec<_> = others.iter().filter_map(number).flat_map(|start| walks.reached(start)).collect();
     stays.into_iter().chain(spared.marked()).for_each(|at| keepers[at as usize] = Keeper::Several);
     let mut all = Vec::with_capacity(holders.len());
     for (holder, path) in holders.iter().enumerate() {
-        let kept: Vec<_> = number(path).map_or_else(Vec::new, |start| reached(graph, start, policy));
+        let kept: Vec<_> = number(path).map_or_else(Vec::new, |start| walks.reached(start));
         for &at in &kept {
             let keeper = &mut keepers[at as usize];
             *keeper = if *keeper == Keeper::Nobody { Keeper::One(holder) } else { Keeper::Several };
         }
         all.push(kept);
     }
-    let path = |at: &u32| graph.node(*at).path.clone();
-    let share = |(holder, kept): (usize, Vec<u32>)| Share {
-        alone: kept.iter().filter(|at| keepers[**at as usize] == Keeper::One(holder)).map(path).collect(),
-        all: kept.iter().map(path).collect(),
+    let is_alone = |holder: usize, at: u32| keepers[at as usize] == Keeper::One(holder);
+    let share = |(holder, all): (usize, Vec<u32>)| Share {
+        alone: all.iter().copied().filter(|at| is_alone(holder, *at)).collect(),
+        all,
     };
     all.into_iter().enumerate().map(share).collect()
 }
 
-/// What an object that is held keeps, itself among it.
-fn reached(graph: &GcGraph, start: u32, policy: &GcPolicy) -> Vec<u32> {
-    let mut seen = HashSet::from([start]);
-    let mut reached = vec![start];
-    let mut at = 0;
-    while let Some(&number) = reached.get(at) {
-        reached.extend(graph.keeps(number, policy, policy.keep_outputs).filter(|to| seen.insert(*to)));
-        at += 1;
+/// Walks through one graph.
+struct Walks<'g> {
+    graph: &'g GcGraph,
+    policy: &'g GcPolicy,
+    /// By object the last walk that came there.
+    seen: Vec<u32>,
+    number: u32,
+}
+
+impl Walks<'_> {
+    /// What an object that is held keeps, itself among it.
+    fn reached(&mut self, start: u32) -> Vec<u32> {
+        self.number += 1;
+        let (walk, seen) = (self.number, &mut self.seen);
+        let mut is_new = |at: u32| std::mem::replace(&mut seen[at as usize], walk) != walk;
+        is_new(start);
+        let mut reached = vec![start];
+        let mut at = 0;
+        while let Some(&number) = reached.get(at) {
+            let kept = self.graph.keeps(number, self.policy, self.policy.keep_outputs);
+            reached.extend(kept.filter(|to| is_new(*to)));
+            at += 1;
+        }
+        reached
     }
-    reached
 }

@@ -308,15 +308,16 @@ proptest! {
     fn a_share_is_what_its_end_would_free(
         model in any_model(), policy in any_policy(), held in any_held(), others in any_held(),
     ) {
-        let found = shares(&model.graph(), &paths(&held), &paths(&others), &policy);
+        let graph = model.graph();
+        let found = shares(&graph, &paths(&held), &paths(&others), &policy);
+        let paths_of = |numbers: &[u32]| numbers.iter().map(|at| graph.node(*at).path.clone()).collect::<BTreeSet<_>>();
         let everyone = [&held[..], &others].concat();
         for (at, share) in found.iter().enumerate() {
-            let all: BTreeSet<_> = share.all.iter().cloned().collect();
-            prop_assert_eq!(all, model.live(&held[at..=at], &policy).into_iter().map(path).collect());
+            prop_assert_eq!(paths_of(&share.all), model.live(&held[at..=at], &policy).into_iter().map(path).collect());
             let without = [&everyone[..at], &everyone[at + 1..]].concat();
             let more = model.dead(&without, &policy);
             let more: BTreeSet<_> = more.difference(&model.dead(&everyone, &policy)).map(|&number| path(number)).collect();
-            prop_assert_eq!(share.alone.iter().cloned().collect::<BTreeSet<_>>(), more);
+            prop_assert_eq!(paths_of(&share.alone), more);
         }
     }
 }

@@ -6,10 +6,10 @@ use super::lease::{LivingLease, living};
 use super::reclaim::{Found, Reclaim};
 use super::roots::{self, Root, RootError};
 use super::{LocalStore, StoreError};
-use crate::gc::{self, Explanation, GcPolicy, Holder, Share};
+use crate::gc::{self, Explanation, GcGraph, GcNode, GcPolicy, Holder, Share};
 use crate::store_path::StorePath;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a root holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,21 +65,28 @@ impl LocalStore {
             roots.iter().enumerate().filter_map(|(at, root)| root.target.clone().map(|target| (at, target))).unzip();
         let leases = living(&self.layout)?.into_iter().filter(|lease| lease.process != std::process::id());
         let leased: BTreeSet<_> = leases.flat_map(|lease| lease.held).collect();
-        let shares = gc::shares(&self.gc_graph()?, &targets, &leased.into_iter().collect::<Vec<_>>(), policy);
-        let found = self.look_at_all(&shares)?;
+        let graph = self.gc_graph()?;
+        let shares = gc::shares(&graph, &targets, &leased.into_iter().collect::<Vec<_>>(), policy);
+        let found = self.look_at_all(&graph, &shares)?;
         let mut sizes = vec![RootSize::default(); roots.len()];
         for (at, share) in rooted.into_iter().zip(&shares) {
-            let trees: Vec<_> = share.all.iter().filter_map(|path| found.get(path)).collect();
+            let trees: Vec<_> = share.all.iter().filter_map(|at| found[*at as usize].as_ref()).collect();
+            let alone: Vec<_> = share.alone.iter().map(|at| graph.node(*at).path.clone()).collect();
             sizes[at] =
-                RootSize { trees: trees.len(), taken: Reclaim::taken(trees), alone: self.freed_by_all(&share.alone)? };
+                RootSize { trees: trees.len(), taken: Reclaim::taken(trees), alone: self.freed_by_all(&alone)? };
         }
         Ok(sizes)
     }
 
-    fn look_at_all<'s>(&self, shares: &'s [Share]) -> Result<BTreeMap<&'s StorePath, Found>, IoError> {
-        let trees: BTreeSet<_> =
-            shares.iter().flat_map(|share| &share.all).filter(|path| path.tree().is_some()).collect();
-        trees.into_par_iter().map(|path| Ok((path, self.look_at(path)?))).collect()
+    /// What lies at the trees that anybody has a share in, by their numbers.
+    fn look_at_all(&self, graph: &GcGraph, shares: &[Share]) -> Result<Vec<Option<Found>>, IoError> {
+        let mut wanted = vec![false; graph.nodes().len()];
+        shares.iter().flat_map(|share| &share.all).for_each(|at| wanted[*at as usize] = true);
+        let look = |(wanted, node): (bool, &GcNode)| {
+            let is_looked_at = wanted && node.path.tree().is_some();
+            is_looked_at.then(|| self.look_at(&node.path)).transpose()
+        };
+        wanted.into_par_iter().zip(graph.nodes()).map(look).collect()
     }
 
     /// Removes the roots whose outer link the user has removed: they hold nothing any more.
