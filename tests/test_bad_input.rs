@@ -200,6 +200,17 @@ fn paths_of_the_build_that_are_left_are_told() {
 }
 
 #[test]
+fn more_variables_than_a_program_can_have_are_refused_with_the_reason() {
+    let scratch = Scratch::new(
+        r#"let many = count: builtins.listToAttrs (builtins.genList (n: { name = "variable_${toString n}"; value = "value"; }) count);
+        in { fits = mini "fits" "write $out x" (many 10000); burst = mini "burst" "write $out x" (many 100000); }"#,
+    );
+    scratch.larder("build --no-link .#fits").ok();
+    scratch.larder("build --no-link .#burst").fails(1, &["Argument list too long", "put what is long into a file"]);
+    scratch.assert_sound();
+}
+
+#[test]
 fn trees_in_conflict_are_both_named() {
     let scratch = Scratch::new(
         r#"rec {

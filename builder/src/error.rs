@@ -180,6 +180,9 @@ impl BuildError {
                         .to_owned(),
                 ]
             }
+            Self::Setup(error) if error.step == Step::Exec && error.errno == libc::E2BIG => {
+                vec!["its arguments and variables are more than a program can be started with: put what is long into a file, as with `write`".to_owned()]
+            }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
             Self::Builder { disk_full: true, .. } => {
                 vec!["there is hardly any room left on the disk; `larder gc` may make some".to_owned()]
