@@ -35,6 +35,7 @@ mod test_questions;
 mod test_read_only;
 mod test_rebuilds;
 mod test_repl;
+mod test_traced_inputs;
 mod test_watching;
 
 #[test]

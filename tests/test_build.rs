@@ -9,6 +9,8 @@ const GRAPH: &str = r#"rec {
     "empty" = { directory = true; }; "link" = { symlink = "share/greeting"; }; };
   upper = mini "upper" "mkdir $out\nmkdir $out/share\nwrite $out/share/upper HELLO" { };
   both = derivation { name = "both"; inherit system; builder = "builtin:compose"; root = [ greeting upper ]; };
+  placed = derivation { name = "placed"; inherit system; builder = "builtin:compose"; root = [ both ]; at = "sys/root"; };
+  misplaced = derivation { name = "misplaced"; inherit system; builder = "builtin:compose"; root = [ both ]; at = "../up"; };
   split = mini "split" ''
     mkdir $out
     copy ${greeting}/share/greeting $out/all
@@ -82,6 +84,19 @@ fn written_and_composed_trees_are_as_their_entries_say() {
     let json = scratch.larder("ls --json .#both bin").ok().json("ls");
     assert_eq!(json["entries"][0]["path"], "bin/tool");
     assert_eq!((&json["entries"][0]["executable"], &json["entries"][0]["size"]), (&true.into(), &4.into()));
+}
+
+#[test]
+fn a_composition_may_stand_below_a_path() {
+    let scratch = scratch();
+    let at_root = scratch.larder("ls -R .#both").ok();
+    let placed = scratch.larder("ls -R .#placed").ok();
+    let expected: Vec<_> = ["sys/".to_owned(), "sys/root/".to_owned()]
+        .into_iter()
+        .chain(at_root.lines().iter().map(|line| format!("sys/root/{line}")))
+        .collect();
+    assert_eq!(placed.lines(), expected);
+    scratch.larder("build .#misplaced").fails(1, &["`at`"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use store::derivation::{HashMode, OutputName};
 use store::local::{At, Sealed};
-use store::{StorePath, TreePath};
+use store::{StorePath, TreeListing, TreePath};
 
 /// Runs the builder called `name`, and returns the tree it makes.
 pub(crate) fn run(
@@ -134,7 +134,7 @@ impl Request<'_> {
         Ok(store.seal(staging, &place)?)
     }
 
-    /// The merged root is the output.
+    /// The merged root is the output, or what stands at `at` in it.
     fn compose(&self) -> Result<Sealed, BuildError> {
         let mut mentions = std::collections::BTreeSet::new();
         for layer in &self.resolved.layers {
@@ -143,7 +143,10 @@ impl Request<'_> {
         }
         // What an overriding tree hides may have held the only mention of something: then the files must say.
         let exact = mentions.is_empty() || self.resolved.overriding == 0;
-        Ok(self.builder.store().stage_listing(&self.resolved.root, exact.then_some(mentions))?)
+        let place = TreePath::parse(self.variable("at").unwrap_or_default().as_bytes())
+            .map_err(|error| self.error(format!("`at`: {error}")))?;
+        let placed = TreeListing::clone(&self.resolved.root).placed_at(&place);
+        Ok(self.builder.store().stage_listing(&placed, exact.then_some(mentions))?)
     }
 
     fn write(&self) -> Result<Sealed, BuildError> {

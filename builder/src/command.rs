@@ -14,7 +14,9 @@ use crate::resolve::Resolved;
 use crate::running;
 use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
 use crate::spawner::Running;
+use crate::trace::InputTrace;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::OutputName;
@@ -115,7 +117,13 @@ impl Builder<'_> {
         running::tell(staging, &resolved.derivation, &resolved.digest)?;
         let (log, writer) = Log::start(staging.join(running::LOG), self.settings().limits.log_bytes)?;
         let killed_before = memory::killed_for_lack_lately();
-        let running = self.spawner()?.start_run(spec, writer)?;
+        let noted = staging.join("trace");
+        let running = if self.settings().trace_inputs {
+            let trace = File::create(&noted).at("create", &noted)?;
+            self.spawner()?.start_traced_run(spec, writer, trace)?
+        } else {
+            self.spawner()?.start_run(spec, writer)?
+        };
         let number = self.register(&running);
         let tell = |line: &str| sink(Event::Output { derivation: resolved.derivation.clone(), line: line.to_owned() });
         let mut watched = Watched { limits: &self.settings().limits, log, running: &running, started, overrun: None };
@@ -124,6 +132,9 @@ impl Builder<'_> {
         let Watched { log, overrun, .. } = watched;
         let outcome = outcome?;
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
+        if self.settings().trace_inputs {
+            InputTrace::take(&noted)?.write(&self.store().layout().logs(), &resolved.digest)?;
+        }
         Ok(Ended { outcome, overrun, killed_before, tail, duration: started.elapsed() })
     }
 

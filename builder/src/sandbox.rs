@@ -24,6 +24,7 @@ mod skeleton;
 mod spec;
 mod writable;
 
+pub(crate) use linux::{MISSED, OPENED, SEEN, TRUNCATED};
 pub use outcome::{Outcome, SetupError, Status, Step, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;

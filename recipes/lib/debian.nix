@@ -1,12 +1,20 @@
 # Debian binary packages as trees in the merged-/usr layout, without what only people read.
 {
   check,
+  compose,
   fetchDeb,
   unpack,
+  write,
 }:
 
 let
-  inherit (builtins) replaceStrings;
+  inherit (builtins)
+    attrNames
+    attrValues
+    listToAttrs
+    mapAttrs
+    replaceStrings
+    ;
   unread = map (directory: "usr/share/${directory}") [
     "bug"
     "doc"
@@ -22,8 +30,10 @@ let
     lib64 = "usr/lib64";
   };
   nameOf = pin: replaceStrings [ "~" ":" ] [ "-" "-" ] "${pin.name}-${pin.version}";
-in
-{
+
+  # Entries for `write`: the links that lead from the old places to /usr.
+  usrMerge = mapAttrs (_: target: { symlink = target; }) moved;
+
   # `exclude` is added to what is left out of every package.
   unpackDeb = check "unpackDeb" (
     {
@@ -37,7 +47,34 @@ in
       rename = moved;
     }
   );
+in
+{
+  inherit unpackDeb usrMerge;
 
-  # Entries for `write`: the links that lead from the old places to /usr.
-  usrMerge = builtins.mapAttrs (_: target: { symlink = target; }) moved;
+  # Pinned packages as one tree. `links` (path below usr/bin -> target) are those that their maintainer scripts make.
+  composeDebs = check "composeDebs" (
+    {
+      name,
+      pins,
+      exclude ? [ ],
+      links ? { },
+    }:
+    compose {
+      inherit name;
+      root = [
+        (write {
+          name = "${name}-links";
+          entries =
+            usrMerge
+            // listToAttrs (
+              map (link: {
+                name = "usr/bin/${link}";
+                value.symlink = links.${link};
+              }) (attrNames links)
+            );
+        })
+      ]
+      ++ map (pin: unpackDeb { inherit pin exclude; }) (attrValues pins);
+    }
+  );
 }

@@ -11,7 +11,15 @@ let
   compose = import ./compose.nix { inherit check system; };
   inherit (import ./fetch.nix { inherit check system; }) fetchSource fetchDeb;
   inherit (import ./pin.nix { inherit check; }) pinsByName readPins;
-  debian = import ./debian.nix { inherit check fetchDeb unpack; };
+  debian = import ./debian.nix {
+    inherit
+      check
+      compose
+      fetchDeb
+      unpack
+      write
+      ;
+  };
   mkPackage = import ./mk-package.nix {
     inherit
       check
@@ -34,7 +42,7 @@ let
       unpack
       write
       ;
-    inherit (debian) unpackDeb usrMerge;
+    inherit (debian) composeDebs unpackDeb usrMerge;
   };
 in
 words

@@ -57,6 +57,18 @@ impl TreeListing {
         Self { root: Node::Directory(digest), directories: HashMap::from([(digest, directory)]) }
     }
 
+    /// The same tree at a path, below directories that have nothing else.
+    #[must_use]
+    pub fn placed_at(mut self, path: &TreePath) -> Self {
+        for name in path.components().iter().rev() {
+            let above = Directory::from_iter([(name.clone(), self.root)]);
+            let digest = above.digest();
+            self.directories.insert(digest, above);
+            self.root = Node::Directory(digest);
+        }
+        self
+    }
+
     /// The tree's digest.
     #[must_use]
     pub fn digest(&self) -> TreeDigest {

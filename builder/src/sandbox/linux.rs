@@ -17,6 +17,7 @@ mod privileges;
 mod supervise;
 #[allow(unsafe_code, reason = "system calls")]
 mod sys;
+mod trace;
 
 use super::outcome::{SetupError, Step};
 use super::spec::SandboxSpec;
@@ -26,6 +27,7 @@ use std::os::fd::OwnedFd;
 
 pub(crate) use identity::OuterIds;
 pub(crate) use sys::{Forked, ignore_interrupt, kill_by_pidfd, received_descriptors, wait_for};
+pub(crate) use trace::{MISSED, OPENED, SEEN, TRUNCATED};
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
@@ -73,6 +75,8 @@ pub(crate) struct Task {
     pub(crate) spec: OwnedFd,
     /// What the command starts with.
     pub(crate) stdio: Stdio,
+    /// Where the files that it uses are noted, if that is wanted.
+    pub(crate) trace: Option<OwnedFd>,
 }
 
 impl Task {

@@ -96,6 +96,8 @@ pub(crate) struct Groundwork {
     pub(crate) circumstances: Circumstances,
     /// Whether the process keeps its session.
     pub(crate) interactive: bool,
+    /// Whether the files that it uses are noted.
+    pub(crate) traced: bool,
 }
 
 /// Resource limits of the guest.
@@ -210,10 +212,10 @@ pub enum SpecError {
 }
 
 impl SandboxSpec {
-    /// What of it is made beforehand.
-    pub(crate) fn groundwork(&self) -> Groundwork {
+    /// What of it is made beforehand, for a run of which the files that it uses are noted if it is `traced`.
+    pub(crate) fn groundwork(&self, traced: bool) -> Groundwork {
         let Self { limits, circumstances, interactive, .. } = self;
-        Groundwork { limits: *limits, circumstances: circumstances.clone(), interactive: *interactive }
+        Groundwork { limits: *limits, circumstances: circumstances.clone(), interactive: *interactive, traced }
     }
 
     /// Checks what can be checked without looking at the file system.

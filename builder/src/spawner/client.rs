@@ -114,7 +114,16 @@ impl Spawner {
     /// # Errors
     /// The run could not be handed to the spawner.
     pub fn start_run(&self, spec: &SandboxSpec, log: OwnedFd) -> Result<Running, SpawnError> {
-        self.hand_in(spec, Stdio::Log(log))
+        self.hand_in(spec, Stdio::Log(log), None)
+    }
+
+    /// As [`start_run`](Self::start_run), noting in a file which paths the run uses and looks for in vain: see
+    /// [`InputTrace`](crate::trace::InputTrace).
+    ///
+    /// # Errors
+    /// The run could not be handed to the spawner.
+    pub fn start_traced_run(&self, spec: &SandboxSpec, log: OwnedFd, trace: File) -> Result<Running, SpawnError> {
+        self.hand_in(spec, Stdio::Log(log), Some(trace.into()))
     }
 
     /// Starts a run whose standard input, output and error are a terminal's, usually with `interactive` in `spec`.
@@ -123,13 +132,13 @@ impl Spawner {
     /// The run could not be handed to the spawner.
     pub fn start_on_terminal(&self, spec: &SandboxSpec, terminal: Terminal) -> Result<Running, SpawnError> {
         let Terminal { stdin, stdout, stderr } = terminal;
-        self.hand_in(spec, Stdio::Terminal([stdin, stdout, stderr]))
+        self.hand_in(spec, Stdio::Terminal([stdin, stdout, stderr]), None)
     }
 
-    fn hand_in(&self, spec: &SandboxSpec, stdio: Stdio) -> Result<Running, SpawnError> {
+    fn hand_in(&self, spec: &SandboxSpec, stdio: Stdio, trace: Option<OwnedFd>) -> Result<Running, SpawnError> {
         spec.check()?;
-        let task = Task { spec: write_spec(spec).map_err(SpawnError::Send)?, stdio };
-        let groundwork = spec.groundwork();
+        let task = Task { spec: write_spec(spec).map_err(SpawnError::Send)?, stdio, trace };
+        let groundwork = spec.groundwork(task.trace.is_some());
         let usual = groundwork == Groundwork::default();
         let ready = if usual { self.lock_stock().pop_front() } else { None };
         let socket = ready.map_or_else(|| self.ask(groundwork), Ok)?;

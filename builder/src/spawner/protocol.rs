@@ -2,7 +2,8 @@
 //!
 //! larder makes a pair of sockets for each sandbox and gives one of them to the spawner with a [`Request`]. What it hears at the other is
 //! [`Told`]: first by the spawner, then by the sandbox. A [`Run`] goes the other way. It carries descriptors: a file with the serialised
-//! specification (so that its size has no limit), then the command's: the log, or standard input, output and error.
+//! specification (so that its size has no limit), then the command's: the log and, if the files it uses are to be noted, where; or standard
+//! input, output and error.
 
 use crate::sandbox::linux::{AtStep, Stdio, Task, received_descriptors};
 use crate::sandbox::{Groundwork, Outcome, SetupError, Step};
@@ -78,8 +79,8 @@ fn patiently<T>(mut receive: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
 
 /// Sends a task.
 pub(crate) fn send_task(socket: &OwnedFd, task: &Task) -> std::io::Result<()> {
-    let fds = match &task.stdio {
-        Stdio::Log(log) => vec![task.spec.as_raw_fd(), log.as_raw_fd()],
+    let fds: Vec<_> = match &task.stdio {
+        Stdio::Log(log) => [&task.spec, log].into_iter().chain(&task.trace).map(AsRawFd::as_raw_fd).collect(),
         Stdio::Terminal(three) => std::iter::once(&task.spec).chain(three).map(AsRawFd::as_raw_fd).collect(),
     };
     send(socket.as_fd(), &Run, &fds)
@@ -91,9 +92,9 @@ pub(crate) fn receive_task(socket: &OwnedFd) -> Result<Option<Task>, SetupError>
     let count = fds.len();
     let mut fds = fds.into_iter();
     let task = match (fds.next(), fds.next(), fds.next(), fds.next()) {
-        (Some(spec), Some(log), None, None) => Some(Task { spec, stdio: Stdio::Log(log) }),
+        (Some(spec), Some(log), trace, None) => Some(Task { spec, stdio: Stdio::Log(log), trace }),
         (Some(spec), Some(stdin), Some(stdout), Some(stderr)) => {
-            Some(Task { spec, stdio: Stdio::Terminal([stdin, stdout, stderr]) })
+            Some(Task { spec, stdio: Stdio::Terminal([stdin, stdout, stderr]), trace: None })
         }
         _ => None,
     };

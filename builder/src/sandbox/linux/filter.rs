@@ -10,8 +10,8 @@
 //! the spawner, and inherited.
 
 use super::super::outcome::{SetupError, Step};
-use super::super::spec::Circumstances;
-use super::{AtStep, calls, sys};
+use super::super::spec::Groundwork;
+use super::{AtStep, calls, sys, trace};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
@@ -88,18 +88,19 @@ pub(crate) struct Supervision<'s> {
 }
 
 impl<'s> Supervision<'s> {
-    /// What varying these circumstances needs, if anything.
-    pub(crate) fn of(circumstances: &Circumstances, socket: BorrowedFd<'s>) -> Option<Self> {
-        let calls = supervised_calls(circumstances);
+    /// What this groundwork needs, if anything.
+    pub(crate) fn of(groundwork: &Groundwork, socket: BorrowedFd<'s>) -> Option<Self> {
+        let calls = supervised_calls(groundwork);
         (!calls.is_empty()).then(|| Self { program: notify_program(&calls), socket })
     }
 }
 
-/// The calls that varying these circumstances hands to the supervisor.
-pub(crate) fn supervised_calls(circumstances: &Circumstances) -> Vec<i64> {
+/// The calls that varying these circumstances, and noting which files are used, hands to the supervisor.
+pub(crate) fn supervised_calls(groundwork: &Groundwork) -> Vec<i64> {
+    let Groundwork { circumstances, traced, .. } = groundwork;
     let directories = circumstances.reverse_directories.then_some(libc::SYS_getdents64);
     let release = circumstances.kernel_release.as_ref().map(|_| libc::SYS_uname);
-    directories.into_iter().chain(release).collect()
+    directories.into_iter().chain(release).chain(trace::calls().filter(|_| *traced)).collect()
 }
 
 /// What the call list answers to each call it knows.
@@ -143,16 +144,26 @@ fn call_program(ranges: &[(u32, u32)]) -> BpfProgram {
 pub(crate) fn notify_program(calls: &[i64]) -> BpfProgram {
     let mut program = vec![load(NUMBER_OFFSET)];
     for call in calls {
-        program.push(jump(libc::BPF_JEQ, *call as u32, 0, 1));
-        program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+        // Asking for an open file by no name at all, as C libraries do for `fstat`, tells nothing new.
+        if let Some(argument) = trace::empty_path_flag(*call) {
+            program.push(jump(libc::BPF_JEQ, *call as u32, 0, 4));
+            program.push(load(ARGUMENTS_OFFSET + 8 * u32::from(argument)));
+            program.push(jump(libc::BPF_JSET, libc::AT_EMPTY_PATH as u32, 1, 0));
+            program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+            program.push(answer(libc::SECCOMP_RET_ALLOW));
+        } else {
+            program.push(jump(libc::BPF_JEQ, *call as u32, 0, 1));
+            program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+        }
     }
     program.push(answer(libc::SECCOMP_RET_ALLOW));
     program
 }
 
-/// Where `struct seccomp_data` has the call's number and the architecture.
+/// Where `struct seccomp_data` has the call's number, the architecture, and the arguments, the low half of each first.
 const NUMBER_OFFSET: u32 = 0;
 const ARCHITECTURE_OFFSET: u32 = 4;
+const ARGUMENTS_OFFSET: u32 = 16;
 
 fn load(offset: u32) -> sock_filter {
     sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: offset }

@@ -30,7 +30,7 @@ pub(super) fn become_command(
     apply_limits(groundwork)?;
     sys::reset_signals();
     privileges::drop_all()?;
-    filters.install(Supervision::of(&groundwork.circumstances, socket.as_fd()))?;
+    filters.install(Supervision::of(groundwork, socket.as_fd()))?;
     let Some(task) = protocol::receive_task(socket)? else { return Ok(None) };
     let spec = task.read_spec()?;
     connect(task.stdio)?;
@@ -138,7 +138,7 @@ impl Vectors {
 }
 
 /// The paths at which the command may be: itself, or one for each directory of the guest's `PATH`.
-fn candidates(spec: &SandboxSpec) -> Vec<String> {
+pub(super) fn candidates(spec: &SandboxSpec) -> Vec<String> {
     if spec.command.contains('/') {
         return vec![spec.command.clone()];
     }

@@ -2,9 +2,10 @@
 //! does. Being pid 1 of its namespace, its own death kills every process in it.
 
 use super::super::outcome::{Outcome, SetupError, Status, Step};
-use super::super::spec::Groundwork;
+use super::super::spec::{Groundwork, SandboxSpec};
 use super::filter::{self, Filters};
 use super::mounts::Stage;
+use super::trace::Trace;
 use super::{AtStep, Forked, OuterIds, Task, guest, identity, supervise, sys};
 use crate::spawner::protocol::{self, Told};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -53,11 +54,11 @@ fn live(birth: &Birth<'_>, filters: &Filters) -> Result<Option<Status>, SetupErr
     let Some(task) = protocol::receive_task(birth.socket)? else { return Ok(None) };
     let spec = task.read_spec()?;
     spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
-    if spec.groundwork() != birth.groundwork {
+    if spec.groundwork(task.trace.is_some()) != birth.groundwork {
         return Err(SetupError::new(Step::Request, "", 0).with_detail("another sandbox was prepared"));
     }
     stage.enter_root(&spec)?;
-    let status = guest.run(task)?;
+    let status = guest.run(task, &spec)?;
     kill_the_rest();
     Ok(Some(status))
 }
@@ -113,7 +114,7 @@ impl Guest {
             }
             Forked::Parent { pid, pidfd } => {
                 drop(theirs);
-                let supervised = !filter::supervised_calls(circumstances).is_empty();
+                let supervised = !filter::supervised_calls(&birth.groundwork).is_empty();
                 // Without one it has failed, and told so.
                 let listener = if supervised { supervise::receive_listener(&ours)? } else { None };
                 let release = circumstances.kernel_release.clone();
@@ -123,13 +124,15 @@ impl Guest {
     }
 
     /// Lets it become the command and waits for its end, answering those of its calls that are to be answered.
-    fn run(self, task: Task) -> Result<Status, SetupError> {
+    fn run(self, mut task: Task, spec: &SandboxSpec) -> Result<Status, SetupError> {
+        let mut trace = task.trace.take().map(Trace::new);
+        trace.iter_mut().for_each(|trace| trace.note_command(&guest::candidates(spec)));
         // Who cannot take the task has failed, and told so.
         let _ = protocol::send_task(&self.socket, &task);
         // The log ends when the guest's copies of it are closed.
         drop(task);
         match self.listener {
-            Some(listener) => supervise::run(listener, self.process, &self.ended, self.release),
+            Some(listener) => supervise::run(listener, self.process, &self.ended, self.release, trace),
             None => reap_until(self.process),
         }
     }

@@ -1,10 +1,12 @@
-//! The supervisor: answers the guest's system calls that varied circumstances take from the kernel. It is the sandbox's
+//! The supervisor: answers the guest's system calls that varied circumstances take from the kernel, and notes those that name
+//! files, if that is wanted. It is the sandbox's
 //! first process, outside the filter and with capabilities inside the sandbox's own user namespace only.
 //!
 //! Nothing here confines the guest: a call that cannot be answered is simply handed back to the kernel.
 
 use super::super::outcome::{SetupError, Status, Step};
 use super::listing::{Entry, Listing};
+use super::trace::Trace;
 use super::{AtStep, init, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -35,8 +37,12 @@ pub(super) fn run(
     command: libc::pid_t,
     command_ended: &OwnedFd,
     release: Option<String>,
+    trace: Option<Trace>,
 ) -> Result<Status, SetupError> {
-    let mut supervisor = Supervisor { listener, release, listings: VecDeque::new() };
+    if trace.is_some() {
+        sys::take_turns(listener.as_fd());
+    }
+    let mut supervisor = Supervisor { listener, release, listings: VecDeque::new(), trace };
     loop {
         let (call, ended) = supervisor.wait(command_ended)?;
         if ended {
@@ -72,6 +78,7 @@ struct Supervisor {
     listener: OwnedFd,
     release: Option<String>,
     listings: VecDeque<Open>,
+    trace: Option<Trace>,
 }
 
 impl Supervisor {
@@ -93,7 +100,10 @@ impl Supervisor {
         let answer = match i64::from(call.data.nr) {
             libc::SYS_getdents64 => self.getdents(&call).unwrap_or(Answer::Kernel),
             libc::SYS_uname => self.uname(&call),
-            _ => Answer::Kernel,
+            _ => {
+                self.trace.iter_mut().for_each(|trace| trace.note(&call));
+                Answer::Kernel
+            }
         };
         let (value, error, flags) = match answer {
             Answer::Value(value) => (value, 0, 0),

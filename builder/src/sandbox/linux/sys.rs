@@ -274,6 +274,41 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     if written as usize == bytes.len() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EFAULT)) }
 }
 
+/// Reads a text that ends with a NUL byte from another process's memory: a path, so it is not long.
+pub(crate) fn read_text(process: u32, address: u64) -> io::Result<Vec<u8>> {
+    // Pages are multiples of it, so that nothing is read of a page that the text has no part in.
+    const PART: usize = 512;
+    let mut text = Vec::new();
+    while text.len() < libc::PATH_MAX as usize {
+        let from = address.wrapping_add(text.len() as u64);
+        let mut part = [0_u8; PART];
+        let length = PART - from as usize % PART;
+        let local = libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: length };
+        let remote = libc::iovec { iov_base: from as *mut libc::c_void, iov_len: length };
+        // SAFETY: `part` has room for `length` bytes; the other address is checked by the kernel against the other process.
+        let read = check(unsafe { libc::process_vm_readv(process as i32, &local, 1, &remote, 1, 0) } as libc::c_long)?;
+        let part = &part[..read as usize];
+        if let Some(end) = part.iter().position(|byte| *byte == 0) {
+            text.extend(&part[..end]);
+            return Ok(text);
+        }
+        if part.len() < length {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+        text.extend(part);
+    }
+    Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG))
+}
+
+/// Lets callers and the one who answers them take turns on one processor, where the kernel knows how (Linux 6.6).
+pub(crate) fn take_turns(listener: BorrowedFd<'_>) {
+    // SECCOMP_IOCTL_NOTIF_SET_FLAGS and SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP of <linux/seccomp.h>.
+    const SET_FLAGS: libc::Ioctl = 0x4008_2104_u32 as libc::Ioctl;
+    const SYNC_WAKE_UP: libc::c_ulong = 1;
+    // SAFETY: the call takes no memory. Without it all is as right, only slower.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), SET_FLAGS, SYNC_WAKE_UP) };
+}
+
 /// Answers `uname` into another process's memory: as the kernel would, but for the release.
 pub(crate) fn write_uname(process: u32, address: u64, release: &str) -> io::Result<()> {
     // SAFETY: utsname is plain bytes, for which all zeroes is a valid value.
