@@ -70,6 +70,8 @@ pub struct Builder<'s> {
     next: AtomicU64,
     cancelled: AtomicBool,
     publisher: Publisher,
+    /// Directories of builds that have ended, which are removed while others run.
+    left: Mutex<Vec<Staging>>,
 }
 
 /// So many entries a tree may have to be published in the background: until then it is there twice, as links.
@@ -100,6 +102,7 @@ impl<'s> Builder<'s> {
             next: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             publisher: Publisher::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -156,6 +159,20 @@ impl<'s> Builder<'s> {
         let budget = self.settings.cores.max(self.settings.jobs);
         let started = JobServer::start(budget).at("share processors below", self.store.layout().tmp())?;
         Ok(self.job_server.get_or_init(|| started))
+    }
+
+    /// Removes the directory of a build that has ended: later, if that is quick, so that nobody waits for it.
+    fn leave(&self, staging: Staging) {
+        let build = staging.path().join("build");
+        if std::fs::read_dir(build).is_ok_and(|mut entries| entries.next().is_none()) {
+            self.left.lock().unwrap_or_else(PoisonError::into_inner).push(staging);
+        }
+    }
+
+    /// Removes what ended builds have left. To be called when there is time: a build has just been started.
+    pub(crate) fn clear_away(&self) {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(left);
     }
 
     /// Ends every running build and lets none begin.
@@ -462,7 +479,10 @@ impl<'s> Builder<'s> {
         {
             return Err(BuildError::ExtraOutput(extra.escape_debug().to_string()));
         }
-        expected.iter().map(|output| Ok((output.clone(), self.take_output(&directory, output)?))).collect()
+        let taken = expected.iter().map(|output| Ok((output.clone(), self.take_output(&directory, output)?)));
+        let taken = taken.collect::<Result<_, BuildError>>()?;
+        self.leave(staging);
+        Ok(taken)
     }
 
     fn take_output(&self, directory: &Path, output: &OutputName) -> Result<Sealed, BuildError> {

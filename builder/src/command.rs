@@ -126,6 +126,7 @@ impl Builder<'_> {
             self.spawner()?.start_run(spec, writer)?
         };
         let number = self.register(&running);
+        self.clear_away();
         let tell = |line: &str| sink(Event::Output { derivation: resolved.derivation.clone(), line: line.to_owned() });
         let mut watched = Watched { limits: &self.settings().limits, log, running: &running, started, overrun: None };
         let outcome = watched.until_end(&tell);

@@ -166,6 +166,7 @@ impl Builder<'_> {
                 scope.spawn(|| run.work(scope, &state));
                 run.watch(&state);
             });
+            self.clear_away();
             // What has been told to be realised is so when this returns.
             self.publisher().settle();
         });

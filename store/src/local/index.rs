@@ -120,7 +120,7 @@ impl Index {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         use_write_ahead_log(&connection)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
         connection.pragma_update(None, "mmap_size", 268_435_456)?;
         connection.set_prepared_statement_cache_capacity(64);
         let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
