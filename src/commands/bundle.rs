@@ -81,7 +81,7 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
             .iter()
             .map(|entry| json!({ "name": entry.name, "hash": entry.hash.to_string(), "urls": entry.urls }))
             .collect();
-        output::json("bundle", json!({ "files": files, "bytes": bytes, "left_out": left_out }))?;
+        output::json("bundle/1", json!({ "files": files, "bytes": bytes, "left_out": left_out }))?;
     } else {
         output::line(args.output.display())?;
     }

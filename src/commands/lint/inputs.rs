@@ -52,7 +52,7 @@ pub(super) fn lint_builds(
         let findings = Findings::of(&builder, derivation_of(context, &target)?)?;
         count += findings.count();
         if as_json {
-            output::json("lint-inputs", findings.json())?;
+            output::json("lint-inputs/1", findings.json())?;
         } else {
             findings.tell(context.quiet)?;
         }
