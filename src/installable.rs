@@ -48,6 +48,9 @@ pub(crate) struct EvalArgs {
     /// Whether only values are looked at, so that derivations are not kept.
     #[arg(skip)]
     looks_only: bool,
+    /// How that is built which evaluation needs.
+    #[arg(skip)]
+    limits: BuildLimits,
     #[command(flatten)]
     errors: ErrorArgs,
 }
@@ -77,6 +80,11 @@ impl EvalArgs {
     /// The same, where only values are looked at.
     pub(crate) fn looking_only(self) -> Self {
         Self { looks_only: true, ..self }
+    }
+
+    /// The same, where what evaluation needs is built within these limits.
+    pub(crate) fn building(&self, limits: BuildLimits) -> Self {
+        Self { limits, ..self.clone() }
     }
 
     /// The same, where parts that are not evaluated will be shown as such.
@@ -135,7 +143,7 @@ impl Evaluation {
     fn of(context: &Context, args: &EvalArgs, record: bool) -> Result<Self, CliError> {
         let store = Arc::clone(context.store()?);
         let builder_store = Arc::clone(&store);
-        let settings = context.builder(BuildLimits::default())?.settings().clone();
+        let settings = context.builder(args.limits)?.settings().clone();
         let realise =
             move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
         let io = Arc::new(HostIo::new(store, Box::new(realise), !args.looks_only));

@@ -21,9 +21,9 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// Lines of a failed build's log that are shown.
 const SHOWN: usize = 15;
 
-/// Options that all commands that build have.
+/// How builds are limited, also those that evaluation needs.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct BuildArgs {
+pub(crate) struct LimitArgs {
     /// How many builds run at once [default: the number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -42,25 +42,17 @@ pub(crate) struct BuildArgs {
     /// Try what failed before again
     #[arg(long)]
     retry: bool,
-    /// Go on with independent work after a failure
-    #[arg(short, long)]
-    pub(crate) keep_going: bool,
     /// Do not keep the files of a failed build
     #[arg(long)]
     discard_failed: bool,
     /// Keep the files of a failed build, as is done anyway
     #[arg(short = 'K', long, conflicts_with = "discard_failed")]
     keep_failed: bool,
-    /// Record which files of its inputs each build uses and looks for in vain, for `larder lint INSTALLABLE`
-    #[arg(long)]
-    pub(crate) trace_inputs: bool,
-    #[command(flatten)]
-    pub(crate) watch: WatchArgs,
 }
 
-impl BuildArgs {
-    pub(crate) fn builder<'c>(&self, context: &'c Context) -> Result<Builder<'c>, CliError> {
-        context.builder(BuildLimits {
+impl LimitArgs {
+    pub(crate) fn limits(&self) -> BuildLimits {
+        BuildLimits {
             jobs: self.jobs.map(usize::from),
             cores: Some(usize::from(self.cores)).filter(|&cores| cores > 0),
             run: RunLimits {
@@ -70,8 +62,33 @@ impl BuildArgs {
             },
             retry: self.retry,
             keep_failed: self.keep_failed || !self.discard_failed,
-            trace_inputs: self.trace_inputs,
-        })
+            trace_inputs: false,
+        }
+    }
+}
+
+/// Options that all commands that build have.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Go on with independent work after a failure
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Record which files of its inputs each build uses and looks for in vain, for `larder lint INSTALLABLE`
+    #[arg(long)]
+    pub(crate) trace_inputs: bool,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+}
+
+impl BuildArgs {
+    pub(crate) fn limits(&self) -> BuildLimits {
+        BuildLimits { trace_inputs: self.trace_inputs, ..self.limits.limits() }
+    }
+
+    pub(crate) fn builder<'c>(&self, context: &'c Context) -> Result<Builder<'c>, CliError> {
+        context.builder(self.limits())
     }
 }
 

@@ -166,6 +166,40 @@ fn what_files_need_at_run_time_must_be_there() {
 }
 
 #[test]
+fn modules_of_pkg_config_need_those_they_require() {
+    let scratch = Scratch::new(
+        r##"rec {
+      y = write "y-1" { "usr/share/pkgconfig/y.pc" = { text = "Name: y\n"; }; };
+      script = "mkdir $out\nmkdir $out/usr\nmkdir $out/usr/lib\nmkdir $out/usr/lib/pkgconfig\nwrite $out/usr/lib/pkgconfig/x.pc Requires: y";
+      x = mini "x" script { root = [ seed y ]; };
+      complete = mini "complete" script { runtime = [ y ]; };
+      by-env = mini "by-env" "mkdir $out\nwrite $out/run #!/usr/bin/env perl\nexecutable $out/run" { runtime = [ (write "env" {
+        "usr/bin/env" = { text = "not really"; executable = true; }; }) ]; };
+    }"##,
+    );
+    let need = "/usr/lib/pkgconfig/x.pc needs the pkg-config module y, which y-1 of the build's root has";
+    scratch.larder("build .#x").fails(1, &[need]);
+    scratch.larder("build .#complete").ok();
+    scratch.larder("build .#by-env").fails(1, &["/run needs the program perl"]);
+}
+
+#[test]
+fn paths_of_the_build_that_are_left_are_told() {
+    let scratch = Scratch::new(
+        r#"{ leaky = mini "leaky" "mkdir $out\nwrite $out/a made in /build/x-1/a.c by cc\nlink /larder/out/out/a $out/b" { }; }"#,
+    );
+    let ran = scratch.larder("build --no-link .#leaky").ok();
+    let told: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("warning leaky: ")).collect();
+    let expected = [
+        "warning leaky: /a has the path /build/x-1/a.c of the build",
+        "warning leaky: /b has the path /larder/out/out/a of the build",
+    ];
+    assert_eq!(told, expected);
+    let ran = scratch.larder("build --no-link --rebuild --log-format json .#leaky").ok();
+    assert!(ran.stderr.contains(r#""event":"warned","message":"/a has the path /build/x-1/a.c"#), "{}", ran.stderr);
+}
+
+#[test]
 fn trees_in_conflict_are_both_named() {
     let scratch = Scratch::new(
         r#"rec {

@@ -69,3 +69,14 @@ fn circumstances_that_do_not_exist_are_named() {
     assert_eq!(random.code, Some(1));
     assert!(random.stdout.contains("in the same circumstances") || random.stderr.contains("in the same circumstances"));
 }
+
+#[test]
+fn each_run_of_repro_is_told_to_its_end() {
+    let scratch = Scratch::new(RECIPES);
+    let ran = scratch.larder("repro .#same --axes time --log-format json").ok();
+    let events = ran.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let events: Vec<_> = events.map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+    let count = |name: &str| events.iter().filter(|event| *event == name).count();
+    assert!(count("begin") > 1 && count("begin") == count("end"), "{events:?}");
+    assert_eq!((count("started"), count("realised")), (2, 2), "{events:?}");
+}

@@ -236,3 +236,20 @@ fn a_failure_of_what_evaluation_needs_shows_its_log() {
     let words = ["E0204", "default.nix:", "-bad.drv", "exit status 4", "| the reason", "larder log /larder/store/"];
     scratch.larder("eval .#answer").fails(3, &words);
 }
+
+#[test]
+fn what_evaluation_builds_is_limited_as_the_command_says() {
+    let scratch = Scratch::new(
+        r#"rec { slow = mini "slow" "sleep 60" { }; bad = mini "bad" "exit 3" { }; text = builtins.readFile slow; failed = builtins.readFile bad;
+          needs = mini "needs" text { }; }"#,
+    );
+    let started = std::time::Instant::now();
+    for words in ["eval .#text", "instantiate .#needs", "build .#needs", "shell .#needs"] {
+        scratch.larder(&format!("{words} --timeout 1")).fails(3, &["1 s"]);
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(40));
+    scratch.larder("eval .#failed").fails(3, &["exit status 3"]);
+    scratch.larder("eval .#failed").fails(3, &["failed before"]);
+    let again = scratch.larder("eval .#failed --retry").fails(3, &["exit status 3"]);
+    assert!(!again.stderr.contains("failed before"), "{}", again.stderr);
+}

@@ -3,7 +3,6 @@
 use crate::action_lock::ActionLock;
 use crate::archive;
 use crate::builtin;
-use crate::compose;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
@@ -11,12 +10,11 @@ use crate::fetch::{FetchSettings, Fetcher};
 use crate::input_use::{InputUse, input_use};
 use crate::job_server::JobServer;
 use crate::known_failure::KnownFailure;
+use crate::leak;
 use crate::limits::RunLimits;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
-use crate::runtime;
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
-use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
 use crate::trace::InputTrace;
 use crate::world::World;
@@ -63,7 +61,7 @@ pub struct Settings {
 pub struct Builder<'s> {
     store: &'s LocalStore,
     settings: Settings,
-    roots: Roots,
+    pub(crate) roots: Roots,
     spawner: OnceLock<Spawner>,
     job_server: OnceLock<JobServer>,
     starting: Mutex<()>,
@@ -357,6 +355,7 @@ impl<'s> Builder<'s> {
             None => {
                 let ran = self.run(resolved, variation, sink)?;
                 self.verify_runtime(resolved, &ran.outputs)?;
+                leak::warn(resolved, &ran.outputs, sink)?;
                 (ran.started, ran.outputs, ran.usage)
             }
         };
@@ -479,30 +478,6 @@ impl<'s> Builder<'s> {
             store::local::StoreError::Ingest(source) => BuildError::Output { output: output.clone(), source },
             other => other.into(),
         })
-    }
-
-    fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
-        if !resolved.runtime.is_empty() {
-            self.settle()?;
-        }
-        let mut closure: Vec<_> = runtime_closure(self.store, resolved.runtime.clone())?.into_iter().collect();
-        let declared = closure.len();
-        // What the outputs mention is there as well, but only at its store path.
-        let mentioned = resolved.action.inputs().iter().filter(|input| {
-            input.tree().is_some_and(|tree| outputs.iter().any(|(_, sealed)| sealed.references().contains(&tree)))
-        });
-        closure.extend(mentioned.cloned());
-        let listings =
-            closure.iter().map(|path| self.roots.listing(self.store, path)).collect::<Result<Vec<_>, _>>()?;
-        let own = outputs.iter().map(|(_, sealed)| sealed.listing());
-        let root: Vec<_> = own.chain(listings[..declared].iter().map(AsRef::as_ref)).collect();
-        let trees = closure.iter().cloned().zip(listings.iter().map(AsRef::as_ref));
-        let world = World::new(compose::merge_first_wins(&root), trees);
-        let mut unmet = Vec::new();
-        for (_, sealed) in outputs {
-            unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world)?);
-        }
-        if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime(unmet)) }
     }
 }
 

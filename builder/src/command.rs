@@ -15,6 +15,7 @@ use crate::running;
 use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
 use crate::spawner::Running;
 use crate::trace::InputTrace;
+use crate::usage::ActionUsage;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -132,8 +133,14 @@ impl Builder<'_> {
         let Watched { log, overrun, .. } = watched;
         let outcome = outcome?;
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
+        let logs = self.store().layout().logs();
         if self.settings().trace_inputs {
-            InputTrace::take(&noted)?.write(&self.store().layout().logs(), &resolved.digest)?;
+            // As with what it used: where there is no room for it, the build itself is what counts.
+            let _ = InputTrace::take(&noted).and_then(|trace| trace.write(&logs, &resolved.digest));
+        }
+        // What is killed from outside cannot tell what it used.
+        if outcome.status != Status::Killed {
+            let _ = ActionUsage::of(&outcome.usage).write(&logs, &resolved.digest);
         }
         Ok(Ended { outcome, overrun, killed_before, tail, duration: started.elapsed() })
     }

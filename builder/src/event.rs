@@ -67,6 +67,13 @@ pub enum Event {
         /// The line, without its end.
         line: String,
     },
+    /// Something about a build is worth knowing, though it did not fail.
+    Warned {
+        /// The derivation.
+        derivation: StorePath,
+        /// What.
+        message: String,
+    },
     /// A derivation's outputs are there. They may be published a moment later, but before the run ends.
     Realised {
         /// The derivation.

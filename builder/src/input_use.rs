@@ -43,7 +43,7 @@ fn is_in_store(path: &str) -> bool {
 }
 
 /// The tree that has a file or link: at its store path, or in the root.
-fn owner(place: &str, layers: &[(&StorePath, &TreeListing)]) -> Option<StorePath> {
+pub(crate) fn owner(place: &str, layers: &[(&StorePath, &TreeListing)]) -> Option<StorePath> {
     if let Some(inside) = place.strip_prefix(STORE_DIR) {
         return StorePath::parse_base_name(inside.split('/').nth(1)?).ok();
     }

@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod input_use;
 mod job_server;
 pub mod known_failure;
+mod leak;
 mod limits;
 pub mod log;
 mod memory;
@@ -37,6 +38,7 @@ pub mod spawner;
 mod tokens;
 pub mod trace;
 pub mod unpack;
+pub mod usage;
 pub mod world;
 
 pub use builder::{Builder, Settings};

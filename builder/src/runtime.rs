@@ -1,17 +1,22 @@
 //! Verifying a declared run-time closure: what the files of an output need must be in the output or in what it declares.
 //!
-//! Checked are the interpreter and the needed libraries of ELF files, and the interpreter of executable scripts. Libraries are looked
+//! Checked are the interpreter, the needed libraries and the needed versions of their symbols of ELF files; the interpreter of executable
+//! scripts, and the program that `env` is to find for them; and the modules that pkg-config files require. Libraries are looked
 //! for as the dynamic linker does: the file's own run path (with `$ORIGIN`), then the usual directories.
 
-use crate::world::World;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader};
-use object::{Endianness, FileKind, elf};
+mod declared;
+mod elf;
+mod package_config;
+mod script;
+
+use crate::world::{Found, World};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use store::local::{At, IoError};
-use store::{Node, TreeListing, TreePath};
+use store::{Node, StorePath, TreeListing, TreePath};
 
 /// Where the dynamic linkers of the usual systems look without being told.
 const LIBRARY_DIRECTORIES: [&str; 8] = [
@@ -25,6 +30,12 @@ const LIBRARY_DIRECTORIES: [&str; 8] = [
     "/usr/lib/aarch64-linux-gnu",
 ];
 
+/// Where `env` looks without being told otherwise.
+const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+
+/// The first bytes of ELF files.
+const ELF: &[u8] = b"\x7fELF";
+
 /// Something that a file needs and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
@@ -32,6 +43,8 @@ pub struct Unmet {
     pub file: TreePath,
     /// What it needs.
     pub need: Need,
+    /// What in the root of the build has it.
+    pub provider: Option<StorePath>,
 }
 
 /// What files need.
@@ -39,39 +52,77 @@ pub struct Unmet {
 pub enum Need {
     /// The program that an ELF file or a script is run by.
     Interpreter(String),
+    /// A program that is looked for in the search path.
+    Command(String),
     /// A shared library.
     Library(String),
+    /// A version of symbols.
+    Version {
+        /// The library that is to have it, and is there.
+        library: String,
+        /// The version's name.
+        version: String,
+    },
+    /// A module of pkg-config.
+    Module(String),
 }
 
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.need {
-            Need::Interpreter(path) => write!(f, "/{} needs the interpreter {path}", self.file),
-            Need::Library(name) => write!(f, "/{} needs the library {name}", self.file),
+impl Need {
+    /// Where what is needed usually is.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let below = |directories: &[&str], name: &str| -> Vec<String> {
+            directories.iter().map(|directory| format!("{directory}/{name}")).collect()
+        };
+        match self {
+            Self::Interpreter(path) => vec![path.clone()],
+            Self::Library(name) | Self::Version { library: name, .. } if name.starts_with('/') => vec![name.clone()],
+            Self::Library(name) | Self::Version { library: name, .. } => below(&LIBRARY_DIRECTORIES, name),
+            Self::Command(name) => below(&PROGRAM_DIRECTORIES, name),
+            Self::Module(name) => module_places(name).collect(),
         }
     }
 }
 
-/// Finds what the files of an output need and `world`, the output merged with its declared run-time closure, has not.
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = &self.file;
+        match &self.need {
+            Need::Interpreter(path) => write!(f, "/{file} needs the interpreter {path}"),
+            Need::Command(name) => write!(f, "/{file} needs the program {name}"),
+            Need::Library(name) => write!(f, "/{file} needs the library {name}"),
+            Need::Version { library, version } => write!(f, "/{file} needs the version {version} of {library}"),
+            Need::Module(name) => write!(f, "/{file} needs the pkg-config module {name}"),
+        }?;
+        self.provider.as_ref().map_or(Ok(()), |path| write!(f, ", which {} of the build's root has", path.name()))
+    }
+}
+
+/// Finds what the files of an output need and `world`, the output merged with its declared run-time closure, has not. `host` says
+/// where a file of that world is.
 ///
 /// # Errors
 /// When a file cannot be read. One that is damaged needs nothing.
-pub fn verify(output: &TreeListing, place: &Path, world: &World<'_>) -> Result<Vec<Unmet>, IoError> {
+pub fn verify(
+    output: &TreeListing,
+    place: &Path,
+    world: &World<'_>,
+    host: &dyn Fn(&str) -> Option<PathBuf>,
+) -> Result<Vec<Unmet>, IoError> {
     let mut candidates = Vec::new();
-    let mut consider = |path: &TreePath, node: &Node| {
+    output.walk(&mut |path, node| {
         if let Node::File { executable, size, .. } = node
-            && (*executable || is_library_name(path))
+            && (*executable || is_library_name(path) || is_package_config(path))
             && *size >= 4
         {
             candidates.push((path.clone(), *executable));
         }
-    };
-    output.walk(&mut consider);
+    });
+    let mut verifier = Verifier { world, host, defined: HashMap::new() };
     let mut unmet = Vec::new();
     for (path, executable) in candidates {
-        let host = path.components().iter().fold(place.to_owned(), |host, name| host.join(os_str(name.as_bytes())));
-        for need in unmet_needs(&host, &path, executable, world)? {
-            unmet.push(Unmet { file: path.clone(), need });
+        let place = path.components().iter().fold(place.to_owned(), |host, name| host.join(os_str(name.as_bytes())));
+        for need in verifier.unmet_needs(&place, &path, executable)? {
+            unmet.push(Unmet { file: path.clone(), need, provider: None });
         }
     }
     Ok(unmet)
@@ -81,119 +132,112 @@ fn os_str(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
+fn last_name(path: &TreePath) -> String {
+    path.components().last().map(ToString::to_string).unwrap_or_default()
+}
+
 fn is_library_name(path: &TreePath) -> bool {
-    let name = path.components().last().map(|name| name.to_string()).unwrap_or_default();
+    let name = last_name(path);
     name.ends_with(".so") || name.contains(".so.")
 }
 
-fn unmet_needs(host: &Path, path: &TreePath, executable: bool, world: &World<'_>) -> Result<Vec<Need>, IoError> {
-    let mut file = File::open(host).at("open", host)?;
-    let mut start = [0; 4];
-    file.read_exact(&mut start).at("read", host)?;
-    let needs = if start == elf::ELFMAG {
-        let mut content = start.to_vec();
-        file.read_to_end(&mut content).at("read", host)?;
-        elf_needs(&content)
-    } else if executable && start.starts_with(b"#!") {
-        let mut line = start[2..].to_vec();
-        file.take(4096).read_to_end(&mut line).at("read", host)?;
-        Elf { interpreter: script_interpreter(&line), ..Elf::default() }
-    } else {
-        return Ok(Vec::new());
-    };
-    let mut unmet = Vec::new();
-    if let Some(interpreter) = needs.interpreter
-        && !world.has(&interpreter)
-    {
-        unmet.push(Need::Interpreter(interpreter));
-    }
-    let directories = search_path(&needs.run_path, path);
-    for library in needs.libraries {
-        let found = match library.starts_with('/') {
-            true => world.has(&library),
-            false => directories.iter().any(|directory| world.has(&format!("{directory}/{library}"))),
-        };
-        if !found {
-            unmet.push(Need::Library(library));
-        }
-    }
-    Ok(unmet)
+fn is_package_config(path: &TreePath) -> bool {
+    last_name(path).ends_with(".pc") && path.parent().is_some_and(|parent| last_name(&parent) == "pkgconfig")
 }
 
-/// What an ELF file says of its needs.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Elf {
-    interpreter: Option<String>,
-    libraries: Vec<String>,
-    run_path: Vec<String>,
+/// Where pkg-config looks for a module.
+fn module_places(name: &str) -> impl Iterator<Item = String> {
+    let directories = LIBRARY_DIRECTORIES.into_iter().chain(["/usr/share"]);
+    directories.map(move |directory| format!("{directory}/pkgconfig/{name}.pc"))
 }
 
 /// The program that the kernel starts for an executable file, by the file's first bytes; nothing if it needs none.
 pub(crate) fn interpreter(start: &[u8]) -> Option<String> {
     match start.strip_prefix(b"#!") {
-        Some(line) => script_interpreter(line),
-        None => elf_needs(start).interpreter,
+        Some(line) => script::first_line(line).map(|line| line.interpreter),
+        None => elf::elf_needs(start).interpreter,
     }
 }
 
-fn elf_needs(content: &[u8]) -> Elf {
-    match FileKind::parse(content) {
-        Ok(FileKind::Elf32) => read_elf::<elf::FileHeader32<Endianness>>(content),
-        Ok(FileKind::Elf64) => read_elf::<elf::FileHeader64<Endianness>>(content),
-        _ => None,
-    }
-    .unwrap_or_default()
+/// What is known while the files of one output are verified.
+struct Verifier<'v> {
+    world: &'v World<'v>,
+    host: &'v dyn Fn(&str) -> Option<PathBuf>,
+    /// The versions that libraries define, by their path.
+    defined: HashMap<String, BTreeSet<String>>,
 }
 
-fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
-    let header = H::parse(content).ok()?;
-    let endian = header.endian().ok()?;
-    let segments = header.program_headers(endian, content).ok()?;
-    let mut found = Elf::default();
-    for segment in segments {
-        if let Ok(Some(path)) = segment.interpreter(endian, content) {
-            found.interpreter = Some(String::from_utf8_lossy(path).into_owned());
+impl Verifier<'_> {
+    fn unmet_needs(&mut self, host: &Path, path: &TreePath, executable: bool) -> Result<Vec<Need>, IoError> {
+        let mut file = File::open(host).at("open", host)?;
+        let mut content = vec![0; ELF.len()];
+        file.read_exact(&mut content).at("read", host)?;
+        if content == ELF {
+            file.read_to_end(&mut content).at("read", host)?;
+            return self.unmet_of_elf(elf::elf_needs(&content), path);
         }
-    }
-    let dynamic = segments.iter().find_map(|segment| segment.dynamic(endian, content).ok().flatten());
-    let Some(dynamic) = dynamic else { return Some(found) };
-    let value = |tag: elf::DynamicTag| {
-        dynamic.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian).into())
-    };
-    let strings = file_offset::<H>(segments, endian, value(elf::DT_STRTAB)?)?;
-    let text = |offset: u64| -> Option<String> {
-        let bytes = content.get(usize::try_from(strings.checked_add(offset)?).ok()?..)?;
-        let end = bytes.iter().position(|&byte| byte == 0)?;
-        Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
-    };
-    for entry in dynamic {
-        let Some(text) = text(entry.d_val(endian).into()) else { continue };
-        match entry.d_tag(endian) {
-            elf::DT_NEEDED => found.libraries.push(text),
-            elf::DT_RPATH | elf::DT_RUNPATH => found.run_path.extend(text.split(':').map(str::to_owned)),
-            _ => {}
+        if executable && content.starts_with(b"#!") {
+            file.take(4096).read_to_end(&mut content).at("read", host)?;
+            return Ok(self.unmet_of_script(&content[2..]));
         }
+        if is_package_config(path) {
+            file.read_to_end(&mut content).at("read", host)?;
+            return Ok(self.unmet_modules(&String::from_utf8_lossy(&content), path));
+        }
+        Ok(Vec::new())
     }
-    Some(found)
-}
 
-/// Where in the file a virtual address is.
-fn file_offset<H: FileHeader>(segments: &[H::ProgramHeader], endian: H::Endian, address: u64) -> Option<u64> {
-    segments.iter().find_map(|segment| {
-        let (start, size, offset): (u64, u64, u64) =
-            (segment.p_vaddr(endian).into(), segment.p_filesz(endian).into(), segment.p_offset(endian).into());
-        let inside = segment.p_type(endian) == elf::PT_LOAD && (start..start.checked_add(size)?).contains(&address);
-        inside.then(|| offset.checked_add(address - start)).flatten()
-    })
-}
+    fn unmet_of_elf(&mut self, needs: elf::Elf, path: &TreePath) -> Result<Vec<Need>, IoError> {
+        let mut unmet = Vec::new();
+        unmet.extend(needs.interpreter.filter(|path| !self.world.has(path)).map(Need::Interpreter));
+        let directories = search_path(&needs.run_path, path);
+        for library in needs.libraries {
+            let places = match library.starts_with('/') {
+                true => vec![library.clone()],
+                false => directories.iter().map(|directory| format!("{directory}/{library}")).collect(),
+            };
+            let found = places.iter().map(|place| self.world.follow(place)).find(|way| way.found == Some(Found::File));
+            let Some(found) = found else {
+                unmet.push(Need::Library(library));
+                continue;
+            };
+            let defined = self.defined(&found.end)?;
+            // What gives no versions is only warned of by the dynamic linker.
+            let wanted = needs.versions.iter().filter(|(of, _)| *of == library && !defined.is_empty());
+            let missing = wanted.filter(|(_, version)| !defined.contains(version));
+            unmet.extend(
+                missing.map(|(library, version)| Need::Version { library: library.clone(), version: version.clone() }),
+            );
+        }
+        Ok(unmet)
+    }
 
-fn script_interpreter(line: &[u8]) -> Option<String> {
-    let line = line.split(|&byte| byte == b'\n').next()?;
-    let text = String::from_utf8_lossy(line);
-    let mut words = text.split_whitespace();
-    let interpreter = words.next()?;
-    // `env NAME` is looked up in the PATH of whoever runs it; what can be checked is that the usual directories have it.
-    Some(interpreter.to_owned())
+    /// The versions that a library of the world defines; none if it is nowhere to be read.
+    fn defined(&mut self, library: &str) -> Result<&BTreeSet<String>, IoError> {
+        if !self.defined.contains_key(library) {
+            let content = match (self.host)(library) {
+                Some(host) => std::fs::read(&host).at("read", &host)?,
+                None => Vec::new(),
+            };
+            self.defined.insert(library.to_owned(), elf::defined_versions(&content));
+        }
+        Ok(&self.defined[library])
+    }
+
+    fn unmet_of_script(&self, line: &[u8]) -> Vec<Need> {
+        let Some(script::FirstLine { interpreter, command }) = script::first_line(line) else { return Vec::new() };
+        let needs = [Need::Interpreter(interpreter)].into_iter().chain(command.map(Need::Command));
+        needs.filter(|need| !need.places().iter().any(|place| self.world.has(place))).collect()
+    }
+
+    fn unmet_modules(&self, text: &str, path: &TreePath) -> Vec<Need> {
+        let beside = path.parent().map(|parent| format!("/{parent}")).unwrap_or_default();
+        let is_there = |name: &String| {
+            self.world.has(&format!("{beside}/{name}.pc")) || module_places(name).any(|place| self.world.has(&place))
+        };
+        let modules = package_config::required_modules(text).into_iter();
+        modules.filter(|name| !is_there(name)).map(Need::Module).collect()
+    }
 }
 
 fn search_path(run_path: &[String], file: &TreePath) -> Vec<String> {
@@ -206,26 +250,77 @@ fn search_path(run_path: &[String], file: &TreePath) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::tests::{alone, tree as world};
+    use crate::world::tests::{alone, tree};
 
-    #[test]
-    fn scripts_need_their_interpreter() {
+    fn nowhere(_: &str) -> Option<PathBuf> {
+        None
+    }
+
+    /// The needs of a tree of these files, of which all are executable, in a world of these paths.
+    fn unmet(files: &[(&str, &str)], there: &[&str]) -> Vec<String> {
         let directory = tempfile::tempdir().expect("a directory");
-        std::fs::create_dir(directory.path().join("bin")).expect("created");
-        std::fs::write(directory.path().join("bin/run"), "#! /bin/sh -e\n").expect("written");
-        let output = world(&[("bin/run", None)]);
-        let unmet = verify(&output, directory.path(), &alone(output.clone())).expect("readable");
-        assert_eq!(unmet[0].to_string(), "/bin/run needs the interpreter /bin/sh");
-        let complete = world(&[("bin/run", None), ("bin/sh", None)]);
-        assert_eq!(verify(&output, directory.path(), &alone(complete)).expect("readable"), []);
+        for (name, text) in files {
+            let place = directory.path().join(name);
+            std::fs::create_dir_all(place.parent().expect("it has one")).expect("created");
+            std::fs::write(place, text).expect("written");
+        }
+        let output = tree(&files.iter().map(|(name, _)| (*name, None)).collect::<Vec<_>>());
+        let paths = files.iter().map(|(name, _)| name).chain(there);
+        let world = alone(tree(&paths.map(|&name| (name, None)).collect::<Vec<_>>()));
+        let unmet = verify(&output, directory.path(), &world, &nowhere).expect("readable");
+        unmet.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn the_needs_of_this_program_are_met_where_it_runs() {
-        let content = std::fs::read("/proc/self/exe").expect("this program");
-        let needs = elf_needs(&content);
-        assert!(needs.libraries.iter().any(|library| library.starts_with("libc.so")), "{needs:?}");
-        assert!(needs.interpreter.is_some_and(|path| Path::new(&path).exists()));
+    fn scripts_need_their_interpreter_and_what_env_finds() {
+        let plain = [("bin/run", "#! /bin/sh -e\n")];
+        assert_eq!(unmet(&plain, &[]), ["/bin/run needs the interpreter /bin/sh"]);
+        assert_eq!(unmet(&plain, &["bin/sh"]), [""; 0]);
+        let by_env = [("usr/bin/run", "#!/usr/bin/env python3\n")];
+        assert_eq!(unmet(&by_env, &["usr/bin/env"]), ["/usr/bin/run needs the program python3"]);
+        assert_eq!(unmet(&by_env, &["usr/bin/env", "usr/sbin/python3"]), [""; 0]);
+    }
+
+    #[test]
+    fn modules_need_modules() {
+        let file = [("usr/share/pkgconfig/x.pc", "Name: x\nRequires: y >= 2\nRequires.private: z\n")];
+        let needs = "/usr/share/pkgconfig/x.pc needs the pkg-config module";
+        assert_eq!(unmet(&file, &[]), [format!("{needs} y"), format!("{needs} z")]);
+        assert_eq!(unmet(&file, &["usr/lib/pkgconfig/y.pc"]), [format!("{needs} z")]);
+        assert_eq!(unmet(&file, &["usr/lib/pkgconfig/y.pc", "usr/share/pkgconfig/z.pc"]), [""; 0]);
+        assert_eq!(unmet(&[("usr/x.pc", "Requires: y\n")], &[]), [""; 0], "pkg-config does not look there");
+    }
+
+    #[test]
+    fn libraries_must_define_the_versions_that_are_needed() {
+        // Two libraries of one name: the program is linked with one and meets the other.
+        let directory = tempfile::tempdir().expect("a directory");
+        let make = |name: &str, versions: &str, code: &str| {
+            let [source, map, library] = ["c", "map", "so"].map(|end| directory.path().join(format!("{name}.{end}")));
+            std::fs::write(&source, code).expect("written");
+            std::fs::write(&map, versions).expect("written");
+            let mut command = std::process::Command::new("cc");
+            let option = format!("-Wl,--version-script={}", map.display());
+            command.args(["-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libv.so", &option, "-o"]);
+            assert!(command.arg(&library).arg(source).status().expect("a C compiler").success());
+            library
+        };
+        let new = make("new", "V1 { global: one; };\nV2 { global: two; } V1;\n", "void one() {} void two() {}");
+        let old = make("old", "V1 { global: one; };\n", "void one() {}");
+        let (source, program) = (directory.path().join("p.c"), directory.path().join("program"));
+        std::fs::write(&source, "void one(); void two(); void _start() { one(); two(); }").expect("written");
+        let mut command = std::process::Command::new("cc");
+        assert!(command.args(["-nostdlib", "-o"]).arg(&program).args([&source, &new]).status().expect("run").success());
+        let output = tree(&[("program", None)]);
+        let loader = elf::elf_needs(&std::fs::read(&program).expect("readable")).interpreter.expect("it has one");
+        let world = alone(tree(&[("usr/lib/libv.so", None), (loader.trim_start_matches('/'), None)]));
+        let verify_with = |library: &Path| {
+            let host = |path: &str| (path == "/usr/lib/libv.so").then(|| library.to_owned());
+            verify(&output, directory.path(), &world, &host).expect("readable")
+        };
+        assert_eq!(verify_with(&new), []);
+        assert_eq!(verify_with(&old)[0].to_string(), "/program needs the version V2 of libv.so");
+        assert_eq!(verify_with(&source), [], "without versions it is not refused");
     }
 
     #[test]
@@ -233,6 +328,6 @@ mod tests {
         let file = TreePath::parse(b"opt/x/bin/tool").expect("valid");
         let directories = search_path(&["$ORIGIN/../lib".to_owned()], &file);
         assert_eq!(directories[0], "/opt/x/bin/../lib");
-        assert!(alone(world(&[("opt/x/lib/a.so", None), ("opt/x/bin/tool", None)])).has("/opt/x/bin/../lib/a.so"));
+        assert!(alone(tree(&[("opt/x/lib/a.so", None), ("opt/x/bin/tool", None)])).has("/opt/x/bin/../lib/a.so"));
     }
 }

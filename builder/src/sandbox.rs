@@ -25,7 +25,7 @@ mod spec;
 mod writable;
 
 pub(crate) use linux::{MISSED, OPENED, SEEN, TRUNCATED};
-pub use outcome::{Outcome, SetupError, Status, Step, Usage};
+pub use outcome::{Outcome, SetupError, Status, Step, Transfer, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};

@@ -18,9 +18,11 @@ mod tar_header;
 mod zip;
 mod zip_directory;
 
+pub(crate) use decompress::{Compression, compression};
 pub use limit::{Limit, Limits};
 pub use name::{PathPattern, PathPatternError};
 pub use problem::{Problem, UnpackError};
+pub(crate) use zip::members as zip_members;
 
 use decompress::Format;
 use entry::{Entry, EntryKind};

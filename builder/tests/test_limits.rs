@@ -16,8 +16,8 @@ fn ending(script: &str, limits: RunLimits) -> (Result<usize, Ending>, usize) {
     let started = Instant::now();
     let (result, words) = told(&builder, &[drv], RunOptions::default());
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
-    let logs: Vec<_> =
-        std::fs::read_dir(fixture.store.layout().logs()).unwrap().map(|log| log.unwrap().path()).collect();
+    let kept = std::fs::read_dir(fixture.store.layout().logs()).unwrap().map(|kept| kept.unwrap().path());
+    let logs: Vec<_> = kept.filter(|kept| kept.extension().is_some_and(|kind| kind == "zst")).collect();
     let [log] = &logs[..] else { panic!("{logs:?}") };
     let log = builder::log::read_log(log).unwrap();
     let ending = match result.failures.first().map(|failure| &*failure.error) {

@@ -211,3 +211,17 @@ fn a_writable_layer_can_be_entered_again() {
     fixture.spec.args[1] = "cat /data/file /tmp/file".to_owned();
     assert_eq!(fixture.output(), "changed\nkept\n");
 }
+
+#[test]
+fn what_is_read_and_written_is_counted_with_the_time_it_took() {
+    const MIB: u64 = 1 << 20;
+    let script =
+        "(head -c 8M /dev/zero >f); cat f f >/dev/null & wait; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+    let (outcome, log) = Fixture::script(script).run();
+    assert_eq!(outcome.status, Status::Exited(0), "{log}");
+    let transfer = outcome.usage.transfer.expect("this kernel counts");
+    // `head` reads and writes 8 MiB, `cat` twice that; what else there is, is little.
+    assert!((24 * MIB..30 * MIB).contains(&transfer.read), "{transfer:?}");
+    assert!((24 * MIB..25 * MIB).contains(&transfer.written), "{transfer:?}");
+    assert!(outcome.usage.user_time > std::time::Duration::ZERO && outcome.usage.peak_memory > MIB);
+}

@@ -47,7 +47,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let targets = resolve(context, &args.installables, &args.eval)?;
+    let targets = resolve(context, &args.installables, &args.eval.building(args.build.limits()))?;
     let builder = args.build.builder(context)?;
     let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.rebuild || args.build.trace_inputs };
     if args.dry_run {

@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::evaluating::Evaluating;
 use crate::installable::EvalArgs;
 use crate::output;
+use crate::realising::LimitArgs;
 use crate::sources::{Named, SourceArgs};
 use eval::{Failure, Session, Value};
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     xml: bool,
     #[command(flatten)]
     eval: EvalArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
@@ -36,7 +39,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if named.is_empty() {
         return Err(CliError::usage("nothing to evaluate: name PATH#ATTR, --file FILE or --expr EXPR"));
     }
-    let eval = args.eval.clone().looking_only();
+    let eval = args.eval.building(args.limits.limits()).looking_only();
     let eval = if args.strict || args.json { eval } else { eval.showing_delayed() };
     let mut evaluating = Evaluating::new(context, &eval);
     for Named { source, attribute, .. } in &named {

@@ -4,6 +4,7 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::installable::{EvalArgs, resolve_sets};
 use crate::output;
+use crate::realising::LimitArgs;
 use crate::sources::SourceArgs;
 use std::process::ExitCode;
 
@@ -14,11 +15,13 @@ pub(crate) struct Args {
     sources: SourceArgs,
     #[command(flatten)]
     eval: EvalArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let mut text = String::new();
-    for target in resolve_sets(context, &args.sources.named_or_here()?, &args.eval)? {
+    for target in resolve_sets(context, &args.sources.named_or_here()?, &args.eval.building(args.limits.limits()))? {
         text.push_str(&target.path().to_string());
         text.push('\n');
     }

@@ -10,6 +10,7 @@ use builder::Builder;
 use builder::known_failure::KnownFailure;
 use builder::log::follow;
 use builder::running::running;
+use builder::usage::ActionUsage;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use store::local::BuildCost;
@@ -88,12 +89,22 @@ fn described(
             "kept": failure.kept.filter(|kept| kept.exists()),
         })
     };
+    let used = |usage: ActionUsage| {
+        serde_json::json!({
+            "finished": usage.finished,
+            "user_ms": usage.user_ms,
+            "system_ms": usage.system_ms,
+            "largest_process": usage.largest_process,
+            "transfer": usage.transfer,
+        })
+    };
     let log = Some(store.layout().log(action)).filter(|log| log.exists());
     Ok(serde_json::json!({
         "derivation": derivation.to_string(),
         "action": action.to_string(),
         "log": log,
         "built": store.build_cost(action)?.map(cost),
+        "used": ActionUsage::read(&store.layout().logs(), action).map(used),
         "failed": builder.known_failure(action).map(failure),
     }))
 }

@@ -193,7 +193,7 @@ pub(crate) fn realised(
     build: &BuildArgs,
     eval: &EvalArgs,
 ) -> Result<(Vec<Target>, Vec<StorePath>), CliError> {
-    let targets = resolve(context, &[installable.to_owned()], eval)?;
+    let targets = resolve(context, &[installable.to_owned()], &eval.building(build.limits()))?;
     let options = RunOptions { keep_going: build.keep_going, rebuild: false };
     let result = realise(context, &build.builder(context)?, &build.watch, &targets, options)?;
     let paths: Vec<_> =

@@ -7,17 +7,19 @@ use crate::context::{Context, processors};
 use crate::error::{CliError, with_causes};
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
 use crate::output;
-use crate::progress::{Progress, WatchArgs, human};
+use crate::progress::{self, Progress, WatchArgs, human};
 use crate::realising::{BuildArgs, realise};
 use crate::{sandbox, text};
 use builder::environment::Variation;
 use builder::event::PlannedJob;
 use builder::resolve::Resolved;
-use builder::{Builder, Event, RunOptions};
+use builder::schedule::Failure;
+use builder::{BuildError, Builder, Event, How, RunOptions, RunResult};
 use repro::axes::{Axis, tokens, variation};
 use repro::{HostTree, Options, Report, compare};
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::local::Sealed;
 use store::{OutputName, StorePath};
@@ -46,7 +48,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let axes = parse_axes(&args.axes)?;
-    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
+    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval.building(args.build.limits()))?;
     let derivation = derivation_of(context, &targets[0])?;
     let builder = args.build.builder(context)?;
     let target = Target::Derivation { path: derivation.clone(), output: None };
@@ -165,10 +167,26 @@ impl Again<'_> {
         progress.take(&Event::Planned { jobs: vec![job] });
         progress.take(&Event::Started { derivation, kind, expected: None });
         let started = Instant::now();
-        let made = self.builder.make(self.resolved, varied, &|event| progress.take(&event));
+        let made = self.builder.make(self.resolved, varied, &|event| progress.take(&event)).map_err(Arc::new);
+        let (derivation, duration) = (self.resolved.derivation.clone(), started.elapsed());
+        progress.take(&match &made {
+            Ok(_) => Event::Realised { derivation: derivation.clone(), how: How::Built, duration },
+            Err(error) => Event::Failed { derivation: derivation.clone(), error: Arc::clone(error) },
+        });
         drop(progress);
-        let made =
-            made.map_err(|error| CliError::from(error).hint(format!("that was the build with circumstances {name}")))?;
+        if self.watch.is_json() {
+            let failures = made.as_ref().err().map(|error| Failure { derivation, error: Arc::clone(error) });
+            let failures: Vec<_> = failures.into_iter().collect();
+            let result = RunResult { built: 1 - failures.len(), failures, ..RunResult::default() };
+            output::error(&format!("{}\n", progress::json::end(&result, self.builder.is_cancelled())));
+        }
+        let failed = |error: Arc<BuildError>| match Arc::try_unwrap(error) {
+            Ok(error) => CliError::from(error),
+            Err(shared) => CliError::failed(with_causes(&*shared)),
+        };
+        let made = made
+            .map_err(failed)
+            .map_err(|error| error.hint(format!("that was the build with circumstances {name}")))?;
         if !self.context.quiet {
             output::error(&format!("built again ({name}) in {}\n", text::duration(started.elapsed())));
         }

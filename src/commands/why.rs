@@ -70,7 +70,7 @@ fn closure(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePat
 }
 
 fn inputs(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePath), CliError> {
-    let targets = resolve(context, &[args.from.clone(), args.to.clone()], &args.eval)?;
+    let targets = resolve(context, &[args.from.clone(), args.to.clone()], &args.eval.building(args.building.limits()))?;
     let from = derivation_of(context, &targets[0])?;
     let graph = context.store()?.derivation_graph(std::slice::from_ref(&from))?;
     let to = match &targets[1] {

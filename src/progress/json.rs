@@ -37,6 +37,11 @@ pub(super) fn event(event: &Event, time: Duration) -> Value {
             value["line"] = line.as_str().into();
             value
         }
+        Event::Warned { derivation, message } => {
+            let mut value = about("warned", derivation);
+            value["message"] = message.as_str().into();
+            value
+        }
         Event::Realised { derivation, how, duration } => {
             let mut value = about("realised", derivation);
             value["how"] = match how {

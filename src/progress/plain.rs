@@ -67,6 +67,9 @@ impl Plain {
                 self.logs.entry(derivation.clone()).or_default().push(line.clone());
                 Vec::new()
             }
+            Event::Warned { derivation, message } => {
+                vec![format!("{} {}: {message}", output::styled("warning", "33"), human(derivation))]
+            }
             Event::Realised { derivation, how: How::Built, duration } => {
                 let verb = run.job(derivation).map_or("built", |job| done(job.kind));
                 let time = if *duration >= WORTH_SHOWING {

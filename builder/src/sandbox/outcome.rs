@@ -36,6 +36,35 @@ pub struct Usage {
     pub system_time: Duration,
     /// Largest resident set, in bytes, that any single process had.
     pub peak_memory: u64,
+    /// What it read and wrote; nothing if it was killed from outside, or the kernel does not count.
+    pub transfer: Option<Transfer>,
+}
+
+/// Bytes that were read and written by processes that somebody waited for, as `/proc/PID/io` counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Read by system calls, from wherever it came.
+    pub read: u64,
+    /// Written by system calls, to wherever it went.
+    pub written: u64,
+    /// Read from disks.
+    pub disk_read: u64,
+    /// Written to disks, or yet to be.
+    pub disk_written: u64,
+}
+
+impl Transfer {
+    /// Reads the kernel's counts.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let count = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let cancelled = count("cancelled_write_bytes:")?;
+        Some(Self {
+            read: count("rchar:")?,
+            written: count("wchar:")?,
+            disk_read: count("read_bytes:")?,
+            disk_written: count("write_bytes:")?.saturating_sub(cancelled),
+        })
+    }
 }
 
 /// A step of setting up a sandbox; its text completes "cannot …".
@@ -141,3 +170,16 @@ impl fmt::Display for SetupError {
 }
 
 impl std::error::Error for SetupError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_and_removed_before_it_reached_the_disk_does_not_count() {
+        let text = "rchar: 100\nwchar: 90\nsyscr: 5\nsyscw: 4\nread_bytes: 4096\nwrite_bytes: 12288\ncancelled_write_bytes: 8192\n";
+        let expected = Transfer { read: 100, written: 90, disk_read: 4096, disk_written: 4096 };
+        assert_eq!(Transfer::parse(text), Some(expected));
+        assert_eq!(Transfer::parse("rchar: 100\n"), None);
+    }
+}

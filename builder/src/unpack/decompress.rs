@@ -31,7 +31,7 @@ pub(super) enum Format {
 
 /// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     /// Not at all.
     None,
     /// gzip, RFC 1952; any number of members.
@@ -64,7 +64,7 @@ pub(super) fn detect(file: &File) -> Result<Format, io::Error> {
 }
 
 /// The compression that a stream starting like this has.
-pub(super) fn compression(start: &[u8]) -> Compression {
+pub(crate) fn compression(start: &[u8]) -> Compression {
     match start {
         [0x1f, 0x8b, ..] => Compression::Gzip,
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => Compression::Bzip2,

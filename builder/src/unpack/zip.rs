@@ -54,6 +54,25 @@ fn kind(zipped: &ZipEntry, content: &mut ZipContent) -> Outcome<EntryKind> {
     }
 }
 
+/// What an entry unpacks to, neither its length nor its checksum verified.
+fn plain_content(file: &File, entry: &ZipEntry) -> Outcome<Box<dyn Read>> {
+    let at = entry.content_at(file)?;
+    let end = at.checked_add(entry.packed_size).ok_or(Problem::Truncated)?;
+    let packed = Section { file: file.try_clone().map_err(Problem::Read)?, at, end };
+    Ok(match entry.method {
+        METHOD_STORED if entry.packed_size == entry.size => Box::new(packed),
+        METHOD_STORED => return Err(Problem::Malformed("a stored entry has two sizes").into()),
+        METHOD_DEFLATED => Box::new(DeflateDecoder::new(BufReader::with_capacity(BUFFER, packed))),
+        _ => return Err(Problem::Unsupported("this compression method of zip").into()),
+    })
+}
+
+/// The content of each entry that can be unpacked, with its name. Neither lengths nor checksums are verified.
+pub(crate) fn members(file: &File) -> impl Iterator<Item = (Vec<u8>, Box<dyn Read>)> {
+    let entries = zip_directory::read(file, &Limits::default()).unwrap_or_default();
+    entries.into_iter().filter_map(move |entry| Some((entry.name.clone(), plain_content(file, &entry).ok()?)))
+}
+
 /// The content of one entry. Its size and checksum are verified when its end is read.
 struct ZipContent {
     reader: BufReader<Box<dyn Read>>,
@@ -64,16 +83,7 @@ struct ZipContent {
 
 impl ZipContent {
     fn open(file: &File, entry: &ZipEntry) -> Outcome<Self> {
-        let at = entry.content_at(file)?;
-        let end = at.checked_add(entry.packed_size).ok_or(Problem::Truncated)?;
-        let packed = Section { file: file.try_clone().map_err(Problem::Read)?, at, end };
-        let plain: Box<dyn Read> = match entry.method {
-            METHOD_STORED if entry.packed_size == entry.size => Box::new(packed),
-            METHOD_STORED => return Err(Problem::Malformed("a stored entry has two sizes").into()),
-            METHOD_DEFLATED => Box::new(DeflateDecoder::new(BufReader::with_capacity(BUFFER, packed))),
-            _ => return Err(Problem::Unsupported("this compression method of zip").into()),
-        };
-        let reader = BufReader::with_capacity(BUFFER, plain);
+        let reader = BufReader::with_capacity(BUFFER, plain_content(file, entry)?);
         Ok(Self { reader, remaining: entry.size, crc: Crc::new(), expected: entry.crc })
     }
 

@@ -1,7 +1,7 @@
 //! The first process of a sandbox: sets it up, starts the command, and outlives it only to see to it that nothing else
 //! does. Being pid 1 of its namespace, its own death kills every process in it.
 
-use super::super::outcome::{Outcome, SetupError, Status, Step};
+use super::super::outcome::{Outcome, SetupError, Status, Step, Transfer, Usage};
 use super::super::spec::{Groundwork, SandboxSpec};
 use super::filter::{self, Filters};
 use super::mounts::Stage;
@@ -42,8 +42,17 @@ pub(crate) fn run(birth: &Birth<'_>, filters: &Filters) -> ! {
 }
 
 fn tell(socket: &OwnedFd, status: Status) {
+    let ran = !matches!(status, Status::SetupFailed(_));
+    let usage = Usage { transfer: if ran { transferred() } else { None }, ..sys::used() };
     // If larder has gone nobody wants to know, and we are about to be killed.
-    let _ = protocol::send(socket.as_fd(), &Told::Ended(Outcome { status, usage: sys::used() }), &[]);
+    let _ = protocol::send(socket.as_fd(), &Told::Ended(Outcome { status, usage }), &[]);
+}
+
+/// What this process and all that it has waited for have read and written. Nobody else is left, so it may be looked into again,
+/// which the kernel demands of who wants to see its own counts.
+fn transferred() -> Option<Transfer> {
+    prctl::set_dumpable(true).ok()?;
+    Transfer::parse(&std::fs::read_to_string("/proc/self/io").ok()?)
 }
 
 /// How the command ended, whose processes are all dead then; `None` if there was no task.

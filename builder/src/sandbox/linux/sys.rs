@@ -78,6 +78,7 @@ fn usage(used: &libc::rusage) -> Usage {
         user_time: duration(used.ru_utime),
         system_time: duration(used.ru_stime),
         peak_memory: used.ru_maxrss as u64 * 1024,
+        transfer: None,
     }
 }
 
@@ -94,6 +95,7 @@ pub(crate) fn used() -> Usage {
         user_time: own.user_time + theirs.user_time,
         system_time: own.system_time + theirs.system_time,
         peak_memory: own.peak_memory.max(theirs.peak_memory),
+        transfer: None,
     }
 }
 

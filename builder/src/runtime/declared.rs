@@ -1,0 +1,82 @@
+//! Where the world is put together in which a build's outputs are verified: they themselves, and what they declare.
+
+use super::{Unmet, os_str};
+use crate::builder::Builder;
+use crate::compose;
+use crate::error::BuildError;
+use crate::input_use::owner;
+use crate::resolve::Resolved;
+use crate::runtime;
+use crate::schedule::runtime_closure;
+use crate::world::{Found, World};
+use std::path::PathBuf;
+use store::local::Sealed;
+use store::{OutputName, STORE_DIR, StorePath, TreeListing, TreePath};
+
+impl Builder<'_> {
+    /// Fails if the outputs of a build need what neither they nor their declared run-time closure has.
+    pub(crate) fn verify_runtime(
+        &self,
+        resolved: &Resolved,
+        outputs: &[(OutputName, Sealed)],
+    ) -> Result<(), BuildError> {
+        if !resolved.runtime.is_empty() {
+            self.settle()?;
+        }
+        let mut closure: Vec<_> = runtime_closure(self.store(), resolved.runtime.clone())?.into_iter().collect();
+        let declared = closure.len();
+        // What the outputs mention is there as well, but only at its store path.
+        let mentioned = resolved.action.inputs().iter().filter(|input| {
+            input.tree().is_some_and(|tree| outputs.iter().any(|(_, sealed)| sealed.references().contains(&tree)))
+        });
+        closure.extend(mentioned.cloned());
+        let listings =
+            closure.iter().map(|path| self.roots.listing(self.store(), path)).collect::<Result<Vec<_>, _>>()?;
+        let own = outputs.iter().map(|(_, sealed)| sealed.listing());
+        let root: Vec<_> = own.chain(listings[..declared].iter().map(AsRef::as_ref)).collect();
+        let trees = closure.iter().cloned().zip(listings.iter().map(AsRef::as_ref));
+        let world = World::new(compose::merge_first_wins(&root), trees);
+        let host = |path: &str| {
+            let own = outputs.iter().map(|(_, sealed)| (sealed.listing(), sealed.path().to_owned()));
+            let declared = closure[..declared].iter().zip(&listings);
+            let declared = declared.map(|(path, listing)| (&**listing, self.store().host_path(path)));
+            host_place(path, own.chain(declared)).or_else(|| self.at_store_path(path))
+        };
+        let mut unmet = Vec::new();
+        for (_, sealed) in outputs {
+            unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world, &host)?);
+        }
+        self.name_providers(resolved, &mut unmet)?;
+        if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime(unmet)) }
+    }
+
+    /// Says which trees of the build's root have what is missing.
+    fn name_providers(&self, resolved: &Resolved, unmet: &mut [Unmet]) -> Result<(), BuildError> {
+        if unmet.is_empty() {
+            return Ok(());
+        }
+        let listings = resolved.layers.iter().map(|path| self.roots.listing(self.store(), path));
+        let listings = listings.collect::<Result<Vec<_>, _>>()?;
+        let layers: Vec<_> = resolved.layers.iter().zip(listings.iter().map(AsRef::as_ref)).collect();
+        let world = World::new(TreeListing::clone(&resolved.root), []);
+        for unmet in unmet {
+            let ways = unmet.need.places().into_iter().map(|place| world.follow(&place));
+            let there = ways.filter(|way| way.found == Some(Found::File));
+            unmet.provider = there.map(|way| owner(&way.end, &layers)).next().flatten();
+        }
+        Ok(())
+    }
+
+    /// Where the file at a path below a store path is.
+    fn at_store_path(&self, path: &str) -> Option<PathBuf> {
+        let (base, inside) = path.strip_prefix(STORE_DIR)?.strip_prefix('/')?.split_once('/')?;
+        Some(self.store().host_path(&StorePath::parse_base_name(base).ok()?).join(inside))
+    }
+}
+
+/// Where the first of these trees that has a path has it.
+fn host_place<'l>(path: &str, mut trees: impl Iterator<Item = (&'l TreeListing, PathBuf)>) -> Option<PathBuf> {
+    let path = TreePath::parse(path.trim_start_matches('/').as_bytes()).ok()?;
+    let (_, place) = trees.find(|(listing, _)| listing.get(&path).is_some())?;
+    Some(path.components().iter().fold(place, |place, name| place.join(os_str(name.as_bytes()))))
+}

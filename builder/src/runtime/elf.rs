@@ -1,0 +1,135 @@
+//! What ELF files need, and which versions of symbols libraries define.
+
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::{Endianness, FileKind, elf};
+use std::collections::BTreeSet;
+
+/// What an ELF file says of its needs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Elf {
+    /// The program that it is started by.
+    pub(super) interpreter: Option<String>,
+    /// The shared libraries that it is linked with.
+    pub(super) libraries: Vec<String>,
+    /// Where it says that they are.
+    pub(super) run_path: Vec<String>,
+    /// The versions of symbols that it needs, with the library that is to have each.
+    pub(super) versions: Vec<(String, String)>,
+}
+
+/// What a file needs. One that is damaged needs nothing.
+pub(super) fn elf_needs(content: &[u8]) -> Elf {
+    match FileKind::parse(content) {
+        Ok(FileKind::Elf32) => read_elf::<elf::FileHeader32<Endianness>>(content),
+        Ok(FileKind::Elf64) => read_elf::<elf::FileHeader64<Endianness>>(content),
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
+/// The versions of symbols that a library defines; nothing if it gives its symbols no versions.
+pub(super) fn defined_versions(content: &[u8]) -> BTreeSet<String> {
+    let defined = match FileKind::parse(content) {
+        Ok(FileKind::Elf32) => read_definitions::<elf::FileHeader32<Endianness>>(content),
+        Ok(FileKind::Elf64) => read_definitions::<elf::FileHeader64<Endianness>>(content),
+        _ => None,
+    };
+    defined.unwrap_or_default()
+}
+
+fn read_definitions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<BTreeSet<String>> {
+    let header = H::parse(content).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, content).ok()?;
+    let (mut definitions, link) = sections.gnu_verdef(endian, content).ok()??;
+    let strings = sections.strings(endian, content, link).ok()?;
+    let mut found = BTreeSet::new();
+    while let Ok(Some((_, mut names))) = definitions.next() {
+        // What follows the first name are the versions that this one extends.
+        if let Ok(Some(name)) = names.next() {
+            found.insert(String::from_utf8_lossy(name.name(endian, strings).ok()?).into_owned());
+        }
+    }
+    Some(found)
+}
+
+fn read_versions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Vec<(String, String)>> {
+    let header = H::parse(content).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, content).ok()?;
+    let (mut needs, link) = sections.gnu_verneed(endian, content).ok()??;
+    let strings = sections.strings(endian, content, link).ok()?;
+    let mut found = Vec::new();
+    while let Ok(Some((need, mut versions))) = needs.next() {
+        let library = String::from_utf8_lossy(need.file(endian, strings).ok()?).into_owned();
+        while let Ok(Some(version)) = versions.next() {
+            // Without a weak one the dynamic linker goes on.
+            if version.vna_flags.get(endian).0 & elf::VER_FLG_WEAK.0 == 0 {
+                let name = String::from_utf8_lossy(version.name(endian, strings).ok()?).into_owned();
+                found.push((library.clone(), name));
+            }
+        }
+    }
+    Some(found)
+}
+
+fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
+    let header = H::parse(content).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, content).ok()?;
+    let mut found = Elf { versions: read_versions::<H>(content).unwrap_or_default(), ..Elf::default() };
+    for segment in segments {
+        if let Ok(Some(path)) = segment.interpreter(endian, content) {
+            found.interpreter = Some(String::from_utf8_lossy(path).into_owned());
+        }
+    }
+    let dynamic = segments.iter().find_map(|segment| segment.dynamic(endian, content).ok().flatten());
+    let Some(dynamic) = dynamic else { return Some(found) };
+    let value = |tag: elf::DynamicTag| {
+        dynamic.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian).into())
+    };
+    let strings = file_offset::<H>(segments, endian, value(elf::DT_STRTAB)?)?;
+    let text = |offset: u64| -> Option<String> {
+        let bytes = content.get(usize::try_from(strings.checked_add(offset)?).ok()?..)?;
+        let end = bytes.iter().position(|&byte| byte == 0)?;
+        Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    };
+    for entry in dynamic {
+        let Some(text) = text(entry.d_val(endian).into()) else { continue };
+        match entry.d_tag(endian) {
+            elf::DT_NEEDED => found.libraries.push(text),
+            elf::DT_RPATH | elf::DT_RUNPATH => found.run_path.extend(text.split(':').map(str::to_owned)),
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+/// Where in the file a virtual address is.
+fn file_offset<H: FileHeader>(segments: &[H::ProgramHeader], endian: H::Endian, address: u64) -> Option<u64> {
+    segments.iter().find_map(|segment| {
+        let (start, size, offset): (u64, u64, u64) =
+            (segment.p_vaddr(endian).into(), segment.p_filesz(endian).into(), segment.p_offset(endian).into());
+        let inside = segment.p_type(endian) == elf::PT_LOAD && (start..start.checked_add(size)?).contains(&address);
+        inside.then(|| offset.checked_add(address - start)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_needs_of_this_program_are_met_where_it_runs() {
+        let content = std::fs::read("/proc/self/exe").expect("this program");
+        let needs = elf_needs(&content);
+        assert!(needs.libraries.iter().any(|library| library.starts_with("libc.so")), "{needs:?}");
+        assert!(needs.interpreter.as_ref().is_some_and(|path| Path::new(path).exists()));
+        let libc = std::fs::read_to_string("/proc/self/maps").expect("readable");
+        let libc = libc.split_whitespace().find(|word| word.contains("/libc.so") || word.contains("/libc-"));
+        let defined = defined_versions(&std::fs::read(libc.expect("it is loaded")).expect("readable"));
+        let wanted: Vec<_> = needs.versions.iter().filter(|(library, _)| library.starts_with("libc.so")).collect();
+        assert!(!wanted.is_empty() && wanted.iter().all(|(_, version)| defined.contains(version)), "{needs:?}");
+    }
+}
