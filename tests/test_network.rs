@@ -44,6 +44,25 @@ impl Shared {
         self.0.larder(&format!("build .#{name}"))
     }
 
+    /// Builds what must succeed and what must fail, in a file of `recipes/lib/tests`, and counts both.
+    fn try_cases(&self, file: &str) -> (usize, usize) {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib/tests").join(file);
+        let names = |set: &str| -> Vec<String> {
+            let names =
+                format!("builtins.attrNames (import {} {{ system = builtins.currentSystem; }}).{set}", cases.display());
+            serde_json::from_str(&self.0.larder_with(&["eval", "--json", "--expr", &names]).ok().stdout).unwrap()
+        };
+        let (good, bad) = (names("good"), names("bad"));
+        for name in &good {
+            self.0.larder(&format!("build --no-link {}#good.{name}", cases.display())).ok();
+        }
+        for name in &bad {
+            let says = self.0.larder(&format!("eval --raw {}#bad.{name}.says", cases.display())).ok().stdout;
+            self.0.larder(&format!("build --no-link {}#bad.{name}.package", cases.display())).fails(1, &[&says]);
+        }
+        (good.len(), bad.len())
+    }
+
     /// A patch that replaces one line, without which line numbers would change.
     fn patch(&self, file: &str, line: u32, before: &str, after: &str) -> String {
         self.0
@@ -127,22 +146,16 @@ fn zpipe_uses_the_library_of_its_closure() {
 #[test]
 fn phases_succeed_and_fail_as_they_say() {
     let Some(shared) = shared() else { return };
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib/tests/builds.nix");
-    let names = |set: &str| -> Vec<String> {
-        let names =
-            format!("builtins.attrNames (import {} {{ system = builtins.currentSystem; }}).{set}", cases.display());
-        serde_json::from_str(&shared.0.larder_with(&["eval", "--json", "--expr", &names]).ok().stdout).unwrap()
-    };
-    let good = names("good");
-    for name in &good {
-        shared.0.larder(&format!("build --no-link {}#good.{name}", cases.display())).ok();
-    }
-    let bad = names("bad");
-    for name in &bad {
-        let says = shared.0.larder(&format!("eval --raw {}#bad.{name}.says", cases.display())).ok().stdout;
-        shared.0.larder(&format!("build --no-link {}#bad.{name}.package", cases.display())).fails(1, &[&says]);
-    }
-    assert!(good.len() >= 8 && bad.len() >= 10, "{} and {}", good.len(), bad.len());
+    let (good, bad) = shared.try_cases("builds.nix");
+    assert!(good >= 13 && bad >= 11, "{good} and {bad}");
+}
+
+/// What the phases of another distribution's recipes do: see `recipes/lib/tests/intergenos-builds.nix`.
+#[test]
+fn phases_of_others_succeed_and_fail_as_they_say() {
+    let Some(shared) = shared() else { return };
+    let (good, bad) = shared.try_cases("intergenos-builds.nix");
+    assert!(good >= 9 && bad >= 7, "{good} and {bad}");
 }
 
 /// A shell with a terminal library, and what both need at run time, from source.

@@ -64,7 +64,7 @@ pub(crate) struct Manifest {
 }
 
 /// Every key that something reads.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 27] = [
     "name",
     "version",
     "release",
@@ -92,8 +92,6 @@ const KEYS: [&str; 29] = [
     "validation",
     "skip_tracking",
     "sources_extra",
-    "maintainer",
-    "notes",
 ];
 const SOURCE_KEYS: [&str; 5] = ["url", "sha256", "filename", "extract", "fallback_url"];
 const PATCH_KEYS: [&str; 2] = ["file", "sha256"];

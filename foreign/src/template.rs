@@ -52,7 +52,7 @@ impl Values {
     /// Fills in what a shell makes of its variables for name and version.
     pub(crate) fn fill_shell(&self, text: &str) -> String {
         let version = ["${PKG_VERSION}", "$PKG_VERSION", "${version}", "$version"];
-        let name = ["${PKG_NAME}", "$PKG_NAME", "${name}", "$name"];
+        let name = ["${PKG_NAME}", "$PKG_NAME"];
         let text = version.iter().fold(text.to_owned(), |text, variable| text.replace(variable, &self.version));
         name.iter().fold(text, |text, variable| text.replace(variable, &self.name))
     }

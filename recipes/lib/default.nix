@@ -26,11 +26,26 @@ let
       write
       ;
   };
+  crates = import ./crates.nix {
+    inherit
+      compose
+      system
+      unpack
+      write
+      ;
+  };
   mkPackage = import ./mk-package.nix {
+    styleTools = {
+      cargo = [ tools.rust ];
+      cmake = [ tools.cmake ];
+      meson = [ tools.meson ];
+      python = [ tools.python ];
+    };
     inherit
       check
       closure
       compose
+      crates
       didYouMean
       shell
       stdenv

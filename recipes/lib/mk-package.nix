@@ -5,9 +5,11 @@
   check,
   closure,
   compose,
+  crates,
   didYouMean,
   shell,
   stdenv,
+  styleTools, # style -> trees that its commands are in
   system,
   unpack,
 }:
@@ -93,11 +95,18 @@ let
       runtime ? [ ],
       configureFlags ? [ ],
       makeFlags ? [ ],
+      cargoLock ? null, # style cargo: the lock file, beside the recipe
       env ? { },
       phases ? { },
       outputs ? { }, # further outputs: name -> paths that move there from `out`
       strip ? true,
-      verify,
+      metapackage ? false, # that it installs nothing is meant: it stands for what it needs
+      verify ? [ ],
+      # Data for the images that it is in.
+      users ? { },
+      groups ? { },
+      owners ? { },
+      services ? { },
       tests ? {
         policy = "on";
       },
@@ -118,7 +127,7 @@ let
           inherit system runtime;
           builder = "/usr/bin/bash";
           args = [ "${./phases.sh}" ];
-          root = stdenv.layers ++ tools ++ placed;
+          root = stdenv.layers ++ styleTools.${style} or [ ] ++ tools ++ placed;
           override = placed;
           outputs = [ "out" ] ++ attrNames outputs;
           larder_package = label;
@@ -126,6 +135,8 @@ let
           larder_sources = assignments (mapAttrs (unpackSource pname) archives);
           larder_patches = shell.words (map (patch: "${patch}") patches);
           larder_configure_flags = shell.words configureFlags;
+          larder_crates = if cargoLock == null then "" else crates pname cargoLock;
+          larder_metapackage = if metapackage then "yes" else "no";
           larder_make_flags = shell.words makeFlags;
           larder_promise_check = "${./promises.sh}";
           larder_promises = shell.words (map relative verify);
@@ -141,7 +152,9 @@ let
         inherit
           archives
           buildInputs
+          cargoLock
           meta
+          metapackage
           patches
           pending
           phases
@@ -154,11 +167,15 @@ let
       postponed = throw "package ${label} is pending: ${pending}";
       description = {
         inherit
+          groups
           meta
+          owners
           pending
           pname
+          services
           source
           tests
+          users
           version
           ;
       };

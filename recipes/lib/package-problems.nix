@@ -3,7 +3,9 @@
 {
   archives,
   buildInputs,
+  cargoLock,
   meta,
+  metapackage,
   patches,
   pending,
   phases,
@@ -25,6 +27,8 @@ let
     isAttrs
     isPath
     isString
+    length
+    unsafeDiscardStringContext
     ;
 
   phaseNames = [
@@ -50,6 +54,11 @@ let
   isTree = value: isAttrs value && value ? outPath;
   isPinned = value: isPath value || isTree value;
   policy = tests.policy or "";
+  patchNames = map (
+    patch:
+    baseNameOf (if isPath patch then toString patch else unsafeDiscardStringContext patch.outPath)
+  ) (filter isPinned patches);
+  twice = filter (name: length (filter (other: other == name) patchNames) > 1) patchNames;
 
   problem = is: message: if is then [ message ] else [ ];
   unknown =
@@ -72,7 +81,12 @@ unknown "the style" [ style ] styles
 ]
 ++ unknown "the tests policy" [ policy ] [ "on" "off" "known-failures" ]
 ++ problem (policy != "on" && tests.reason or "" == "") "tests that are `${policy}` need a `reason`"
-++ problem (verify == [ ]) "`verify` is empty: promise at least one path"
+++ problem (
+  verify == [ ] && !metapackage
+) "`verify` is empty: promise at least one path, or say `metapackage = true`"
+++ problem (verify != [ ] && metapackage) "a metapackage installs nothing, so it promises nothing"
+++ problem (twice != [ ]) "the patch ${head twice} is listed twice"
+++ problem (cargoLock != null && style != "cargo") "`cargoLock` is for the style cargo"
 ++ problem (!(meta ? description && meta ? licence)) "meta needs `description` and `licence`"
 ++ problem (!all isPinned patches) "a patch must be a file of the tree or a fetched file"
 ++ problem (

@@ -171,9 +171,19 @@ move_to_outputs() {
     done
 }
 
+# What stands for others only: the output is an empty directory.
+finish_metapackage() {
+    mkdir -p "$out"
+    [[ -z $(find "$out" ! -type d -print -quit) ]] || fail 'a metapackage installs nothing, but the output has files'
+}
+
 finish() {
     current_phase=finish
     say 'phase finish'
+    if [[ $larder_metapackage == yes ]]; then
+        finish_metapackage
+        return
+    fi
     [[ -d $out ]] || fail 'nothing was installed: the output does not exist'
     drop_unwanted
     [[ $larder_strip == no ]] || strip_programs

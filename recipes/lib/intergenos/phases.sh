@@ -2,7 +2,7 @@
 # what was promised.
 #
 # Each phase is a fresh shell (phase.sh) in the source directory that stops at the first failing command. What those
-# shells find, as the distribution's own builders have it: DESTDIR, PKG_NAME, PKG_VERSION, name, version, IGOS_JOBS,
+# shells find, as the distribution's own builders have it: DESTDIR, PKG_NAME, PKG_VERSION, version, IGOS_JOBS,
 # IGOS_SOURCES and IGOS_PATCHES (directories with what package.yml declares, and patches that build.sh names), CFLAGS,
 # CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
 #
@@ -270,7 +270,7 @@ export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
 export CXXFLAGS=$CFLAGS
 export PATH=$build_root/stand-ins:/usr/bin:/usr/sbin:/bin:/sbin:/opt/rustc/bin
 phase_environment=(
-    "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "name=$larder_name" "version=$larder_version"
+    "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "version=$larder_version"
     "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style" "larder_deferred=$deferred"
     "larder_configure_flags=$larder_configure_flags" "larder_tests=$larder_tests" "larder_staging=$staging"
     "larder_tests_reason=$larder_tests_reason" "larder_install_function=$larder_install_function"

@@ -172,7 +172,7 @@ let
     let
       all = map patch (listOf (document.patches or null));
       names = map (entry: entry.file) all;
-      twice = filter (name: length (filter (other: other == name) names) > 1) names;
+      twice = filter (one: length (filter (other: other == one) names) > 1) names;
     in
     if twice == [ ] then all else complain (head twice) "the patch ${head twice} is listed twice";
 

@@ -155,12 +155,12 @@ case $called in
     chmod) mode "$@" ;;
     install) install_plainly "$@" ;;
     su | runuser) as_user "$@" ;;
-    ldconfig) case " $* " in *' -n '* | *' -N '* | *' -p '* | *' --version '*) real "$@" ;; *) defer "run $called $*" ;; esac ;;
+    ldconfig) case " $* " in *' -n '* | *' -N '* | *' -p '* | *' --version '*) real "$@" ;; *) defer "run $called${*:+ $*}" ;; esac ;;
     systemctl)
-        case " $* " in *' --version '*) real "$@" ;; *) defer "run $called $*" ;; esac
+        case " $* " in *' --version '*) real "$@" ;; *) defer "run $called${*:+ $*}" ;; esac
         ;;
     *)
         if [[ " ${when_live[*]} " == *" $called "* && -z ${LARDER_LIVE-} ]]; then real "$@"; fi
-        defer "run $called $*"
+        defer "run $called${*:+ $*}"
         ;;
 esac

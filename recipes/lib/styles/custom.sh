@@ -5,4 +5,4 @@
 default_configure() { :; }
 default_build() { :; }
 default_check() { :; }
-default_install() { fail 'style custom needs the phase install'; }
+default_install() { [[ $larder_metapackage == yes ]] || fail 'style custom needs the phase install'; }

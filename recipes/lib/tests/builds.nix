@@ -7,7 +7,12 @@
 }:
 
 let
-  inherit (import ../../. { inherit system; }) lib libc zlib;
+  inherit (import ../../. { inherit system; })
+    gcc-libs
+    lib
+    libc
+    zlib
+    ;
   inherit (builtins) mapAttrs;
 
   installTrue = ''install -D /usr/bin/true "$out/usr/bin/tool"'';
@@ -28,10 +33,9 @@ let
       }
       // arguments
       // {
-        phases = {
-          install = installTrue;
-        }
-        // arguments.phases or { };
+        phases =
+          (if arguments.style or "custom" == "custom" then { install = installTrue; } else { })
+          // arguments.phases or { };
       }
     );
 
@@ -75,6 +79,63 @@ let
       phases.check = "false; touch /tmp/went-on";
       phases.afterInstall = "test ! -e /tmp/went-on";
     };
+    by-cmake = {
+      inherit (zlib) source;
+      style = "cmake";
+      phases.beforeConfigure = ''
+        cat > CMakeLists.txt <<'CMAKE'
+        cmake_minimum_required(VERSION 3.5)
+        project(tool C)
+        add_executable(tool tool.c)
+        install(TARGETS tool)
+        enable_testing()
+        add_test(NAME runs COMMAND tool)
+        CMAKE
+        echo 'int main(void) { return 0; }' > tool.c
+      '';
+    };
+    by-meson = {
+      inherit (zlib) source;
+      style = "meson";
+      phases.beforeConfigure = ''
+        cat > meson.build <<'MESON'
+        project('tool', 'c')
+        test('runs', executable('tool', 'tool.c', install: true))
+        MESON
+        echo 'int main(void) { return 0; }' > tool.c
+      '';
+    };
+    by-python = {
+      inherit (zlib) source;
+      style = "python";
+      verify = [ "usr/lib/python3/dist-packages/larder_sample.py" ];
+      phases.beforeBuild = ''
+        printf '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n' > pyproject.toml
+        echo 'from setuptools import setup; setup(name="larder-sample", version="1", py_modules=["larder_sample"])' > setup.py
+        echo 'value = 42' > larder_sample.py
+      '';
+      phases.check = "python3 -c 'import larder_sample; assert larder_sample.value == 42'";
+    };
+    by-cargo = {
+      inherit (zlib) source;
+      style = "cargo";
+      runtime = [
+        libc
+        gcc-libs
+      ];
+      cargoLock = ./Cargo.lock;
+      phases.beforeBuild = ''
+        mkdir src
+        printf '[package]\nname = "tool"\nversion = "1.0.0"\nedition = "2021"\n' > Cargo.toml
+        echo 'fn main() { println!("tool"); }' > src/main.rs
+        cp ${./Cargo.lock} Cargo.lock
+      '';
+    };
+    metapackage = {
+      metapackage = true;
+      verify = [ ];
+      phases.install = "";
+    };
     own-variable = {
       env.GREETING = "hello  you";
       phases.build = ''
@@ -116,6 +177,13 @@ let
     unset-variable = {
       arguments.phases.install = ''mkdir -p "$destination/usr"'';
       says = "phase install failed: the shell ended with status 1";
+    };
+    metapackage-with-files = {
+      arguments = {
+        metapackage = true;
+        verify = [ ];
+      };
+      says = "phase finish failed: a metapackage installs nothing, but the output has files";
     };
     patch-that-does-not-fit = {
       arguments = {

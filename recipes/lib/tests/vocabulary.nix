@@ -94,6 +94,22 @@ let
     "an unhashed patch is refused" = refusedPackage { patches = [ "https://example.org/fix.patch" ]; };
     "a build input must be a package" = refusedPackage { buildInputs = [ "zlib" ]; };
     "a style that builds needs a source" = refusedPackage { style = "make"; };
+    "a patch that is listed twice is refused" = refusedPackage {
+      patches = [
+        ./append.patch
+        ./append.patch
+      ];
+    };
+    "a metapackage promises nothing" =
+      isString
+        (package {
+          metapackage = true;
+          verify = [ ];
+        }).drvPath;
+    "a metapackage with promises is refused" = refusedPackage { metapackage = true; };
+    "a lock file is for cargo" = refusedPackage { cargoLock = ./Cargo.lock; };
+    "data for images are members of a package" =
+      (package { owners."usr/bin/su".mode = "4755"; }).owners == { "usr/bin/su".mode = "4755"; };
     "a pending package cannot be built" = refusedPackage { pending = "needs a patch"; };
     "a pending package has its description" =
       (package { pending = "needs a patch"; }).meta.licence == "MIT";

@@ -1,0 +1,82 @@
+# Builds that show what the phases of another distribution's recipes do; used like builds.nix beside this file.
+{
+  system ? builtins.currentSystem or "x86_64-linux",
+}:
+
+let
+  inherit (import ../../. { inherit system; }) lib seed;
+  inherit (builtins) mapAttrs;
+  tree = lib.intergenos {
+    tree = ../../../testdata/intergenos-phases;
+    # What these need, so that nothing more has to be fetched.
+    environment = [ seed ];
+  };
+
+  # That a package was built, and this can be said of its files in `/`.
+  shows =
+    name: test:
+    lib.mkPackage {
+      pname = "shows-${name}";
+      version = "1";
+      style = "custom";
+      tools = [ tree.${name} ];
+      phases.check = test;
+      phases.install = ''install -D -m 644 /dev/null "$out/usr/share/shown"'';
+      verify = [ "usr/share/shown" ];
+      meta = {
+        description = "What came of ${name}";
+        licence = "MIT";
+      };
+    };
+
+  says = {
+    strict-build = "build.sh:5: exit status 1 from: false";
+    strict-function = "build.sh:5: exit status 1 from: false";
+    strict-install = "cp: cannot stat 'missing'";
+    after-impossible = "it asks for what is impossible while a package is built";
+    empty = "phase finish failed: nothing was installed: the output has no file";
+    promise = "promised, but not installed: usr/share/promise/file";
+    failing-check = "phase check failed: it ended with status 1";
+  };
+in
+{
+  good = {
+    inherit (tree)
+      contract
+      fresh
+      known-failures
+      other-installer
+      tests-off
+      ;
+    after = shows "after" ''
+      test "$(cat /usr/share/after/file)" = changed
+      test ! -e /usr/share/after/removed
+      test "$(cat /etc/after/made)" = made
+      diff - /usr/share/larder/deferred/after <<'DEFERRED'
+      mode 4750 etc/after/made
+      owner root:after etc/after/made
+      run groupadd -r after
+      run ldconfig
+      run systemctl enable after.service
+      DEFERRED
+    '';
+    direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
+    old-places = shows "contract" "test -f /usr/lib/old-place";
+    root-acts = shows "root-acts" ''
+      test -x /usr/share/root-acts/file
+      test ! -u /usr/share/root-acts/file
+      diff - /usr/share/larder/deferred/root-acts <<'DEFERRED'
+      mode 2755 usr/share/root-acts/file
+      mode u+s usr/share/root-acts/file
+      owner sample usr/share/root-acts/**
+      owner sample:sample usr/share/root-acts/file
+      run groupadd -g 18 sample
+      run useradd -g sample -u 18 sample
+      DEFERRED
+    '';
+  };
+  bad = mapAttrs (name: says: {
+    package = tree.${name};
+    inherit says;
+  }) says;
+}

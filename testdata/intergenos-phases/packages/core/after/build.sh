@@ -1,0 +1,21 @@
+#!/bin/bash
+set -e
+
+do_install() {
+    install -D -m 644 /dev/null "${DESTDIR}/usr/share/after/file"
+    install -D -m 644 /dev/null "${DESTDIR}/usr/share/after/removed"
+}
+
+post_install() {
+    test -z "${DESTDIR:-}"
+    test -f /usr/share/after/file
+    echo changed > /usr/share/after/file
+    rm /usr/share/after/removed
+    mkdir -p /etc/after
+    echo made > /etc/after/made
+    getent group after > /dev/null || groupadd -r after
+    chown root:after /etc/after/made
+    chmod 4750 /etc/after/made
+    systemctl enable after.service
+    ldconfig
+}

@@ -1,0 +1,6 @@
+#!/bin/bash
+set -e
+
+do_install() {
+    install -D -m 644 /dev/null "${DESTDIR}/usr/share/promises/file"
+}
