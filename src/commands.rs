@@ -18,7 +18,7 @@ mod ls;
 mod lsp;
 mod parse;
 mod ps;
-mod query;
+pub(crate) mod query;
 mod realise;
 mod rebuild_index;
 mod repl;

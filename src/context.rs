@@ -32,6 +32,8 @@ pub(crate) struct BuildLimits {
     pub(crate) retry: bool,
     /// Whether the files of a failed build are kept.
     pub(crate) keep_failed: bool,
+    /// Whether it is recorded which files builds use.
+    pub(crate) trace_inputs: bool,
 }
 
 impl Context {
@@ -69,6 +71,7 @@ impl Context {
             limits: limits.run,
             retry: limits.retry,
             keep_failed: limits.keep_failed,
+            trace_inputs: limits.trace_inputs,
             fetch: fetch_settings(),
         };
         Ok(Builder::new(store, settings))

@@ -15,6 +15,7 @@ mod look;
 mod lsp;
 mod meter;
 mod output;
+mod place;
 mod process;
 mod progress;
 mod reading;

@@ -38,10 +38,10 @@ pub(crate) fn line(text: impl std::fmt::Display) -> Result<(), CliError> {
     write(format!("{text}\n").as_bytes())
 }
 
-/// Writes a JSON document with its schema's version to standard output.
+/// Writes a JSON document with its schema, `NAME/VERSION`, to standard output.
 pub(crate) fn json(schema: &str, mut value: serde_json::Value) -> Result<(), CliError> {
     if let Some(object) = value.as_object_mut() {
-        object.insert("schema".to_owned(), format!("larder/{schema}/1").into());
+        object.insert("schema".to_owned(), format!("larder/{schema}").into());
     }
     line(value)
 }

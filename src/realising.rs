@@ -51,6 +51,9 @@ pub(crate) struct BuildArgs {
     /// Keep the files of a failed build, as is done anyway
     #[arg(short = 'K', long, conflicts_with = "discard_failed")]
     keep_failed: bool,
+    /// Record which files of its inputs each build uses and looks for in vain, for `larder lint INSTALLABLE`
+    #[arg(long)]
+    pub(crate) trace_inputs: bool,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
 }
@@ -67,6 +70,7 @@ impl BuildArgs {
             },
             retry: self.retry,
             keep_failed: self.keep_failed || !self.discard_failed,
+            trace_inputs: self.trace_inputs,
         })
     }
 }

@@ -36,6 +36,7 @@ mod test_read_only;
 mod test_rebuilds;
 mod test_repl;
 mod test_system;
+mod test_traced_inputs;
 mod test_watching;
 
 #[test]

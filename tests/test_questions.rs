@@ -19,6 +19,7 @@ const RECIPES: &str = r#"rec {
     other = { symlink = "${libc}/lib"; };
     circle = { symlink = "circle"; };
     outside = { symlink = "../../etc/passwd"; };
+    roundabout = { symlink = "${libc}/lib/../lib/libc.so"; };
     dangling = { symlink = "none"; };
   };
 }"#;
@@ -126,6 +127,13 @@ fn derivations_are_asked_about_themselves() {
         ["top", "tool", "zlib", "libc"].iter().all(|name| closure.contains(&drv(name))) && closure.contains(source)
     );
     assert_eq!(closure, lines(scratch.larder_with(&["query", "closure", &drv("top")])));
+    // What a derivation needs is kept by a root that names it; a tree keeps what it was made by.
+    scratch.larder_with(&["roots", "add", "later", &drv("bare")]).ok();
+    let result = scratch.path("result").display().to_string();
+    let roots = |words: &[&str]| lines(scratch.larder_with(&[&["query", "roots"], words].concat()));
+    assert_eq!(roots(&[&drv("bare")]), BTreeSet::from(["later".to_owned()]));
+    assert_eq!(roots(&[source]), BTreeSet::from([result.clone()]));
+    assert_eq!(roots(&[source, &drv("bare")]), BTreeSet::from(["later".to_owned(), result]));
     // An output of it is what it became.
     let out = format!("{}!out", drv("libc"));
     assert_eq!(lines(scratch.larder_with(&["query", "closure", &out])), BTreeSet::from([path(&scratch, "libc")]));
@@ -163,7 +171,9 @@ fn links_are_followed_where_they_lead() {
     for inside in ["usr/lib/file", "lib/file", "absolute"] {
         assert_eq!(cat(inside).ok().stdout, "found", "{inside}");
     }
-    assert_eq!(cat("other/libc.so").ok().stdout.len(), 10_000, "into another store path");
+    for inside in ["other/libc.so", "roundabout"] {
+        assert_eq!(cat(inside).ok().stdout.len(), 10_000, "into another store path");
+    }
     cat("circle").fails(1, &["circle", "symbolic links"]);
     cat("outside").fails(1, &["outside", "leads out of the tree"]);
     cat("dangling").fails(1, &["no `none` in it"]);

@@ -1,5 +1,5 @@
 //! How long a sandboxed run of `/bin/true` takes:
-//! `cargo run --release -p builder --example spawn_rate [RUNS [STORE-PATHS [disk]]]`, the last for a writable layer on disk.
+//! `cargo run --release -p builder --example spawn_rate [RUNS [STORE-PATHS [LAYERS [disk]]]]`, the last for a writable layer on disk.
 //!
 //! Needs `larder-spawner` built in the same profile. Prints milliseconds per run, in sequence and two at a time.
 #![allow(clippy::print_stdout, reason = "its results are its purpose")]
@@ -13,8 +13,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).take(2).map(|arg| arg.parse().unwrap());
-    let (runs, binds) = (numbers.next().unwrap_or(1000), numbers.next().unwrap_or(1));
+    let mut numbers = std::env::args().skip(1).take(3).map(|arg| arg.parse().unwrap());
+    let mut next = |default| numbers.next().unwrap_or(default);
+    let (runs, binds, layers) = (next(1000), next(1), next(1));
     let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("larder-spawner");
     let spawner = Spawner::start(&program, [""; 0]).unwrap();
     let top = tempfile::tempdir().unwrap();
@@ -23,7 +24,9 @@ fn main() {
         let system: Duration = std::thread::scope(|scope| {
             let run = |thread| {
                 let (spawner, top) = (&spawner, top.path());
-                scope.spawn(move || run_many(spawner, &top.join(format!("{threads}.{thread}")), runs / threads, binds))
+                scope.spawn(move || {
+                    run_many(spawner, &top.join(format!("{threads}.{thread}")), runs / threads, binds, layers)
+                })
             };
             let handles: Vec<_> = (0..threads).map(run).collect();
             handles.into_iter().map(|handle| handle.join().unwrap()).sum()
@@ -37,10 +40,12 @@ fn main() {
     }
 }
 
-fn run_many(spawner: &Spawner, top: &Path, runs: usize, binds: usize) -> Duration {
+fn run_many(spawner: &Spawner, top: &Path, runs: usize, binds: usize, layers: usize) -> Duration {
+    let further: Vec<_> = (1..layers).map(|number| layer(top, number)).collect();
     let mut used = Duration::ZERO;
     for run in 0..runs {
-        let spec = specification(&top.join(run.to_string()), binds);
+        let mut spec = specification(&top.join(run.to_string()), binds);
+        spec.layers.extend(further.iter().cloned());
         let outcome = spawner.run(&spec, File::create("/dev/null").unwrap().into()).unwrap();
         assert_eq!(outcome.status, Status::Exited(0));
         used += outcome.usage.user_time + outcome.usage.system_time;
@@ -48,8 +53,15 @@ fn run_many(spawner: &Spawner, top: &Path, runs: usize, binds: usize) -> Duratio
     used
 }
 
+/// One of the further layers, the same for all runs.
+fn layer(top: &Path, number: usize) -> HostPath {
+    let place = top.join(format!("layer-{number}"));
+    fs::create_dir_all(place.join(format!("share/{number}"))).unwrap();
+    HostPath::parse(place).unwrap()
+}
+
 fn specification(top: &Path, binds: usize) -> SandboxSpec {
-    let in_memory = std::env::args().nth(3).is_none();
+    let in_memory = std::env::args().nth(4).is_none();
     let make = |name: &str| {
         let path = top.join(name);
         fs::create_dir_all(&path).unwrap();

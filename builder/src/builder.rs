@@ -8,15 +8,18 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
+use crate::input_use::{InputUse, input_use};
 use crate::job_server::JobServer;
 use crate::known_failure::KnownFailure;
 use crate::limits::RunLimits;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
-use crate::runtime::{self, World};
+use crate::runtime;
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
 use crate::schedule::runtime_closure;
 use crate::spawner::{CancelHandle, Running, Spawner};
+use crate::trace::InputTrace;
+use crate::world::World;
 use dashmap::DashMap;
 use rustix::fs::Mode;
 use std::collections::BTreeMap;
@@ -28,7 +31,7 @@ use store::derivation::{FixedOutput, HashMode, OutputName, output_path_name};
 use store::file_hash::HashAlgorithm;
 use store::local::publish::{BuildResult, Published};
 use store::local::{At, BuildCost, LocalStore, Sealed, Staging};
-use store::{ActionDigest, Derivation, FileHash, Input, Node, StoreName, StorePath};
+use store::{ActionDigest, Derivation, FileHash, Input, Node, StoreName, StorePath, TreeListing};
 
 /// How this larder builds.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct Settings {
     pub retry: bool,
     /// Whether the files of a failed build are kept.
     pub keep_failed: bool,
+    /// Whether it is recorded which files each build uses and looks for in vain.
+    pub trace_inputs: bool,
     /// How files are fetched.
     pub fetch: FetchSettings,
 }
@@ -160,7 +165,7 @@ impl<'s> Builder<'s> {
         self.cancelled.store(true, Ordering::SeqCst);
         for running in &self.running {
             // A run that has ended meanwhile needs no killing.
-            let _ = running.value().kill();
+            running.value().kill();
         }
     }
 
@@ -170,7 +175,7 @@ impl<'s> Builder<'s> {
         self.running.insert(number, running.cancel_handle());
         // A cancellation between the last look and the insertion has not seen this one.
         if self.is_cancelled() {
-            let _ = running.cancel_handle().kill();
+            running.cancel_handle().kill();
         }
         number
     }
@@ -239,6 +244,22 @@ impl<'s> Builder<'s> {
     #[must_use]
     pub fn known_failure(&self, action: &ActionDigest) -> Option<KnownFailure> {
         KnownFailure::read(&self.store.layout().logs(), action)
+    }
+
+    /// Which inputs a build used, by what was recorded of it.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn input_use(&self, resolved: &Resolved, trace: &InputTrace) -> Result<InputUse, BuildError> {
+        let inputs: Vec<_> = resolved.action.inputs().iter().cloned().collect();
+        let listings = |paths: &[StorePath]| {
+            paths.iter().map(|path| self.roots.listing(self.store, path)).collect::<Result<Vec<_>, _>>()
+        };
+        let (layers, trees) = (listings(&resolved.layers)?, listings(&inputs)?);
+        let world =
+            World::new(TreeListing::clone(&resolved.root), inputs.into_iter().zip(trees.iter().map(AsRef::as_ref)));
+        let layers: Vec<_> = resolved.layers.iter().zip(layers.iter().map(AsRef::as_ref)).collect();
+        Ok(input_use(trace, &layers, &world))
     }
 
     /// Fails if the action is known to have failed after a moment.
@@ -461,12 +482,10 @@ impl<'s> Builder<'s> {
     }
 
     fn verify_runtime(&self, resolved: &Resolved, outputs: &[(OutputName, Sealed)]) -> Result<(), BuildError> {
-        let digest = resolved.derivation.derivation().expect("what is resolved is a derivation");
-        let runtime = self.store.derivation(&digest)?.runtime;
-        if !runtime.is_empty() {
+        if !resolved.runtime.is_empty() {
             self.settle()?;
         }
-        let mut closure: Vec<_> = runtime_closure(self.store, runtime)?.into_iter().collect();
+        let mut closure: Vec<_> = runtime_closure(self.store, resolved.runtime.clone())?.into_iter().collect();
         let declared = closure.len();
         // What the outputs mention is there as well, but only at its store path.
         let mentioned = resolved.action.inputs().iter().filter(|input| {

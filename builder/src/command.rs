@@ -8,20 +8,19 @@ use crate::error::BuildError;
 use crate::event::{Event, Sink};
 use crate::job_server::Seat;
 use crate::limits::{Overrun, RunLimits};
-use crate::log::{Log, Written};
+use crate::log::Log;
 use crate::memory;
 use crate::resolve::Resolved;
 use crate::running;
 use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
-use crate::spawner::{Running, SpawnError};
+use crate::spawner::Running;
+use crate::trace::InputTrace;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use store::OutputName;
-use store::local::{Sealed, Staging};
-
-/// So many lines may wait to be told; then the build waits.
-const UNTOLD: usize = 256;
+use store::local::{At, Sealed, Staging};
 
 /// With less room than this on the disk, that a command failed says nothing of the command.
 const LEAST_ROOM: u64 = 32 << 20;
@@ -40,11 +39,18 @@ pub(crate) struct Ran {
 struct Ended {
     outcome: Outcome,
     overrun: Option<Overrun>,
-    /// Whether processes were killed for lack of memory while it ran; perhaps others.
-    lacked_memory: bool,
+    /// How many processes had been killed for lack of memory when it began.
+    killed_before: Option<u64>,
     /// The last lines it printed.
     tail: Vec<String>,
     duration: Duration,
+}
+
+impl Ended {
+    /// Whether processes were killed for lack of memory while it ran; perhaps others.
+    fn lacked_memory(&self) -> bool {
+        memory::killed_for_lack() > self.killed_before
+    }
 }
 
 impl Builder<'_> {
@@ -64,7 +70,7 @@ impl Builder<'_> {
         drop(borrowed);
         let ending = match (&ended.outcome.status, ended.overrun) {
             // Its first process may be the one that was killed.
-            (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory => {
+            (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory() => {
                 return Err(error.clone().into());
             }
             (Status::Exited(_) | Status::Signalled(_), Some(overrun @ Overrun::Log(_))) => Ending::Stopped(overrun),
@@ -74,7 +80,7 @@ impl Builder<'_> {
             }
             (Status::Killed, Some(overrun)) if !self.is_cancelled() => Ending::Stopped(overrun),
             (Status::Killed, _) => return Err(BuildError::Cancelled),
-            _ if ended.lacked_memory => Ending::OutOfMemory,
+            _ if ended.lacked_memory() => Ending::OutOfMemory,
             (Status::Exited(code), _) => Ending::Exited(*code),
             (Status::Signalled(signal), _) => Ending::Signalled(*signal),
             (Status::SetupFailed(_), _) => Ending::OutOfMemory,
@@ -108,25 +114,28 @@ impl Builder<'_> {
         started: Instant,
         sink: Sink<'_>,
     ) -> Result<Ended, BuildError> {
-        // The thread that reads the log hands its lines over, so that the sink need not outlive this call.
-        let (lines, told) = sync_channel::<String>(UNTOLD);
-        let most = self.settings().limits.log_bytes;
-        let tell = move |line: &str| drop(lines.send(line.to_owned()));
         running::tell(staging, &resolved.derivation, &resolved.digest)?;
-        let (log, writer) = Log::start(staging.join(running::LOG), most, tell)?;
-        let killed_before = memory::killed_for_lack();
-        let running = self.spawner()?.start_run(spec, writer)?;
+        let (log, writer) = Log::start(staging.join(running::LOG), self.settings().limits.log_bytes)?;
+        let killed_before = memory::killed_for_lack_lately();
+        let noted = staging.join("trace");
+        let running = if self.settings().trace_inputs {
+            let trace = File::create(&noted).at("create", &noted)?;
+            self.spawner()?.start_traced_run(spec, writer, trace)?
+        } else {
+            self.spawner()?.start_run(spec, writer)?
+        };
         let number = self.register(&running);
-        let tell = |line| sink(Event::Output { derivation: resolved.derivation.clone(), line });
-        let watched = Watched { limits: &self.settings().limits, written: log.written(), running: &running, started };
-        let overrun = watched.until_end_of_log(&told, &tell);
-        // Who closes its output may run on for long.
-        let outcome = watched.until_end(overrun);
+        let tell = |line: &str| sink(Event::Output { derivation: resolved.derivation.clone(), line: line.to_owned() });
+        let mut watched = Watched { limits: &self.settings().limits, log, running: &running, started, overrun: None };
+        let outcome = watched.until_end(&tell);
         self.unregister(number);
+        let Watched { log, overrun, .. } = watched;
+        let outcome = outcome?;
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
-        let lacked_memory = memory::killed_for_lack() > killed_before;
-        let (outcome, overrun) = outcome?;
-        Ok(Ended { outcome, overrun, lacked_memory, tail, duration: started.elapsed() })
+        if self.settings().trace_inputs {
+            InputTrace::take(&noted)?.write(&self.store().layout().logs(), &resolved.digest)?;
+        }
+        Ok(Ended { outcome, overrun, killed_before, tail, duration: started.elapsed() })
     }
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {
@@ -155,55 +164,73 @@ impl Builder<'_> {
 /// A command that runs, and what it may take.
 struct Watched<'w> {
     limits: &'w RunLimits,
-    written: &'w Written,
+    log: Log,
     running: &'w Running,
     started: Instant,
+    overrun: Option<Overrun>,
 }
 
 impl Watched<'_> {
-    /// Tells every line until the log's end, and stops a command that reaches a limit.
-    fn until_end_of_log(&self, told: &Receiver<String>, tell: &dyn Fn(String)) -> Option<Overrun> {
-        let mut overrun = None;
+    /// Tells every line until the log's end, waits for the end of every process, and stops a command that reaches a limit. While lines
+    /// cannot be told the build waits.
+    fn until_end(&mut self, tell: &dyn Fn(&str)) -> Result<Outcome, BuildError> {
+        let (mut outcome, mut more) = (None, true);
         loop {
-            // While lines wait, whatever kept us from telling them was not silence of the command.
-            let silence = match told.recv_timeout(self.left(overrun)) {
-                Ok(line) => {
-                    tell(line);
-                    Duration::ZERO
-                }
-                Err(RecvTimeoutError::Timeout) => self.written.silence(),
-                // However fast it ended: what printed too much has not succeeded.
-                Err(RecvTimeoutError::Disconnected) => {
-                    let reached = || self.limits.reached(Duration::ZERO, Duration::ZERO, self.written.bytes());
-                    return overrun.or_else(reached);
-                }
-            };
-            overrun = overrun.or_else(|| self.stop_at_limit(silence));
+            let (printed, told) = self.wait(more, outcome.is_none())?;
+            if printed {
+                more = self.log.take(&mut |line| tell(line))?;
+            }
+            if told {
+                outcome = self.running.receive()?;
+            }
+            if self.log.due().is_some_and(|left| left.is_zero()) {
+                self.log.write()?;
+            }
+            // However fast it ended: what printed too much has not succeeded.
+            self.stop_at_limit(outcome.is_none());
+            match outcome {
+                Some(outcome) if !more => return Ok(outcome),
+                _ => {}
+            }
         }
     }
 
-    /// Waits for the end of every process, and stops a command that reaches a limit.
-    fn until_end(&self, mut overrun: Option<Overrun>) -> Result<(Outcome, Option<Overrun>), SpawnError> {
-        loop {
-            if let Some(outcome) = self.running.wait_for(self.left(overrun))? {
-                return Ok((outcome, overrun));
-            }
-            overrun = overrun.or_else(|| self.stop_at_limit(self.written.silence()));
+    /// Waits until the log or the sandbox has something to take, as far as these are wanted, or there is something else to do.
+    fn wait(&self, log: bool, running: bool) -> Result<(bool, bool), BuildError> {
+        let next = [self.left(), self.log.due()].into_iter().flatten().min();
+        let timeout = next.and_then(|left| Timespec::try_from(left).ok());
+        let fds = [(log, self.log.reader()), (running, self.running.socket())];
+        let mut polled: Vec<_> = fds
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, fd)| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        match poll(&mut polled, timeout.as_ref()) {
+            // An interruption is a look too many.
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno).at("wait for the end of", self.log.place()).map_err(Into::into),
         }
+        let mut ready = polled.iter().map(|polled| !polled.revents().is_empty());
+        let mut next = |wanted: bool| wanted && ready.next().unwrap_or(false);
+        Ok((next(log), next(running)))
     }
 
     /// Time until a limit may be reached.
-    fn left(&self, overrun: Option<Overrun>) -> Duration {
-        const LONG: Duration = Duration::from_secs(86_400);
-        let left = self.limits.until_next(self.started.elapsed(), self.written.silence());
-        left.filter(|_| overrun.is_none()).unwrap_or(LONG)
+    fn left(&self) -> Option<Duration> {
+        let left = self.limits.until_next(self.started.elapsed(), self.log.silence());
+        left.filter(|_| self.overrun.is_none())
     }
 
-    fn stop_at_limit(&self, silence: Duration) -> Option<Overrun> {
-        let overrun = self.limits.reached(self.started.elapsed(), silence, self.written.bytes())?;
-        // If it has ended meanwhile, its own end is what counts.
-        let _ = self.running.cancel_handle().kill();
-        Some(overrun)
+    /// Notes whether a limit was reached; then a command that runs is stopped.
+    fn stop_at_limit(&mut self, runs: bool) {
+        let (elapsed, silence) = if runs { (self.started.elapsed(), self.log.silence()) } else { Default::default() };
+        if self.overrun.is_none() {
+            self.overrun = self.limits.reached(elapsed, silence, self.log.bytes());
+            if self.overrun.is_some() {
+                // If it has ended meanwhile, its own end is what counts.
+                self.running.cancel_handle().kill();
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod environment;
 pub mod error;
 pub mod event;
 pub mod fetch;
+pub mod input_use;
 mod job_server;
 pub mod known_failure;
 mod limits;
@@ -22,6 +23,7 @@ pub mod log;
 mod memory;
 mod outlook;
 pub mod plan;
+pub mod providers;
 mod publisher;
 mod reason;
 pub mod resolve;
@@ -33,7 +35,9 @@ pub mod schedule;
 #[deny(unsafe_code)]
 pub mod spawner;
 mod tokens;
+pub mod trace;
 pub mod unpack;
+pub mod world;
 
 pub use builder::{Builder, Settings};
 pub use ending::Ending;

@@ -2,15 +2,11 @@
 //! soon afterwards, so that others can follow it. What is longer than allowed is read, so that the build does not wait for it, but not kept.
 
 use crate::running::RunningBuild;
-use rustix::event::{PollFd, PollFlags, Timespec};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use store::local::{At, IoError};
 
@@ -25,44 +21,24 @@ const COMPRESSION: i32 = 3;
 /// Who follows a log waits no longer than this for what was printed.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// A log being written by a thread of its own, from a pipe whose other end the build has.
-#[derive(Debug)]
+/// With more than this unwritten it is written before its time.
+const UNWRITTEN: usize = 64 << 10;
+
+/// A log being written, from a pipe whose other end the build has.
 pub(crate) struct Log {
     place: PathBuf,
-    written: Arc<Written>,
-    thread: JoinHandle<Result<VecDeque<String>, IoError>>,
-}
-
-/// How much was printed, and when last.
-#[derive(Debug)]
-pub(crate) struct Written {
-    bytes: AtomicU64,
-    started: Instant,
-    /// Milliseconds after the start.
-    last: AtomicU64,
-}
-
-impl Written {
-    fn nothing() -> Self {
-        Self { bytes: AtomicU64::new(0), started: Instant::now(), last: AtomicU64::new(0) }
-    }
-
-    /// Notes some bytes; gives how many there were before.
-    fn add(&self, bytes: usize) -> u64 {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed)
-    }
-
-    /// How many bytes were printed.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// For how long nothing was printed.
-    pub(crate) fn silence(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
-    }
+    reader: File,
+    file: File,
+    most: u64,
+    /// What was printed and is not compressed yet, and since when.
+    unwritten: Vec<u8>,
+    since: Option<Instant>,
+    /// Made when something has to be written before the end: most logs are short.
+    compressed: Option<zstd::Encoder<'static, File>>,
+    lines: Lines,
+    bytes: u64,
+    /// When something was printed last.
+    last: Instant,
 }
 
 impl Log {
@@ -70,101 +46,120 @@ impl Log {
     ///
     /// # Errors
     /// When the file or the pipe cannot be made.
-    pub(crate) fn start(
-        place: PathBuf,
-        most: Option<u64>,
-        mut told: impl FnMut(&str) + Send + 'static,
-    ) -> Result<(Self, OwnedFd), IoError> {
+    pub(crate) fn start(place: PathBuf, most: Option<u64>) -> Result<(Self, OwnedFd), IoError> {
         let (reader, writer) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("make the log of", &place)?;
         let file = File::create(&place).at("create", &place)?;
-        let path = place.clone();
-        let written = Arc::new(Written::nothing());
-        let counted = Arc::clone(&written);
-        let write = move || Copying { file, path: &path, most, written: &counted }.copy(reader.into(), &mut told);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(write).at("write", &place)?;
-        Ok((Self { place, written, thread }, writer))
+        let log = Self {
+            place,
+            reader: reader.into(),
+            file,
+            most: most.unwrap_or(u64::MAX),
+            unwritten: Vec::new(),
+            since: None,
+            compressed: None,
+            lines: Lines { partial: Vec::new(), tail: VecDeque::new() },
+            bytes: 0,
+            last: Instant::now(),
+        };
+        Ok((log, writer))
     }
 
-    /// What was printed so far.
-    pub(crate) fn written(&self) -> &Written {
-        &self.written
+    /// Readable when there is something to [take](Self::take).
+    pub(crate) fn reader(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
     }
 
-    /// Waits for the end and gives the log its final name. Returns the last lines.
+    /// Where it is written.
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// How many bytes were printed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// For how long nothing was printed.
+    pub(crate) fn silence(&self) -> Duration {
+        self.last.elapsed()
+    }
+
+    /// When what was printed should be written, for those who follow the log.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.since.map(|since| DELAY.saturating_sub(since.elapsed()))
+    }
+
+    /// Takes what was printed, telling its lines; waits until there is something. False at the end.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(crate) fn take(&mut self, told: &mut dyn FnMut(&str)) -> Result<bool, IoError> {
+        let mut buffer = [0; 64 << 10];
+        let length = loop {
+            match self.reader.read(&mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read.at("read the log of", &self.place)?,
+            }
+        };
+        if length == 0 {
+            self.lines.end(told);
+            return Ok(false);
+        }
+        let before = self.bytes;
+        self.bytes += length as u64;
+        let room = usize::try_from(self.most.saturating_sub(before)).unwrap_or(usize::MAX);
+        let kept = &buffer[..room.min(length)];
+        self.unwritten.extend_from_slice(kept);
+        self.lines.take(kept, told);
+        if before <= self.most && kept.len() < length {
+            // Told at once: who listens may wait for a line, and no other comes.
+            let end = format!("larder: the log ends here: it is longer than {} bytes", self.most);
+            self.lines.end(told);
+            self.unwritten.extend_from_slice(format!("\n{end}\n").as_bytes());
+            self.lines.take(end.as_bytes(), told);
+            self.lines.end(told);
+        }
+        // Whatever kept us from telling was not silence of the command.
+        self.last = Instant::now();
+        self.since.get_or_insert(self.last);
+        if self.unwritten.len() > UNWRITTEN { self.write().map(|()| true) } else { Ok(true) }
+    }
+
+    /// Writes what was printed, so that it can be read.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn write(&mut self) -> Result<(), IoError> {
+        let compressed = match &mut self.compressed {
+            Some(compressed) => compressed,
+            none => {
+                let file = self.file.try_clone().at("write", &self.place)?;
+                none.insert(zstd::Encoder::new(file, COMPRESSION).at("write", &self.place)?)
+            }
+        };
+        compressed.write_all(&self.unwritten).and_then(|()| compressed.flush()).at("write", &self.place)?;
+        self.unwritten.clear();
+        self.since = None;
+        Ok(())
+    }
+
+    /// Completes the log and gives it its final name. Returns the last lines.
     ///
     /// # Errors
     /// When it could not be written.
-    pub(crate) fn finish(self, name: &Path) -> Result<Vec<String>, IoError> {
-        let tail = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        std::fs::rename(&self.place, name).at("rename", &self.place)?;
-        Ok(tail.into())
-    }
-}
-
-struct Copying<'c> {
-    file: File,
-    path: &'c Path,
-    most: Option<u64>,
-    written: &'c Written,
-}
-
-impl Copying<'_> {
-    fn copy(self, mut reader: File, told: &mut dyn FnMut(&str)) -> Result<VecDeque<String>, IoError> {
-        let Self { file, path, most, written } = self;
-        let most = most.unwrap_or(u64::MAX);
-        let mut compressed = zstd::Encoder::new(file, COMPRESSION).at("write", path)?;
-        let mut lines = Lines { partial: Vec::new(), tail: VecDeque::new() };
-        let mut buffer = vec![0; 64 << 10];
-        let mut unread = Unread::default();
-        loop {
-            if unread.is_due(&reader) {
-                compressed.flush().at("write", path)?;
-                unread = Unread::default();
+    pub(crate) fn finish(mut self, name: &Path) -> Result<Vec<String>, IoError> {
+        match self.compressed.take() {
+            Some(mut compressed) => {
+                compressed.write_all(&self.unwritten).and_then(|()| compressed.finish()).at("write", &self.place)?;
             }
-            let length = match reader.read(&mut buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                read => read.at("read the log of", path)?,
-            };
-            if length == 0 {
-                break;
-            }
-            let before = written.add(length);
-            let room = most.saturating_sub(before);
-            let kept = &buffer[..usize::try_from(room).unwrap_or(usize::MAX).min(length)];
-            compressed.write_all(kept).at("write", path)?;
-            unread.since.get_or_insert_with(Instant::now);
-            lines.take(kept, told);
-            if before <= most && kept.len() < length {
-                // Told at once: who listens may wait for a line, and no other comes.
-                let end = format!("larder: the log ends here: it is longer than {most} bytes");
-                lines.end(told);
-                compressed.write_all(format!("\n{end}\n").as_bytes()).at("write", path)?;
-                lines.take(end.as_bytes(), told);
-                lines.end(told);
+            None => {
+                let whole = zstd::bulk::compress(&self.unwritten, COMPRESSION).at("write", &self.place)?;
+                self.file.write_all(&whole).at("write", &self.place)?;
             }
         }
-        lines.end(told);
-        compressed.finish().at("write", path)?;
-        Ok(lines.tail)
-    }
-}
-
-/// What was printed and cannot be read from the file yet.
-#[derive(Default)]
-struct Unread {
-    since: Option<Instant>,
-}
-
-impl Unread {
-    /// Waits until there is more to read, or what there is has waited long enough: then it is true.
-    fn is_due(&self, reader: &File) -> bool {
-        let Some(since) = self.since else { return false };
-        let left = DELAY.saturating_sub(since.elapsed());
-        let timeout = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
-        let mut polled = [PollFd::new(reader, PollFlags::IN)];
-        // An interrupted wait is a short one.
-        left.is_zero() || rustix::event::poll(&mut polled, Some(&timeout)) == Ok(0)
+        std::fs::rename(&self.place, name).at("rename", &self.place)?;
+        Ok(self.lines.tail.into())
     }
 }
 
@@ -297,52 +292,70 @@ mod tests {
         assert_eq!(printable(b"caf\xe9\tbar\x1b"), "caf\u{fffd} bar");
     }
 
-    #[test]
-    fn the_log_is_whole_and_its_end_at_hand() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (log, writer) = Log::start(directory.path().join("partial"), None, |_| {}).expect("started");
-        let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
-        File::from(writer).write_all(text.as_bytes()).expect("written");
-        let name = directory.path().join("log.zst");
-        let tail = log.finish(&name).expect("finished");
-        assert_eq!((tail.len(), tail.last().map(String::as_str)), (TAIL, Some("line 99")));
-        assert_eq!(read_log(&name).expect("readable"), text.as_bytes());
+    /// Takes all that was printed so far, or, if `writer` was dropped, all that there is.
+    fn take_all(log: &mut Log, told: &mut dyn FnMut(&str)) {
+        while is_readable(log) && log.take(told).expect("readable") {}
+    }
+
+    fn is_readable(log: &Log) -> bool {
+        let mut polled = [rustix::event::PollFd::from_borrowed_fd(log.reader(), rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default())).expect("polled") > 0
     }
 
     #[test]
-    fn what_was_printed_can_be_read_soon() {
+    fn the_log_is_whole_and_its_end_at_hand() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for early in [false, true] {
+            let (mut log, writer) = Log::start(directory.path().join("partial"), None).expect("started");
+            let mut writer = File::from(writer);
+            let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
+            let (first, rest) = text.split_at(333);
+            writer.write_all(first.as_bytes()).expect("written");
+            take_all(&mut log, &mut |_| {});
+            assert!(log.due().is_some());
+            if early {
+                log.write().expect("written");
+                assert!(log.due().is_none());
+                assert_eq!(read_log(&directory.path().join("partial")).expect("readable"), first.as_bytes());
+            }
+            writer.write_all(rest.as_bytes()).expect("written");
+            drop(writer);
+            take_all(&mut log, &mut |_| {});
+            let name = directory.path().join("log.zst");
+            let tail = log.finish(&name).expect("finished");
+            assert_eq!((tail.len(), tail.last().map(String::as_str)), (TAIL, Some("line 99")));
+            assert_eq!(read_log(&name).expect("readable"), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn much_is_written_before_its_time() {
         let directory = tempfile::tempdir().expect("a directory");
         let partial = directory.path().join("partial");
-        let (log, writer) = Log::start(partial.clone(), None, |_| {}).expect("started");
+        let (mut log, writer) = Log::start(partial.clone(), None).expect("started");
         let mut writer = File::from(writer);
-        for (line, text) in [("first\n", "first\n"), ("second\n", "first\nsecond\n")] {
-            writer.write_all(line.as_bytes()).expect("written");
-            let begun = Instant::now();
-            loop {
-                let read = read_log(&partial).expect("readable");
-                if read == text.as_bytes() {
-                    break;
-                }
-                assert!(begun.elapsed() < DELAY * 40, "{:?}", String::from_utf8_lossy(&read));
-                std::thread::sleep(DELAY / 10);
-            }
+        for _ in 0..3 {
+            writer.write_all(&[b'x'; UNWRITTEN / 2]).expect("written");
+            take_all(&mut log, &mut |_| {});
         }
-        drop(writer);
-        log.finish(&directory.path().join("log")).expect("finished");
+        assert_eq!(read_log(&partial).expect("readable").len(), UNWRITTEN / 2 * 3);
     }
 
     #[test]
     fn a_log_that_is_too_long_is_cut_which_is_told_at_once_and_read_to_its_end() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (sender, told) = std::sync::mpsc::channel();
-        let tell = move |line: &str| drop(sender.send(line.to_owned()));
-        let (log, writer) = Log::start(directory.path().join("partial"), Some(10), tell).expect("started");
+        let mut told = Vec::new();
+        let (mut log, writer) = Log::start(directory.path().join("partial"), Some(10)).expect("started");
         let mut writer = File::from(writer);
-        writer.write_all(&[b'x'; 1 << 20]).expect("all of it is read");
         let end = "larder: the log ends here: it is longer than 10 bytes";
-        assert_eq!([told.recv(), told.recv()], [Ok("xxxxxxxxxx".to_owned()), Ok(end.to_owned())]);
-        writer.write_all(&[b'x'; 1 << 20]).expect("all of it is read");
+        for _ in 0..30 {
+            writer.write_all(&[b'x'; 1 << 15]).expect("all of it is read");
+            take_all(&mut log, &mut |line| told.push(line.to_owned()));
+            assert_eq!(told, ["xxxxxxxxxx", end]);
+        }
         drop(writer);
+        take_all(&mut log, &mut |_| {});
+        assert_eq!(log.bytes(), 30 << 15);
         let name = directory.path().join("log.zst");
         assert_eq!(log.finish(&name).expect("finished"), ["xxxxxxxxxx", end]);
         assert_eq!(read_log(&name).expect("readable"), format!("xxxxxxxxxx\n{end}\n").as_bytes());

@@ -1,6 +1,12 @@
 //! Memory: whether the builds that run leave enough for another, and whether the system has killed processes for lack of it.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So old may be what is known of kills when a build begins.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// Room for builds by what they needed last time. Pure. What is not known needs nothing: it will be known next time.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +37,31 @@ impl Room {
     }
 }
 
+/// What was counted last, and when.
+static COUNTED: Mutex<Option<(Instant, Option<u64>)>> = Mutex::new(None);
+
 /// How many processes the system has killed for lack of memory since it started, in any of its groups; `None` if it does not tell.
 pub(crate) fn killed_for_lack() -> Option<u64> {
-    let text = std::fs::read_to_string(Path::new("/proc/vmstat")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+    let killed = count_killed();
+    *COUNTED.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), killed));
+    killed
+}
+
+/// The same as it was a moment ago, but not before the last count: small builds begin in thousands, and counting takes longer than many of
+/// their steps.
+pub(crate) fn killed_for_lack_lately() -> Option<u64> {
+    let counted = *COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    match counted {
+        Some((when, killed)) if when.elapsed() < FRESH => killed,
+        _ => killed_for_lack(),
+    }
+}
+
+fn count_killed() -> Option<u64> {
+    let mut text = Vec::with_capacity(16 << 10);
+    File::open("/proc/vmstat").ok()?.read_to_end(&mut text).ok()?;
+    let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"oom_kill "))?;
+    std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Resolved {
     pub layers: Vec<StorePath>,
     /// How many of them override.
     pub overriding: usize,
+    /// What its outputs may need at run time.
+    pub runtime: Vec<Input>,
 }
 
 /// Merged roots and listings of this run: most derivations of a set have the same few trees at the bottom.
@@ -69,7 +71,8 @@ impl Roots {
         let root = self.merged(store, &layers, overriding)?;
         let action = Action::resolve(derivation, known, root.digest()).map_err(|input| unknown(&input))?;
         let digest = action.digest();
-        Ok(Resolved { derivation: path.clone(), action, digest, root, layers, overriding })
+        let runtime = derivation.runtime.clone();
+        Ok(Resolved { derivation: path.clone(), action, digest, root, layers, overriding, runtime })
     }
 
     fn merged(

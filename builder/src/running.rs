@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::local::{At, IoError};
 use store::{ActionDigest, StorePath};
@@ -44,13 +45,14 @@ struct Told {
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn tell(place: &Path, derivation: &StorePath, action: &ActionDigest) -> Result<(), IoError> {
+    static STARTED: OnceLock<Option<u64>> = OnceLock::new();
     let larder = std::process::id();
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let told = Told {
         derivation: derivation.to_string(),
         action: action.to_string(),
         larder,
-        started: started(larder).unwrap_or(0),
+        started: STARTED.get_or_init(|| started(larder)).unwrap_or(0),
         began_ms: u64::try_from(began.as_millis()).unwrap_or(u64::MAX),
     };
     let file = place.join(FILE);

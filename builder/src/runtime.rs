@@ -3,15 +3,15 @@
 //! Checked are the interpreter and the needed libraries of ELF files, and the interpreter of executable scripts. Libraries are looked
 //! for as the dynamic linker does: the file's own run path (with `$ORIGIN`), then the usual directories.
 
+use crate::world::World;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, elf};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use store::local::{At, IoError};
-use store::{Node, StorePath, TreeListing, TreePath};
+use store::{Node, TreeListing, TreePath};
 
 /// Where the dynamic linkers of the usual systems look without being told.
 const LIBRARY_DIRECTORIES: [&str; 8] = [
@@ -24,9 +24,6 @@ const LIBRARY_DIRECTORIES: [&str; 8] = [
     "/lib/aarch64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu",
 ];
-
-/// Symbolic links on one path before it counts as a loop, as in the kernel.
-const MAX_LINKS: usize = 40;
 
 /// Something that a file needs and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,64 +49,6 @@ impl fmt::Display for Unmet {
             Need::Interpreter(path) => write!(f, "/{} needs the interpreter {path}", self.file),
             Need::Library(name) => write!(f, "/{} needs the library {name}", self.file),
         }
-    }
-}
-
-/// What is there at run time: the merged root, and trees at their store paths.
-#[derive(Debug)]
-pub struct World<'a> {
-    root: TreeListing,
-    trees: BTreeMap<String, &'a TreeListing>,
-}
-
-impl<'a> World<'a> {
-    /// A world with these trees at their store paths.
-    #[must_use]
-    pub fn new(root: TreeListing, trees: impl IntoIterator<Item = (StorePath, &'a TreeListing)>) -> Self {
-        Self { root, trees: trees.into_iter().map(|(path, tree)| (path.base_name(), tree)).collect() }
-    }
-
-    /// What stands at a path without links in it.
-    fn get(&self, path: &[Vec<u8>]) -> Option<&Node> {
-        let components: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
-        let (tree, inside) = match components.as_slice() {
-            [b"larder", b"store", name, inside @ ..] => (*self.trees.get(std::str::from_utf8(name).ok()?)?, inside),
-            inside => (&self.root, inside),
-        };
-        tree.get(&TreePath::parse(&inside.join(&b'/')).ok()?)
-    }
-
-    /// Whether an absolute path leads to a file or directory, following links.
-    fn has(&self, path: &str) -> bool {
-        let mut links = 0;
-        let mut pending: Vec<Vec<u8>> = components(Path::new(path)).rev().collect();
-        let mut done: Vec<Vec<u8>> = Vec::new();
-        while let Some(component) = pending.pop() {
-            if component == b".." {
-                done.pop();
-                continue;
-            }
-            done.push(component);
-            match self.get(&done) {
-                // The way to the store need not be in any tree.
-                None if done.len() < 3 && ["larder", "store"].iter().zip(&done).all(|(a, b)| a.as_bytes() == b) => {}
-                None => return false,
-                Some(Node::Symlink { target }) => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return false;
-                    }
-                    done.pop();
-                    if target.starts_with(b"/") {
-                        done.clear();
-                    }
-                    pending.extend(components(&PathBuf::from(os_str(target))).rev());
-                }
-                Some(Node::Directory(_)) => {}
-                Some(Node::File { .. }) => return pending.is_empty(),
-            }
-        }
-        true
     }
 }
 
@@ -189,6 +128,14 @@ struct Elf {
     run_path: Vec<String>,
 }
 
+/// The program that the kernel starts for an executable file, by the file's first bytes; nothing if it needs none.
+pub(crate) fn interpreter(start: &[u8]) -> Option<String> {
+    match start.strip_prefix(b"#!") {
+        Some(line) => script_interpreter(line),
+        None => elf_needs(start).interpreter,
+    }
+}
+
 fn elf_needs(content: &[u8]) -> Elf {
     match FileKind::parse(content) {
         Ok(FileKind::Elf32) => read_elf::<elf::FileHeader32<Endianness>>(content),
@@ -256,62 +203,10 @@ fn search_path(run_path: &[String], file: &TreePath) -> Vec<String> {
     run_path.iter().map(expand).chain(LIBRARY_DIRECTORIES.map(str::to_owned)).collect()
 }
 
-fn components(path: &Path) -> impl DoubleEndedIterator<Item = Vec<u8>> {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = path.as_os_str().as_bytes();
-    let parts: Vec<_> =
-        bytes.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b".")).map(<[u8]>::to_vec).collect();
-    parts.into_iter()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::BlobDigest;
-    use store::listing::ListingBuilder;
-
-    fn world(paths: &[(&str, Option<&str>)]) -> TreeListing {
-        let mut builder = ListingBuilder::default();
-        for (path, target) in paths {
-            let leaf = match target {
-                Some(target) => Node::Symlink { target: target.as_bytes().to_vec() },
-                None => Node::File { executable: true, size: 4, blob: BlobDigest::of(b"x") },
-            };
-            builder.insert(&TreePath::parse(path.as_bytes()).expect("valid"), Some(leaf)).expect("free");
-        }
-        builder.finish()
-    }
-
-    fn alone(root: TreeListing) -> World<'static> {
-        World::new(root, [])
-    }
-
-    #[test]
-    fn store_paths_of_the_closure_are_there() {
-        let tree = world(&[("usr/bin/bash", None), ("bin", Some("usr/bin"))]);
-        let name = store::StoreName::parse("bash").expect("valid");
-        let path = StorePath::from_tree(tree.digest(), name).expect("valid");
-        let here = World::new(world(&[("usr/bin/sh", Some(&format!("{path}/bin/bash")))]), [(path.clone(), &tree)]);
-        assert!(here.has(&format!("{path}/usr/bin/bash")) && here.has("/usr/bin/sh"));
-        let gone = alone(world(&[]));
-        assert!(!gone.has(&format!("{path}/usr/bin/bash")) && !gone.has("/larder/x"));
-    }
-
-    #[test]
-    fn links_are_followed_inside_the_world_only() {
-        let world = alone(world(&[
-            ("lib64", Some("usr/lib64")),
-            ("usr/lib64/ld.so", Some("../lib/ld-2.so")),
-            ("usr/lib/ld-2.so", None),
-            ("usr/lib/absolute", Some("/usr/lib/ld-2.so")),
-            ("usr/lib/loop", Some("loop")),
-            ("usr/lib/out", Some("../../../../etc/passwd")),
-        ]));
-        assert!(world.has("/lib64/ld.so") && world.has("/usr/lib/absolute"));
-        for missing in ["/lib/ld.so", "/usr/lib/loop", "/usr/lib/out", "/usr/lib/ld-2.so/x"] {
-            assert!(!world.has(missing), "{missing}");
-        }
-    }
+    use crate::world::tests::{alone, tree as world};
 
     #[test]
     fn scripts_need_their_interpreter() {

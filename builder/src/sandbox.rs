@@ -24,10 +24,12 @@ mod skeleton;
 mod spec;
 mod writable;
 
+pub(crate) use linux::{MISSED, OPENED, SEEN, TRUNCATED};
 pub use outcome::{Outcome, SetupError, Status, Step, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
+pub(crate) use spec::Groundwork;
 pub use spec::{
     Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer,
 };

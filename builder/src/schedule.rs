@@ -1,4 +1,5 @@
-//! Scheduling: one loop over a closed set of messages; workers get plain data and answer once.
+//! Scheduling: workers that take, one at a time, what may start next, and note what came of it. Who has finished a job goes on with
+//! what that made possible: in a chain nobody waits for another thread.
 //!
 //! Of what is ready the most urgent starts first. Fetches have slots of their own, for they wait for the network and not for a
 //! processor. Builds that together needed more memory last time than there is wait for each other; one that was killed for lack of it
@@ -10,9 +11,9 @@ use crate::event::{Event, How, Kind, PlannedJob, Sink};
 use crate::memory::Room;
 use crate::plan::{Expected, Job, Plan, PlanSource, plan};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 use store::derivation::{OutputName, output_path_name};
 use store::local::publish::Published;
@@ -22,7 +23,7 @@ use store::{Derivation, DerivationDigest, Input, StorePath, TreeDigest};
 /// Fetches at one time.
 const FETCHES: usize = 6;
 
-/// How often the loop looks whether it was cancelled.
+/// How often it is looked whether the run was cancelled.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is wanted of a run.
@@ -58,12 +59,6 @@ pub struct RunResult {
     pub built: usize,
     /// How many derivations turned out to be realised once their inputs were known.
     pub reused: usize,
-}
-
-struct Done {
-    job: usize,
-    result: Result<(Vec<Published>, How), BuildError>,
-    duration: Duration,
 }
 
 /// What a plan needs of a store, holding whatever it is told to be there.
@@ -103,6 +98,9 @@ impl PlanSource for LocalStore {
 /// # Errors
 /// When an input is not realised or the store cannot be asked.
 pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSet<StorePath>, StoreError> {
+    if inputs.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let mut closure = BTreeSet::new();
     let mut mentioned = Vec::new();
     let mut seen = BTreeSet::new();
@@ -156,31 +154,23 @@ impl Builder<'_> {
             return Ok(RunResult { outputs: plan.known, ..RunResult::default() });
         }
         sink(Event::Planned { jobs: plan.jobs.iter().map(planned).collect() });
-        let (sender, receiver) = channel();
-        let mut run = Run::new(self, plan, options, sink);
-        let again = |job: &Job| options.rebuild && targets.contains(&job.path);
+        let (run, state) = Run::new(self, plan, options, targets, sink);
+        let state = Mutex::new(state);
         let serving = self.publisher().serving();
         let ended = serving.ended();
         std::thread::scope(|scope| {
             scope.spawn(|| self.publisher().serve(self.store(), &ended, &|| self.cancel()));
             // Dropped also if something panics: then the thread ends.
             let _serving = serving;
-            run.go(&receiver, |number, job, known| {
-                let (sender, again): (Sender<Done>, bool) = (sender.clone(), again(job));
-                let job = job.clone();
-                scope.spawn(move || {
-                    let started = Instant::now();
-                    // A worker that does not answer would be waited for without end.
-                    let realise = || self.realise(&job.path, &job.derivation, &known, again, sink);
-                    let result = catch_unwind(AssertUnwindSafe(realise)).unwrap_or_else(|panic| Err(panicked(&*panic)));
-                    // The loop ends only after every answer.
-                    let _ = sender.send(Done { job: number, result, duration: started.elapsed() });
-                });
+            std::thread::scope(|scope| {
+                scope.spawn(|| run.work(scope, &state));
+                run.watch(&state);
             });
             // What has been told to be realised is so when this returns.
             self.publisher().settle();
         });
-        self.publisher().outcome().map(|()| run.finish())
+        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.publisher().outcome().map(|()| state.result)
     }
 }
 
@@ -196,176 +186,240 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> BuildError {
     BuildError::Panic(text.unwrap_or_else(|| "a panic without a message".to_owned()))
 }
 
+/// What a run is about.
 struct Run<'r> {
     builder: &'r Builder<'r>,
-    plan: Plan,
+    jobs: Vec<Job>,
     options: RunOptions,
+    targets: &'r [StorePath],
     sink: Sink<'r>,
+    /// Told when something may start, and at the end.
+    changed: Condvar,
+}
+
+/// How far it is.
+struct State {
     /// How many needs of each job are not done.
     open: Vec<usize>,
     /// Urgency and number, by whether it is a fetch.
     ready: [BinaryHeap<(u64, std::cmp::Reverse<usize>)>; 2],
     running: [usize; 2],
+    /// Workers that wait for a job.
+    idle: usize,
     room: Room,
     /// Jobs that were short of memory and run, if they run again, with no other build beside them.
     alone: BTreeSet<usize>,
     /// Whether one of these runs.
     exclusive: bool,
     stopped: bool,
+    /// Whether nothing runs and nothing will.
+    over: bool,
     /// Jobs that have an end: done, failed or skipped.
     ended: Vec<bool>,
     result: RunResult,
 }
 
+type Realised = Result<(Vec<Published>, How), BuildError>;
+
 impl<'r> Run<'r> {
-    fn new(builder: &'r Builder<'r>, mut plan: Plan, options: RunOptions, sink: Sink<'r>) -> Self {
-        let open: Vec<_> = plan.jobs.iter().map(|job| job.needs.len()).collect();
-        let outputs = std::mem::take(&mut plan.known);
-        let count = plan.jobs.len();
-        let mut run = Self {
-            builder,
-            plan,
-            options,
-            sink,
-            open,
+    fn new(
+        builder: &'r Builder<'r>,
+        plan: Plan,
+        options: RunOptions,
+        targets: &'r [StorePath],
+        sink: Sink<'r>,
+    ) -> (Self, State) {
+        let jobs = plan.jobs;
+        let mut state = State {
+            open: jobs.iter().map(|job| job.needs.len()).collect(),
             ready: Default::default(),
             running: [0; 2],
+            idle: 0,
             room: Room::new(builder.settings().memory),
             alone: BTreeSet::new(),
             exclusive: false,
             stopped: false,
-            ended: vec![false; count],
-            result: RunResult { outputs, ..RunResult::default() },
+            over: false,
+            ended: vec![false; jobs.len()],
+            result: RunResult { outputs: plan.known, ..RunResult::default() },
         };
-        (0..count)
-            .filter(|&number| run.open[number] == 0)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .for_each(|number| run.push(number));
-        run
+        let run = Self { builder, jobs, options, targets, sink, changed: Condvar::new() };
+        for number in (0..run.jobs.len()).filter(|&number| run.jobs[number].needs.is_empty()) {
+            run.push(&mut state, number);
+        }
+        (run, state)
     }
 
-    fn push(&mut self, number: usize) {
-        let job = &self.plan.jobs[number];
-        self.ready[class(job.kind())].push((job.priority, std::cmp::Reverse(number)));
+    fn push(&self, state: &mut State, number: usize) {
+        let job = &self.jobs[number];
+        state.ready[class(job.kind())].push((job.priority, std::cmp::Reverse(number)));
     }
 
-    fn go(&mut self, done: &Receiver<Done>, mut start: impl FnMut(usize, &Job, BTreeMap<Input, StorePath>)) {
-        loop {
-            self.stopped |= self.builder.is_cancelled();
-            while let Some(number) = self.next() {
-                let job = &self.plan.jobs[number];
-                let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
-                (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
-                start(number, job, self.inputs(job));
-            }
-            if self.running == [0; 2] {
-                return;
-            }
-            match done.recv_timeout(INTERVAL) {
-                Ok(done) => self.take(done),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+    /// Works until the end of the run. Should that panic, the run ends, so that nobody waits for it.
+    fn work<'s>(&'s self, scope: &'s Scope<'s, '_>, shared: &'s Mutex<State>) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.work_on(scope, shared)));
+        if let Err(panic) = ended {
+            lock(shared).over = true;
+            self.changed.notify_all();
+            resume_unwind(panic);
+        }
+    }
+
+    /// Takes jobs while there are any, and has another worker do so if more than one may start.
+    fn work_on<'s>(&'s self, scope: &'s Scope<'s, '_>, shared: &'s Mutex<State>) {
+        let mut state = lock(shared);
+        while !state.over {
+            if let Some(number) = self.next(&mut state) {
+                match self.may_start_any(&state) {
+                    Some(_) if state.idle > 0 => self.changed.notify_all(),
+                    Some(_) => drop(scope.spawn(|| self.work(scope, shared))),
+                    None => {}
+                }
+                let known = self.inputs(&state, number);
+                drop(state);
+                let started = Instant::now();
+                let result = self.realise(number, &known);
+                state = lock(shared);
+                self.take(&mut state, number, result, started.elapsed());
+            } else if state.running == [0; 2] {
+                state.over = true;
+                self.changed.notify_all();
+            } else {
+                state.idle += 1;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
             }
         }
+    }
+
+    /// Waits for the end, and sees to it that there is one when the run is cancelled.
+    fn watch(&self, shared: &Mutex<State>) {
+        let mut state = lock(shared);
+        while !state.over {
+            state.stopped |= self.builder.is_cancelled();
+            (state, _) = self.changed.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn realise(&self, number: usize, known: &BTreeMap<Input, StorePath>) -> Realised {
+        let job = &self.jobs[number];
+        let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
+        (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
+        let again = self.options.rebuild && self.targets.contains(&job.path);
+        let realise = || self.builder.realise(&job.path, &job.derivation, known, again, self.sink);
+        // A worker that does not answer would be waited for without end.
+        catch_unwind(AssertUnwindSafe(realise)).unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
     /// The most urgent job that has a slot.
-    fn next(&mut self) -> Option<usize> {
-        if self.stopped {
-            return None;
-        }
-        let slots = [self.builder.settings().jobs.max(1), FETCHES];
-        let class = (0..2).find(|&class| self.running[class] < slots[class] && self.may_start(class))?;
-        let (_, std::cmp::Reverse(number)) = self.ready[class].pop()?;
-        self.running[class] += 1;
-        self.room.take(self.memory(number));
-        self.exclusive |= self.alone.contains(&number);
+    fn next(&self, state: &mut State) -> Option<usize> {
+        state.stopped |= self.builder.is_cancelled();
+        let class = self.may_start_any(state)?;
+        let (_, std::cmp::Reverse(number)) = state.ready[class].pop()?;
+        state.running[class] += 1;
+        state.room.take(self.memory(number));
+        state.exclusive |= state.alone.contains(&number);
         Some(number)
     }
 
+    /// A class whose most urgent job may start.
+    fn may_start_any(&self, state: &State) -> Option<usize> {
+        let slots = [self.builder.settings().jobs.max(1), FETCHES];
+        let may_start = |&class: &usize| state.running[class] < slots[class] && self.may_start(state, class);
+        (0..2).find(may_start).filter(|_| !state.stopped)
+    }
+
     /// Whether the most urgent job of a class may start beside what runs. Nothing less urgent overtakes it, so that it gets its turn.
-    fn may_start(&self, class: usize) -> bool {
-        let Some((_, std::cmp::Reverse(number))) = self.ready[class].peek() else { return false };
-        let nothing_runs = self.running[class] == 0;
+    fn may_start(&self, state: &State, class: usize) -> bool {
+        let Some((_, std::cmp::Reverse(number))) = state.ready[class].peek() else { return false };
+        let nothing_runs = state.running[class] == 0;
         match class {
             FETCH => true,
-            _ if self.alone.contains(number) => nothing_runs,
-            _ => !self.exclusive && (nothing_runs || self.room.has(self.memory(*number))),
+            _ if state.alone.contains(number) => nothing_runs,
+            _ => !state.exclusive && (nothing_runs || state.room.has(self.memory(*number))),
         }
     }
 
     /// Bytes that a job is expected to need.
     fn memory(&self, number: usize) -> u64 {
-        self.plan.jobs[number].expected.map_or(0, |expected| expected.memory)
+        self.jobs[number].expected.map_or(0, |expected| expected.memory)
     }
 
-    fn inputs(&self, job: &Job) -> BTreeMap<Input, StorePath> {
-        let known = |input: &Input| Some((input.clone(), self.result.outputs.get(input)?.clone()));
-        job.derivation.all_inputs().into_iter().filter_map(known).collect()
+    fn inputs(&self, state: &State, number: usize) -> BTreeMap<Input, StorePath> {
+        let known = |input: &Input| Some((input.clone(), state.result.outputs.get(input)?.clone()));
+        self.jobs[number].derivation.all_inputs().into_iter().filter_map(known).collect()
     }
 
-    fn take(&mut self, done: Done) {
-        let job = &self.plan.jobs[done.job];
+    /// Notes what came of a job.
+    fn take(&self, state: &mut State, number: usize, realised: Realised, duration: Duration) {
+        let job = &self.jobs[number];
         let derivation = job.path.clone();
-        self.running[class(job.kind())] -= 1;
-        self.room.give_back(self.memory(done.job));
-        if self.alone.contains(&done.job) {
-            self.exclusive = false;
-        } else if let Err(error) = &done.result
+        state.running[class(job.kind())] -= 1;
+        state.room.give_back(self.memory(number));
+        if state.alone.contains(&number) {
+            state.exclusive = false;
+        } else if let Err(error) = &realised
             && error.is_lack_of_memory()
-            && !self.stopped
+            && !state.stopped
         {
-            self.alone.insert(done.job);
+            state.alone.insert(number);
             (self.sink)(Event::Postponed { derivation, because: error.to_string() });
-            self.push(done.job);
+            self.push(state, number);
             return;
         }
-        self.ended[done.job] = true;
-        match done.result {
+        state.ended[number] = true;
+        match realised {
             Ok((outputs, how)) => {
-                match how {
-                    How::Built => self.result.built += 1,
-                    How::Reused => self.result.reused += 1,
-                }
-                for published in outputs {
-                    let input = Input::Output { derivation: derivation.clone(), output: published.output };
-                    self.result.conflicts.extend(published.conflict.map(|tree| (published.path.clone(), tree)));
-                    self.result.outputs.insert(input, published.path);
-                }
-                (self.sink)(Event::Realised { derivation, how, duration: done.duration });
-                for number in self.plan.jobs[done.job].needed_by.clone() {
-                    self.open[number] -= 1;
-                    if self.open[number] == 0 {
-                        self.push(number);
+                state.result.add(&derivation, outputs, how);
+                (self.sink)(Event::Realised { derivation, how, duration });
+                for &number in &job.needed_by {
+                    state.open[number] -= 1;
+                    if state.open[number] == 0 {
+                        self.push(state, number);
                     }
                 }
             }
-            Err(error) => self.fail(done.job, derivation, error),
+            Err(error) => self.fail(state, number, error),
         }
     }
 
-    fn fail(&mut self, number: usize, derivation: StorePath, error: BuildError) {
+    fn fail(&self, state: &mut State, number: usize, error: BuildError) {
         let error = Arc::new(error);
+        let derivation = self.jobs[number].path.clone();
         if !matches!(*error, BuildError::Cancelled) {
             (self.sink)(Event::Failed { derivation: derivation.clone(), error: Arc::clone(&error) });
         }
-        self.result.failures.push(Failure { derivation: derivation.clone(), error });
-        self.stopped |= !self.options.keep_going;
-        let mut pending = self.plan.jobs[number].needed_by.clone();
+        state.result.failures.push(Failure { derivation: derivation.clone(), error });
+        state.stopped |= !self.options.keep_going;
+        let mut pending = self.jobs[number].needed_by.clone();
         while let Some(later) = pending.pop() {
-            if !std::mem::replace(&mut self.ended[later], true) {
-                let skipped = self.plan.jobs[later].path.clone();
+            if !std::mem::replace(&mut state.ended[later], true) {
+                let skipped = self.jobs[later].path.clone();
                 (self.sink)(Event::Skipped { derivation: skipped.clone(), because: derivation.clone() });
-                self.result.skipped.push((skipped, derivation.clone()));
-                pending.extend(&self.plan.jobs[later].needed_by);
+                state.result.skipped.push((skipped, derivation.clone()));
+                pending.extend(&self.jobs[later].needed_by);
             }
         }
     }
+}
 
-    fn finish(self) -> RunResult {
-        self.result
+impl RunResult {
+    fn add(&mut self, derivation: &StorePath, outputs: Vec<Published>, how: How) {
+        match how {
+            How::Built => self.built += 1,
+            How::Reused => self.reused += 1,
+        }
+        for published in outputs {
+            let input = Input::Output { derivation: derivation.clone(), output: published.output };
+            self.conflicts.extend(published.conflict.map(|tree| (published.path.clone(), tree)));
+            self.outputs.insert(input, published.path);
+        }
     }
+}
+
+fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Who panics ends the run; all that is wanted of it then is that.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The class of fetches.

@@ -43,6 +43,7 @@ impl Fixture {
             jobs,
             cores: 1,
             retry: false,
+            trace_inputs: false,
             keep_failed: false,
             memory: None,
             limits: RunLimits::default(),

@@ -15,6 +15,7 @@ mod test_sandbox_builds;
 mod test_sandbox_circumstances;
 mod test_sandbox_hostile;
 mod test_sandbox_terminal;
+mod test_sandbox_trace;
 mod test_sandbox_unavailable;
 mod test_sealed;
 mod test_unpack;

@@ -49,7 +49,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, &args.installables, &args.eval)?;
     let builder = args.build.builder(context)?;
-    let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.rebuild };
+    let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.rebuild || args.build.trace_inputs };
     if args.dry_run {
         return dry_run(&builder, &targets, options, args.json);
     }
@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 fn print(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
     if json {
         let one = |(output, path): &(Option<OutputName>, StorePath)| serde_json::json!({ "output": output.as_ref().map(OutputName::as_str), "path": path.to_string() });
-        return output::json("build", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
+        return output::json("build/1", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
     }
     outputs.iter().try_for_each(|(_, path)| output::line(path))
 }
@@ -126,7 +126,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
     if json {
         let known: Vec<_> = plan.known.values().map(StorePath::to_string).collect();
         let jobs: Vec<_> = jobs.into_iter().map(job_json).collect();
-        output::json("plan", serde_json::json!({ "jobs": jobs, "valid": known }))?;
+        output::json("plan/1", serde_json::json!({ "jobs": jobs, "valid": known }))?;
         return Ok(ExitCode::SUCCESS);
     }
     if jobs.is_empty() {

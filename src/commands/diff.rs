@@ -86,7 +86,7 @@ pub(crate) fn tree(store: &LocalStore, path: &StorePath) -> Result<HostTree, Cli
 /// Prints a report as asked for.
 fn tell(report: &Report, args: &ReportArgs) -> Result<(), CliError> {
     write_html(report, args, 1)?;
-    if args.json { output::json("diff", as_json(report)?) } else { print(report) }
+    if args.json { output::json("diff/1", as_json(report)?) } else { print(report) }
 }
 
 /// Writes the page that was asked for; the second and later ones of a command get a number.

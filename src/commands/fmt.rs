@@ -124,7 +124,7 @@ fn changes(name: &str, before: &[u8], after: &[u8]) -> String {
 fn tell(files: &[PathBuf], outcomes: &[Outcome], args: &Args) -> CommandResult {
     let changed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Changed(_))).count();
     if args.json {
-        output::json("fmt", as_json(files, outcomes))?;
+        output::json("fmt/1", as_json(files, outcomes))?;
     }
     for (file, outcome) in files.iter().zip(outcomes) {
         match outcome {

@@ -221,7 +221,7 @@ fn print_json(report: &GcReport, expired: &[String], dry_run: bool) -> Result<()
         .map(|sum| json!({ "why": word(sum.why), "objects": sum.objects, "bytes": sum.bytes }))
         .collect();
     output::json(
-        "gc",
+        "gc/1",
         json!({
             "dry_run": dry_run,
             "dead": dead,

@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let action = action.ok_or_else(not_built)?;
     let log = context.store()?.layout().log(&action);
     if args.json {
-        output::json("log", described(&builder, &derivation, &action)?)?;
+        output::json("log/1", described(&builder, &derivation, &action)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     if !log.exists() {

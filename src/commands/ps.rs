@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if args.json {
         let builds: Vec<_> = builds.iter().map(|(processes, build)| as_json(build, processes, now)).collect();
-        output::json("ps", json!({ "builds": builds }))?;
+        output::json("ps/1", json!({ "builds": builds }))?;
     } else {
         let width = if std::io::stdout().is_terminal() { columns() } else { usize::MAX };
         for line in builds.iter().flat_map(|(processes, build)| lines(build, processes, now)) {

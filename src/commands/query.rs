@@ -44,8 +44,8 @@ enum Question {
     Deriver(paths::PlainArgs),
     /// The valid outputs of a derivation
     Outputs(paths::PlainArgs),
-    /// The GC roots that keep it
-    Roots(paths::PlainArgs),
+    /// The GC roots that keep it, by what they name, need, or were made by
+    Roots(paths::ClosureArgs),
     /// What it takes: its own, on the disk, with its closure, and what only it holds
     Size(size::Args),
 }

@@ -90,7 +90,7 @@ fn tell(reports: &[Report], depends: Option<&Depends>, args: &Args) -> Result<()
         let identical = reports.iter().all(Report::identical);
         let reports = reports.iter().map(as_json).collect::<Result<Vec<_>, _>>()?;
         return output::json(
-            "repro",
+            "repro/1",
             serde_json::json!({ "identical": identical, "reports": reports, "depends": depends }),
         );
     }

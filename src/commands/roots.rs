@@ -141,7 +141,7 @@ pub(crate) fn tell(store: &LocalStore, generation: &Generation, as_json: bool) -
     let link = store.layout().profiles().join(profile);
     if as_json {
         let value = json!({ "profile": profile, "generation": number, "link": link.display().to_string() });
-        return output::json("generation", value);
+        return output::json("generation/1", value);
     }
     output::error(&format!("{} is generation {number} of the profile {profile}\n", link.display()));
     Ok(())
@@ -160,7 +160,7 @@ fn list(store: &LocalStore, args: ListArgs, as_json: bool) -> Result<(), CliErro
         if args.leases {
             value["leases"] = leases.iter().map(lease_json).collect();
         }
-        return output::json("roots", value);
+        return output::json("roots/1", value);
     }
     for (root, size) in roots.iter().zip(&sizes) {
         output::line(described(root, *size))?;
@@ -237,7 +237,7 @@ fn generations(store: &LocalStore, profile: Option<&str>, as_json: bool) -> Resu
     }
     if as_json {
         let generations: Vec<_> = roots.iter().map(|root| root_json(root, None)).collect();
-        return output::json("generations", json!({ "generations": generations }));
+        return output::json("generations/1", json!({ "generations": generations }));
     }
     for root in roots {
         let (Some(Generation { profile, number, is_current }), Some(path)) = (root.generation, root.target) else {

@@ -185,7 +185,7 @@ fn print_json(problems: &[Problem], outcome: &Outcome) -> Result<(), CliError> {
     let segment = |(path, found, known): &(PathBuf, usize, usize)| json!({ "file": path.display().to_string(), "records": found, "lost": known.saturating_sub(*found) });
     let repaired = &outcome.repaired;
     output::json(
-        "verify",
+        "verify/1",
         json!({
             "problems": problems.iter().map(as_json).collect::<Vec<_>>(),
             "quarantined": texts(&outcome.quarantined),

@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         if args.all { all_edges(&graph, from, to) } else { chain.windows(2).map(|pair| (pair[0], pair[1])).collect() };
     let reasons = edges.iter().map(|(from, to)| steps.reasons(*from, *to)).collect::<Result<Vec<_>, _>>()?;
     if args.json {
-        output::json("why", as_json(&graph, &chain, &edges, &reasons))?;
+        output::json("why/2", as_json(&graph, &chain, &edges, &reasons))?;
     } else {
         output::write(shown(&graph, from, &edges, &reasons, Look::of_stdout()).as_bytes())?;
     }

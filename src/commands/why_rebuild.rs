@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let actions = (action(&before)?, action(&after)?);
     let answer = Answer { before, after, actions, found, sources };
     if args.json {
-        output::json("why-rebuild", answer.json()?)?;
+        output::json("why-rebuild/1", answer.json()?)?;
     } else {
         output::write(answer.text(Look::of_stdout()).as_bytes())?;
     }

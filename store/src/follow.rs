@@ -1,14 +1,41 @@
 //! Following symbolic links inside a tree, by its listing alone.
 //!
-//! A tree is seen as a build sees it: at `/`, with other trees at their store paths. So an absolute target begins at the tree's root,
-//! unless it is a store path. Nothing leads out of the tree but to a store path.
+//! A tree is seen as a build sees it: at `/`, with other trees at their store paths. So an absolute target begins at the tree's root, and
+//! whatever comes to the directory of the store, by however many `..`, goes on to another tree, unless this one has something of its own
+//! there. Nothing else leads out of the tree.
 
 use crate::listing::TreeListing;
 use crate::store_path::{STORE_DIR, StorePath};
 use crate::tree::{EntryName, Node, TreePath};
+use std::fmt;
 
 /// Links on one way before it counts as a circle, as in the kernel.
 pub const MAX_LINKS: usize = 40;
+
+/// A way that is still to go. It may go through links, and up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The next component last; also `.`, `..` and empty ones.
+    components: Vec<Vec<u8>>,
+    /// Whether the tree was come to by its store path, so that the directory of the store is above its root.
+    from_store: bool,
+}
+
+impl From<&TreePath> for Way {
+    fn from(path: &TreePath) -> Self {
+        let components = path.components().iter().rev().map(|name| name.as_bytes().to_vec()).collect();
+        Self { components, from_store: false }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, component) in self.components.iter().rev().enumerate() {
+            write!(formatter, "{}{}", if at == 0 { "" } else { "/" }, component.escape_ascii())?;
+        }
+        Ok(())
+    }
+}
 
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +46,8 @@ pub enum Place {
     Other {
         /// The store path.
         path: StorePath,
-        /// The way from its root, which may have links.
-        inside: TreePath,
+        /// The way from its root.
+        inside: Way,
     },
 }
 
@@ -43,66 +70,89 @@ pub enum FollowError {
     },
     /// There are too many links, most likely in a circle.
     #[error("`{0}` leads through more than {MAX_LINKS} symbolic links")]
-    Circle(TreePath),
+    Circle(Way),
 }
 
-/// Finds where a path leads. The last component is followed only if `follow_last` says so.
+/// Finds where a way from the root leads. The last component is followed only if `follow_last` says so.
 ///
 /// # Errors
 /// When it leads nowhere.
-pub fn follow(listing: &TreeListing, path: &TreePath, follow_last: bool) -> Result<Place, FollowError> {
-    // What is still to go, the next component last.
-    let mut pending: Vec<Vec<u8>> = path.components().iter().rev().map(|name| name.as_bytes().to_vec()).collect();
+pub fn follow(listing: &TreeListing, way: &Way, follow_last: bool) -> Result<Place, FollowError> {
+    let mut pending = way.components.clone();
     let mut done = TreePath::default();
     let mut links = Vec::new();
+    let is_link = matches!(listing.root(), Node::Symlink { .. });
     loop {
-        let node = listing.get(&done).ok_or_else(|| FollowError::Missing(done.clone()))?;
-        if let Node::Symlink { target } = node
+        // A tree that is a link is nothing at `/`, where it leads.
+        let node = listing.get(&done).filter(|_| !is_link || links.is_empty());
+        // Where the tree has nothing, the store is.
+        if node.is_none() && (pending.is_empty() || !is_above_store(&done)) {
+            return Err(links.pop().filter(|_| is_link).unwrap_or(FollowError::Missing(done)));
+        }
+        if let Some(Node::Symlink { target }) = node
             && (follow_last || !pending.is_empty())
         {
             links.push(FollowError::Outside { link: done.clone(), target: target.escape_ascii().to_string() });
             if links.len() > MAX_LINKS {
-                return Err(FollowError::Circle(path.clone()));
+                return Err(FollowError::Circle(way.clone()));
             }
             pending.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
             done = match done.parent() {
                 _ if target.starts_with(b"/") => TreePath::default(),
                 Some(parent) => parent,
+                None if way.from_store => directory_of_store(),
                 None => return Err(links.remove(links.len() - 1)),
             };
-            if let Some(other) = other_tree(target, &mut pending) {
-                return Ok(other);
-            }
             continue;
         }
         let Some(name) = pending.pop() else { return Ok(Place::Inside(done)) };
-        if !matches!(node, Node::Directory(_)) {
+        if !matches!(node, None | Some(Node::Directory(_))) {
             return Err(FollowError::NotDirectory(done));
         }
         done = match name.as_slice() {
             b"" | b"." => done,
-            // Only the target of a link has such a component.
             b".." => match done.parent() {
                 Some(parent) => parent,
+                None if way.from_store => directory_of_store(),
                 None => return Err(links.pop().unwrap_or(FollowError::Missing(done))),
             },
-            name => match EntryName::new(name) {
-                Ok(name) => done.join(&name),
-                Err(_) => return Err(FollowError::Missing(done)),
-            },
+            name => {
+                let Ok(entry) = EntryName::new(name) else { return Err(FollowError::Missing(done)) };
+                let below = done.join(&entry);
+                match other_tree(&done, name).filter(|_| listing.get(&below).is_none()) {
+                    None => below,
+                    // Nothing of the other tree is asked for.
+                    Some(_) if goes_up(&mut pending) => done,
+                    Some(path) => {
+                        return Ok(Place::Other { path, inside: Way { components: pending, from_store: true } });
+                    }
+                }
+            }
         };
     }
 }
 
-/// The other tree that the target of a link is in. Takes what is still to go behind it.
-fn other_tree(target: &[u8], pending: &mut Vec<Vec<u8>>) -> Option<Place> {
-    let rest = target.strip_prefix(STORE_DIR.as_bytes())?.strip_prefix(b"/")?;
-    let base = rest.split(|byte| *byte == b'/').next()?;
-    let path = StorePath::parse_base_name(std::str::from_utf8(base).ok()?).ok()?;
-    // The target's own components are the last ones: the empty one before the first slash, those of the store, and the base.
-    let to_base = 2 + STORE_DIR.matches('/').count();
-    let inside: Vec<_> = pending.drain(..pending.len().checked_sub(to_base)?).rev().collect();
-    Some(Place::Other { path, inside: TreePath::parse(&inside.join(&b'/')).ok()? })
+fn directory_of_store() -> TreePath {
+    TreePath::parse(STORE_DIR.trim_start_matches('/').as_bytes()).unwrap_or_default()
+}
+
+/// Whether the directory of the store is this directory, or is below it.
+fn is_above_store(directory: &TreePath) -> bool {
+    directory_of_store().components().starts_with(directory.components())
+}
+
+/// The tree that a name in a directory is, if that is the directory of the store.
+fn other_tree(directory: &TreePath, name: &[u8]) -> Option<StorePath> {
+    let name = std::str::from_utf8(name).ok().filter(|_| *directory == directory_of_store())?;
+    StorePath::parse_base_name(name).ok()
+}
+
+/// Takes a `..` off, and what stands before it without leading anywhere. Says whether there was one.
+fn goes_up(pending: &mut Vec<Vec<u8>>) -> bool {
+    while pending.last().is_some_and(|name| matches!(name.as_slice(), b"" | b".")) {
+        pending.pop();
+    }
+    pending.pop_if(|name| name == b"..").is_some()
 }
 
 #[cfg(test)]
@@ -148,12 +198,22 @@ mod tests {
             ("dangling", link("usr/none")),
             ("other", link(&format!("{}/a", other()))),
             ("through", link("usr/lib/file/x")),
+            ("up", link("usr/lib/../lib/../../lib/file")),
+            ("aside", link(&format!("usr/..//larder/./store/{base}/lib/../bin", base = other().base_name()))),
+            ("back", link(&format!("/larder/store/{base}/.././{base}/x/..", base = other().base_name()))),
+            ("store", link("/larder/store")),
+            ("leaving", link(&format!("{}/../../../usr/lib/file", other()))),
         ]);
         TreeListing::new(root, directories)
     }
 
     fn path(text: &str) -> TreePath {
         TreePath::parse(text.as_bytes()).expect("a path")
+    }
+
+    fn way(text: &str) -> Way {
+        let components = text.split('/').rev().filter(|name| !name.is_empty()).map(Into::into).collect();
+        Way { components, from_store: false }
     }
 
     #[test]
@@ -165,33 +225,60 @@ mod tests {
             ("lib/up", "usr/lib/file"),
             ("top/up", "usr/lib/file"),
             ("lib", "usr/lib"),
+            ("up", "usr/lib/file"),
+            ("leaving", "usr/lib/file"),
             ("", ""),
         ] {
-            assert_eq!(follow(&listing, &path(from), true), Ok(Place::Inside(path(to))), "{from}");
+            assert_eq!(follow(&listing, &way(from), true), Ok(Place::Inside(path(to))), "{from}");
         }
-        assert_eq!(follow(&listing, &path("lib/up"), false), Ok(Place::Inside(path("usr/lib/up"))));
-        assert_eq!(follow(&listing, &path("other"), false), Ok(Place::Inside(path("other"))));
+        assert_eq!(follow(&listing, &way("lib/up"), false), Ok(Place::Inside(path("usr/lib/up"))));
+        assert_eq!(follow(&listing, &way("other"), false), Ok(Place::Inside(path("other"))));
     }
 
     #[test]
     fn store_paths_are_other_trees() {
-        let place = |inside| Ok(Place::Other { path: other(), inside: path(inside) });
-        assert_eq!(follow(&listing(), &path("other"), true), place("a"));
-        assert_eq!(follow(&listing(), &path("other/b/c"), true), place("a/b/c"));
+        let place = |inside| Ok(Place::Other { path: other(), inside: Way { from_store: true, ..way(inside) } });
+        assert_eq!(follow(&listing(), &way("other"), true), place("a"));
+        assert_eq!(follow(&listing(), &way("other/b/c"), true), place("a/b/c"));
+        assert_eq!(follow(&listing(), &way("aside/tool"), true), place("lib/../bin/tool"));
+        assert_eq!(follow(&listing(), &way("back"), true), place("x/.."));
+        let from_store = Way { from_store: true, ..way(&format!("usr/../../{}/a", other().base_name())) };
+        assert_eq!(follow(&listing(), &from_store, true), place("a"));
         let alone = TreeListing::new(link(&other().to_string()), HashMap::new());
-        assert_eq!(follow(&alone, &path(""), true), place(""));
+        assert_eq!(follow(&alone, &way(""), true), place(""));
+        let beside = TreeListing::new(link(&format!("{}/x", other().base_name())), HashMap::new());
+        assert_eq!(follow(&beside, &Way { from_store: true, ..way("") }, true), place("x"));
+    }
+
+    /// An image may have a store of its own.
+    #[test]
+    fn what_a_tree_has_itself_is_no_other_tree() {
+        let mut directories = HashMap::new();
+        let mut node = file();
+        for name in [&other().base_name(), "store", "larder"] {
+            let directory: Directory = [(EntryName::new(name.as_bytes()).expect("a name"), node)].into_iter().collect();
+            node = Node::Directory(directory.digest());
+            directories.insert(directory.digest(), directory);
+        }
+        let listing = TreeListing::new(node, directories);
+        let inside = format!("larder/store/{}", other().base_name());
+        assert_eq!(follow(&listing, &way(&inside), true), Ok(Place::Inside(path(&inside))));
     }
 
     #[test]
     fn what_leads_nowhere_is_said() {
         let listing = listing();
-        let failed = |text| follow(&listing, &path(text), true).expect_err("it leads nowhere");
+        let failed = |text| follow(&listing, &way(text), true).expect_err("it leads nowhere");
         assert_eq!(failed("dangling"), FollowError::Missing(path("usr/none")));
         assert_eq!(failed("nothing/x"), FollowError::Missing(path("nothing")));
         assert_eq!(failed("through"), FollowError::NotDirectory(path("usr/lib/file")));
-        assert_eq!(failed("lib/self"), FollowError::Circle(path("lib/self")));
+        assert_eq!(failed("lib/self"), FollowError::Circle(way("lib/self")));
         let outside = FollowError::Outside { link: path("out"), target: "../x".to_owned() };
         assert_eq!(failed("out"), outside);
         assert_eq!(failed("out/y"), outside);
+        let passwd = FollowError::Outside { link: path(""), target: "/etc/passwd".to_owned() };
+        assert_eq!(follow(&TreeListing::new(link("/etc/passwd"), HashMap::new()), &way(""), true), Err(passwd));
+        assert_eq!(failed("store"), FollowError::Missing(path("larder/store")));
+        assert_eq!(failed("store/x"), FollowError::Missing(path("larder/store/x")));
     }
 }

@@ -14,7 +14,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explanation, HeldThrough, explain};
+pub use explain::{Explanation, HeldThrough, explain, keeps_any};
 pub use graph::{GcGraph, GcNode, GcNodes};
 pub use share::{Share, shares};
 

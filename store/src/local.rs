@@ -245,13 +245,24 @@ impl LocalStore {
         self.must_be_writable()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.as_ref().is_none_or(SegmentWriter::is_full) {
-            let known_end = |name: &str| self.index.indexed_to(name).unwrap_or(0);
+            // One of which nobody can tell is left alone, like one that has been compacted.
+            let known_end = |name: &str| self.index.indexed_to(name).unwrap_or(index::COMPACTED);
             let (opened, recovered) = SegmentWriter::open(&self.layout.records(), known_end)?;
-            self.index_records(&recovered)?;
+            self.index_recovered(&recovered)?;
             let full = writer.replace(opened);
             self.full.lock().unwrap_or_else(PoisonError::into_inner).extend(full);
         }
         Ok(writer.as_mut().expect("opened above").append(records)?)
+    }
+
+    fn index_recovered(&self, records: &[(Record, Location)]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let now = now();
+        self.index
+            .change(|transaction| index::insert_recovered(transaction, records, now))
+            .map_err(|error| self.index_error(error))
     }
 
     fn index_records(&self, records: &[(Record, Location)]) -> Result<(), StoreError> {

@@ -21,6 +21,9 @@ const FILES: &[(&str, &str)] = &[("shared", "in two trees"), ("d/twice", "own"),
 /// More than what is read in one piece.
 const LARGE: usize = (4 << 20) + 1;
 
+/// What `derivation(5)` resolved to at last, where it did; before that it was something else.
+const LAST_ACTION: u8 = 2;
+
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// One thing that can be done to a store.
@@ -101,7 +104,15 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "collect_records",
         prepare: Scene::add_many_records,
         damaged: false,
-        act: |store, _| done(store.collect_garbage(&GcPolicy::default())),
+        act: |store, directory| {
+            store.collect_garbage(&GcPolicy::default())?;
+            // Whoever appends takes up a segment that nobody else writes to: all of them, if there are so many.
+            let others = [open_durable(&directory.join("store"))?, open_durable(&directory.join("store"))?];
+            for store in others.iter().chain([store]) {
+                store.add_resolution(derivation(6).digest(), ActionDigest::from_bytes([1; 32]))?;
+            }
+            Ok(())
+        },
     },
     Operation {
         name: "repair",
@@ -202,7 +213,16 @@ impl Scene {
         let names: Vec<_> = (0..100).map(|number| format!("{number:0100}")).collect();
         let many: Vec<_> = names.iter().map(|name| (name.as_str(), "the same")).collect();
         write_files(&self.path("many"), &many);
-        open(&self.store()).add_path(&self.path("many"), name("many"), None).expect("added");
+        let store = open(&self.store());
+        store.add_path(&self.path("many"), name("many"), None).expect("added");
+        let resolve = |store: &LocalStore, action| {
+            store.add_resolution(derivation(5).digest(), ActionDigest::from_bytes([action; 32])).expect("recorded");
+        };
+        resolve(&store, 1);
+        // In another segment, as long as the first one is open.
+        let other = open(&self.store());
+        publish_build(&other, LAST_ACTION, &[("out", "later")], BTreeSet::new()).expect("published");
+        resolve(&other, LAST_ACTION);
     }
 
     /// A file of a rooted tree is another one than its object.
@@ -255,6 +275,11 @@ impl Scene {
             let realised = store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
             assert_eq!(realised, built.target, "the realisation is lost");
         }
+        let resolved = store.resolution(&derivation(5).digest()).expect("asked");
+        assert!(
+            resolved.is_none_or(|action| action == ActionDigest::from_bytes([LAST_ACTION; 32])),
+            "an older resolution"
+        );
         // What a profile leads to is held.
         for link in names_if_any(&store.layout().profiles()) {
             let place = store.layout().profiles().join(&link).canonicalize().expect("it leads somewhere");

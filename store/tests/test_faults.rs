@@ -8,12 +8,15 @@ use crate::fault_scene::{OPERATIONS, Operation, Scene, open_durable, operation};
 use crate::support::{LONG, guarded, name, open, publish_build, say, write_files};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use store::BlobDigest;
 use store::gc::GcPolicy;
-use store::local::fault;
+use store::local::{Effect, fault};
 
 /// What the child is to do, in which directory, and at which effect what is to happen.
 const OPERATION: &str = "STORE_TEST_OPERATION";
@@ -181,6 +184,47 @@ fn errors_at_every_effect() {
     let long = variable(LONG).is_some();
     let chosen = |number: usize| if long { &ERRORS[..] } else { &ERRORS[number % 4..=number % 4] };
     at_every_effect(OPERATIONS, |number| chosen(number).iter().copied().map(Fault::Error).collect());
+}
+
+/// Not a test of its own: collects garbage, and links to an object just when it is being removed; then it is killed.
+#[test]
+fn child_that_loses_an_object() {
+    let Some(directory) = variable(DIRECTORY).map(PathBuf::from) else { return };
+    let store = open(&directory.join("store"));
+    let other = open(&directory.join("store"));
+    let object = PathBuf::from(variable(OPERATION).expect("the object"));
+    let is_doomed = move || object.metadata().is_ok_and(|data| data.nlink() == 1);
+    let linked = Arc::new(AtomicBool::new(false));
+    fault::install(Arc::new(move |effect| {
+        if linked.load(Ordering::SeqCst) && effect == Effect::Link {
+            return Fault::Kill.strike();
+        }
+        if effect == Effect::Remove && is_doomed() {
+            let again = other.add_bytes(b"a garbage file", false, name("again")).expect("added");
+            assert!(!is_doomed(), "{again} has a link to it");
+            linked.store(true, Ordering::SeqCst);
+        }
+        Ok(())
+    }));
+    store.collect_garbage(&GcPolicy::default()).expect("killed before this");
+}
+
+#[test]
+fn an_object_that_was_linked_to_while_it_was_removed_comes_back() {
+    // Made anew, so that nothing else is removed.
+    let scene = Scene::new(operation("make"));
+    open(&scene.store()).add_bytes(b"a garbage file", false, name("garbage-file")).expect("added");
+    let digest = BlobDigest::of(b"a garbage file").to_string();
+    let object = scene.store().join(format!("objects/{}/{digest}", &digest[..2]));
+    let mut child = start("child_that_loses_an_object", object.to_str().expect("a text"), &scene, None);
+    assert_eq!(child.wait().expect("waited for").code(), None, "it was not killed");
+    assert!(!object.exists(), "it was killed too early or too late");
+    let store = open(&scene.store());
+    let path = store.paths().expect("asked").into_iter().find(|info| info.path.name().as_str() == "again");
+    store.add_root("again", &path.expect("published").path).expect("rooted");
+    drop(store);
+    scene.collect();
+    assert!(object.exists(), "the object is back");
 }
 
 /// Not a test of its own: adds, builds, collects and rebuilds until killed.

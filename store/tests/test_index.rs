@@ -328,6 +328,60 @@ fn somebody_elses_store_can_be_read() {
     read();
 }
 
+/// The most memory that this process has had since the last time, in MiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    std::fs::write("/proc/self/clear_refs", "5").expect("forgotten");
+    kilobytes >> 10
+}
+
+/// Not a test of its own: rebuilds the index and collects, and looks how much memory that takes.
+#[test]
+fn child_with_many_records() {
+    let Ok(directory) = std::env::var(READER) else { return };
+    if std::env::var(PATHS).is_ok() {
+        return;
+    }
+    let store = open(&Path::new(&directory).join("store"));
+    peak();
+    assert_eq!(store.rebuild_index().expect("rebuilt").records, SEGMENTS * RECORDS);
+    let rebuilding = peak();
+    let freed = store.collect_garbage(&GcPolicy::default()).expect("collected").freed.records;
+    assert!(freed > 128 << 20, "all segments are compacted: {freed}");
+    let compacting = peak();
+    assert!(rebuilding < 192 && compacting < 192, "{rebuilding} MiB to rebuild, {compacting} MiB to compact");
+    let rooted = store.roots().expect("listed").into_iter().filter_map(|root| root.target?.derivation());
+    let kept: Vec<_> = rooted.map(|derivation| store.derivation(&derivation).expect("kept")).collect();
+    assert_eq!(kept.len(), SEGMENTS * KEPT);
+}
+
+/// How many segments are full, of how many records each, how many of which are kept.
+const SEGMENTS: usize = 4;
+const RECORDS: usize = 16;
+const KEPT: usize = 7;
+
+#[test]
+fn one_segment_is_in_memory_at_a_time() {
+    let directory = scratch();
+    let store = open(&directory.path().join("store"));
+    for number in 0..SEGMENTS * RECORDS {
+        let mut large = derivation(1);
+        large.env.insert("text".to_owned(), format!("{number} ").repeat((4 << 20) / format!("{number} ").len()));
+        let path = store.add_derivation(large).expect("added");
+        if number % RECORDS < KEPT {
+            store.add_root(&format!("kept-{number}"), &path).expect("rooted");
+        }
+    }
+    drop(store);
+    assert!(names(&directory.path().join("store/records")).len() >= SEGMENTS, "they are full");
+    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
+    child.args(["--exact", "test_index::child_with_many_records", "--nocapture"]);
+    let output = child.env(READER, directory.path()).env_remove(PATHS).output().expect("it ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Not a test of its own.
 #[test]
 fn child_that_may_only_read() {

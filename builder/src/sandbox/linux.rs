@@ -1,8 +1,9 @@
 //! Entering the sandbox on Linux.
 //!
 //! The order is fixed by the kernel's rules. [`clone_into_namespaces`] makes a process that is pid 1 of new namespaces;
-//! in it [`init::run`] maps the ids, composes the root ([`mounts`]), and starts the command ([`guest`]) without
-//! privileges ([`privileges`]) and behind a system-call filter ([`filter`]). Nothing here is fit for a process with more
+//! in it [`init::run`] maps the ids, prepares the root ([`mounts`]), and starts the process that will be the command ([`guest`]) without
+//! privileges ([`privileges`]) and behind a system-call filter ([`filter`]). All that is done before there is a task; when one comes, the
+//! root is composed and the command executed. Each sandbox is used once. Nothing here is fit for a process with more
 //! than one thread: between fork and exec it allocates. The [spawner](crate::spawner) is single-threaded for that reason.
 
 mod calls;
@@ -16,13 +17,17 @@ mod privileges;
 mod supervise;
 #[allow(unsafe_code, reason = "system calls")]
 mod sys;
+mod trace;
 
 use super::outcome::{SetupError, Step};
-use std::io;
+use super::spec::SandboxSpec;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 
 pub(crate) use identity::OuterIds;
 pub(crate) use sys::{Forked, ignore_interrupt, kill_by_pidfd, received_descriptors, wait_for};
+pub(crate) use trace::{MISSED, OPENED, SEEN, TRUNCATED};
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
@@ -61,6 +66,27 @@ pub(crate) enum Stdio {
     Log(OwnedFd),
     /// Standard input, output and error, in this order.
     Terminal([OwnedFd; 3]),
+}
+
+/// What a sandbox is told to do.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// A file with the serialised [`SandboxSpec`](super::SandboxSpec).
+    pub(crate) spec: OwnedFd,
+    /// What the command starts with.
+    pub(crate) stdio: Stdio,
+    /// Where the files that it uses are noted, if that is wanted.
+    pub(crate) trace: Option<OwnedFd>,
+}
+
+impl Task {
+    /// Reads the specification.
+    fn read_spec(&self) -> Result<SandboxSpec, SetupError> {
+        let mut bytes = Vec::new();
+        let mut file = File::from(self.spec.try_clone().at(Step::Request, "")?);
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).at(Step::Request, "")?;
+        serde_json::from_slice(&bytes).map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))
+    }
 }
 
 /// Turns the system's errors into errors of a step.

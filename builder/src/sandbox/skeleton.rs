@@ -2,7 +2,7 @@
 //! root may lack. Being the lowest layer, it never hides anything of the root. Pure: says what is to be made.
 
 use super::clock;
-use super::spec::SandboxSpec;
+use super::spec::{Circumstances, SandboxSpec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -25,24 +25,31 @@ const CLOCK: &str = "larder/clock.so";
 /// Where store paths are shown. A file system of its own, so that the guest cannot make store paths up.
 pub(crate) const STORE: &str = "larder/store";
 
-/// The skeleton for `spec`; `is_directory` says of each bind, in order, whether its source is a directory.
-pub(crate) fn skeleton(spec: &SandboxSpec, is_directory: &[bool]) -> BTreeMap<PathBuf, Entry> {
+/// The skeleton, but for the mount points of binds.
+pub(crate) fn skeleton(circumstances: &Circumstances) -> BTreeMap<PathBuf, Entry> {
     let mut entries = BTreeMap::new();
     for name in ["build", "dev", "etc", "larder", "larder/out", STORE, "proc", "tmp"] {
         entries.insert(PathBuf::from(name), Entry::Directory);
     }
     let mut add = |name: &str, content: Vec<u8>| entries.insert(PathBuf::from(name), Entry::File(content));
-    for (name, content) in etc(spec) {
+    for (name, content) in etc(circumstances) {
         add(name, content.into_bytes());
     }
     add(MASK, Vec::new());
-    if let Some(release) = &spec.circumstances.kernel_release {
+    if let Some(release) = &circumstances.kernel_release {
         add(KERNEL_RELEASE, format!("{release}\n").into_bytes());
     }
-    if spec.circumstances.clock_offset != 0 {
-        add(CLOCK, clock::object(spec.circumstances.clock_offset));
+    if circumstances.clock_offset != 0 {
+        add(CLOCK, clock::object(circumstances.clock_offset));
         add("etc/ld.so.preload", format!("/{CLOCK}\n").into_bytes());
     }
+    entries
+}
+
+/// The mount points that `spec` wants besides, outside `/larder/store`; `is_directory` says of each bind, in order, whether its source
+/// is a directory. Some may be in the skeleton already.
+pub(crate) fn mount_points(spec: &SandboxSpec, is_directory: &[bool]) -> BTreeMap<PathBuf, Entry> {
+    let mut entries = BTreeMap::new();
     let binds = spec.binds.iter().zip(is_directory);
     for (bind, is_directory) in binds.filter(|(bind, _)| !in_store(bind.target.as_path())) {
         add_mount_point(&mut entries, bind.target.below_root(), *is_directory);
@@ -79,19 +86,19 @@ fn add_mount_point<'a>(
     }
 }
 
-fn etc(spec: &SandboxSpec) -> [(&'static str, String); 3] {
-    let user = spec.circumstances.user();
+fn etc(circumstances: &Circumstances) -> [(&'static str, String); 3] {
+    let user = circumstances.user();
     let (name, id) = (&user.name, user.id);
     let passwd = format!("{name}:x:{id}:{id}:build user:/build:/noshell\nnobody:x:65534:65534:nobody:/:/noshell\n");
     let group = format!("{name}:x:{id}:\nnogroup:x:65534:\n");
-    let hosts = format!("127.0.0.1 localhost {0}\n::1 localhost {0}\n", spec.circumstances.host_name());
+    let hosts = format!("127.0.0.1 localhost {0}\n::1 localhost {0}\n", circumstances.host_name());
     [("etc/passwd", passwd), ("etc/group", group), ("etc/hosts", hosts)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::path::{GuestPath, HostPath};
-    use super::super::spec::{Bind, Circumstances, Limits, WritableLayer};
+    use super::super::spec::{Bind, Limits, WritableLayer};
     use super::*;
 
     fn spec(targets: &[&str]) -> SandboxSpec {
@@ -121,7 +128,17 @@ mod tests {
     fn mount_points_are_made_where_they_belong() {
         let spec = spec(&["/usr", "/opt/a/file", "/larder/store/x", "/larder/store/y/z"]);
         let is_directory = [true, false, false, true];
-        let skeleton = skeleton(&spec, &is_directory);
+        let points = mount_points(&spec, &is_directory);
+        assert_eq!(names(&points), ["opt", "opt/a", "opt/a/file", "usr"]);
+        assert_eq!(points[&PathBuf::from("opt/a/file")], Entry::File(Vec::new()));
+        let store = store_mount_points(&spec, &is_directory);
+        assert_eq!(names(&store), ["x", "y", "y/z"]);
+        assert_eq!(store[&PathBuf::from("x")], Entry::File(Vec::new()));
+    }
+
+    #[test]
+    fn circumstances_add_their_files_only_when_varied() {
+        let usual = skeleton(&Circumstances::default());
         let expected = [
             ".mask",
             "build",
@@ -133,26 +150,12 @@ mod tests {
             "larder",
             "larder/out",
             "larder/store",
-            "opt",
-            "opt/a",
-            "opt/a/file",
             "proc",
             "tmp",
-            "usr",
         ];
-        assert_eq!(names(&skeleton), expected);
-        assert_eq!(skeleton[&PathBuf::from("opt/a/file")], Entry::File(Vec::new()));
-        let store = store_mount_points(&spec, &is_directory);
-        assert_eq!(names(&store), ["x", "y", "y/z"]);
-        assert_eq!(store[&PathBuf::from("x")], Entry::File(Vec::new()));
-    }
-
-    #[test]
-    fn circumstances_add_their_files_only_when_varied() {
-        let mut spec = spec(&[]);
-        spec.circumstances.clock_offset = 5;
-        spec.circumstances.user = Some(super::super::spec::User { name: "u".to_owned(), id: 7 });
-        let skeleton = skeleton(&spec, &[]);
+        assert_eq!(names(&usual), expected);
+        let user = Some(super::super::spec::User { name: "u".to_owned(), id: 7 });
+        let skeleton = skeleton(&Circumstances { clock_offset: 5, user, ..Circumstances::default() });
         assert_eq!(skeleton[&PathBuf::from("etc/ld.so.preload")], Entry::File(b"/larder/clock.so\n".to_vec()));
         let Entry::File(passwd) = &skeleton[&PathBuf::from("etc/passwd")] else { panic!() };
         assert!(passwd.starts_with(b"u:x:7:7:"));

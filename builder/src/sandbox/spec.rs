@@ -6,6 +6,10 @@
 use super::path::{GuestPath, HostPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where a sandbox is prepared: a directory that every machine has, and that nobody shows to a guest.
+pub(crate) const STAGE: &str = "/proc";
 
 /// The most layers a root can be composed of; merge groups of layers beforehand beyond this. The kernel takes 500 in
 /// one overlay, and one of them is the sandbox's own skeleton of mount points.
@@ -18,8 +22,8 @@ pub const JOB_SERVER_DESCRIPTORS: [i32; 2] = [100, 101];
 /// One sandboxed run of one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxSpec {
-    /// Directories composed, read-only, to the guest's `/`: the topmost first. At most [`MAX_LAYERS`]. None of them may
-    /// lie beneath `build_dir` or the writable layer.
+    /// Directories composed, read-only, to the guest's `/`: the topmost first. At most [`MAX_LAYERS`]. Neither they nor any
+    /// other path of the host may lie beneath the writable layer or in `/proc`.
     pub layers: Vec<HostPath>,
     /// The throw-away layer above them that takes every change the guest makes to its root.
     pub writable: WritableLayer,
@@ -81,6 +85,19 @@ pub struct Bind {
     pub source: HostPath,
     /// Where it is shown. The mount point need not exist in any layer.
     pub target: GuestPath,
+}
+
+/// What of a specification is the same for most runs, so that it can be made before anybody asks for a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Groundwork {
+    /// Resource limits.
+    pub(crate) limits: Limits,
+    /// What is varied on purpose.
+    pub(crate) circumstances: Circumstances,
+    /// Whether the process keeps its session.
+    pub(crate) interactive: bool,
+    /// Whether the files that it uses are noted.
+    pub(crate) traced: bool,
 }
 
 /// Resource limits of the guest.
@@ -182,12 +199,12 @@ pub enum SpecError {
     #[error("{0} layers: at most {MAX_LAYERS} can be composed at once")]
     TooManyLayers(usize),
     /// The path would be hidden by the mounts made while composing the root.
-    #[error("`{path}` lies beneath `{beneath}`, which the sandbox mounts over")]
+    #[error("`{path}` lies beneath `{}`, which the sandbox mounts over", beneath.display())]
     Hidden {
         /// The layer or bind in question.
         path: HostPath,
-        /// The build directory or the writable layer.
-        beneath: HostPath,
+        /// The writable layer, or where the sandbox is prepared.
+        beneath: PathBuf,
     },
     /// A text that is handed to the kernel has a NUL byte or, in a variable's name, `=`.
     #[error("`{0}` cannot be passed to a process")]
@@ -195,6 +212,12 @@ pub enum SpecError {
 }
 
 impl SandboxSpec {
+    /// What of it is made beforehand, for a run of which the files that it uses are noted if it is `traced`.
+    pub(crate) fn groundwork(&self, traced: bool) -> Groundwork {
+        let Self { limits, circumstances, interactive, .. } = self;
+        Groundwork { limits: *limits, circumstances: circumstances.clone(), interactive: *interactive, traced }
+    }
+
     /// Checks what can be checked without looking at the file system.
     ///
     /// # Errors
@@ -219,22 +242,23 @@ impl SandboxSpec {
         broken.map_or(Ok(()), |text| Err(SpecError::Text(text.to_owned())))
     }
 
-    /// While the root is composed, the build directory and the upper directory are mounted over.
+    /// While the root is composed, the upper directory is mounted over, and so is [`STAGE`].
     fn check_hidden(&self) -> Result<(), SpecError> {
-        let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source)).chain([&self.out_dir]);
+        let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source));
+        let sources = sources.chain([&self.build_dir, &self.out_dir]);
         let (upper, work) = match &self.writable {
             WritableLayer::Directories { upper, work } => (Some(upper), Some(work)),
             WritableLayer::Memory => (None, None),
         };
-        let beneath_build = sources.clone().chain(upper).chain(work).map(|path| (path, &self.build_dir));
-        let beneath_upper =
-            upper.into_iter().flat_map(|upper| sources.clone().chain(work).map(move |path| (path, upper)));
-        for (path, beneath) in beneath_build.chain(beneath_upper) {
-            if path.as_path().starts_with(beneath.as_path()) {
-                return Err(SpecError::Hidden { path: path.clone(), beneath: beneath.clone() });
-            }
+        let hidden = |path: &HostPath, beneath: &Path| match path.as_path().starts_with(beneath) {
+            true => Err(SpecError::Hidden { path: path.clone(), beneath: beneath.to_owned() }),
+            false => Ok(()),
+        };
+        for path in sources.clone().chain(upper).chain(work) {
+            hidden(path, Path::new(STAGE))?;
         }
-        Ok(())
+        let Some(upper) = upper else { return Ok(()) };
+        sources.chain(work).try_for_each(|path| hidden(path, upper.as_path()))
     }
 }
 
@@ -296,11 +320,11 @@ mod tests {
         assert_eq!(spec().check(), Ok(()));
         assert_eq!(refusal(|spec| spec.layers.clear()), SpecError::NoLayers);
         assert_eq!(refusal(|spec| spec.layers = vec![host("/l"); 500]), SpecError::TooManyLayers(500));
-        assert!(matches!(refusal(|spec| spec.layers = vec![host("/tmp/build/l")]), SpecError::Hidden { .. }));
+        assert!(matches!(refusal(|spec| spec.layers = vec![host("/proc/1/root")]), SpecError::Hidden { .. }));
         assert!(matches!(refusal(|spec| spec.out_dir = host("/tmp/upper")), SpecError::Hidden { .. }));
         let work = |path: &str| WritableLayer::Directories { upper: host("/tmp/upper"), work: host(path) };
         assert!(matches!(refusal(|spec| spec.writable = work("/tmp/upper/work")), SpecError::Hidden { .. }));
-        assert!(matches!(refusal(|spec| spec.writable = work("/tmp/build/work")), SpecError::Hidden { .. }));
+        assert!(matches!(refusal(|spec| spec.writable = work("/proc/work")), SpecError::Hidden { .. }));
         assert_eq!(refusal(|spec| spec.args.push("a\0".to_owned())), SpecError::Text("a\0".to_owned()));
         let equals = |spec: &mut SandboxSpec| drop(spec.env.insert("A=B".to_owned(), String::new()));
         assert_eq!(refusal(equals), SpecError::Text("A=B".to_owned()));

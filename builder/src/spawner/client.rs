@@ -1,21 +1,26 @@
-//! larder's side: many threads hand in runs, one thread distributes the answers.
+//! larder's side: many threads hand in runs, each to a sandbox of its own, and hear from it how it ended.
 
-use super::protocol::{self, Reply, Request};
-use crate::sandbox::{HostFacts, Outcome, SandboxSpec, SpecError, Status, with_remedy};
+use super::protocol::{self, Request, Told};
+use crate::sandbox::linux::{Stdio, Task, kill_by_pidfd};
+use crate::sandbox::{
+    Groundwork, HostFacts, Outcome, SandboxSpec, SetupError, SpecError, Status, Step, Usage, with_remedy,
+};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
-use std::collections::HashMap;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So many sandboxes are kept prepared.
+const STOCK: usize = 2;
 
 /// A run that could not be handed to the spawner. That a sandbox could not be set up is no such error but an [`Outcome`].
 #[derive(Debug, thiserror::Error)]
@@ -42,17 +47,10 @@ pub enum SpawnError {
 /// The spawner process, as its parent holds it. Dropping it kills every sandbox.
 #[derive(Debug)]
 pub struct Spawner {
-    shared: Arc<Shared>,
+    socket: Arc<OwnedFd>,
     process: Child,
-    reader: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    socket: OwnedFd,
-    next: AtomicU64,
-    /// Who waits for which run; `None` when the spawner has gone.
-    waiting: Mutex<Option<HashMap<u64, Sender<Outcome>>>>,
+    /// The sockets of sandboxes that were asked for ahead, with nothing varied.
+    stock: Mutex<VecDeque<OwnedFd>>,
 }
 
 /// The descriptors of an interactive run: standard input, output and error.
@@ -69,15 +67,24 @@ pub struct Terminal {
 /// A run that has been handed in.
 #[derive(Debug)]
 pub struct Running {
+    socket: OwnedFd,
+    spawner: Arc<OwnedFd>,
     cancel: CancelHandle,
-    outcome: Receiver<Outcome>,
 }
 
 /// Kills one run, from any thread, at any time; after its end it does nothing.
 #[derive(Debug, Clone)]
 pub struct CancelHandle {
-    shared: Arc<Shared>,
-    id: u64,
+    first: Arc<First>,
+}
+
+/// The first process of a sandbox.
+#[derive(Debug, Default)]
+struct First {
+    /// A descriptor of it, once we are told.
+    process: OnceLock<OwnedFd>,
+    /// Whether it is to be killed, then.
+    killed: AtomicBool,
 }
 
 impl Spawner {
@@ -87,15 +94,10 @@ impl Spawner {
     /// The program cannot be executed.
     pub fn start(program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, SpawnError> {
         let failed = |source: std::io::Error| SpawnError::Start { program: program.to_owned(), source };
-        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(|errno| failed(errno.into()))?;
-        let process = Command::new(program).args(args).stdin(Stdio::from(theirs)).spawn().map_err(failed)?;
-        let waiting = Mutex::new(Some(HashMap::new()));
-        let shared = Arc::new(Shared { socket: ours, next: AtomicU64::new(0), waiting });
-        let for_reader = Arc::clone(&shared);
-        let reader = std::thread::Builder::new().name("spawner".to_owned());
-        let reader = reader.spawn(move || for_reader.distribute()).map_err(failed)?;
-        Ok(Self { shared, process, reader: Some(reader) })
+        let (ours, theirs) = pair().map_err(failed)?;
+        let process =
+            Command::new(program).args(args).stdin(std::process::Stdio::from(theirs)).spawn().map_err(failed)?;
+        Ok(Self { socket: Arc::new(ours), process, stock: Mutex::default() })
     }
 
     /// Runs one command in a sandbox and waits for its end; everything it prints goes to `log`: a pipe, or
@@ -112,7 +114,16 @@ impl Spawner {
     /// # Errors
     /// The run could not be handed to the spawner.
     pub fn start_run(&self, spec: &SandboxSpec, log: OwnedFd) -> Result<Running, SpawnError> {
-        self.hand_in(spec, &[log.as_raw_fd()])
+        self.hand_in(spec, Stdio::Log(log), None)
+    }
+
+    /// As [`start_run`](Self::start_run), noting in a file which paths the run uses and looks for in vain: see
+    /// [`InputTrace`](crate::trace::InputTrace).
+    ///
+    /// # Errors
+    /// The run could not be handed to the spawner.
+    pub fn start_traced_run(&self, spec: &SandboxSpec, log: OwnedFd, trace: File) -> Result<Running, SpawnError> {
+        self.hand_in(spec, Stdio::Log(log), Some(trace.into()))
     }
 
     /// Starts a run whose standard input, output and error are a terminal's, usually with `interactive` in `spec`.
@@ -120,24 +131,49 @@ impl Spawner {
     /// # Errors
     /// The run could not be handed to the spawner.
     pub fn start_on_terminal(&self, spec: &SandboxSpec, terminal: Terminal) -> Result<Running, SpawnError> {
-        let Terminal { stdin, stdout, stderr } = &terminal;
-        self.hand_in(spec, &[stdin.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()])
+        let Terminal { stdin, stdout, stderr } = terminal;
+        self.hand_in(spec, Stdio::Terminal([stdin, stdout, stderr]), None)
     }
 
-    fn hand_in(&self, spec: &SandboxSpec, stdio: &[RawFd]) -> Result<Running, SpawnError> {
+    fn hand_in(&self, spec: &SandboxSpec, stdio: Stdio, trace: Option<OwnedFd>) -> Result<Running, SpawnError> {
         spec.check()?;
-        let file = write_spec(spec).map_err(SpawnError::Send)?;
-        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, outcome) = channel();
-        self.shared
-            .lock(|waiting| waiting.as_mut().map(|waiting| waiting.insert(id, sender)))
-            .ok_or(SpawnError::Gone)?;
-        let fds: Vec<RawFd> = [file.as_raw_fd()].into_iter().chain(stdio.iter().copied()).collect();
-        protocol::send(self.shared.socket.as_fd(), &Request::Run { id }, &fds).map_err(|error| {
-            self.shared.lock(|waiting| waiting.as_mut().map(|waiting| waiting.remove(&id)));
+        let task = Task { spec: write_spec(spec).map_err(SpawnError::Send)?, stdio, trace };
+        let groundwork = spec.groundwork(task.trace.is_some());
+        let usual = groundwork == Groundwork::default();
+        let ready = if usual { self.lock_stock().pop_front() } else { None };
+        let socket = ready.map_or_else(|| self.ask(groundwork), Ok)?;
+        match protocol::send_task(&socket, &task) {
+            // It has ended; what it was told of, it tells.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(SpawnError::Send(error)),
+            _ => {}
+        }
+        if usual {
+            self.fill_stock()?;
+        }
+        let cancel = CancelHandle { first: Arc::default() };
+        Ok(Running { socket, spawner: Arc::clone(&self.socket), cancel })
+    }
+
+    fn lock_stock(&self) -> std::sync::MutexGuard<'_, VecDeque<OwnedFd>> {
+        // Each change is one call, so that a panic elsewhere leaves it whole.
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fill_stock(&self) -> Result<(), SpawnError> {
+        let mut stock = self.lock_stock();
+        while stock.len() < STOCK {
+            stock.push_back(self.ask(Groundwork::default())?);
+        }
+        Ok(())
+    }
+
+    /// Asks for a sandbox; gives the socket at which it will be.
+    fn ask(&self, groundwork: Groundwork) -> Result<OwnedFd, SpawnError> {
+        let (ours, theirs) = pair().map_err(SpawnError::Send)?;
+        protocol::send(self.socket.as_fd(), &Request { groundwork }, &[theirs.as_raw_fd()]).map_err(|error| {
             if error.kind() == std::io::ErrorKind::BrokenPipe { SpawnError::Gone } else { SpawnError::Send(error) }
         })?;
-        Ok(Running { cancel: CancelHandle { shared: Arc::clone(&self.shared), id }, outcome })
+        Ok(ours)
     }
 
     /// The spawner's process id, for messages.
@@ -149,12 +185,13 @@ impl Spawner {
 
 impl Drop for Spawner {
     fn drop(&mut self) {
-        let _ = shutdown(self.shared.socket.as_raw_fd(), Shutdown::Both);
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
         let _ = self.process.wait();
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
     }
+}
+
+fn pair() -> std::io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
 fn write_spec(spec: &SandboxSpec) -> std::io::Result<OwnedFd> {
@@ -164,44 +201,80 @@ fn write_spec(spec: &SandboxSpec) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-impl Shared {
-    fn lock<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, Sender<Outcome>>>) -> T) -> T {
-        // The map is whole between any two statements, so a panic elsewhere does not spoil it.
-        act(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Hands each answer to who waits for it, until the spawner closes the socket.
-    fn distribute(&self) {
-        while let Ok(Some((Reply { id, mut outcome }, _))) = protocol::receive(self.socket.as_fd()) {
-            if let Status::SetupFailed(error) = outcome.status {
-                outcome.status = Status::SetupFailed(with_remedy(error, &HostFacts::read()));
-            }
-            if let Some(sender) = self.lock(|waiting| waiting.as_mut().and_then(|waiting| waiting.remove(&id))) {
-                let _ = sender.send(outcome);
-            }
-        }
-        self.lock(|waiting| *waiting = None);
-    }
-}
-
 impl Running {
-    /// Waits for the end, after which every process of the sandbox is dead.
+    /// Waits for the end, after which nothing of the sandbox is left: neither processes nor mounts.
     ///
     /// # Errors
     /// The spawner died.
     pub fn wait(self) -> Result<Outcome, SpawnError> {
-        self.outcome.recv().map_err(|_| SpawnError::Gone)
+        let outcome = loop {
+            if let Some(outcome) = self.receive()? {
+                break outcome;
+            }
+        };
+        self.wait_for_first();
+        Ok(outcome)
     }
 
-    /// Waits for the end, but no longer than `most`; then there is `None`.
+    /// Waits for the end, after which every process that the command started is dead, but no longer than `most`; then there is `None`.
     ///
     /// # Errors
     /// The spawner died.
     pub fn wait_for(&self, most: Duration) -> Result<Option<Outcome>, SpawnError> {
-        match self.outcome.recv_timeout(most) {
-            Ok(outcome) => Ok(Some(outcome)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(SpawnError::Gone),
+        let started = Instant::now();
+        loop {
+            let left = most.saturating_sub(started.elapsed());
+            if !is_ready(self.socket.as_fd(), PollFlags::IN, Some(left)) {
+                return Ok(None);
+            }
+            if let Some(outcome) = self.receive()? {
+                return Ok(Some(outcome));
+            }
+        }
+    }
+
+    /// Readable when there is something to [receive](Self::receive).
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Receives what the sandbox tells, and waits until it tells something: its end, after which every process that the command started
+    /// is dead, or `None`: anything else.
+    pub(crate) fn receive(&self) -> Result<Option<Outcome>, SpawnError> {
+        match protocol::receive(self.socket.as_fd()) {
+            Ok(Some((Told::Born, fds))) => {
+                fds.into_iter().for_each(|process| self.cancel.first.is(process));
+                Ok(None)
+            }
+            Ok(Some((Told::Ended(Outcome { status: Status::SetupFailed(error), usage }), _))) => {
+                Ok(Some(Outcome { status: Status::SetupFailed(with_remedy(error, &HostFacts::read())), usage }))
+            }
+            Ok(Some((Told::Ended(outcome), _))) => Ok(Some(outcome)),
+            Ok(None) | Err(_) => self.ended_untold().map(Some),
+        }
+    }
+
+    /// What has come of it, if its first process cannot tell any more.
+    fn ended_untold(&self) -> Result<Outcome, SpawnError> {
+        // Only then are the others dead, too.
+        self.wait_for_first();
+        let status = if self.cancel.first.killed.load(Ordering::SeqCst) {
+            Status::Killed
+        } else if self.cancel.first.process.get().is_none()
+            || is_ready(self.spawner.as_fd(), PollFlags::IN, Some(Duration::ZERO))
+        {
+            return Err(SpawnError::Gone);
+        } else {
+            let error = SetupError::new(Step::Supervise, "", 0);
+            Status::SetupFailed(error.with_detail("the first process of the sandbox was killed"))
+        };
+        Ok(Outcome { status, usage: Usage::default() })
+    }
+
+    /// Waits for the end of the first process, which all others and the mounts do not outlive.
+    fn wait_for_first(&self) {
+        if let Some(process) = self.cancel.first.process.get() {
+            is_ready(process.as_fd(), PollFlags::IN, None);
         }
     }
 
@@ -212,12 +285,35 @@ impl Running {
     }
 }
 
+/// Waits until a descriptor is ready, but not longer than `most`.
+fn is_ready(descriptor: BorrowedFd<'_>, flags: PollFlags, most: Option<Duration>) -> bool {
+    let started = Instant::now();
+    loop {
+        let left = most.map(|most| most.saturating_sub(started.elapsed()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut [PollFd::from_borrowed_fd(descriptor, flags)], left.as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
+}
+
+impl First {
+    fn is(&self, process: OwnedFd) {
+        let process = self.process.get_or_init(|| process);
+        if self.killed.load(Ordering::SeqCst) {
+            kill_by_pidfd(process.as_fd());
+        }
+    }
+}
+
 impl CancelHandle {
     /// Kills every process of the run; its outcome will be [`Status::Killed`] unless it has ended already.
-    ///
-    /// # Errors
-    /// The spawner has gone, and all runs with it.
-    pub fn kill(&self) -> Result<(), SpawnError> {
-        protocol::send(self.shared.socket.as_fd(), &Request::Kill { id: self.id }, &[]).map_err(|_| SpawnError::Gone)
+    pub fn kill(&self) {
+        self.first.killed.store(true, Ordering::SeqCst);
+        // If it is not known yet, whoever waits for the outcome will be told of it first, and kill it.
+        if let Some(process) = self.first.process.get() {
+            kill_by_pidfd(process.as_fd());
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: &Args) -> CommandResult {
     }
     files.sort_by_key(|file| std::cmp::Reverse(file.change.growth().unsigned_abs()));
     if args.report.json {
-        output::json("closure-diff", as_json(&found, &files))?;
+        output::json("closure-diff/1", as_json(&found, &files))?;
     } else {
         output::write(as_text(&found, &files[..files.len().min(args.files)], Look::of_stdout()).as_bytes())?;
     }

@@ -123,7 +123,7 @@ fn print_json(path: &StorePath, explanation: &Explanation, roots: &Roots<'_>) ->
         Explanation::Spared(why, through) => value["spared"] = json!({ "why": word(*why), "chain": chain(through) }),
         Explanation::Dead | Explanation::Unknown => value["live"] = false.into(),
     }
-    output::json("gc-explain", value)
+    output::json("gc-explain/2", value)
 }
 
 fn holder(through: &HeldThrough, roots: &Roots<'_>) -> Value {

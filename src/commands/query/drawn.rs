@@ -59,7 +59,7 @@ pub(super) fn graph(context: &Context, args: &GraphArgs) -> CommandResult {
 }
 
 fn print_json(store: &LocalStore, graph: &Graph, roots: &[usize]) -> Result<ExitCode, CliError> {
-    output::json("graph", drawing::json(graph, roots, &|path| bytes(store, path)))?;
+    output::json("graph/1", drawing::json(graph, roots, &|path| bytes(store, path)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use store::StorePath;
+use store::gc::GcPolicy;
 use store::local::{LocalStore, Root};
 
 /// A question whose answer can be asked about again.
@@ -24,7 +25,7 @@ pub(super) struct Args {
     recursive: bool,
 }
 
-/// A question about a closure.
+/// A question about trees or derivations.
 #[derive(Debug, clap::Args)]
 pub(super) struct ClosureArgs {
     #[command(flatten)]
@@ -46,11 +47,11 @@ struct Subjects {
     trees: Vec<StorePath>,
 }
 
-impl Args {
-    fn subjects(&self, context: &Context) -> Result<Subjects, CliError> {
-        let mut subjects = Subjects { derivations: Vec::new(), trees: Vec::new() };
-        for target in self.asked.targets(context)? {
-            match self.about.derivation(context, &target)? {
+impl Subjects {
+    fn of(context: &Context, asked: &Asked, about: AboutDerivations) -> Result<Self, CliError> {
+        let mut subjects = Self { derivations: Vec::new(), trees: Vec::new() };
+        for target in asked.targets(context)? {
+            match about.derivation(context, &target)? {
                 Some(derivation) => subjects.derivations.push(derivation),
                 None => subjects.trees.extend(trees_of_target(context, &target)?),
             }
@@ -61,7 +62,7 @@ impl Args {
 
 pub(super) fn references(context: &Context, args: &Args) -> CommandResult {
     let store = context.store()?;
-    let subjects = args.subjects(context)?;
+    let subjects = Subjects::of(context, &args.asked, args.about)?;
     let answer = if args.recursive { all_below(store, &subjects)? } else { directly_below(store, &subjects)? };
     print("references", answer, args.asked.json)
 }
@@ -98,7 +99,7 @@ fn all_below(store: &LocalStore, subjects: &Subjects) -> Result<BTreeSet<StorePa
 
 pub(super) fn referrers(context: &Context, args: &Args) -> CommandResult {
     let store = context.store()?;
-    let subjects = args.subjects(context)?;
+    let subjects = Subjects::of(context, &args.asked, args.about)?;
     let mut answer = BTreeSet::new();
     let mut pending = [subjects.trees, subjects.derivations].concat();
     while !pending.is_empty() {
@@ -144,12 +145,13 @@ pub(super) fn outputs(context: &Context, args: &PlainArgs) -> CommandResult {
     print("outputs", args.asked.trees(context)?, args.asked.json)
 }
 
-pub(super) fn roots(context: &Context, args: &PlainArgs) -> CommandResult {
-    let paths = args.asked.trees(context)?;
-    let keeping = roots_of(context.store()?, &paths)?;
+pub(super) fn roots(context: &Context, args: &ClosureArgs) -> CommandResult {
+    let subjects = Subjects::of(context, &args.asked, args.about)?;
+    let paths = [subjects.trees, subjects.derivations].concat();
+    let keeping = context.store()?.roots_keeping(&paths, &GcPolicy::default())?;
     if args.asked.json {
         let names: Vec<_> = keeping.iter().map(name).collect();
-        output::json("query-roots", json!({ "roots": names }))?;
+        output::json("query-roots/1", json!({ "roots": names }))?;
     } else {
         keeping.iter().try_for_each(|root| output::line(name(root)))?;
     }
@@ -160,32 +162,12 @@ fn name(root: &Root) -> String {
     root.link.as_ref().map_or_else(|| root.name.clone(), |link| link.display().to_string())
 }
 
-/// The roots that need any of these paths.
-fn roots_of(store: &LocalStore, paths: &[StorePath]) -> Result<Vec<Root>, CliError> {
-    let mut roots = Vec::new();
-    for root in store.roots()? {
-        if let Some(target) = &root.target
-            && target.tree().is_some()
-            && store.is_valid(target)?
-        {
-            roots.push((target.clone(), root));
-        }
-    }
-    let targets: Vec<_> = roots.iter().map(|(target, _)| target.clone()).collect();
-    let graph = store.closure_graph(&targets)?;
-    let wanted: Vec<_> = paths.iter().filter_map(|path| graph.number(path)).collect();
-    let needing = graph.needing(&wanted);
-    let numbers = graph.numbers();
-    let keeps = |target: &StorePath| numbers.get(target).is_some_and(|number| needing[*number]);
-    Ok(roots.into_iter().filter(|(target, _)| keeps(target)).map(|(_, root)| root).collect())
-}
-
 /// Prints a list of paths: by name for people, by path for programs.
 fn print(question: &str, answer: impl IntoIterator<Item = StorePath>, as_json: bool) -> CommandResult {
     let mut answer: Vec<_> = answer.into_iter().collect();
     if as_json {
         let paths: Vec<_> = answer.iter().map(StorePath::to_string).collect();
-        output::json("query", json!({ "question": question, "paths": paths }))?;
+        output::json("query/1", json!({ "question": question, "paths": paths }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let look = Look::of_stdout();

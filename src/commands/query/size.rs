@@ -87,7 +87,7 @@ pub(super) fn run(context: &Context, args: &Args) -> CommandResult {
     let (total, usage) = (measured.sum(&asked), measured.usage());
     if args.asked.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        output::json("size", json!({ "paths": rows, "total": total_json(&total, &usage) }))?;
+        output::json("size/2", json!({ "paths": rows, "total": total_json(&total, &usage) }))?;
     } else {
         output::write(as_table(&rows, &total, &usage, args.bytes).as_bytes())?;
     }

@@ -85,7 +85,7 @@ fn bucket(digest: &[u8; 32], buckets: usize) -> usize {
 
 /// Edges in the order of the objects they lead from.
 #[derive(Debug, Default)]
-struct Edges {
+pub(super) struct Edges {
     /// Where the edges of each object begin in `targets`, and the end.
     starts: Vec<u32>,
     targets: Vec<u32>,
@@ -110,7 +110,8 @@ impl Edges {
         Self { starts, targets }
     }
 
-    fn of(&self, number: u32) -> &[u32] {
+    /// Where those of an object lead.
+    pub(super) fn of(&self, number: u32) -> &[u32] {
         let number = number as usize;
         &self.targets[self.starts[number] as usize..self.starts[number + 1] as usize]
     }
@@ -161,6 +162,12 @@ impl GcGraph {
         let follows = if is_derivation { with_outputs } else { policy.keep_derivations };
         let made = if follows { self.made.of(number) } else { &[] };
         self.needs(number).iter().chain(made).copied()
+    }
+
+    /// For every object those that keep it.
+    pub(super) fn keepers(&self, policy: &GcPolicy, with_outputs: bool) -> Edges {
+        let edges = self.numbers().flat_map(|from| self.keeps(from, policy, with_outputs).map(move |to| (to, from)));
+        Edges::new(self.nodes.nodes.len(), edges.collect())
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! What is kept goes into a segment of its own, in the same order, for which of two realisations was first is told by what stands before
 //! them. It is synced before the index knows of it, and the old one goes last: whoever is killed in between leaves every record at
-//! least once. Realisations, conflicts and costs of builds are never left behind, and nothing of a segment that somebody writes to, that is
-//! damaged, or that is not indexed to its end.
+//! least once. The same transaction that makes the new one known says of the old one that nothing of it is needed: it is never read again, and
+//! removed by the next collection if not now. Realisations, conflicts and costs of builds are never left behind, and nothing of a segment that
+//! somebody writes to, that is damaged, or that is not indexed to its end. One segment is in memory at a time.
 
 use super::effect;
 use super::fsutil::{At, IoError};
@@ -13,6 +14,7 @@ use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{Location, SegmentWriter, read_wanted_frames};
 use super::{LocalStore, StoreError};
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -27,6 +29,14 @@ struct Needed {
     offsets: Vec<u64>,
     /// Bytes of all these frames.
     length: u64,
+}
+
+/// A segment that seems to be mostly waste.
+struct Candidate {
+    name: String,
+    /// Where the index says that it ends.
+    end: u64,
+    needed: Needed,
 }
 
 /// A segment of which more than half is waste.
@@ -49,8 +59,10 @@ impl LocalStore {
     /// Compacts segments, for who keeps collections away, and says how many bytes of the disk that gives back.
     pub(super) fn compact_segments(&self) -> Result<u64, StoreError> {
         let mut freed = 0;
-        for wasteful in self.wasteful_segments(&Keys::new())? {
-            freed += self.compact(&wasteful)?;
+        for candidate in self.candidates(&Keys::new())? {
+            if let Some(wasteful) = self.look_at_segment(candidate)? {
+                freed += self.compact(&wasteful)?;
+            }
         }
         Ok(freed)
     }
@@ -58,14 +70,31 @@ impl LocalStore {
     /// Says how many bytes that would give back when these records are forgotten.
     pub(super) fn would_compact(&self, forgotten: &Keys) -> Result<u64, StoreError> {
         let mut freed = 0;
-        for Wasteful { file, path, length, .. } in self.wasteful_segments(forgotten)? {
-            let data = file.metadata().at("stat", &path)?;
-            freed += (data.blocks() * 512).saturating_sub(length.next_multiple_of(data.blksize().max(1)));
+        for candidate in self.candidates(forgotten)? {
+            if let Some(Wasteful { file, path, length, .. }) = self.look_at_segment(candidate)? {
+                let data = file.metadata().at("stat", &path)?;
+                freed += (data.blocks() * 512).saturating_sub(length.next_multiple_of(data.blksize().max(1)));
+            }
         }
         Ok(freed)
     }
 
-    fn wasteful_segments(&self, forgotten: &Keys) -> Result<Vec<Wasteful>, StoreError> {
+    /// Removes the segments that have been compacted, for who keeps collections away.
+    pub(super) fn remove_compacted(&self) -> Result<(), StoreError> {
+        for name in self.ask(Index::compacted_segments)? {
+            let path = self.layout.records().join(&name);
+            match effect::unlink(&path) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                failed => failed.at("remove", &path)?,
+            }
+            let forget = |transaction: &rusqlite::Transaction<'_>| index::delete_segment(transaction, &name);
+            self.index.change(forget).map_err(|error| self.index_error(error))?;
+        }
+        Ok(())
+    }
+
+    /// The segments that seem to be mostly waste, by what the index knows.
+    fn candidates(&self, forgotten: &Keys) -> Result<Vec<Candidate>, StoreError> {
         let mut needed = HashMap::<String, Needed>::new();
         self.ask(|index| {
             index.record_places(|kind, key, segment, offset, length| {
@@ -81,18 +110,16 @@ impl LocalStore {
                 }
             })
         })?;
-        let mut wasteful = Vec::new();
-        for (name, end) in self.ask(Index::segments)? {
+        let segments = self.ask(Index::segments)?.into_iter().map(|(name, end)| {
             let needed = needed.remove(&name).unwrap_or_default();
-            if is_mostly_waste(end, needed.length) {
-                wasteful.extend(self.look_at_segment(name, end, needed)?);
-            }
-        }
-        Ok(wasteful)
+            Candidate { name, end, needed }
+        });
+        Ok(segments.filter(|candidate| is_mostly_waste(candidate.end, candidate.needed.length)).collect())
     }
 
     /// Reads a segment that seems to be mostly waste; `None` if it is not, or is to be left alone.
-    fn look_at_segment(&self, name: String, end: u64, needed: Needed) -> Result<Option<Wasteful>, StoreError> {
+    fn look_at_segment(&self, candidate: Candidate) -> Result<Option<Wasteful>, StoreError> {
+        let Candidate { name, end, needed } = candidate;
         let path = self.layout.records().join(&name);
         let file = match File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -105,7 +132,8 @@ impl LocalStore {
         let is_kept = |kind, offset| !goes_with_the_dead(kind) || offsets.contains(&offset);
         let found = read_wanted_frames(&path, &name, SEGMENT_HEADER.len() as u64, is_kept)?;
         let size = file.metadata().at("stat", &path)?.len();
-        if found.is_foreign || found.gap.is_some() || found.end != end || size != end {
+        let extent = found.extent;
+        if extent.is_foreign || extent.gap.is_some() || extent.end != end || size != end {
             return Ok(None);
         }
         let kept = found.frames;
@@ -126,7 +154,7 @@ impl LocalStore {
             taken = writer.taken()?;
         }
         let change = |transaction: &rusqlite::Transaction<'_>| {
-            index::delete_segment(transaction, name)?;
+            index::mark_compacted(transaction, name)?;
             for ((record, from), to) in kept.iter().zip(&moved) {
                 index::move_record(transaction, record, from, to)?;
             }
@@ -134,7 +162,7 @@ impl LocalStore {
         };
         self.index.change(change).map_err(|error| self.index_error(error))?;
         let freed = allocated(&rustix::fs::fstat(file).at("stat", path)?);
-        effect::unlink(path).at("remove", path)?;
+        self.remove_compacted()?;
         Ok(freed.saturating_sub(taken))
     }
 }

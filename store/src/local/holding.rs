@@ -36,6 +36,17 @@ impl LocalStore {
         Ok(gc::explain(&graph, &held, policy, &plan, path))
     }
 
+    /// The roots that keep any of these objects from a collection by this policy, whatever else keeps them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn roots_keeping(&self, paths: &[StorePath], policy: &GcPolicy) -> Result<Vec<Root>, StoreError> {
+        let named = self.roots()?.into_iter().filter_map(|root| Some((root.target.clone()?, root)));
+        let (targets, roots): (Vec<_>, Vec<_>) = named.unzip();
+        let keeping = gc::keeps_any(&self.gc_graph()?, &targets, policy, paths);
+        Ok(roots.into_iter().zip(keeping).filter(|(_, keeps)| *keeps).map(|(root, _)| root).collect())
+    }
+
     /// What living processes hold.
     ///
     /// # Errors

@@ -23,6 +23,9 @@ const SCHEMA_VERSION: i64 = 2;
 /// What the header's `application_id` says once the index has been filled.
 const FILLED: i64 = 0x6c61_7264;
 
+/// What stands for the end of a segment that has been compacted: it is of no more use, but may not be removed yet.
+pub(super) const COMPACTED: u64 = i64::MAX as u64;
+
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
@@ -117,7 +120,7 @@ impl Index {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         use_write_ahead_log(&connection)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
         connection.pragma_update(None, "mmap_size", 268_435_456)?;
         connection.set_prepared_statement_cache_capacity(64);
         let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
@@ -193,12 +196,20 @@ impl Index {
         Ok(result)
     }
 
-    /// All segments and how far each has been indexed.
+    /// All segments that are of use, and how far each has been indexed.
     pub(super) fn segments(&self) -> Result<Vec<(String, u64)>, IndexError> {
         let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment")?;
-        let segments = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment WHERE indexed_to < ?")?;
+        let segments = query.query_map([COMPACTED], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(segments)
+    }
+
+    /// The segments that have been compacted and may not be removed yet.
+    pub(super) fn compacted_segments(&self) -> Result<Vec<String>, IndexError> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT name FROM segment WHERE indexed_to = ?")?;
+        let names = query.query_map([COMPACTED], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(names)
     }
 
     /// How many records are known to be in a segment.
@@ -220,6 +231,7 @@ impl Index {
         Ok(())
     }
 
+    /// How far a segment has been indexed; [`COMPACTED`] if nothing of it is needed.
     pub(super) fn indexed_to(&self, segment: &str) -> Result<u64, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached("SELECT indexed_to FROM segment WHERE name = ?")?;
@@ -338,14 +350,6 @@ impl Index {
                      JOIN resolution ON resolution.action = realisation.action
                      JOIN derivation ON derivation.digest = resolution.derivation WHERE realisation.tree = ?";
         self.derivation_list(query, params![tree.as_bytes()])
-    }
-
-    /// All derivations with the time each was last used.
-    pub(super) fn all_derivations(&self) -> Result<Vec<(StorePath, u64)>, IndexError> {
-        let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
-        let rows = query.query_map([], |row| Ok((derivation_path(row)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-        Ok(rows)
     }
 
     /// All valid paths and derivations, as a collection sees them.
@@ -531,6 +535,27 @@ pub(super) enum Edge {
     Output(DerivationDigest, TreeDigest),
 }
 
+/// Remembers when everything was added and used, which nothing else tells, while the tables are made anew.
+pub(super) fn keep_times(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    transaction.execute_batch(
+        "CREATE TEMPORARY TABLE path_times (digest BLOB, name TEXT, added INTEGER, used INTEGER, PRIMARY KEY (digest, name)) WITHOUT ROWID;
+         INSERT INTO path_times SELECT digest, name, added, used FROM path;
+         CREATE TEMPORARY TABLE derivation_times (digest BLOB PRIMARY KEY, used INTEGER) WITHOUT ROWID;
+         INSERT INTO derivation_times SELECT digest, used FROM derivation ORDER BY digest;",
+    )
+}
+
+/// Puts back what [`keep_times`] remembered.
+pub(super) fn restore_times(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    transaction.execute_batch(
+        "UPDATE path SET added = known.added, used = known.used FROM path_times AS known
+         WHERE known.digest = path.digest AND known.name = path.name;
+         UPDATE derivation SET used = known.used FROM derivation_times AS known WHERE known.digest = derivation.digest;
+         DROP TABLE path_times;
+         DROP TABLE derivation_times;",
+    )
+}
+
 /// Empties the tables that are made from `store/` and `records/`, and marks the index as filled: the same transaction does so.
 pub(super) fn start_anew(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
     let tables =
@@ -551,6 +576,22 @@ pub(super) fn insert_records<'r>(
         end = Some(location);
     }
     end.map_or(Ok(()), |end| insert_segment(transaction, end))
+}
+
+/// Writes the rows of records that somebody appended to a segment who was killed before the index was told. What the index knows by now stays,
+/// for nobody can tell which of the two came first; of several of them the last one counts.
+pub(super) fn insert_recovered(
+    transaction: &Transaction<'_>,
+    records: &[(Record, Location)],
+    now: u64,
+) -> Result<(), rusqlite::Error> {
+    let mut known = transaction.prepare_cached("SELECT 1 FROM record WHERE kind = ? AND key = ?")?;
+    for (record, location) in records.iter().rev() {
+        if !known.exists(params![record.kind(), record.key()])? {
+            insert_record(transaction, record, location, now)?;
+        }
+    }
+    records.last().map_or(Ok(()), |(_, end)| insert_segment(transaction, end))
 }
 
 /// Writes the rows of one record, but not how far its segment has been indexed, see [`insert_segment`].
@@ -708,6 +749,12 @@ pub(super) fn move_record(
         .prepare_cached(statement)?
         .execute(params![record.kind(), record.key(), from.segment, from.offset, to.segment, to.offset, to.length])
         .map(drop)
+}
+
+/// Notes that nothing of a segment is needed any more.
+pub(super) fn mark_compacted(transaction: &Transaction<'_>, name: &str) -> Result<(), rusqlite::Error> {
+    let statement = "INSERT OR REPLACE INTO segment VALUES (?, ?)";
+    transaction.prepare_cached(statement)?.execute(params![name, COMPACTED]).map(drop)
 }
 
 /// Forgets a segment.

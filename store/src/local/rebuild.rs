@@ -1,16 +1,19 @@
-//! Rebuilding the index from what it is an index of.
+//! Rebuilding the index from what it is an index of. Segments are read twice, one at a time, so that memory is needed only for a number of each
+//! tree and for some numbers of each small record.
 
 use super::effect;
-use super::fsutil::{self, At, SEALED_DIRECTORY};
+use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
 use super::index::{self, IndexError, PathInfo};
 use super::lease::held_by_the_living;
-use super::record::{Record, SEGMENT_HEADER};
-use super::segment::{Location, read_frames, segment_names};
+use super::record::{Record, SEGMENT_HEADER, TREE};
+use super::segment::{Location, SegmentReader, segment_names, visit_frames};
 use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
 
 /// What a rebuild found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,19 +26,83 @@ pub struct Rebuilt {
     pub discarded: usize,
 }
 
-/// What has been read of the segments.
-#[derive(Default)]
-struct Frames {
-    /// In the order of their segment, with the time at which the last build before them ended: together the order of all.
-    records: Vec<(u64, Record, Location)>,
-    finished: HashMap<String, u64>,
-    totals: HashMap<TreeDigest, Totals>,
-    /// Where the whole frames of each segment end.
-    ends: BTreeMap<String, u64>,
+/// What trees consist of, by what their records say.
+type TreeTotals = HashMap<TreeDigest, Totals>;
+
+/// A record of which it matters what was recorded before it. It is read again when it is its turn: all of them may be more than there is memory.
+struct Ordered {
+    /// When the last build before it in its segment ended: together with its place there the order of all.
+    finished: u64,
+    /// Which of the segments.
+    segment: u32,
+    offset: u64,
+    length: u64,
 }
 
-/// When paths and derivations were added and last used.
-type Times = HashMap<StorePath, (u64, u64)>;
+/// Fills an empty index from segments.
+struct Filling<'t> {
+    transaction: &'t rusqlite::Transaction<'t>,
+    now: u64,
+    segments: Vec<Arc<str>>,
+    ordered: Vec<Ordered>,
+    /// What is looked for: trees that have come since the store was scanned.
+    late: HashSet<TreeDigest>,
+    late_totals: TreeTotals,
+    records: usize,
+}
+
+impl Filling<'_> {
+    /// Indexes a segment, but for what has to wait until all have been read.
+    fn read(&mut self, path: &Path, name: &str) -> Result<(), IndexError> {
+        let segment = u32::try_from(self.segments.len()).expect("fewer than 2^32 segments");
+        let mut finished = 0;
+        let extent = visit_frames(path, name, SEGMENT_HEADER.len() as u64, |kind, payload, location| {
+            let Some(record) = Record::from_payload(kind, payload) else { return Ok::<_, IndexError>(false) };
+            self.records += 1;
+            match &record {
+                Record::Derivation(_) => index::insert_record(self.transaction, &record, &location, self.now)?,
+                Record::Tree { listing, .. } => {
+                    let tree = listing.digest();
+                    if self.late.contains(&tree) {
+                        self.late_totals.insert(tree, listing.totals());
+                    }
+                    index::insert_record(self.transaction, &record, &location, self.now)?;
+                }
+                _ => {
+                    if let Record::Build { cost, .. } = &record {
+                        finished = cost.finished.max(finished);
+                    }
+                    let Location { offset, length, .. } = location;
+                    self.ordered.push(Ordered { finished, segment, offset, length });
+                }
+            }
+            Ok(true)
+        })?;
+        self.segments.push(name.into());
+        let end = Location { segment: name.into(), offset: extent.end, length: 0 };
+        Ok(index::insert_segment(self.transaction, &end)?)
+    }
+
+    /// Indexes what had to wait.
+    fn finish(&mut self, reader: &SegmentReader) -> Result<(), IndexError> {
+        self.ordered.sort_by_key(|record| record.finished);
+        for Ordered { segment, offset, length, .. } in self.ordered.drain(..) {
+            let location = Location { segment: Arc::clone(&self.segments[segment as usize]), offset, length };
+            let Some(record) = reader.read(&location)? else { continue };
+            index::insert_record(self.transaction, &record, &location, self.now)?;
+            if let Record::Realisation(realisation) = &record {
+                index::replace_realisation(self.transaction, realisation)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The path of a tree by its name in `store/`.
+fn tree_path(name: &[u8]) -> Option<StorePath> {
+    let path = StorePath::parse_base_name(std::str::from_utf8(name).ok()?).ok()?;
+    path.tree().is_some().then_some(path)
+}
 
 fn path_info(path: StorePath, totals: Totals) -> PathInfo {
     let now = now();
@@ -61,90 +128,81 @@ impl LocalStore {
             super::set_index_aside(&self.layout)?;
             self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
         }
-        let times = self.known_times()?;
+        // What was dead must not come back.
+        self.remove_compacted()?;
         let mut found = Rebuilt::default();
-        let mut frames = Frames::default();
-        self.read_new_frames(&mut frames).map_err(|error| self.index_error(error))?;
-        let infos = self.scan_store(&mut frames, &mut found)?;
+        let infos = self.scan_store(&self.recorded_totals()?, &mut found)?;
         let (paths, records) = self
             .index
-            .change(|transaction| {
-                index::start_anew(transaction)?;
-                self.fill_index(transaction, infos, &mut frames, &times)
-            })
+            .change(|transaction| self.fill_index(transaction, infos))
             .map_err(|error| self.index_error(error))?;
         // Again, for who has looked into the old index meanwhile.
         self.renew_state()?;
         Ok(Rebuilt { records, paths, ..found })
     }
 
-    /// When everything that the old index knows was added and used, which nothing else tells.
-    fn known_times(&self) -> Result<Times, StoreError> {
-        let paths = self.paths()?.into_iter().map(|info| (info.path, (info.added, info.used)));
-        let derivations = self.ask(index::Index::all_derivations)?.into_iter().map(|(path, used)| (path, (used, used)));
-        Ok(paths.chain(derivations).collect())
+    /// What the trees in `store/` consist of, as far as that is recorded.
+    fn recorded_totals(&self) -> Result<TreeTotals, StoreError> {
+        let names = self.names_in_store()?;
+        let wanted: HashSet<_> = names.iter().filter_map(|name| tree_path(name)?.tree()).collect();
+        let mut totals = TreeTotals::new();
+        for name in segment_names(&self.layout.records())? {
+            let path = self.layout.records().join(&name);
+            visit_frames(&path, &name, SEGMENT_HEADER.len() as u64, |kind, payload, _| {
+                if kind != TREE {
+                    return Ok::<_, IoError>(true);
+                }
+                let Some(Record::Tree { listing, .. }) = Record::from_payload(kind, payload) else { return Ok(false) };
+                let tree = listing.digest();
+                if wanted.contains(&tree) {
+                    totals.insert(tree, listing.totals());
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(totals)
     }
 
-    /// Fills an empty index. Who has published something since the scan has told the index that is gone now, or will tell this one.
+    /// Takes the place of all that the index knows. Who has published something since the scan has told the index that is gone now, or will
+    /// tell this one.
     fn fill_index(
         &self,
         transaction: &rusqlite::Transaction<'_>,
         infos: Vec<PathInfo>,
-        frames: &mut Frames,
-        times: &Times,
     ) -> Result<(usize, usize), IndexError> {
-        self.read_new_frames(frames)?;
-        let scanned: HashSet<_> = infos.iter().map(|info| info.path.clone()).collect();
-        let late = self.names_in_store()?.into_iter().filter_map(|name| {
-            let path = StorePath::parse_base_name(&String::from_utf8(name).ok()?).ok()?;
-            let totals = *frames.totals.get(&path.tree()?)?;
-            (!scanned.contains(&path)).then(|| path_info(path, totals))
+        index::keep_times(transaction)?;
+        index::start_anew(transaction)?;
+        let scanned: HashSet<_> = infos.iter().map(|info| &info.path).collect();
+        let names = self.names_in_store()?;
+        let late: Vec<_> =
+            names.iter().filter_map(|name| tree_path(name)).filter(|path| !scanned.contains(path)).collect();
+        let mut filling = Filling {
+            transaction,
+            now: now(),
+            segments: Vec::new(),
+            ordered: Vec::new(),
+            late: late.iter().filter_map(StorePath::tree).collect(),
+            late_totals: TreeTotals::new(),
+            records: 0,
+        };
+        for name in segment_names(&self.layout.records())? {
+            filling.read(&self.layout.records().join(&name), &name)?;
+        }
+        let late = late.into_iter().filter_map(|path| {
+            let totals = *filling.late_totals.get(&path.tree()?)?;
+            Some(path_info(path, totals))
         });
         let mut paths = 0;
         for info in infos.iter().cloned().chain(late) {
             if self.layout.path(&info.path).symlink_metadata().is_ok() {
-                let (added, used) = times.get(&info.path).copied().unwrap_or((info.added, info.used));
-                index::insert_path(transaction, &PathInfo { added, used, ..info })?;
+                index::insert_path(transaction, &info)?;
                 paths += 1;
             }
         }
-        for (name, end) in &frames.ends {
-            let end = Location { segment: name.as_str().into(), offset: *end, length: 0 };
-            index::insert_segment(transaction, &end)?;
-        }
-        let now = now();
-        frames.records.sort_by_key(|(finished, ..)| *finished);
-        for (_, record, location) in &frames.records {
-            let used = match record {
-                Record::Derivation(derivation) => times.get(derivation.path()),
-                _ => None,
-            };
-            index::insert_record(transaction, record, location, used.map_or(now, |(_, used)| *used))?;
-            if let Record::Realisation(realisation) = record {
-                index::replace_realisation(transaction, realisation)?;
-            }
-        }
-        Ok((paths, frames.records.len()))
-    }
-
-    /// Reads what has been appended to the segments since the last time.
-    fn read_new_frames(&self, frames: &mut Frames) -> Result<(), IndexError> {
-        for name in segment_names(&self.layout.records())? {
-            let path = self.layout.records().join(&name);
-            let start = frames.ends.get(&name).copied().unwrap_or(SEGMENT_HEADER.len() as u64);
-            for (record, location) in read_frames(&path, &name, start)?.frames {
-                if let Record::Tree { listing, .. } = &record {
-                    frames.totals.insert(listing.digest(), listing.totals());
-                }
-                if let Record::Build { cost, .. } = &record {
-                    let finished = frames.finished.entry(name.clone()).or_default();
-                    *finished = cost.finished.max(*finished);
-                }
-                frames.ends.insert(name.clone(), location.offset + location.length);
-                frames.records.push((frames.finished.get(&name).copied().unwrap_or(0), record, location));
-            }
-        }
-        Ok(())
+        // Which realisation counts is asked of the paths.
+        filling.finish(&SegmentReader::new(self.layout.records()))?;
+        index::restore_times(transaction)?;
+        Ok((paths, filling.records))
     }
 
     /// Indexes what a process that was killed has moved into `store/` without telling the index, so that it is collected like all else.
@@ -173,12 +231,12 @@ impl LocalStore {
         Ok(())
     }
 
-    fn scan_store(&self, frames: &mut Frames, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
+    fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
         let mut infos = Vec::new();
         for name in self.names_in_store()? {
-            let path = String::from_utf8(name.clone()).ok().and_then(|name| StorePath::parse_base_name(&name).ok());
+            let path = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
             let known = match path.as_ref().and_then(StorePath::tree) {
-                Some(tree) => match frames.totals.get(&tree) {
+                Some(tree) => match recorded.get(&tree) {
                     Some(totals) => Some(*totals),
                     None => self.recover(&tree, path.as_ref().expect("it has a tree"))?,
                 },
@@ -190,7 +248,6 @@ impl LocalStore {
                 continue;
             };
             self.seal_root(&path)?;
-            frames.totals.extend(path.tree().map(|tree| (tree, totals)));
             infos.push(path_info(path, totals));
         }
         Ok(infos)

@@ -27,6 +27,9 @@ use std::sync::Arc;
 
 const CONTEXT: &str = "larder record v1";
 
+/// The kind of the record of a tree.
+pub(super) const TREE: u8 = 2;
+
 /// The first bytes of a segment.
 pub(super) const SEGMENT_HEADER: &[u8] = b"larder records 1\n";
 
@@ -82,7 +85,7 @@ impl Record {
     pub(super) fn kind(&self) -> u8 {
         match self {
             Self::Derivation(_) => 1,
-            Self::Tree { .. } => 2,
+            Self::Tree { .. } => TREE,
             Self::Realisation(_) => 3,
             Self::Resolution { .. } => 4,
             Self::Conflict(_) => 5,
@@ -142,7 +145,7 @@ impl Record {
     pub(super) fn from_payload(kind: u8, payload: &[u8]) -> Option<Self> {
         match kind {
             1 => Some(Self::Derivation(Arc::new(EncodedDerivation::decode(payload).ok()?))),
-            2 => tree_record(payload),
+            TREE => tree_record(payload),
             3 => Some(Self::Realisation(Realisation::decode(payload).ok()?)),
             4 => {
                 let (derivation, action) = payload.split_first_chunk::<32>()?;

@@ -2,6 +2,7 @@
 //! builds, logs, evaluations and what failed verification go when they are old.
 
 use super::fsutil::{self, At, IoError};
+use super::index::Index;
 use super::layout::Layout;
 use super::lease::{living, process_of};
 use super::reclaim::{Reclaim, look};
@@ -188,6 +189,9 @@ impl LocalStore {
         remains.add(Kind::Quarantine, self.layout.quarantine(), |directory, name| {
             is_restored(name) || is_old(directory, name, Kind::Quarantine)
         })?;
+        let compacted = self.ask(Index::compacted_segments)?;
+        let is_compacted = |name: &[u8]| compacted.iter().any(|segment| segment.as_bytes() == name);
+        remains.add(Kind::Leftover, self.layout.records(), |_, name| is_compacted(name))?;
         remains.add_old(Kind::Log, self.layout.logs(), "")?;
         remains.add_old(Kind::Evaluation, self.layout.evaluations(), "")?;
         Ok(remains)

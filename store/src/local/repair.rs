@@ -80,6 +80,22 @@ impl LocalStore {
         Ok(repaired)
     }
 
+    /// Makes objects anew that trees have files of. One may be missing after a collection that was killed just when somebody linked to an
+    /// object that it was removing. What is damaged besides is left to a repair.
+    pub(super) fn restore_lost_objects(&self) -> Result<(), StoreError> {
+        let trees = self.paths()?.into_iter().filter_map(|info| info.path.tree()).collect();
+        let (files, _) = self.files_of_trees(trees)?;
+        let mut objects = self.all_objects()?;
+        objects.sort_unstable();
+        let progress = VerifyProgress::default();
+        let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
+        let mut search = Search { store: self, other: None, contents, places: None };
+        for lost in files.into_iter().filter(|file| objects.binary_search(file).is_err()) {
+            search.restore_object(&lost)?;
+        }
+        Ok(())
+    }
+
     fn damaged_object(&self, problem: &Problem) -> Option<Wanted> {
         let Problem::Object { path, .. } = problem else { return None };
         parse_object_name(path.strip_prefix(self.layout.objects()).ok()?.to_str()?)

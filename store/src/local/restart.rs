@@ -31,6 +31,7 @@ impl LocalStore {
         if is_done() {
             return Ok(());
         }
+        self.remove_compacted()?;
         if self.index_differs()? {
             self.rebuild_locked()?;
         }

@@ -64,11 +64,11 @@ impl SegmentWriter {
             if size < FULL && size >= known_end {
                 let start = known_end.max(SEGMENT_HEADER.len() as u64);
                 let found = read_frames(&path, &name, start)?;
-                if found.is_foreign || found.gap.is_some() {
+                if found.extent.is_foreign || found.extent.gap.is_some() {
                     // Damaged, or of a newer larder: nothing of it is to be lost.
                     continue;
                 }
-                let mut writer = Self { name: name.into(), path, file, end: found.end };
+                let mut writer = Self { name: name.into(), path, file, end: found.extent.end };
                 writer.cut(size)?;
                 return Ok((writer, found.frames));
             }
@@ -156,17 +156,22 @@ pub(super) fn size(directory: &Path, name: &str) -> u64 {
     std::fs::metadata(directory.join(name)).map_or(0, |data| data.len())
 }
 
-/// What there is in a segment.
+/// How far the frames of a segment reach.
 #[derive(Debug, Default)]
-pub(super) struct SegmentFrames {
-    /// Every whole frame, wherever it begins.
-    pub(super) frames: Vec<(Record, Location)>,
+pub(super) struct Extent {
     /// Where the last of them ends; what follows is torn.
     pub(super) end: u64,
     /// Where bytes begin that are no frame, with whole frames behind them: something was damaged.
     pub(super) gap: Option<u64>,
     /// Whether it begins as no segment of this version does.
     pub(super) is_foreign: bool,
+}
+
+/// Every whole frame of a segment, wherever it begins.
+#[derive(Debug, Default)]
+pub(super) struct SegmentFrames {
+    pub(super) frames: Vec<(Record, Location)>,
+    pub(super) extent: Extent,
 }
 
 /// Reads the whole frames of a segment from `start` on.
@@ -181,36 +186,58 @@ pub(super) fn read_wanted_frames(
     start: u64,
     wanted: impl Fn(u8, u64) -> bool,
 ) -> Result<SegmentFrames, IoError> {
-    let mut file = File::open(path).at("open", path)?;
-    let mut header = Vec::new();
-    file.by_ref().take(SEGMENT_HEADER.len() as u64).read_to_end(&mut header).at("read", path)?;
-    file.seek(SeekFrom::Start(start)).at("read", path)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).at("read", path)?;
-    let mut found =
-        SegmentFrames { end: start, is_foreign: !SEGMENT_HEADER.starts_with(&header), ..SegmentFrames::default() };
+    let mut frames = Vec::new();
+    let extent = visit_frames(path, name, start, |kind, payload, location| {
+        if !wanted(kind, location.offset) {
+            return Ok::<_, IoError>(true);
+        }
+        let record = Record::from_payload(kind, payload);
+        let is_record = record.is_some();
+        frames.extend(record.map(|record| (record, location)));
+        Ok(is_record)
+    })?;
+    Ok(SegmentFrames { frames, extent })
+}
+
+/// Calls `visit` with kind, payload and place of every whole frame of a segment from `start` on. It says whether the payload is one of this
+/// kind; what is not is no frame.
+pub(super) fn visit_frames<E: From<IoError>>(
+    path: &Path,
+    name: &str,
+    start: u64,
+    mut visit: impl FnMut(u8, &[u8], Location) -> Result<bool, E>,
+) -> Result<Extent, E> {
+    let (header, bytes) = read_from(path, start)?;
+    let mut found = Extent { end: start, is_foreign: !SEGMENT_HEADER.starts_with(&header), gap: None };
     let segment = Arc::from(name);
     let mut at = 0;
     while at < bytes.len() {
         let offset = start + at as u64;
-        let read = split_frame(&bytes[at..]).and_then(|(kind, payload, length)| {
-            let record = wanted(kind, offset).then(|| Record::from_payload(kind, payload));
-            // What is wanted and cannot be read is no frame.
-            Some((record.map_or(Some(None), |record| record.map(Some))?, length))
-        });
-        let Some((record, length)) = read else {
-            at += 1;
-            continue;
+        let location = |length: usize| Location { segment: Arc::clone(&segment), offset, length: length as u64 };
+        let length = match split_frame(&bytes[at..]) {
+            Some((kind, payload, length)) if visit(kind, payload, location(length))? => length,
+            _ => {
+                at += 1;
+                continue;
+            }
         };
-        let location = Location { segment: Arc::clone(&segment), offset, length: length as u64 };
-        if location.offset > found.end {
+        if offset > found.end {
             found.gap = found.gap.or(Some(found.end));
         }
         at += length;
-        found.end = location.offset + location.length;
-        found.frames.extend(record.map(|record| (record, location)));
+        found.end = offset + length as u64;
     }
     Ok(found)
+}
+
+/// The first bytes of a segment, and all from `start` on.
+fn read_from(path: &Path, start: u64) -> Result<(Vec<u8>, Vec<u8>), IoError> {
+    let mut file = File::open(path).at("open", path)?;
+    let (mut header, mut bytes) = (Vec::new(), Vec::new());
+    file.by_ref().take(SEGMENT_HEADER.len() as u64).read_to_end(&mut header).at("read", path)?;
+    file.seek(SeekFrom::Start(start)).at("read", path)?;
+    file.read_to_end(&mut bytes).at("read", path)?;
+    Ok((header, bytes))
 }
 
 /// Reads one record; `None` if what stands there is not a whole frame.
@@ -338,7 +365,7 @@ mod tests {
             assert_eq!(std::fs::read(&path).expect("readable"), bytes, "byte {at}");
             let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable");
             assert_eq!(found.frames.len(), samples().len() - 1, "byte {at}");
-            assert!(found.gap.is_some(), "byte {at}");
+            assert!(found.extent.gap.is_some(), "byte {at}");
         }
     }
 

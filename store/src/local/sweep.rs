@@ -132,8 +132,12 @@ impl LocalStore {
             self.sync_names()?;
         }
         remains.remove(&mut freed)?;
+        self.remove_compacted()?;
         freed.trees += self.empty_trash(&mark, progress)?;
         freed.trees += self.remove_objects(files, remains.may_leave_objects() || !complete, progress)?;
+        if remains.may_leave_objects() {
+            self.restore_lost_objects()?;
+        }
         effect::unlink(&mark).at("remove", &mark)?;
         if !plan.dead.is_empty() {
             freed.records = self.compact_segments()?;

@@ -7,10 +7,11 @@
 mod contents;
 mod tree;
 
-use super::fsutil;
+use super::fsutil::{self, IoError};
+use super::index::COMPACTED;
 use super::layout::parse_object_name;
-use super::record::SEGMENT_HEADER;
-use super::segment::{read_frames, segment_names};
+use super::record::{Record, SEGMENT_HEADER};
+use super::segment::{segment_names, visit_frames};
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use crate::tree::TreePath;
@@ -317,11 +318,15 @@ impl LocalStore {
             // Only up to what was indexed: another process may be writing behind it.
             let end = self.ask(|index| index.indexed_to(&name))?;
             let start = SEGMENT_HEADER.len() as u64;
+            if end == COMPACTED {
+                continue;
+            }
             if end == 0 && path.metadata().is_ok_and(|data| data.len() < start) {
                 // Its process was killed, or has just begun; the next writer completes it.
                 continue;
             }
-            let found = match read_frames(&path, &name, start) {
+            let is_record = |kind, payload: &[u8], _| Ok::<_, IoError>(Record::from_payload(kind, payload).is_some());
+            let found = match visit_frames(&path, &name, start, is_record) {
                 // A collection has moved what is still needed of it into another one.
                 Err(error) if error.is_not_found() => continue,
                 read => read?,

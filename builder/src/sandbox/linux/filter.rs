@@ -6,19 +6,20 @@
 //! these arguments. The *notify list* hands calls to the supervisor, if circumstances are to be varied that need it.
 //!
 //! The kernel checks and compiles a filter each time it is installed, which for the 1,700 instructions `seccompiler` makes
-//! of the call list took 0.6 ms of every sandbox; so that one is made here, of ranges of numbers.
+//! of the call list took 0.6 ms of every sandbox; so that one is made here, of ranges of numbers. The argument list is installed once, on
+//! the spawner, and inherited.
 
 use super::super::outcome::{SetupError, Step};
-use super::super::spec::Circumstances;
-use super::{AtStep, calls, sys};
+use super::super::spec::Groundwork;
+use super::{AtStep, calls, sys, trace};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, sock_filter,
 };
 use std::collections::BTreeMap;
-use std::io::IoSlice;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: TargetArch = TargetArch::x86_64;
@@ -53,8 +54,19 @@ impl Filters {
         Ok(Self { calls: call_program(&ranges(&answers())), arguments: arguments.try_into()? })
     }
 
-    /// Installs them on the current process for good. Needs `no_new_privs`.
-    pub(crate) fn install(&self, supervisor: Option<Supervision>) -> Result<(), SetupError> {
+    /// Installs the argument list on the current process and all that it starts from now on, for good. What makes sandboxes has no need
+    /// of what it denies: it makes namespaces with `clone3`, whose flags no filter sees, and which the call list does not let a guest call.
+    ///
+    /// # Errors
+    /// The kernel has no filters.
+    pub(crate) fn install_on_all(&self) -> io::Result<()> {
+        // Or only who has privileges in its user namespace could install one.
+        rustix::thread::set_no_new_privs(true)?;
+        sys::install_filter(&self.arguments, false).map(drop)
+    }
+
+    /// Installs the others on the current process, which is to be a guest, for good.
+    pub(crate) fn install(&self, supervisor: Option<Supervision<'_>>) -> Result<(), SetupError> {
         if let Some(Supervision { program, socket }) = supervisor {
             let listener = sys::install_filter(&program, true).at(Step::Filter, "notify list")?;
             let fds = listener.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>();
@@ -62,25 +74,33 @@ impl Filters {
             sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(b"L")], &message, MsgFlags::empty(), None)
                 .at(Step::Filter, "listener")?;
         }
-        sys::install_filter(&self.calls, false).at(Step::Filter, "call list")?;
-        sys::install_filter(&self.arguments, false).at(Step::Filter, "argument list").map(drop)
+        sys::install_filter(&self.calls, false).at(Step::Filter, "call list").map(drop)
     }
 }
 
 /// What the guest's side of a supervised sandbox needs.
 #[derive(Debug)]
-pub(crate) struct Supervision {
+pub(crate) struct Supervision<'s> {
     /// The notify list.
-    pub(crate) program: BpfProgram,
+    program: BpfProgram,
     /// Where the descriptor goes at which notifications arrive.
-    pub(crate) socket: OwnedFd,
+    socket: BorrowedFd<'s>,
 }
 
-/// The calls that varying these circumstances hands to the supervisor.
-pub(crate) fn supervised_calls(circumstances: &Circumstances) -> Vec<i64> {
+impl<'s> Supervision<'s> {
+    /// What this groundwork needs, if anything.
+    pub(crate) fn of(groundwork: &Groundwork, socket: BorrowedFd<'s>) -> Option<Self> {
+        let calls = supervised_calls(groundwork);
+        (!calls.is_empty()).then(|| Self { program: notify_program(&calls), socket })
+    }
+}
+
+/// The calls that varying these circumstances, and noting which files are used, hands to the supervisor.
+pub(crate) fn supervised_calls(groundwork: &Groundwork) -> Vec<i64> {
+    let Groundwork { circumstances, traced, .. } = groundwork;
     let directories = circumstances.reverse_directories.then_some(libc::SYS_getdents64);
     let release = circumstances.kernel_release.as_ref().map(|_| libc::SYS_uname);
-    directories.into_iter().chain(release).collect()
+    directories.into_iter().chain(release).chain(trace::calls().filter(|_| *traced)).collect()
 }
 
 /// What the call list answers to each call it knows.
@@ -124,16 +144,26 @@ fn call_program(ranges: &[(u32, u32)]) -> BpfProgram {
 pub(crate) fn notify_program(calls: &[i64]) -> BpfProgram {
     let mut program = vec![load(NUMBER_OFFSET)];
     for call in calls {
-        program.push(jump(libc::BPF_JEQ, *call as u32, 0, 1));
-        program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+        // Asking for an open file by no name at all, as C libraries do for `fstat`, tells nothing new.
+        if let Some(argument) = trace::empty_path_flag(*call) {
+            program.push(jump(libc::BPF_JEQ, *call as u32, 0, 4));
+            program.push(load(ARGUMENTS_OFFSET + 8 * u32::from(argument)));
+            program.push(jump(libc::BPF_JSET, libc::AT_EMPTY_PATH as u32, 1, 0));
+            program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+            program.push(answer(libc::SECCOMP_RET_ALLOW));
+        } else {
+            program.push(jump(libc::BPF_JEQ, *call as u32, 0, 1));
+            program.push(answer(libc::SECCOMP_RET_USER_NOTIF));
+        }
     }
     program.push(answer(libc::SECCOMP_RET_ALLOW));
     program
 }
 
-/// Where `struct seccomp_data` has the call's number and the architecture.
+/// Where `struct seccomp_data` has the call's number, the architecture, and the arguments, the low half of each first.
 const NUMBER_OFFSET: u32 = 0;
 const ARCHITECTURE_OFFSET: u32 = 4;
+const ARGUMENTS_OFFSET: u32 = 16;
 
 fn load(offset: u32) -> sock_filter {
     sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: offset }

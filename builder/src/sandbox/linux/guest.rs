@@ -1,10 +1,12 @@
-//! The last steps of the process that becomes the command: descriptors, limits, privileges, filter, exec.
+//! The process that becomes the command. It is started before there is a task and gives up at once all that it will not need:
+//! session, limits, privileges, system calls. Then it waits, and has little left to do: descriptors, exec.
 
 use super::super::outcome::{SetupError, Step};
 use super::super::path::GuestPath;
-use super::super::spec::{JOB_SERVER_DESCRIPTORS, SandboxSpec};
+use super::super::spec::{Groundwork, JOB_SERVER_DESCRIPTORS, SandboxSpec};
 use super::filter::{Filters, Supervision};
 use super::{AtStep, Stdio, privileges, sys};
+use crate::spawner::protocol;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -13,25 +15,27 @@ use rustix::fs::OFlags;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 
-/// Becomes the command; returns only if that fails. Notifications of the filter, if it makes any, arrive at the
-/// descriptor that is sent over the socket of `supervision`.
-pub(crate) fn become_command(
-    spec: &SandboxSpec,
-    stdio: Stdio,
+/// Waits for a task at the socket, whose world is then the root, and becomes its command; returns only if that fails, or with `None` if
+/// there is no task. Notifications of the filter, if it makes any, arrive at a descriptor that is sent over the socket.
+pub(super) fn become_command(
+    socket: &OwnedFd,
+    groundwork: &Groundwork,
     filters: &Filters,
-    supervision: Option<Supervision>,
-) -> Result<Infallible, SetupError> {
-    connect(stdio)?;
-    if !spec.interactive {
+) -> Result<Option<Infallible>, SetupError> {
+    if !groundwork.interactive {
         setsid().at(Step::Exec, "session")?;
     }
-    apply_limits(spec)?;
-    chdir("/build").at(Step::Exec, "/build")?;
-    let vectors = Vectors::of(spec)?;
+    apply_limits(groundwork)?;
     sys::reset_signals();
     privileges::drop_all()?;
-    filters.install(supervision)?;
+    filters.install(Supervision::of(groundwork, socket.as_fd()))?;
+    let Some(task) = protocol::receive_task(socket)? else { return Ok(None) };
+    let spec = task.read_spec()?;
+    connect(task.stdio)?;
+    chdir("/build").at(Step::Exec, "/build")?;
+    let vectors = Vectors::of(&spec)?;
     sys::close_all_on_exec();
     if let Some(fifo) = &spec.job_server {
         open_job_server(fifo)?;
@@ -65,15 +69,15 @@ fn open_job_server(fifo: &GuestPath) -> Result<(), SetupError> {
     Ok(())
 }
 
-fn apply_limits(spec: &SandboxSpec) -> Result<(), SetupError> {
-    let circumstances = &spec.circumstances;
+fn apply_limits(groundwork: &Groundwork) -> Result<(), SetupError> {
+    let Groundwork { limits, circumstances, .. } = groundwork;
     umask(Mode::from_bits_truncate(circumstances.umask()));
     sys::allow_huge_pages().at(Step::Circumstances, "huge pages")?;
     limit(Resource::RLIMIT_CORE, 0, 0)?;
-    limit(Resource::RLIMIT_NOFILE, spec.limits.open_files, spec.limits.open_files_hard)?;
+    limit(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files_hard)?;
     // Of this user in the guest's own namespace. The kernel does not hold root to it, whose guests have a limit of their own.
-    limit(Resource::RLIMIT_NPROC, spec.limits.processes, spec.limits.processes)?;
-    limit(Resource::RLIMIT_STACK, spec.limits.stack, libc::RLIM_INFINITY)?;
+    limit(Resource::RLIMIT_NPROC, limits.processes, limits.processes)?;
+    limit(Resource::RLIMIT_STACK, limits.stack, libc::RLIM_INFINITY)?;
     if let Some(count) = circumstances.processors {
         limit_processors(count)?;
     }
@@ -134,7 +138,7 @@ impl Vectors {
 }
 
 /// The paths at which the command may be: itself, or one for each directory of the guest's `PATH`.
-fn candidates(spec: &SandboxSpec) -> Vec<String> {
+pub(super) fn candidates(spec: &SandboxSpec) -> Vec<String> {
     if spec.command.contains('/') {
         return vec![spec.command.clone()];
     }

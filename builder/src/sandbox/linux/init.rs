@@ -1,142 +1,139 @@
 //! The first process of a sandbox: sets it up, starts the command, and outlives it only to see to it that nothing else
 //! does. Being pid 1 of its namespace, its own death kills every process in it.
 
-use super::super::outcome::{SetupError, Status, Step};
-use super::super::spec::SandboxSpec;
-use super::filter::{self, Filters, Supervision};
-use super::{AtStep, Forked, OuterIds, Stdio, guest, identity, mounts, supervise, sys};
+use super::super::outcome::{Outcome, SetupError, Status, Step};
+use super::super::spec::{Groundwork, SandboxSpec};
+use super::filter::{self, Filters};
+use super::mounts::Stage;
+use super::trace::Trace;
+use super::{AtStep, Forked, OuterIds, Task, guest, identity, supervise, sys};
+use crate::spawner::protocol::{self, Told};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
-use std::fs::File;
-use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What the first process is born with.
 #[derive(Debug)]
-pub(crate) struct Birth {
-    /// Where it will be told what to run.
-    pub(crate) socket: OwnedFd,
-    /// Where one serialised [`Status`] is written; if there are several, the first counts.
-    pub(crate) report: OwnedFd,
+pub(crate) struct Birth<'b> {
+    /// Where larder will tell what to run, and is told how that ended; if it is told several times, the first counts.
+    pub(crate) socket: &'b OwnedFd,
+    /// A descriptor of the spawner's process.
+    pub(crate) spawner: &'b OwnedFd,
     /// Who we are outside.
     pub(crate) outer: OuterIds,
+    /// What to prepare.
+    pub(crate) groundwork: Groundwork,
 }
 
-/// What the first process is told to do.
-#[derive(Debug)]
-pub(crate) struct Task {
-    /// A file with the serialised [`SandboxSpec`].
-    pub(crate) spec: OwnedFd,
-    /// What the command starts with.
-    pub(crate) stdio: Stdio,
-}
-
-/// Waits for a task, which `receive` reads from the socket (`None`: there will be none), runs it to its end and exits.
+/// Prepares a sandbox, waits for its task, runs it to its end, tells, and exits.
 /// To be called in a new child of [`clone_into_namespaces`](super::clone_into_namespaces).
-pub(crate) fn run(
-    birth: Birth,
-    filters: &Filters,
-    receive: impl FnOnce(OwnedFd) -> Result<Option<Task>, SetupError>,
-) -> ! {
-    let mut report = File::from(birth.report);
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        prepare(&birth.socket, &report)?;
-        match receive(birth.socket)? {
-            Some(task) => run_to_end(task, &mut report, birth.outer, filters).map(Some),
-            None => Ok(None),
-        }
-    }));
+pub(crate) fn run(birth: &Birth<'_>, filters: &Filters) -> ! {
     let panicked = || SetupError::new(Step::Supervise, "", 0).with_detail("panic in the first process");
-    match ended.unwrap_or_else(|_| Err(panicked())) {
-        Ok(Some(status)) => tell(&mut report, &status),
+    match catch_unwind(AssertUnwindSafe(|| live(birth, filters))).unwrap_or_else(|_| Err(panicked())) {
+        Ok(Some(status)) => tell(birth.socket, status),
         Ok(None) => {}
-        Err(error) => tell(&mut report, &Status::SetupFailed(error)),
+        Err(error) => tell(birth.socket, Status::SetupFailed(error)),
     }
     sys::exit(0)
 }
 
-/// Does what needs no task, so that it is done when one comes.
-fn prepare(socket: &OwnedFd, report: &File) -> Result<(), SetupError> {
+fn tell(socket: &OwnedFd, status: Status) {
+    // If larder has gone nobody wants to know, and we are about to be killed.
+    let _ = protocol::send(socket.as_fd(), &Told::Ended(Outcome { status, usage: sys::used() }), &[]);
+}
+
+/// How the command ended, whose processes are all dead then; `None` if there was no task.
+fn live(birth: &Birth<'_>, filters: &Filters) -> Result<Option<Status>, SetupError> {
+    live_with_spawner(birth)?;
+    let stage = prepare(birth)?;
+    let guest = Guest::start(birth, filters)?;
+    let Some(task) = protocol::receive_task(birth.socket)? else { return Ok(None) };
+    let spec = task.read_spec()?;
+    spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
+    if spec.groundwork(task.trace.is_some()) != birth.groundwork {
+        return Err(SetupError::new(Step::Request, "", 0).with_detail("another sandbox was prepared"));
+    }
+    stage.enter_root(&spec)?;
+    let status = guest.run(task, &spec)?;
+    kill_the_rest();
+    Ok(Some(status))
+}
+
+/// Sees to it that we die with the spawner, and have no descriptors but our own.
+fn live_with_spawner(birth: &Birth<'_>) -> Result<(), SetupError> {
     prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Supervise, "parent-death signal")?;
-    sys::close_all_but(&mut [socket.as_raw_fd(), report.as_raw_fd()]);
-    if spawner_has_gone(report) {
+    // It may have died before we asked for that.
+    let mut polled = [PollFd::new(birth.spawner.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut polled, PollTimeout::ZERO).at(Step::Supervise, "spawner")? > 0 {
         sys::exit(0);
     }
-    identity::start_loopback()
+    sys::close_all_but(&mut [birth.socket.as_raw_fd()]);
+    Ok(())
 }
 
-/// Whether the spawner died before we asked to die with it: then nobody reads the report any more. Our own copy of the
-/// reading end must have been closed.
-fn spawner_has_gone(report: &File) -> bool {
-    let mut polled = [PollFd::new(report.as_fd(), PollFlags::empty())];
-    poll(&mut polled, PollTimeout::ZERO).is_ok()
-        && polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
-}
-
-fn tell(report: &mut File, status: &Status) {
-    let mut line = serde_json::to_vec(status).unwrap_or_default();
-    line.push(b'\n');
-    // If the spawner has gone nobody wants to know, and we are about to be killed.
-    let _ = report.write_all(&line);
-}
-
-fn run_to_end(task: Task, report: &mut File, outer: OuterIds, filters: &Filters) -> Result<Status, SetupError> {
-    let spec = read_spec(task.spec)?;
-    spec.check().map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))?;
-    enter(&spec, outer)?;
-    let status = run_command(&spec, task.stdio, filters, report)?;
-    kill_the_rest();
-    Ok(status)
-}
-
-/// Makes the namespaces we are in the guest's world.
-fn enter(spec: &SandboxSpec, outer: OuterIds) -> Result<(), SetupError> {
-    identity::map_ids(spec.circumstances.user().id, outer)?;
+/// Makes the namespaces we are in the guest's world, as far as it is known.
+fn prepare(birth: &Birth<'_>) -> Result<Stage, SetupError> {
+    let circumstances = &birth.groundwork.circumstances;
+    identity::map_ids(circumstances.user().id, birth.outer)?;
     // From here on the guest, which has our user id, must not be able to look into us.
     prctl::set_dumpable(false).at(Step::Privileges, "dumpable")?;
-    identity::set_names(&spec.circumstances)?;
-    mounts::enter_root(spec)
+    identity::set_names(circumstances)?;
+    identity::start_loopback()?;
+    Stage::make(&birth.groundwork)
 }
 
-fn read_spec(file: OwnedFd) -> Result<SandboxSpec, SetupError> {
-    let mut bytes = Vec::new();
-    let mut file = File::from(file);
-    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).at(Step::Request, "")?;
-    serde_json::from_slice(&bytes).map_err(|error| SetupError::new(Step::Request, "", 0).with_detail(error))
+/// The process that will be the command.
+struct Guest {
+    process: libc::pid_t,
+    /// Readable when it has ended.
+    ended: OwnedFd,
+    /// Where it waits for its task.
+    socket: OwnedFd,
+    /// What those of its calls arrive at that are to be answered.
+    listener: Option<OwnedFd>,
+    /// What `uname` is answered with.
+    release: Option<String>,
 }
 
-/// Starts the command and waits for its end, answering those of its calls that are to be answered.
-fn run_command(spec: &SandboxSpec, stdio: Stdio, filters: &Filters, report: &mut File) -> Result<Status, SetupError> {
-    let calls = filter::supervised_calls(&spec.circumstances);
-    if calls.is_empty() {
-        let (command, _) = start(spec, stdio, filters, report, None)?;
-        return reap_until(command);
+impl Guest {
+    fn start(birth: &Birth<'_>, filters: &Filters) -> Result<Self, SetupError> {
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .at(Step::Supervise, "socket")?;
+        let circumstances = &birth.groundwork.circumstances;
+        match sys::fork_into(0).at(Step::Exec, "fork")? {
+            Forked::Child => {
+                drop(ours);
+                if let Err(error) = guest::become_command(&theirs, &birth.groundwork, filters) {
+                    tell(birth.socket, Status::SetupFailed(error));
+                }
+                sys::exit(127)
+            }
+            Forked::Parent { pid, pidfd } => {
+                drop(theirs);
+                let supervised = !filter::supervised_calls(&birth.groundwork).is_empty();
+                // Without one it has failed, and told so.
+                let listener = if supervised { supervise::receive_listener(&ours)? } else { None };
+                let release = circumstances.kernel_release.clone();
+                Ok(Self { process: pid, ended: pidfd, socket: ours, listener, release })
+            }
+        }
     }
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-        .at(Step::Supervise, "listener")?;
-    let supervision = Supervision { program: filter::notify_program(&calls), socket: theirs };
-    let (command, ended) = start(spec, stdio, filters, report, Some(supervision))?;
-    supervise::run(ours, command, &ended, spec.circumstances.kernel_release.clone())
-}
 
-/// Starts the command as a child; gives its pid in our namespace, and a descriptor that is readable when it has ended.
-fn start(
-    spec: &SandboxSpec,
-    stdio: Stdio,
-    filters: &Filters,
-    report: &mut File,
-    supervision: Option<Supervision>,
-) -> Result<(libc::pid_t, OwnedFd), SetupError> {
-    match sys::fork_into(0).at(Step::Exec, "fork")? {
-        Forked::Parent { pid, pidfd } => Ok((pid, pidfd)),
-        Forked::Child => {
-            let Err(error) = guest::become_command(spec, stdio, filters, supervision);
-            tell(report, &Status::SetupFailed(error));
-            sys::exit(127)
+    /// Lets it become the command and waits for its end, answering those of its calls that are to be answered.
+    fn run(self, mut task: Task, spec: &SandboxSpec) -> Result<Status, SetupError> {
+        let mut trace = task.trace.take().map(Trace::new);
+        trace.iter_mut().for_each(|trace| trace.note_command(&guest::candidates(spec)));
+        // Who cannot take the task has failed, and told so.
+        let _ = protocol::send_task(&self.socket, &task);
+        // The log ends when the guest's copies of it are closed.
+        drop(task);
+        match self.listener {
+            Some(listener) => supervise::run(listener, self.process, &self.ended, self.release, trace),
+            None => reap_until(self.process),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Composing the guest's root: overlay of the layers, binds, `/proc`, `/dev`; then making it the root.
+//! Composing the guest's root: overlay of the layers, binds, `/proc`, `/dev`; then making it the root. What is the same for every task
+//! waits on a [`Stage`].
 //!
 //! Every mount is made detached and then moved to a place that is looked up *within* the new root, so that a symbolic link
 //! in a layer can never make us mount, or open, anything outside it.
@@ -6,10 +7,10 @@
 use super::super::outcome::{SetupError, Step};
 use super::super::path::HostPath;
 use super::super::remedy::kernel_version;
-use super::super::skeleton::{Entry, KERNEL_RELEASE, MASK, STORE, skeleton, store_mount_points};
-use super::super::spec::{SandboxSpec, WritableLayer};
+use super::super::skeleton::{self, Entry, KERNEL_RELEASE, MASK, STORE, mount_points, store_mount_points};
+use super::super::spec::{Groundwork, STAGE, SandboxSpec, WritableLayer};
 use super::{AtStep, sys};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount, open_tree,
@@ -35,22 +36,56 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 /// What of `/proc` is shown empty: it tells of the machine, or could reach it if larder runs as root.
 const MASKED: [&str; 5] = ["cmdline", "kcore", "keys", "sys/kernel/random/boot_id", "timer_list"];
 
-/// Composes the root and makes it ours. Afterwards nothing of the host's file systems can be reached but what the
-/// specification names.
-pub(crate) fn enter_root(spec: &SandboxSpec) -> Result<(), SetupError> {
-    // Only now: where the host's mounts are shared, what was mounted since our namespace was made is here too.
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Root, "/")?;
-    let build = clone_tree(&spec.build_dir)?;
-    let out = clone_tree(&spec.out_dir)?;
-    let binds = Binds::look_at(spec)?;
-    let layers = Layers::make(spec, &binds)?;
-    let root = layers.compose(spec)?;
-    attach(&out, &root, "larder/out", Step::Bind)?;
-    attach(&build, &root, "build", Step::Bind)?;
-    mount_proc(&root, layers.skeleton.as_fd(), spec)?;
-    mount_dev(&root)?;
-    binds.mount(spec, &root)?;
-    pivot(&root)
+/// What of the guest's world does not depend on what runs in it: made, and attached out of the way, before a task comes.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// The skeleton's top, to which mount points are added.
+    skeleton: OwnedFd,
+    proc: OwnedFd,
+    dev: OwnedFd,
+    store: OwnedFd,
+}
+
+impl Stage {
+    /// Makes it, in a file system in memory that hides the host's directory at [`STAGE`], for an overlay takes its layers by path.
+    pub(crate) fn make(groundwork: &Groundwork) -> Result<Self, SetupError> {
+        let circumstances = &groundwork.circumstances;
+        let proc = new_proc(groundwork.limits.processes)?;
+        let tmpfs = new_tmpfs(Step::Skeleton)?;
+        for name in [LOWER, UPPER, WORK, "proc", "dev", "store"] {
+            rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(0o755)).at(Step::Skeleton, name)?;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let skeleton = rustix::fs::openat(&tmpfs, LOWER, flags, Mode::empty()).at(Step::Skeleton, LOWER)?;
+        make_entries(skeleton.as_fd(), &skeleton::skeleton(circumstances))?;
+        move_mount(&tmpfs, "", CWD, STAGE, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).at(Step::Skeleton, STAGE)?;
+        attach(&proc, &tmpfs, "proc", Step::Proc)?;
+        cover_secrets(proc.as_fd(), skeleton.as_fd(), circumstances.kernel_release.is_some())?;
+        let dev = new_tmpfs(Step::Dev)?;
+        attach(&dev, &tmpfs, "dev", Step::Dev)?;
+        fill_dev(&dev)?;
+        let store = new_tmpfs(Step::Bind)?;
+        attach(&store, &tmpfs, "store", Step::Bind)?;
+        Ok(Self { skeleton, proc, dev, store })
+    }
+
+    /// Composes the root of a task and makes it ours. Afterwards nothing of the host's file systems can be reached but what the
+    /// specification names.
+    pub(crate) fn enter_root(self, spec: &SandboxSpec) -> Result<(), SetupError> {
+        // Only now: where the host's mounts are shared, what was mounted since our namespace was made is here too.
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Root, "/")?;
+        let build = clone_tree(&spec.build_dir)?;
+        let out = clone_tree(&spec.out_dir)?;
+        let binds = Binds::look_at(spec)?;
+        make_entries(self.skeleton.as_fd(), &mount_points(spec, &binds.is_directory))?;
+        let root = Layers::of(spec).compose(spec)?;
+        attach(&out, &root, "larder/out", Step::Bind)?;
+        attach(&build, &root, "build", Step::Bind)?;
+        attach(&self.proc, &root, "proc", Step::Proc)?;
+        attach(&self.dev, &root, "dev", Step::Dev)?;
+        binds.mount(spec, &self.store, &root)?;
+        pivot(&root)
+    }
 }
 
 /// Turns a host directory or file into a detached mount that is writable but lends no privilege.
@@ -86,50 +121,50 @@ fn new_tmpfs(step: Step) -> Result<OwnedFd, SetupError> {
 
 fn make_entries(top: BorrowedFd<'_>, entries: &BTreeMap<PathBuf, Entry>) -> Result<(), SetupError> {
     for (path, entry) in entries {
-        match entry {
+        let made = match entry {
             Entry::Directory => rustix::fs::mkdirat(top, path, Mode::from_raw_mode(0o755)),
-            Entry::File(content) => write_file(top, path, content),
+            Entry::File(content) => make_file(top, path, content),
+        };
+        match made {
+            // A mount point may be there already.
+            Err(rustix::io::Errno::EXIST) => {}
+            made => made.at(Step::Skeleton, path.display())?,
         }
-        .at(Step::Skeleton, path.display())?;
     }
     Ok(())
 }
 
-fn write_file(top: BorrowedFd<'_>, path: &Path, content: &[u8]) -> rustix::io::Result<()> {
+fn make_file(top: BorrowedFd<'_>, path: &Path, content: &[u8]) -> rustix::io::Result<()> {
+    let mode = Mode::from_raw_mode(0o444);
+    if content.is_empty() {
+        return rustix::fs::mknodat(top, path, FileType::RegularFile, mode, 0);
+    }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(top, path, flags, Mode::from_raw_mode(0o444))?;
+    let file = rustix::fs::openat(top, path, flags, mode)?;
     rustix::io::write(&file, content).map(drop)
 }
 
+/// Directories of the stage: the skeleton, and the writable layer if it is in memory.
+const LOWER: &str = "lower";
+const UPPER: &str = "upper";
+const WORK: &str = "work";
+
 /// The directories of the sandbox's own that go into the overlay.
 struct Layers {
-    /// The skeleton's top.
-    skeleton: OwnedFd,
-    /// The same, by path.
     lower: PathBuf,
     upper: PathBuf,
     work: PathBuf,
 }
 
 impl Layers {
-    /// Makes them, as far as the specification does not name them, in one file system in memory. It is attached over the
-    /// build directory's host path, which is not needed any more, because an overlay takes its layers by path.
-    fn make(spec: &SandboxSpec, binds: &Binds) -> Result<Self, SetupError> {
-        let tmpfs = new_tmpfs(Step::Skeleton)?;
-        let place = spec.build_dir.as_path();
-        for name in ["lower", "upper", "work"] {
-            rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(0o755)).at(Step::Skeleton, name)?;
-        }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let lower = rustix::fs::openat(&tmpfs, "lower", flags, Mode::empty()).at(Step::Skeleton, "lower")?;
-        make_entries(lower.as_fd(), &skeleton(spec, &binds.is_directory))?;
-        move_mount(&tmpfs, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-            .at(Step::Skeleton, &spec.build_dir)?;
+    /// Those of the stage, as far as the specification does not name them.
+    fn of(spec: &SandboxSpec) -> Self {
+        let stage = Path::new(STAGE);
         let (upper, work) = match &spec.writable {
             WritableLayer::Directories { upper, work } => (upper.as_path().to_owned(), work.as_path().to_owned()),
-            WritableLayer::Memory => (place.join("upper"), place.join("work")),
+            WritableLayer::Memory => (stage.join(UPPER), stage.join(WORK)),
         };
-        Ok(Self { skeleton: lower, lower: place.join("lower"), upper, work })
+        Self { lower: stage.join(LOWER), upper, work }
     }
 
     /// Composes all layers and attaches the result over the upper one.
@@ -185,23 +220,27 @@ fn kernel_messages(context: &OwnedFd) -> String {
     text.join("; ")
 }
 
-/// Mounts `/proc`, read-only: larder may run as root, whose files in `/proc/sys` the guest would own.
-fn mount_proc(root: &OwnedFd, skeleton: BorrowedFd<'_>, spec: &SandboxSpec) -> Result<(), SetupError> {
+/// A new `/proc`, read-only, detached: larder may run as root, whose files in `/proc/sys` the guest would own.
+fn new_proc(processes: u64) -> Result<OwnedFd, SetupError> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::Proc, "/proc")?;
     // Whom the guest may not look into it does not see: the first process, whose command line has a host path.
     fsconfig_set_string(&context, "hidepid", "ptraceable").at(Step::Proc, "/proc")?;
     fsconfig_create(&context).at(Step::Proc, "/proc")?;
     let attributes = NO_PRIVILEGE | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::Proc, "/proc")?;
-    limit_processes(proc.as_fd(), spec.limits.processes)?;
+    limit_processes(proc.as_fd(), processes)?;
     sys::set_mount_attributes(proc.as_fd(), READ_ONLY.bits().into(), false).at(Step::Proc, "/proc")?;
-    attach(&proc, root, "proc", Step::Proc)?;
+    Ok(proc)
+}
+
+/// Shows files of the skeleton in the place of those of `/proc` that the guest shall not read as they are.
+fn cover_secrets(proc: BorrowedFd<'_>, skeleton: BorrowedFd<'_>, release: bool) -> Result<(), SetupError> {
     for name in MASKED {
-        cover(skeleton, MASK, proc.as_fd(), name)?;
+        cover(skeleton, MASK, proc, name)?;
     }
     remove(skeleton, MASK)?;
-    if spec.circumstances.kernel_release.is_some() {
-        cover(skeleton, KERNEL_RELEASE, proc.as_fd(), "sys/kernel/osrelease")?;
+    if release {
+        cover(skeleton, KERNEL_RELEASE, proc, "sys/kernel/osrelease")?;
         remove(skeleton, KERNEL_RELEASE)?;
     }
     Ok(())
@@ -237,11 +276,9 @@ fn remove(skeleton: BorrowedFd<'_>, name: &str) -> Result<(), SetupError> {
     rustix::fs::unlinkat(skeleton, name, AtFlags::empty()).at(Step::Proc, name)
 }
 
-/// Makes `/dev`: a few of the host's nodes, links, shared memory, and pseudo terminals of its own.
-fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
-    let dev = new_tmpfs(Step::Dev)?;
+/// Makes what is in `/dev`: a few of the host's nodes, links, shared memory, and pseudo terminals of its own.
+fn fill_dev(dev: &OwnedFd) -> Result<(), SetupError> {
     make_dev_entries(dev.as_fd()).at(Step::Dev, "/dev")?;
-    attach(&dev, root, "dev", Step::Dev)?;
     for name in DEVICES {
         let source = format!("/dev/{name}");
         let node = open_tree(CWD, &source, clone_flags()).at(Step::Dev, &source)?;
@@ -249,14 +286,14 @@ fn mount_dev(root: &OwnedFd) -> Result<(), SetupError> {
         let attributes =
             MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         sys::set_mount_attributes(node.as_fd(), attributes.bits().into(), false).at(Step::Dev, &source)?;
-        attach(&node, &dev, name, Step::Dev)?;
+        attach(&node, dev, name, Step::Dev)?;
     }
-    mount_pts(&dev)
+    mount_pts(dev)
 }
 
 fn make_dev_entries(dev: BorrowedFd<'_>) -> rustix::io::Result<()> {
     for name in DEVICES {
-        write_file(dev, Path::new(name), b"")?;
+        make_file(dev, Path::new(name), b"")?;
     }
     for (name, target) in DEVICE_LINKS {
         rustix::fs::symlinkat(target, dev, name)?;
@@ -290,11 +327,10 @@ impl Binds {
         Ok(Self { is_directory })
     }
 
-    /// Mounts them all, and over `/larder/store` a file system of its own, read-only itself.
-    fn mount(&self, spec: &SandboxSpec, root: &OwnedFd) -> Result<(), SetupError> {
-        let store = new_tmpfs(Step::Bind)?;
+    /// Mounts them all, and over `/larder/store` the file system that was made for it, read-only itself.
+    fn mount(&self, spec: &SandboxSpec, store: &OwnedFd, root: &OwnedFd) -> Result<(), SetupError> {
         make_entries(store.as_fd(), &store_mount_points(spec, &self.is_directory))?;
-        attach(&store, root, STORE, Step::Bind)?;
+        attach(store, root, STORE, Step::Bind)?;
         for bind in &spec.binds {
             let tree = open_tree(CWD, bind.source.as_path(), clone_flags()).at(Step::Bind, &bind.source)?;
             sys::set_mount_attributes(tree.as_fd(), READ_ONLY.bits().into(), true).at(Step::Bind, &bind.source)?;

@@ -1,10 +1,12 @@
-//! The supervisor: answers the guest's system calls that varied circumstances take from the kernel. It is the sandbox's
+//! The supervisor: answers the guest's system calls that varied circumstances take from the kernel, and notes those that name
+//! files, if that is wanted. It is the sandbox's
 //! first process, outside the filter and with capabilities inside the sandbox's own user namespace only.
 //!
 //! Nothing here confines the guest: a call that cannot be answered is simply handed back to the kernel.
 
 use super::super::outcome::{SetupError, Status, Step};
 use super::listing::{Entry, Listing};
+use super::trace::Trace;
 use super::{AtStep, init, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,15 +31,18 @@ enum Answer {
     Kernel,
 }
 
-/// Answers calls until the command ends.
+/// Answers the calls that arrive at `listener` until the command ends.
 pub(super) fn run(
-    socket: OwnedFd,
+    listener: OwnedFd,
     command: libc::pid_t,
     command_ended: &OwnedFd,
     release: Option<String>,
+    trace: Option<Trace>,
 ) -> Result<Status, SetupError> {
-    let Some(listener) = receive_listener(&socket)? else { return init::reap_until(command) };
-    let mut supervisor = Supervisor { listener, release, listings: VecDeque::new() };
+    if trace.is_some() {
+        sys::take_turns(listener.as_fd());
+    }
+    let mut supervisor = Supervisor { listener, release, listings: VecDeque::new(), trace };
     loop {
         let (call, ended) = supervisor.wait(command_ended)?;
         if ended {
@@ -50,7 +55,7 @@ pub(super) fn run(
 }
 
 /// The descriptor the command sends once it is behind the filter; `None` if it has failed before.
-fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
+pub(super) fn receive_listener(socket: &OwnedFd) -> Result<Option<OwnedFd>, SetupError> {
     let mut buffer = [0];
     let mut parts = [IoSliceMut::new(&mut buffer)];
     let mut control = nix::cmsg_space!([RawFd; 1]);
@@ -73,6 +78,7 @@ struct Supervisor {
     listener: OwnedFd,
     release: Option<String>,
     listings: VecDeque<Open>,
+    trace: Option<Trace>,
 }
 
 impl Supervisor {
@@ -94,7 +100,10 @@ impl Supervisor {
         let answer = match i64::from(call.data.nr) {
             libc::SYS_getdents64 => self.getdents(&call).unwrap_or(Answer::Kernel),
             libc::SYS_uname => self.uname(&call),
-            _ => Answer::Kernel,
+            _ => {
+                self.trace.iter_mut().for_each(|trace| trace.note(&call));
+                Answer::Kernel
+            }
         };
         let (value, error, flags) = match answer {
             Answer::Value(value) => (value, 0, 0),

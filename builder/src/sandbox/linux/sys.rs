@@ -81,6 +81,22 @@ fn usage(used: &libc::rusage) -> Usage {
     }
 }
 
+/// What this process used, with all its descendants that were waited for.
+pub(crate) fn used() -> Usage {
+    let [own, theirs] = [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN].map(|who| {
+        // SAFETY: rusage is plain integers, for which all zeroes is a valid value.
+        let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: the pointer is to a live rusage. With these arguments it cannot fail.
+        unsafe { libc::getrusage(who, &mut used) };
+        usage(&used)
+    });
+    Usage {
+        user_time: own.user_time + theirs.user_time,
+        system_time: own.system_time + theirs.system_time,
+        peak_memory: own.peak_memory.max(theirs.peak_memory),
+    }
+}
+
 /// Kills the process, and with a pid 1 its whole namespace. One that has ended already is no error.
 pub(crate) fn kill_by_pidfd(pidfd: BorrowedFd<'_>) {
     // SAFETY: the call takes no memory of ours (a null siginfo).
@@ -256,6 +272,41 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     // SAFETY: our memory is only read; the other address is checked by the kernel against the other process.
     let written = check(unsafe { libc::process_vm_writev(process as i32, &local, 1, &remote, 1, 0) } as libc::c_long)?;
     if written as usize == bytes.len() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EFAULT)) }
+}
+
+/// Reads a text that ends with a NUL byte from another process's memory: a path, so it is not long.
+pub(crate) fn read_text(process: u32, address: u64) -> io::Result<Vec<u8>> {
+    // Pages are multiples of it, so that nothing is read of a page that the text has no part in.
+    const PART: usize = 512;
+    let mut text = Vec::new();
+    while text.len() < libc::PATH_MAX as usize {
+        let from = address.wrapping_add(text.len() as u64);
+        let mut part = [0_u8; PART];
+        let length = PART - from as usize % PART;
+        let local = libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: length };
+        let remote = libc::iovec { iov_base: from as *mut libc::c_void, iov_len: length };
+        // SAFETY: `part` has room for `length` bytes; the other address is checked by the kernel against the other process.
+        let read = check(unsafe { libc::process_vm_readv(process as i32, &local, 1, &remote, 1, 0) } as libc::c_long)?;
+        let part = &part[..read as usize];
+        if let Some(end) = part.iter().position(|byte| *byte == 0) {
+            text.extend(&part[..end]);
+            return Ok(text);
+        }
+        if part.len() < length {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+        text.extend(part);
+    }
+    Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG))
+}
+
+/// Lets callers and the one who answers them take turns on one processor, where the kernel knows how (Linux 6.6).
+pub(crate) fn take_turns(listener: BorrowedFd<'_>) {
+    // SECCOMP_IOCTL_NOTIF_SET_FLAGS and SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP of <linux/seccomp.h>.
+    const SET_FLAGS: libc::Ioctl = 0x4008_2104_u32 as libc::Ioctl;
+    const SYNC_WAKE_UP: libc::c_ulong = 1;
+    // SAFETY: the call takes no memory. Without it all is as right, only slower.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), SET_FLAGS, SYNC_WAKE_UP) };
 }
 
 /// Answers `uname` into another process's memory: as the kernel would, but for the release.
