@@ -128,7 +128,7 @@ let
       }) foundation
     )) tiers;
 
-  # What an environment for images makes of the tree: packages, images, and of the image called `name` checks and phases.
+  # What an environment for images makes of the tree: packages and images; the one called `name` is the main one.
   imageSet =
     name: stdenv:
     let
@@ -142,24 +142,34 @@ let
             inherit (set) tiers;
           }
         ) file (./. + "/${file}");
-      image = call "lib/image/default.nix";
-      images = mapAttrs (file: _: call "images/${file}") (readDir ./images);
-      main = images."${name}.nix";
+      pack = call "lib/image/default.nix";
+      image = arguments: complete (pack arguments);
+      checksOf = call "lib/image/checks.nix";
+      machineOf = call "lib/image/machine.nix";
+      phasesOf = call "lib/image/phases.nix";
+      complete =
+        made:
+        made
+        // {
+          checks = checksOf made;
+          machine = machineOf made;
+          phases = phasesOf made;
+        };
+      imageOf = image: call "images/${image}.nix";
+      images = imageOf name // {
+        small = imageOf "small";
+        system = imageOf "system";
+      };
     in
     set.packages
     // {
       inherit (set) tiers;
       inherit (stdenv) libc;
+      inherit images;
+      inherit (images) checks machine phases;
       lib = set.lib // {
         inherit image;
       };
-      images = main // {
-        small = images."small.nix";
-        system = images."system.nix";
-      };
-      checks = call "lib/image/checks.nix" main;
-      machine = call "lib/image/machine.nix" main;
-      phases = call "lib/image/phases.nix" main;
     };
 
   # Everything of a tier that is not pending, composed: shows also that its packages can live in one root.

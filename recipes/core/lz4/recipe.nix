@@ -15,9 +15,7 @@ mkPackage rec {
   };
 
   style = "make";
-  runtime = [
-    libc
-  ];
+  runtime = [ libc ];
 
   phases = {
     build = "run_make PREFIX=/usr lib lz4";

@@ -15,9 +15,7 @@ mkPackage rec {
   };
 
   style = "autotools";
-  runtime = [
-    libc
-  ];
+  runtime = [ libc ];
 
   configureFlags = [
     "--disable-nls"

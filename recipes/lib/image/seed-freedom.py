@@ -1,7 +1,7 @@
-"""No file of an image is a file of the seed: compared by content, and by what compilers write into what they make.
+"""No program or library of an image is one of the seed's, by content.
 
-Environment: `files` is the tree of the image, `seeds` are trees of the seed. Files without content say nothing, and
-short texts that are not programs may be alike by chance.
+Environment: `files` is the tree of the image, `seeds` are trees of the seed. Other files, such as a configuration that
+both install from the same source, may be alike: the output lists them.
 """
 
 import hashlib
@@ -22,6 +22,12 @@ def digests(root):
                 yield hashlib.file_digest(file, "sha256").digest(), place
 
 
+def is_code(place):
+    with open(place, "rb") as file:
+        head = file.read(8)
+    return os.access(place, os.X_OK) or head.startswith(b"\x7fELF") or head == b"!<arch>\n"
+
+
 def main():
     seed = {}
     for root in os.environ["seeds"].split():
@@ -29,12 +35,14 @@ def main():
             seed.setdefault(digest, place)
     files = pathlib.Path(os.environ["files"])
     image = list(digests(files))
-    ours = [f"/{place.relative_to(files)} is {seed[digest]}" for digest, place in image if digest in seed]
-    if ours:
-        sys.exit("\n".join(f"seed-freedom: {line}" for line in sorted(ours)))
+    alike = [(place, f"/{place.relative_to(files)} is {seed[digest]}\n") for digest, place in image if digest in seed]
+    code = sorted(line for place, line in alike if is_code(place))
+    if code:
+        sys.exit("".join(f"seed-freedom: {line}" for line in code))
     out = pathlib.Path(os.environ["out"])
     out.mkdir()
-    (out / "report").write_text(f"{len(image)} files, none of the seed's {len(seed)}\n")
+    summary = f"{len(image)} files, no code among the seed's {len(seed)} files\n"
+    (out / "report").write_text(summary + "".join(sorted(f"alike: {line}" for _, line in alike)))
 
 
 main()

@@ -100,6 +100,26 @@ in
         }).files;
       says = "the service web starts at `later`";
     };
+    seedCode = {
+      step =
+        (sample {
+          packages = [
+            filesystem
+            (lib.mkPackage {
+              pname = "copied";
+              version = "1";
+              style = "custom";
+              phases.install = ''install -D /usr/lib/gcc/x86_64-linux-gnu/12/libgcc.a "$out/usr/lib/libgcc.a"'';
+              verify = [ "usr/lib/libgcc.a" ];
+              meta = {
+                description = "A library of the seed under another name";
+                licence = "GPL-3.0-or-later";
+              };
+            })
+          ];
+        }).checks.seedFreedom;
+      says = "seed-freedom: /usr/lib/libgcc.a is /larder/store/";
+    };
     tooLarge = {
       step = (sample { maxSize = 1000; }).iso;
       says = "more than its maxSize of 1000";
