@@ -9,6 +9,7 @@
   diffutils,
   dosfstools,
   dropbear,
+  e2fsprogs,
   ed,
   efi-stub,
   file,
@@ -59,6 +60,7 @@ image {
     diffutils
     dosfstools
     dropbear
+    e2fsprogs
     ed
     file
     filesystem
