@@ -13,5 +13,6 @@ do_install() {
     make DESTDIR="${DESTDIR}" install
     for lib in ncurses form panel menu; do
         ln -sf "lib${lib}w.so" "${DESTDIR}/usr/lib/lib${lib}.so"
+        ln -sf "${lib}w.pc" "${DESTDIR}/usr/lib/pkgconfig/${lib}.pc"
     done
 }
