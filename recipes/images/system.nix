@@ -6,6 +6,7 @@
   bash,
   bzip2,
   coreutils,
+  curl,
   diffutils,
   dosfstools,
   dropbear,
@@ -30,6 +31,7 @@
   mawk,
   nano,
   ncurses,
+  openssl,
   patch,
   psmisc,
   readline,
@@ -57,6 +59,7 @@ image {
     bash
     bzip2
     coreutils
+    curl
     diffutils
     dosfstools
     dropbear
@@ -78,6 +81,7 @@ image {
     mawk
     nano
     ncurses
+    openssl
     patch
     psmisc
     readline
@@ -156,9 +160,9 @@ image {
     }
     {
       expect = "# ";
-      say = "ls -l /usr/bin/su && bash --version";
+      say = "ls -l /usr/bin/su && curl --version";
     }
     { expect = "-rwsr-xr-x"; }
-    { expect = "GNU bash, version"; }
+    { expect = "OpenSSL/3.0.20"; }
   ];
 }
