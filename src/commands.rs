@@ -27,7 +27,7 @@ mod repro;
 mod roots;
 mod run;
 mod shell;
-mod show;
+pub(crate) mod show;
 mod verify;
 mod why;
 mod why_rebuild;

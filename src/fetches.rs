@@ -1,5 +1,6 @@
 //! The files that builds fetch: the fetching derivations among all that some targets need.
 
+use crate::commands::show::derivation_of;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::Target;
@@ -16,10 +17,11 @@ pub(crate) struct Fetch {
     pub(crate) hash: Option<FileHash>,
 }
 
-/// Everything that is fetched for these targets, by derivation. Trees are not followed: what made them is done.
+/// Everything that is fetched for these targets, by derivation: of a tree, for the derivation that made it.
 pub(crate) fn fetches_of(context: &Context, targets: &[Target]) -> Result<BTreeMap<StorePath, Fetch>, CliError> {
     let store = context.store()?;
-    let mut pending: Vec<StorePath> = targets.iter().map(Target::path).cloned().collect();
+    let mut pending =
+        targets.iter().map(|target| derivation_of(context, target)).collect::<Result<Vec<StorePath>, _>>()?;
     let mut seen: BTreeSet<StorePath> = pending.iter().cloned().collect();
     let mut found = BTreeMap::new();
     while let Some(path) = pending.pop() {

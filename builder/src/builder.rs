@@ -131,6 +131,11 @@ impl<'s> Builder<'s> {
         &self.publisher
     }
 
+    /// Whether a tree is made but not published yet.
+    pub(crate) fn is_fresh(&self, path: &StorePath) -> bool {
+        self.publisher.is_fresh(path)
+    }
+
     /// Waits until all that was made is published, for what asks the store.
     pub(crate) fn settle(&self) -> Result<(), BuildError> {
         if self.publisher.settle() { Ok(()) } else { Err(BuildError::Cancelled) }

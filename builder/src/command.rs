@@ -135,12 +135,13 @@ impl Builder<'_> {
         let outcome = outcome?;
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
         let logs = self.store().layout().logs();
-        if self.settings().trace_inputs {
+        // Of what is killed from outside neither what it used nor which files is known whole.
+        let ended = outcome.status != Status::Killed;
+        if self.settings().trace_inputs && ended {
             // As with what it used: where there is no room for it, the build itself is what counts.
             let _ = InputTrace::take(&noted).and_then(|trace| trace.write(&logs, &resolved.digest));
         }
-        // What is killed from outside cannot tell what it used.
-        if outcome.status != Status::Killed {
+        if ended {
             let _ = ActionUsage::of(&outcome.usage).write(&logs, &resolved.digest);
         }
         Ok(Ended { outcome, overrun, killed_before, tail, duration: started.elapsed() })

@@ -27,8 +27,10 @@ const MAX_DEPTH: usize = 2;
 const MAX_UNPACKED: u64 = 4 << 30;
 /// Bytes that are looked at in one piece.
 const PIECE: usize = 256 << 10;
-/// Bytes of a path that are told.
+/// Bytes of a path, or of the name of a member, that are told.
 const MAX_PATH: usize = 200;
+/// Bytes of the table of long names in an ar archive.
+const MAX_NAMES: u64 = 4 << 20;
 /// Memory that a decompressor may take.
 const MAX_MEMORY: u64 = 128 << 20;
 /// The same for zstd: the largest window, as a power of two.
@@ -105,6 +107,9 @@ fn find_in_file(file: &File) -> io::Result<Found> {
     let mut start = [0; ZIP.len()];
     if file.read_exact_at(&mut start, 0).is_ok() && start == ZIP {
         for (name, content) in zip_members(file) {
+            if left == 0 {
+                break;
+            }
             // What is damaged in an archive is not the disk's fault.
             if let Ok(Some((members, path))) = search(content, 1, &mut left) {
                 return Ok(Some((inside(&name, members), path)));
@@ -116,7 +121,7 @@ fn find_in_file(file: &File) -> io::Result<Found> {
 }
 
 fn inside(name: &[u8], members: Vec<String>) -> Vec<String> {
-    let name = String::from_utf8_lossy(name).into_owned();
+    let name = String::from_utf8_lossy(&name[..name.len().min(MAX_PATH)]).escape_debug().to_string();
     [name].into_iter().filter(|name| !name.is_empty()).chain(members).collect()
 }
 
@@ -167,8 +172,8 @@ fn search_ar(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Result<
         let Some(size) = number(&header[48..58]) else { return Ok(None) };
         let name = header[..16].trim_ascii_end();
         let mut content = reader.by_ref().take(size);
-        if name == b"//" {
-            content.by_ref().take(MAX_MEMORY).read_to_end(&mut names)?;
+        if name == b"//" && names.is_empty() {
+            content.by_ref().take(MAX_NAMES).read_to_end(&mut names)?;
         }
         let name = match name.strip_prefix(b"/").and_then(number) {
             Some(at) => names.get(usize::try_from(at).unwrap_or(usize::MAX)..).unwrap_or_default(),
@@ -179,7 +184,13 @@ fn search_ar(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Result<
         if let Some((members, path)) = found {
             return Ok(Some((inside(&name, members), path)));
         }
-        io::copy(&mut content, &mut io::sink())?;
+        let skipped = io::copy(&mut content.by_ref().take(*left), &mut io::sink())?;
+        if depth > 0 {
+            *left = left.saturating_sub(skipped);
+        }
+        if *left == 0 || content.limit() > 0 && depth > 0 {
+            return Ok(None);
+        }
         if size % 2 == 1 && reader.read_exact(&mut [0]).is_err() {
             return Ok(None);
         }
@@ -217,7 +228,7 @@ fn path_in(text: &[u8], ends: bool) -> Option<String> {
     let at = places.min()?;
     let is_end = |byte: &u8| !byte.is_ascii_graphic() || b"\"'`<>|;,:()[]{}\\".contains(byte);
     let length = text[at..].iter().position(is_end).unwrap_or(text.len() - at).min(MAX_PATH);
-    Some(String::from_utf8_lossy(&text[at..at + length]).into_owned())
+    Some(String::from_utf8_lossy(&text[at..at + length]).escape_debug().to_string())
 }
 
 /// Whether an absolute path may begin behind this text: not in the middle of another one, but behind an option.

@@ -86,12 +86,15 @@ impl Need {
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
+        // Names come from the file and may act on a terminal.
         match &self.need {
-            Need::Interpreter(path) => write!(f, "/{file} needs the interpreter {path}"),
-            Need::Command(name) => write!(f, "/{file} needs the program {name}"),
-            Need::Library(name) => write!(f, "/{file} needs the library {name}"),
-            Need::Version { library, version } => write!(f, "/{file} needs the version {version} of {library}"),
-            Need::Module(name) => write!(f, "/{file} needs the pkg-config module {name}"),
+            Need::Interpreter(path) => write!(f, "/{file} needs the interpreter {}", path.escape_debug()),
+            Need::Command(name) => write!(f, "/{file} needs the program {}", name.escape_debug()),
+            Need::Library(name) => write!(f, "/{file} needs the library {}", name.escape_debug()),
+            Need::Version { library, version } => {
+                write!(f, "/{file} needs the version {} of {}", version.escape_debug(), library.escape_debug())
+            }
+            Need::Module(name) => write!(f, "/{file} needs the pkg-config module {}", name.escape_debug()),
         }?;
         self.provider.as_ref().map_or(Ok(()), |path| write!(f, ", which {} of the build's root has", path.name()))
     }

@@ -379,6 +379,18 @@ fn nothing_is_left_when_the_spawner_is_killed() {
     assert!(spawner.start_run(&fixture.spec, File::create("/dev/null").unwrap().into()).is_err());
 }
 
+/// As when its log cannot be written any more: what it had is given to others then.
+#[test]
+fn who_is_not_waited_for_is_killed() {
+    let spawner = start_spawner();
+    let mark = format!("98762{}", std::process::id());
+    let fixture = Fixture::script(&format!("sleep {mark}"));
+    let run = spawner.start_run(&fixture.spec, File::create("/dev/null").unwrap().into()).unwrap();
+    wait_until(|| process_exists(&mark));
+    drop(run);
+    assert!(!process_exists(&mark));
+}
+
 #[test]
 fn a_layer_cannot_redirect_a_mount_out_of_the_root() {
     let fixture = Fixture::script("ls -d /outside; cat /build/mark");

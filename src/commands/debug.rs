@@ -34,7 +34,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if !place.exists() {
         let error = CliError::failed(format!("no failed build of {derivation} is kept"));
         return Err(error
-            .hint(format!("to build it again and keep its files if it fails: larder build --retry {derivation}"))
+            .hint(format!(
+                "to build it again and keep its files if it fails: larder build --rebuild --retry {derivation}"
+            ))
             .hint("`larder shell` enters the sandbox of a build before it starts"));
     }
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;

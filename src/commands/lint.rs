@@ -17,6 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use store::StorePath;
 
 /// Find what should be otherwise: in files of the language, in trees of package.yml and build.sh, or in the inputs of builds.
 ///
@@ -64,12 +65,14 @@ enum Subject {
 }
 
 impl Subject {
-    /// What a word of the command line means. A path that exists is that path.
+    /// What a word of the command line means. A path that exists is that path, unless it is a `result` link.
     fn of(word: &OsStr) -> Self {
         let bytes = word.as_bytes();
         let digest = bytes.len() >= 8 && bytes.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
         if word == "-" {
             Self::StandardInput
+        } else if leads_into_a_store(Path::new(word)) {
+            Self::Build(word.to_owned())
         } else if Path::new(word).exists() {
             Self::Path(word.into())
         } else if bytes.contains(&b'#') || digest || Path::new(word).starts_with(store::STORE_DIR) {
@@ -82,6 +85,12 @@ impl Subject {
     fn build(&self) -> Option<OsString> {
         if let Self::Build(word) = self { Some(word.clone()) } else { None }
     }
+}
+
+fn leads_into_a_store(link: &Path) -> bool {
+    let target = std::fs::read_link(link).unwrap_or_default();
+    let name = target.file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| StorePath::parse_base_name(name).is_ok())
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {

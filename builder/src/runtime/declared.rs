@@ -20,16 +20,18 @@ impl Builder<'_> {
         resolved: &Resolved,
         outputs: &[(OutputName, Sealed)],
     ) -> Result<(), BuildError> {
-        if !resolved.runtime.is_empty() {
-            self.settle()?;
-        }
-        let mut closure: Vec<_> = runtime_closure(self.store(), resolved.runtime.clone())?.into_iter().collect();
-        let declared = closure.len();
         // What the outputs mention is there as well, but only at its store path.
         let mentioned = resolved.action.inputs().iter().filter(|input| {
             input.tree().is_some_and(|tree| outputs.iter().any(|(_, sealed)| sealed.references().contains(&tree)))
         });
-        closure.extend(mentioned.cloned());
+        let mentioned: Vec<StorePath> = mentioned.cloned().collect();
+        // Their files are read where the store has them.
+        if !resolved.runtime.is_empty() || mentioned.iter().any(|path| self.is_fresh(path)) {
+            self.settle()?;
+        }
+        let mut closure: Vec<_> = runtime_closure(self.store(), resolved.runtime.clone())?.into_iter().collect();
+        let declared = closure.len();
+        closure.extend(mentioned);
         let listings =
             closure.iter().map(|path| self.roots.listing(self.store(), path)).collect::<Result<Vec<_>, _>>()?;
         let own = outputs.iter().map(|(_, sealed)| sealed.listing());

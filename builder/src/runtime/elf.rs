@@ -4,6 +4,11 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, elf};
 use std::collections::BTreeSet;
 
+/// The longest name that counts, in bytes: no path is longer.
+const LONGEST_NAME: usize = 4096;
+/// So many records are read of each table, which may name the same ones again and again.
+const MAX_RECORDS: usize = 100_000;
+
 /// What an ELF file says of its needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Elf {
@@ -44,10 +49,11 @@ fn read_definitions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Optio
     let (mut definitions, link) = sections.gnu_verdef(endian, content).ok()??;
     let strings = sections.strings(endian, content, link).ok()?;
     let mut found = BTreeSet::new();
-    while let Ok(Some((_, mut names))) = definitions.next() {
+    for _ in 0..MAX_RECORDS {
+        let Ok(Some((_, mut names))) = definitions.next() else { break };
         // What follows the first name are the versions that this one extends.
         if let Ok(Some(name)) = names.next() {
-            found.insert(String::from_utf8_lossy(name.name(endian, strings).ok()?).into_owned());
+            found.extend(text(name.name(endian, strings).ok()?));
         }
     }
     Some(found)
@@ -59,18 +65,27 @@ fn read_versions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<V
     let sections = header.sections(endian, content).ok()?;
     let (mut needs, link) = sections.gnu_verneed(endian, content).ok()??;
     let strings = sections.strings(endian, content, link).ok()?;
-    let mut found = Vec::new();
+    let (mut found, mut left) = (BTreeSet::new(), MAX_RECORDS);
     while let Ok(Some((need, mut versions))) = needs.next() {
-        let library = String::from_utf8_lossy(need.file(endian, strings).ok()?).into_owned();
-        while let Ok(Some(version)) = versions.next() {
+        let library = text(need.file(endian, strings).ok()?);
+        while let (Ok(Some(version)), Some(less)) = (versions.next(), left.checked_sub(1)) {
+            left = less;
             // Without a weak one the dynamic linker goes on.
             if version.vna_flags.get(endian).0 & elf::VER_FLG_WEAK.0 == 0 {
-                let name = String::from_utf8_lossy(version.name(endian, strings).ok()?).into_owned();
-                found.push((library.clone(), name));
+                let name = text(version.name(endian, strings).ok()?);
+                found.extend(library.clone().zip(name));
             }
         }
+        left = left.saturating_sub(1);
+        if left == 0 {
+            break;
+        }
     }
-    Some(found)
+    Some(found.into_iter().collect())
+}
+
+fn text(name: &[u8]) -> Option<String> {
+    (name.len() <= LONGEST_NAME).then(|| String::from_utf8_lossy(name).into_owned())
 }
 
 fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
@@ -89,13 +104,13 @@ fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
         dynamic.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian).into())
     };
     let strings = file_offset::<H>(segments, endian, value(elf::DT_STRTAB)?)?;
-    let text = |offset: u64| -> Option<String> {
+    let text_at = |offset: u64| -> Option<String> {
         let bytes = content.get(usize::try_from(strings.checked_add(offset)?).ok()?..)?;
-        let end = bytes.iter().position(|&byte| byte == 0)?;
-        Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
+        let end = bytes.iter().take(LONGEST_NAME + 1).position(|&byte| byte == 0)?;
+        text(&bytes[..end])
     };
-    for entry in dynamic {
-        let Some(text) = text(entry.d_val(endian).into()) else { continue };
+    for entry in dynamic.iter().take(MAX_RECORDS) {
+        let Some(text) = text_at(entry.d_val(endian).into()) else { continue };
         match entry.d_tag(endian) {
             elf::DT_NEEDED => found.libraries.push(text),
             elf::DT_RPATH | elf::DT_RUNPATH => found.run_path.extend(text.split(':').map(str::to_owned)),

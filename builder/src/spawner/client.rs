@@ -64,12 +64,24 @@ pub struct Terminal {
     pub stderr: OwnedFd,
 }
 
-/// A run that has been handed in.
+/// A run that has been handed in. Dropped before its end, it is killed and waited for: what it may use is given back then.
 #[derive(Debug)]
 pub struct Running {
     socket: OwnedFd,
     spawner: Arc<OwnedFd>,
     cancel: CancelHandle,
+    /// Whether its end has been told.
+    over: AtomicBool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.over.load(Ordering::SeqCst) {
+            self.cancel.kill();
+            while let Ok(None) = self.receive() {}
+            self.wait_for_first();
+        }
+    }
 }
 
 /// Kills one run, from any thread, at any time; after its end it does nothing.
@@ -147,11 +159,14 @@ impl Spawner {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(SpawnError::Send(error)),
             _ => {}
         }
-        if usual {
-            self.fill_stock()?;
-        }
         let cancel = CancelHandle { first: Arc::default() };
-        Ok(Running { socket, spawner: Arc::clone(&self.socket), cancel })
+        let running = Running { socket, spawner: Arc::clone(&self.socket), cancel, over: AtomicBool::new(false) };
+        match if usual { self.fill_stock() } else { Ok(()) } {
+            // Without the spawner the run ends, too.
+            Err(gone @ SpawnError::Gone) => Err(gone),
+            // The run itself has begun: who lacks a spare sandbox next time asks for it then.
+            _ => Ok(running),
+        }
     }
 
     fn lock_stock(&self) -> std::sync::MutexGuard<'_, VecDeque<OwnedFd>> {
@@ -241,6 +256,12 @@ impl Running {
     /// Receives what the sandbox tells, and waits until it tells something: its end, after which every process that the command started
     /// is dead, or `None`: anything else.
     pub(crate) fn receive(&self) -> Result<Option<Outcome>, SpawnError> {
+        let told = self.receive_one();
+        self.over.fetch_or(!matches!(told, Ok(None)), Ordering::SeqCst);
+        told
+    }
+
+    fn receive_one(&self) -> Result<Option<Outcome>, SpawnError> {
         match protocol::receive(self.socket.as_fd()) {
             Ok(Some((Told::Born, fds))) => {
                 fds.into_iter().for_each(|process| self.cancel.first.is(process));

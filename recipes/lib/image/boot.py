@@ -36,7 +36,7 @@ def medium():
 
 
 def start(iso):
-    shutil.copy(VARIABLES, "variables.fd")
+    shutil.copyfile(VARIABLES, "variables.fd")
     return subprocess.Popen(
         ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "512", "-nodefaults",
          "-no-reboot", "-display", "none", "-serial", "stdio",

@@ -95,6 +95,8 @@ impl LocalStore {
 
     /// The segments that seem to be mostly waste, by what the index knows.
     fn candidates(&self, forgotten: &Keys) -> Result<Vec<Candidate>, StoreError> {
+        // First: to where another process appends meanwhile, records come that the second question may not see. The end is another then.
+        let segments = self.ask(Index::segments)?;
         let mut needed = HashMap::<String, Needed>::new();
         self.ask(|index| {
             index.record_places(|kind, key, segment, offset, length| {
@@ -110,7 +112,7 @@ impl LocalStore {
                 }
             })
         })?;
-        let segments = self.ask(Index::segments)?.into_iter().map(|(name, end)| {
+        let segments = segments.into_iter().map(|(name, end)| {
             let needed = needed.remove(&name).unwrap_or_default();
             Candidate { name, end, needed }
         });

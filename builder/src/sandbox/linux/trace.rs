@@ -7,7 +7,7 @@
 
 use super::sys;
 use crate::runtime::interpreter;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -162,7 +162,9 @@ impl Trace {
         self.grow(length);
         let mut flags = OFlags::PATH | OFlags::CLOEXEC;
         flags.set(OFlags::NOFOLLOW, look.no_follow);
-        match rustix::fs::open(path.as_slice(), flags, Mode::empty()) {
+        // Not through what leads to the files of whoever follows it: those are ours.
+        let follow = ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(CWD, path.as_slice(), flags, Mode::empty(), follow) {
             Ok(found) => {
                 let real = real_path(&found);
                 self.write(look.mark, &path);
@@ -178,9 +180,18 @@ impl Trace {
 
     /// What the kernel opens when it executes a file.
     fn interpreter(&mut self, program: &OwnedFd, look: Look) {
+        // Nothing else is executed, and opening something else may do anything.
+        if !rustix::fs::fstat(program).is_ok_and(|data| FileType::from_raw_mode(data.st_mode) == FileType::RegularFile)
+        {
+            return;
+        }
         let place = format!("/proc/self/fd/{}", program.as_raw_fd());
         let mut start = Vec::new();
-        let read = File::open(place).and_then(|file| file.take(START).read_to_end(&mut start));
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let read = rustix::fs::open(place, flags, Mode::empty())
+            .map(File::from)
+            .map_err(std::io::Error::from)
+            .and_then(|file| file.take(START).read_to_end(&mut start));
         if let Some(path) = read.ok().and_then(|_| interpreter(&start)).filter(|path| path.starts_with('/')) {
             self.look(path.into_bytes(), Look { executes: look.executes - 1, ..look });
         }
