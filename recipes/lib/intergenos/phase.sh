@@ -27,8 +27,9 @@ pkg_run_tests() {
     fi
 }
 
-# A command failed: which one, and where it stands.
+# A command failed: which one, and where it stands. Where `set -e` is off, as in command substitutions, it says nothing.
 larder_on_error() {
+    [[ $- == *e* ]] || return 0
     local status=$1 line=$2 file=$3 text=$4
     trap - ERR
     printf 'larder: %s:%s: exit status %s from: %s\n' "${file##*/}" "$line" "$status" "${text%%$'\n'*}" >&2
