@@ -169,25 +169,34 @@ drop_staging_links() {
 enter_live_root() {
     find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' -exec chmod u+w {} + 2>/dev/null || true
     cp -R --no-dereference --remove-destination "$staging/." /
+    live_directories >"$build_root/directories"
     touch "$build_root/entered"
     sleep 0.05
 }
 
-live_files() {
+live_entries() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /build -o -path /tmp -o -path /larder -o -path /mnt \
-        -o -path /run -o -path /var/tmp \) -prune -o \( -type f -o -type l \) "$@" -print0
+        -o -path /run -o -path /var/tmp \) -prune -o "$@" -print0
 }
+
+live_directories() { live_entries -type d | sort -z; }
 
 # Brings what was written to the root, and what is gone from there, into the output.
 leave_live_root() {
     local file
     while IFS= read -r -d '' file; do
+        mkdir -p "$staging/${file#/}"
+    done < <(live_directories | comm -z -13 "$build_root/directories" -)
+    while IFS= read -r -d '' file; do
         mkdir -p "$staging/$(dirname "${file#/}")"
         cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
-    done < <(live_files -cnewer "$build_root/entered")
+    done < <(live_entries \( -type f -o -type l \) -cnewer "$build_root/entered")
     while IFS= read -r -d '' file; do
         [[ -e /$file || -L /$file ]] || rm "$staging/$file"
     done < <(find "$staging" ! -type d -printf '%P\0')
+    while IFS= read -r -d '' file; do
+        [[ -d /$file ]] || rmdir "$staging/$file"
+    done < <(find "$staging" -depth -mindepth 1 -type d -printf '%P\0')
 }
 
 install_directly() {
@@ -236,9 +245,8 @@ finish() {
     begin_phase finish
     drop_staging_links
     drop_shared_indexes
-    [[ -n $(find "$staging" ! -type d -print -quit) ]] || fail 'nothing was installed: the output has no file'
+    [[ -n $(find "$staging" -mindepth 1 -print -quit) ]] || fail 'nothing was installed: the output is empty'
     keep_deferred
-    find "$staging" -type d -empty -delete
 }
 
 # A promise names a path of the running system; the old places are links there.

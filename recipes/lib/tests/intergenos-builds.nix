@@ -35,7 +35,7 @@ let
     strict-function = "build.sh:5: exit status 1 from: false";
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";
-    empty = "phase finish failed: nothing was installed: the output has no file";
+    empty = "phase finish failed: nothing was installed: the output is empty";
     promise = "promised, but not installed: usr/share/promise/file";
     failing-check = "phase check failed: it ended with status 1";
   };
@@ -61,6 +61,11 @@ in
       run ldconfig
       run systemctl enable after.service
       DEFERRED
+    '';
+    directories = shows "directories" ''
+      test -d /var/lib/directories
+      test -d /var/lib/directories-made/below
+      test ! -e /var/lib/gone
     '';
     direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
     old-places = shows "contract" "test -f /usr/lib/old-place";
