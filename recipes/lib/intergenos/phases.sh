@@ -207,9 +207,18 @@ install_directly() {
     leave_live_root
 }
 
+# Whether build.sh has a function, seen as it is when files are installed.
+defines() {
+    local status=0
+    cd "$source_directory"
+    env "DESTDIR=$staging" "${phase_environment[@]}" bash "$larder_phase_script" --defines "$1" || status=$?
+    (( status == 0 || status == 100 )) || fail "build.sh ended with status $status when it was looked for $1"
+    return "$status"
+}
+
 run_post_install() {
     local status=0
-    bash "$larder_phase_script" --defines post_install || return 0
+    defines post_install || return 0
     if [[ $larder_post_install == no ]]; then
         say 'phase post_install is left to the image'
         return

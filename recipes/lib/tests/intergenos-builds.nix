@@ -36,6 +36,7 @@ let
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";
     empty = "phase finish failed: nothing was installed: the output is empty";
+    outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     promise = "promised, but not installed: usr/share/promise/file";
     failing-check = "phase check failed: it ended with status 1";
   };
@@ -48,6 +49,7 @@ in
       known-failures
       lenient
       other-installer
+      outside
       tests-off
       ;
     after = shows "after" ''
