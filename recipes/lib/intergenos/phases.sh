@@ -3,7 +3,7 @@
 #
 # Each phase is a fresh shell (phase.sh) in the source directory that stops at the first failing command. What those
 # shells find, as the distribution's own builders have it: DESTDIR, PKG_NAME, PKG_VERSION, version, IGOS_JOBS,
-# IGOS_SOURCES and IGOS_PATCHES (directories with what package.yml declares, and patches that build.sh names), CFLAGS,
+# IGOS_SOURCES and IGOS_PATCHES (one directory, with what package.yml declares, and patches that build.sh names), CFLAGS,
 # CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
 #
 # Nobody is root here. What only root can do (users, owners, services, caches of the whole system) is not done but
@@ -57,7 +57,7 @@ link_into() {
     for entry; do
         target=$directory/${entry%%=*}
         mkdir -p "$(dirname "$target")"
-        ln -sf "${entry#*=}" "$target"
+        ln -sfn "${entry#*=}" "$target"
     done
 }
 
@@ -80,7 +80,7 @@ unpack_source() {
     chmod -R u+w "$source_directory"
 }
 
-# `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there.
+# `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there. Patches, which may begin so too, come later.
 unpack_bundled() {
     local entry archive target
     for entry in "${bundled[@]}"; do
@@ -281,7 +281,7 @@ source "$larder_promise_check"
 readonly staging=$out
 readonly job_server=${MAKEFLAGS:-}
 unset MAKEFLAGS
-export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/patches IGOS=$repository
+export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/sources IGOS=$repository
 export IGOS_JOBS=${LARDER_JOBS:-1} TESTSUITEFLAGS=-j${LARDER_JOBS:-1}
 export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
 export CXXFLAGS=$CFLAGS
@@ -301,9 +301,9 @@ mkdir -p "$HOME"
 lay_out_recipe
 bash "$larder_stand_in" --install "$build_root/stand-ins" "$larder_stand_in"
 link_into "$IGOS_SOURCES" "${sources[@]}"
-link_into "$IGOS_PATCHES" "${patches[@]}" "${other_patches[@]}"
 unpack_source
 unpack_bundled
+link_into "$IGOS_PATCHES" "${other_patches[@]}" "${patches[@]}" "${sources[@]}"
 level_time_stamps
 begin_phase patch
 apply_patches

@@ -50,6 +50,7 @@ in
       lenient
       other-installer
       outside
+      patched
       tests-off
       ;
     after = shows "after" ''
