@@ -94,6 +94,12 @@ unpack_bundled() {
 # One time for every file: nothing is generated anew by accident.
 level_time_stamps() { find "$source_directory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
+# What patches changed is newer by a second, so that what is generated from it is generated anew.
+level_patched() {
+    find "$source_directory" -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+    find "$source_directory" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$((SOURCE_DATE_EPOCH + 1))" {} +
+}
+
 patch_text() {
     case $1 in
         *.gz) gzip -dc "$1" ;;
@@ -307,7 +313,7 @@ link_into "$IGOS_PATCHES" "${other_patches[@]}" "${patches[@]}" "${sources[@]}"
 level_time_stamps
 begin_phase patch
 apply_patches
-level_time_stamps
+level_patched
 make_staging
 run_or_fail configure "DESTDIR=$staging"
 run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"
