@@ -105,7 +105,7 @@ let
   mentioned =
     if
       recipe.script == null
-      || match ".*IGOS_PATCHES.*" (oneLine recipe.script) == null
+      || match ".*IGOS_(PATCHES|SOURCES).*" (oneLine recipe.script) == null
       || !pathExists patchDirectory
     then
       [ ]

@@ -1,7 +1,7 @@
 # The shell of one phase: the recipe's function, or what its style does when there is no build.sh at all.
 #
 #     phase.sh PHASE               runs it
-#     phase.sh --defines FUNCTION  whether build.sh has such a function
+#     phase.sh --defines FUNCTION  whether build.sh has such a function: ends with 100 if not
 #
 # shellcheck shell=bash disable=SC2154  # the variables come from phases.sh
 readonly larder_build_script=$larder_recipe_directory/build.sh
@@ -27,8 +27,9 @@ pkg_run_tests() {
     fi
 }
 
-# A command failed: which one, and where it stands.
+# A command failed: which one, and where it stands. Where `set -e` is off, as in command substitutions, it says nothing.
 larder_on_error() {
+    [[ $- == *e* ]] || return 0
     local status=$1 line=$2 file=$3 text=$4
     trap - ERR
     printf 'larder: %s:%s: exit status %s from: %s\n' "${file##*/}" "$line" "$status" "${text%%$'\n'*}" >&2
@@ -101,14 +102,6 @@ function_of() {
     esac
 }
 
-if [[ $1 == --defines ]]; then
-    [[ -f $larder_build_script ]] || exit 1
-    # shellcheck source=/dev/null
-    source "$larder_build_script" >/dev/null 2>&1
-    declare -F "$2" >/dev/null
-    exit
-fi
-
 readonly larder_phase=$1
 eval "flags=($larder_configure_flags)"
 for profile in /etc/profile.d/*.sh; do
@@ -119,6 +112,13 @@ unset profile
 
 set -eE
 trap 'larder_on_error $? "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND"' ERR
+if [[ $larder_phase == --defines ]]; then
+    [[ -f $larder_build_script ]] || exit 100
+    # shellcheck source=/dev/null
+    source "$larder_build_script" >/dev/null
+    declare -F "$2" >/dev/null || exit 100
+    exit 0
+fi
 if [[ ! -f $larder_build_script ]]; then
     "style_$larder_phase"
     exit

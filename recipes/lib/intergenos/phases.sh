@@ -3,7 +3,7 @@
 #
 # Each phase is a fresh shell (phase.sh) in the source directory that stops at the first failing command. What those
 # shells find, as the distribution's own builders have it: DESTDIR, PKG_NAME, PKG_VERSION, version, IGOS_JOBS,
-# IGOS_SOURCES and IGOS_PATCHES (directories with what package.yml declares, and patches that build.sh names), CFLAGS,
+# IGOS_SOURCES and IGOS_PATCHES (one directory, with what package.yml declares, and patches that build.sh names), CFLAGS,
 # CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
 #
 # Nobody is root here. What only root can do (users, owners, services, caches of the whole system) is not done but
@@ -57,7 +57,7 @@ link_into() {
     for entry; do
         target=$directory/${entry%%=*}
         mkdir -p "$(dirname "$target")"
-        ln -sf "${entry#*=}" "$target"
+        ln -sfn "${entry#*=}" "$target"
     done
 }
 
@@ -80,7 +80,7 @@ unpack_source() {
     chmod -R u+w "$source_directory"
 }
 
-# `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there.
+# `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there. Patches, which may begin so too, come later.
 unpack_bundled() {
     local entry archive target
     for entry in "${bundled[@]}"; do
@@ -93,6 +93,12 @@ unpack_bundled() {
 
 # One time for every file: nothing is generated anew by accident.
 level_time_stamps() { find "$source_directory" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
+
+# What patches changed is newer by a second, so that what is generated from it is generated anew.
+level_patched() {
+    find "$source_directory" -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+    find "$source_directory" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$((SOURCE_DATE_EPOCH + 1))" {} +
+}
 
 patch_text() {
     case $1 in
@@ -169,25 +175,34 @@ drop_staging_links() {
 enter_live_root() {
     find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' -exec chmod u+w {} + 2>/dev/null || true
     cp -R --no-dereference --remove-destination "$staging/." /
+    live_directories >"$build_root/directories"
     touch "$build_root/entered"
     sleep 0.05
 }
 
-live_files() {
+live_entries() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /build -o -path /tmp -o -path /larder -o -path /mnt \
-        -o -path /run -o -path /var/tmp \) -prune -o \( -type f -o -type l \) "$@" -print0
+        -o -path /run -o -path /var/tmp \) -prune -o "$@" -print0
 }
+
+live_directories() { live_entries -type d | sort -z; }
 
 # Brings what was written to the root, and what is gone from there, into the output.
 leave_live_root() {
     local file
     while IFS= read -r -d '' file; do
+        mkdir -p "$staging/${file#/}"
+    done < <(live_directories | comm -z -13 "$build_root/directories" -)
+    while IFS= read -r -d '' file; do
         mkdir -p "$staging/$(dirname "${file#/}")"
         cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
-    done < <(live_files -cnewer "$build_root/entered")
+    done < <(live_entries \( -type f -o -type l \) -cnewer "$build_root/entered")
     while IFS= read -r -d '' file; do
         [[ -e /$file || -L /$file ]] || rm "$staging/$file"
     done < <(find "$staging" ! -type d -printf '%P\0')
+    while IFS= read -r -d '' file; do
+        [[ -d /$file ]] || rmdir "$staging/$file"
+    done < <(find "$staging" -depth -mindepth 1 -type d -printf '%P\0')
 }
 
 install_directly() {
@@ -198,9 +213,18 @@ install_directly() {
     leave_live_root
 }
 
+# Whether build.sh has a function, seen as it is when files are installed.
+defines() {
+    local status=0
+    cd "$source_directory"
+    env "DESTDIR=$staging" "${phase_environment[@]}" bash "$larder_phase_script" --defines "$1" || status=$?
+    (( status == 0 || status == 100 )) || fail "build.sh ended with status $status when it was looked for $1"
+    return "$status"
+}
+
 run_post_install() {
     local status=0
-    bash "$larder_phase_script" --defines post_install || return 0
+    defines post_install || return 0
     if [[ $larder_post_install == no ]]; then
         say 'phase post_install is left to the image'
         return
@@ -236,9 +260,8 @@ finish() {
     begin_phase finish
     drop_staging_links
     drop_shared_indexes
-    [[ -n $(find "$staging" ! -type d -print -quit) ]] || fail 'nothing was installed: the output has no file'
+    [[ -n $(find "$staging" -mindepth 1 -print -quit) ]] || fail 'nothing was installed: the output is empty'
     keep_deferred
-    find "$staging" -type d -empty -delete
 }
 
 # A promise names a path of the running system; the old places are links there.
@@ -264,7 +287,7 @@ source "$larder_promise_check"
 readonly staging=$out
 readonly job_server=${MAKEFLAGS:-}
 unset MAKEFLAGS
-export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/patches IGOS=$repository
+export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/sources IGOS=$repository
 export IGOS_JOBS=${LARDER_JOBS:-1} TESTSUITEFLAGS=-j${LARDER_JOBS:-1}
 export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
 export CXXFLAGS=$CFLAGS
@@ -284,13 +307,13 @@ mkdir -p "$HOME"
 lay_out_recipe
 bash "$larder_stand_in" --install "$build_root/stand-ins" "$larder_stand_in"
 link_into "$IGOS_SOURCES" "${sources[@]}"
-link_into "$IGOS_PATCHES" "${patches[@]}" "${other_patches[@]}"
 unpack_source
 unpack_bundled
+link_into "$IGOS_PATCHES" "${other_patches[@]}" "${patches[@]}" "${sources[@]}"
 level_time_stamps
 begin_phase patch
 apply_patches
-level_time_stamps
+level_patched
 make_staging
 run_or_fail configure "DESTDIR=$staging"
 run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"

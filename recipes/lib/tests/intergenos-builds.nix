@@ -30,11 +30,13 @@ let
     };
 
   says = {
+    strict-again = "build.sh:8: exit status 1 from: false";
     strict-build = "build.sh:5: exit status 1 from: false";
     strict-function = "build.sh:5: exit status 1 from: false";
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";
-    empty = "phase finish failed: nothing was installed: the output has no file";
+    empty = "phase finish failed: nothing was installed: the output is empty";
+    outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     promise = "promised, but not installed: usr/share/promise/file";
     failing-check = "phase check failed: it ended with status 1";
   };
@@ -45,7 +47,10 @@ in
       contract
       fresh
       known-failures
+      lenient
       other-installer
+      outside
+      patched
       tests-off
       ;
     after = shows "after" ''
@@ -59,6 +64,11 @@ in
       run ldconfig
       run systemctl enable after.service
       DEFERRED
+    '';
+    directories = shows "directories" ''
+      test -d /var/lib/directories
+      test -d /var/lib/directories-made/below
+      test ! -e /var/lib/gone
     '';
     direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
     old-places = shows "contract" "test -f /usr/lib/old-place";

@@ -2,5 +2,5 @@
 set -e
 
 do_install() {
-    mkdir -p "${DESTDIR}/usr/share/empty"
+    :
 }
