@@ -329,6 +329,17 @@ fn a_link_holds_what_it_points_to_now() {
 }
 
 #[test]
+fn a_link_that_cannot_be_made_leaves_no_root() {
+    let place = Place::new();
+    let store = place.open();
+    let one = store.add_bytes(b"one", false, name("one")).expect("added");
+    let roots = || store.roots().expect("listed").len();
+    let before = roots();
+    assert!(store.add_root_link(&place.path("nowhere/result"), &one).is_err());
+    assert_eq!(roots(), before);
+}
+
+#[test]
 fn profiles_have_generations() {
     let place = Place::new();
     let store = place.open();

@@ -118,7 +118,12 @@ pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result
     let _locked = lock(layout)?;
     // The root comes first: a link that nothing registers would not keep what it points to.
     replace_root(layout, &name, &absolute)?;
-    Ok(replace_outer_link(&absolute, &layout.path(path))?)
+    let made = replace_outer_link(&absolute, &layout.path(path));
+    if made.is_err() && absolute.symlink_metadata().is_err_and(|error| error.kind() != ErrorKind::PermissionDenied) {
+        // If this fails as well, the next collection does it.
+        let _ = effect::unlink(layout.roots().join(name));
+    }
+    Ok(made?)
 }
 
 /// Removes the root `name`; the outer link of an automatic one stays.
