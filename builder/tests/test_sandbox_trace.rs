@@ -65,6 +65,24 @@ fn interpreters_of_programs_and_scripts_are_used() {
     assert!(loader, "{notes:#?}");
 }
 
+/// Children whose parents have ended are the first process's to reap, and who waits for their end must see it.
+#[test]
+fn no_zombies_are_left_while_it_runs() {
+    let script = "(bash -c 'echo $$ >/build/pid; exec sleep 0.1' &); until [ -s /build/pid ]; do sleep 0.01; done; \
+        read pid </build/pid; for i in {1..200}; do kill -0 $pid 2>/dev/null || exit 0; sleep 0.05; done; exit 1";
+    noted(&Fixture::script(script));
+}
+
+/// What is executed may be nothing that can be read: opening it must not wait, nor take what is meant for others.
+/// (By `env`, because a shell opens by itself what it could not execute.)
+#[test]
+fn what_cannot_be_executed_is_not_opened() {
+    let script = "mkfifo fifo; chmod +x fifo; env ./fifo; ln -s /proc/self/fd/1 link; env ./link; echo reached";
+    let (outcome, log, _) = notes(&Fixture::script(script));
+    assert_eq!(outcome.status, Status::Exited(0), "{log}");
+    assert!(log.ends_with("reached\n"), "{log}");
+}
+
 #[test]
 fn statically_linked_programs_are_seen() {
     let mut fixture = Fixture::script("");

@@ -152,13 +152,16 @@ impl Spawner {
         let task = Task { spec: write_spec(spec).map_err(SpawnError::Send)?, stdio, trace };
         let groundwork = spec.groundwork(task.trace.is_some());
         let usual = groundwork == Groundwork::default();
-        let ready = if usual { self.lock_stock().pop_front() } else { None };
-        let socket = ready.map_or_else(|| self.ask(groundwork), Ok)?;
-        match protocol::send_task(&socket, &task) {
-            // It has ended; what it was told of, it tells.
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(SpawnError::Send(error)),
-            _ => {}
-        }
+        let ready = if usual { self.hand_to_stock(&task)? } else { None };
+        let socket = match ready {
+            Some(socket) => socket,
+            None => {
+                let socket = self.ask(groundwork)?;
+                // If it has ended, it tells of what.
+                hand_over(&socket, &task)?;
+                socket
+            }
+        };
         let cancel = CancelHandle { first: Arc::default() };
         let running = Running { socket, spawner: Arc::clone(&self.socket), cancel, over: AtomicBool::new(false) };
         match if usual { self.fill_stock() } else { Ok(()) } {
@@ -166,6 +169,16 @@ impl Spawner {
             Err(gone @ SpawnError::Gone) => Err(gone),
             // The run itself has begun: who lacks a spare sandbox next time asks for it then.
             _ => Ok(running),
+        }
+    }
+
+    /// Gives a task to a sandbox that was prepared, unless there is none that lives.
+    fn hand_to_stock(&self, task: &Task) -> Result<Option<OwnedFd>, SpawnError> {
+        loop {
+            let Some(socket) = self.lock_stock().pop_front() else { return Ok(None) };
+            if hand_over(&socket, task)? {
+                return Ok(Some(socket));
+            }
         }
     }
 
@@ -202,6 +215,14 @@ impl Drop for Spawner {
     fn drop(&mut self) {
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
         let _ = self.process.wait();
+    }
+}
+
+/// Gives a task to a sandbox; false if it has ended.
+fn hand_over(socket: &OwnedFd, task: &Task) -> Result<bool, SpawnError> {
+    match protocol::send_task(socket, task) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        sent => sent.map(|()| true).map_err(SpawnError::Send),
     }
 }
 

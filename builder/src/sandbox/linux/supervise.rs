@@ -51,6 +51,8 @@ pub(super) fn run(
         if call {
             supervisor.answer_one();
         }
+        // What waits for the end of another one's child must see it.
+        sys::reap_all_but(command);
     }
 }
 

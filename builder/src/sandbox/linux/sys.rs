@@ -62,6 +62,22 @@ pub(crate) fn wait_for(pid: libc::pid_t) -> io::Result<(i32, Usage)> {
     }
 }
 
+/// Reaps the children that have ended, up to `command`, which stays to be waited for.
+pub(crate) fn reap_all_but(command: libc::pid_t) {
+    loop {
+        // SAFETY: siginfo is plain data, for which all zeroes is a valid value.
+        let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: the pointer is to a live variable of the right type.
+        let asked = unsafe { libc::waitid(libc::P_ALL, 0, &mut ended, flags) };
+        // SAFETY: filled in by waitid, or 0.
+        let pid = unsafe { ended.si_pid() };
+        if asked != 0 || pid == 0 || pid == command || wait_any(pid).is_err() {
+            return;
+        }
+    }
+}
+
 /// Waits for the child `pid`, or for any if it is -1.
 pub(crate) fn wait_any(pid: libc::pid_t) -> io::Result<(libc::pid_t, i32, Usage)> {
     let mut status = 0;
