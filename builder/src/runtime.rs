@@ -36,6 +36,9 @@ const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"
 /// The first bytes of ELF files.
 const ELF: &[u8] = b"\x7fELF";
 
+/// So many bytes of a pkg-config file are read.
+const LONGEST_PACKAGE_CONFIG: u64 = 1 << 20;
+
 /// Something that a file needs and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
@@ -184,7 +187,7 @@ impl Verifier<'_> {
             return Ok(self.unmet_of_script(&content[2..]));
         }
         if is_package_config(path) {
-            file.read_to_end(&mut content).at("read", host)?;
+            file.take(LONGEST_PACKAGE_CONFIG).read_to_end(&mut content).at("read", host)?;
             return Ok(self.unmet_modules(&String::from_utf8_lossy(&content), path));
         }
         Ok(Vec::new())

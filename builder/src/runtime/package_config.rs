@@ -1,9 +1,13 @@
 //! What pkg-config files need: the modules in `Requires` and `Requires.private`, without which pkg-config refuses. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Values of variables within values of variables, so that a circle ends.
 const MAX_EXPANSIONS: usize = 64;
+/// Bytes of a list with its variables; of a longer one nothing is required.
+const LONGEST_LIST: usize = 64 << 10;
+/// Modules that pkg-config has by itself.
+const OWN: [&str; 2] = ["pkg-config", "pkgconf"];
 
 /// The modules that a file requires, each once, in their order. That they are of the required version is not checked.
 pub(super) fn required_modules(text: &str) -> Vec<String> {
@@ -19,15 +23,9 @@ pub(super) fn required_modules(text: &str) -> Vec<String> {
             _ => {}
         }
     }
-    let mut modules: Vec<String> = Vec::new();
-    for list in lists {
-        for module in modules_of(&expanded(list, &variables)) {
-            if !modules.contains(&module) {
-                modules.push(module);
-            }
-        }
-    }
-    modules
+    let mut seen: HashSet<String> = OWN.map(str::to_owned).into();
+    let modules = lists.into_iter().flat_map(|list| modules_of(&expanded(list, &variables)));
+    modules.filter(|module| seen.insert(module.clone())).collect()
 }
 
 /// The names in a list, of which some are followed by an operator and a version.
@@ -59,6 +57,9 @@ fn expanded(text: &str, variables: &HashMap<&str, &str>) -> String {
         let Some(start) = text.find("${") else { break };
         let Some(length) = text[start..].find('}') else { break };
         let value = variables.get(&text[start + 2..start + length]).copied().unwrap_or_default();
+        if text.len() + value.len() > LONGEST_LIST {
+            return String::new();
+        }
         text = format!("{}{value}{}", &text[..start], &text[start + length + 1..]);
     }
     text
@@ -73,6 +74,9 @@ mod tests {
         let text = "prefix=/usr\nextra=libffi >= 3\nName: x\nVersion: 1\n# Requires: no\nRequires: glib-2.0 >= 2.40, zlib\\\n             gio-2.0>=2\nRequires.private: ${extra} zlib pcre2 = 10\nRequires.internal: no\nLibs: -L${prefix}/lib -lx\n";
         assert_eq!(required_modules(text), ["glib-2.0", "zlib", "gio-2.0", "libffi", "pcre2"]);
         assert_eq!(required_modules("Requires:\nRequires.private: ${a}\na=${a}\n"), [""; 0]);
+        assert_eq!(required_modules("Requires: pkg-config >= 0.29, x pkgconf"), ["x"]);
+        let doubled = "a=${b}${b}\nb=${c}${c}\nc=".to_owned() + &"x".repeat(LONGEST_LIST / 2) + "\nRequires: ${a}";
+        assert_eq!(required_modules(&doubled), [""; 0]);
         assert_eq!(required_modules("a=${a}x\nRequires: y ${"), ["y"]);
     }
 }

@@ -16,14 +16,23 @@ pub(super) fn first_line(line: &[u8]) -> Option<FirstLine> {
     let mut words = text.split_whitespace();
     let interpreter = words.next()?.to_owned();
     let is_env = interpreter.rsplit('/').next() == Some("env");
-    let command = is_env.then(|| words.find(|word| !is_option_of_env(word))).flatten();
+    let command = if is_env { command_of_env(words) } else { None };
     // A path of its own is not looked for, and what the script's user sets cannot be known.
     let command = command.filter(|word| !word.contains(['/', '$', '{'])).map(str::to_owned);
     Some(FirstLine { interpreter, command })
 }
 
-fn is_option_of_env(word: &str) -> bool {
-    word.starts_with('-') || word.contains('=')
+/// The command behind the options and variables of `env`; `None` also where it takes a shell to see it.
+fn command_of_env<'w>(mut words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    while let Some(word) = words.next() {
+        match word {
+            quoted if quoted.contains(['"', '\'', '\\']) => return None,
+            "-u" | "-C" | "-a" | "--unset" | "--chdir" | "--argv0" => drop(words.next()),
+            other if other.starts_with('-') || other.contains('=') => {}
+            command => return Some(command),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -35,6 +44,8 @@ mod tests {
         let command = |line: &str| first_line(line.as_bytes()).expect("it names a program").command;
         assert_eq!(command("/usr/bin/env python3\nimport os").as_deref(), Some("python3"));
         assert_eq!(command(" /usr/bin/env -S -i A=b perl -w").as_deref(), Some("perl"));
+        assert_eq!(command("/usr/bin/env -S -u FOO -C /tmp sh -x").as_deref(), Some("sh"));
+        assert_eq!(command("/usr/bin/env -S 'my tool' x"), None, "quoted words may be one");
         for line in ["/bin/sh -e", "/usr/bin/env", "/usr/bin/env ./tool", "/usr/bin/envy x", "/usr/bin/env ${SHELL}"] {
             assert_eq!(command(line), None, "{line}");
         }
