@@ -15,8 +15,12 @@ pub struct Provider {
     pub has: BTreeSet<String>,
 }
 
+/// What the C library looks for by itself, in whatever program, and does without.
+const ASKED_BY_ALL: [&str; 4] =
+    ["/gconv/gconv-modules", "/gconv/gconv-modules.cache", "/etc/ld.so.preload", "/locale/locale-archive"];
+
 /// Finds the packages in the store that have any of these paths, those first that have most. Left out is what nobody knows how to
-/// make, what only merges others, and what has one of the names in `except`.
+/// make, what only merges others, what has one of the names in `except`, and what every program looks for.
 ///
 /// # Errors
 /// When the store cannot be asked.
@@ -26,7 +30,8 @@ pub fn providers(
     except: &BTreeSet<StoreName>,
 ) -> Result<Vec<Provider>, StoreError> {
     let inside = |path: &String| Some((TreePath::parse(path.trim_start_matches('/').as_bytes()).ok()?, path.clone()));
-    let wanted: Vec<_> = wanted.iter().filter_map(inside).filter(|(path, _)| !path.components().is_empty()).collect();
+    let wanted = wanted.iter().filter(|path| !ASKED_BY_ALL.iter().any(|asked| path.ends_with(asked)));
+    let wanted: Vec<_> = wanted.filter_map(inside).filter(|(path, _)| !path.components().is_empty()).collect();
     let mut found: BTreeMap<StoreName, (u64, Provider)> = BTreeMap::new();
     for info in store.paths()? {
         let Some(tree) = info.path.tree().filter(|_| !wanted.is_empty() && !except.contains(info.path.name())) else {

@@ -52,6 +52,10 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         output::write(&builder::log::read_log(&build.log())?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let digest = derivation.derivation().expect("a derivation's path");
+    if !args.json && context.store()?.derivation(&digest)?.builtin().is_some() {
+        return Err(CliError::failed(format!("{derivation} is made inside larder: there is no log of it")));
+    }
     let not_built = || CliError::failed(format!("there is no log of {derivation}: it was not built here"));
     let action = action.ok_or_else(not_built)?;
     let log = context.store()?.layout().log(&action);

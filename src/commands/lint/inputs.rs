@@ -71,8 +71,8 @@ impl Findings {
         if declared.builtin().is_some() {
             return Err(CliError::failed(format!("{derivation} is made inside larder: it opens no files")));
         }
-        let resolved =
-            sandbox::resolved(builder, &derivation)?.ok_or_else(|| untraced("was not built here: it lacks inputs"))?;
+        let resolved = sandbox::resolved(builder, &derivation)?
+            .ok_or_else(|| untraced("has inputs that are not in the store, or not any more"))?;
         let trace = InputTrace::read(&store.layout().logs(), &resolved.digest)
             .ok_or_else(|| untraced("was not built with `--trace-inputs`"))?;
         let input_use = builder.input_use(&resolved, &trace)?;
