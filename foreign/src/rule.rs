@@ -2,44 +2,25 @@
 
 use crate::finding::Severity;
 
-macro_rules! rules {
+macro_rules! rated_rules {
     ($($name:ident = $number:literal, $severity:ident, $title:literal, $explanation:literal;)*) => {
-        /// A rule for trees of recipes. Numbers are stable: they are never given to another rule.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Rule { $(#[doc = $title] $name,)* }
+        eval::rules! {
+            /// A rule for trees of recipes. Numbers are stable: they are never given to another rule.
+            pub enum Rule;
+            $($name = $number, $title, $explanation;)*
+        }
 
         impl Rule {
-            /// All rules, by number.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The number, as `R0001`.
-            #[must_use]
-            pub const fn number(self) -> &'static str {
-                match self { $(Self::$name => $number),* }
-            }
-
-            /// What it finds, in a few words.
-            #[must_use]
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title),* }
-            }
-
-            /// How bad that is, as a rule.
+            /// How bad what it finds is, as a rule.
             #[must_use]
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity),* }
-            }
-
-            /// Why it should be otherwise.
-            #[must_use]
-            pub const fn explanation(self) -> &'static str {
-                match self { $(Self::$name => $explanation),* }
             }
         }
     };
 }
 
-rules! {
+rated_rules! {
     Unreadable = "R0001", Error, "a file that cannot be read as what it is",
         "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8. Nothing else of the recipe is looked at until it is.";
     UnknownKey = "R0002", Error, "a key that nothing reads",

@@ -1,16 +1,18 @@
 //! The rules: stable codes, titles, and explanations for `larder help CODE`.
 
+/// Makes the enumeration of a tool's rules: their numbers, what they find in a few words, and why that should be otherwise.
+#[macro_export]
 macro_rules! rules {
-    ($($name:ident = $number:literal, $title:literal, $explanation:literal;)*) => {
-        /// A rule of lint. Numbers are stable: they are never given to another rule.
+    ($(#[$about:meta])* pub enum $rule:ident; $($name:ident = $number:literal, $title:literal, $explanation:literal;)*) => {
+        $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Rule { $(#[doc = $title] $name,)* }
+        pub enum $rule { $(#[doc = $title] $name,)* }
 
-        impl Rule {
+        impl $rule {
             /// All rules, by number.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The number, as `L0001`.
+            /// The number: a letter and four digits.
             #[must_use]
             pub const fn number(self) -> &'static str {
                 match self { $(Self::$name => $number),* }
@@ -22,7 +24,7 @@ macro_rules! rules {
                 match self { $(Self::$name => $title),* }
             }
 
-            /// Why that should be otherwise, with an example.
+            /// Why that should be otherwise.
             #[must_use]
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$name => $explanation),* }
@@ -32,6 +34,9 @@ macro_rules! rules {
 }
 
 rules! {
+    /// A rule of lint. Numbers are stable: they are never given to another rule.
+    pub enum Rule;
+
     UnusedBinding = "L0001", "a `let` binding is never used",
         "Nothing refers to the name, or only its own value does:\n\n    let a = 1; b = 2; in b\n\nRemove `a`, or call it `_a` if it shall stay.";
     UnusedArgument = "L0002", "an argument is never used",
