@@ -1,4 +1,5 @@
 //! Publishing what builds made in the background and several at once: a publication waits for the disk, and no build has to.
+//! It is put off a little, so that more is published together, unless somebody waits for it.
 //!
 //! Until it is published a tree is *fresh*: this process's builds find it at a place of its own, and it is valid for nobody else.
 //!
@@ -9,12 +10,20 @@
 use crate::action_lock::ActionLock;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use store::StorePath;
 use store::local::publish::Prepared;
 use store::local::{LocalStore, Sealed, StoreError};
 
 /// Trees that may not be published yet, which stay where they are as long as somebody has them.
 pub(crate) type Lent = HashMap<StorePath, Arc<Sealed>>;
+
+/// How long a publication may be put off. While the disk syncs no build can make or remove a file, so that builds that take
+/// milliseconds would mostly wait for it.
+const PUT_OFF: Duration = Duration::from_millis(50);
+
+/// With so many builds at hand there is little to be gained by more of them.
+const MANY: usize = 64;
 
 /// What is to be published, and what of it is used already.
 #[derive(Debug, Default)]
@@ -28,8 +37,12 @@ pub(crate) struct Publisher {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Entry>,
+    /// When the first of these was added.
+    since: Option<Instant>,
     /// How many were added.
     added: u64,
+    /// Up to how many of them somebody waits for.
+    wanted: u64,
     /// How many of them have been published, or never will be.
     done: u64,
     fresh: Lent,
@@ -70,8 +83,16 @@ impl Publisher {
         state.fresh.extend(lent.into_iter().map(|(path, sealed)| (path, Arc::new(sealed))));
         state.waiting.push_back(Entry { prepared, paths, _lock: lock });
         state.added += 1;
+        // Who publishes looks at the clock by itself, but for the first and when there are many.
+        let first = state.since.is_none();
+        let tell = first || state.waiting.len() == MANY;
+        if first {
+            state.since = Some(Instant::now());
+        }
         drop(state);
-        self.changed.notify_all();
+        if tell {
+            self.changed.notify_all();
+        }
     }
 
     /// Whether a path is not published yet but may be used here.
@@ -89,6 +110,8 @@ impl Publisher {
     pub(crate) fn settle(&self) -> bool {
         let mut state = self.state();
         let added = state.added;
+        state.wanted = state.wanted.max(added);
+        self.changed.notify_all();
         while state.done < added && state.failed.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -110,14 +133,11 @@ impl Publisher {
         let _guard = Guard { publisher: self, stop };
         loop {
             let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut state = self.state();
-            while state.waiting.is_empty() {
-                if *ended.lock().unwrap_or_else(PoisonError::into_inner) {
-                    return;
-                }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
+            let Some(mut state) = self.due(ended) else { return };
             let entries = independent(&mut state.waiting);
+            if state.waiting.is_empty() {
+                state.since = None;
+            }
             let failed = state.failed.is_some();
             drop(state);
             let count = entries.len() as u64;
@@ -135,6 +155,25 @@ impl Publisher {
             self.changed.notify_all();
             // Only now, for it takes time: what is fresh no longer is removed, and the actions may be realised by others.
             drop((gone, rest));
+        }
+    }
+
+    /// Waits until something is to be published now. None at the end.
+    fn due(&self, ended: &Mutex<bool>) -> Option<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        loop {
+            let ended = *ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = match state.since {
+                None if ended => return None,
+                None => None,
+                Some(since) => Some(PUT_OFF.saturating_sub(since.elapsed())),
+            };
+            let hurry = ended || state.wanted > state.done || state.waiting.len() >= MANY || state.failed.is_some();
+            state = match left {
+                Some(left) if hurry || left.is_zero() => return Some(state),
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
