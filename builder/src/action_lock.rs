@@ -1,46 +1,48 @@
 //! One larder at a time realises an action: others wait and then find it done.
 
-use rustix::fs::{FlockOperation, flock};
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use rustix::fs::{Mode, OFlags, open};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 use store::ActionDigest;
 use store::local::{At, IoError};
 
+/// The file whose bytes stand for actions. Making one file per action costs more than a small build does.
+const FILE: &str = "actions";
+
 /// How often a lock that another holds is tried again.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The right to realise one action, given up when dropped.
+/// The right to realise one action, given up when dropped, and when the process ends.
 #[derive(Debug)]
 pub(crate) struct ActionLock {
-    path: PathBuf,
-    _file: File,
+    _file: OwnedFd,
 }
 
 impl ActionLock {
     /// Waits for the right. `waiting` is called once if another holds it, `cancelled` between tries; `None` if that says so.
     ///
     /// # Errors
-    /// When the lock's file cannot be made.
+    /// When the file of locks cannot be made or locked.
     pub(crate) fn take(
         directory: &Path,
         action: &ActionDigest,
         waiting: &dyn Fn(),
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, IoError> {
-        let path = directory.join(format!("lock-{action}"));
+        let path = directory.join(FILE);
+        // A lock belongs to what is opened here, so that threads of one process exclude each other, too.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = open(&path, flags, Mode::RUSR | Mode::WUSR).at("open", &path)?;
+        let range = byte_of(action);
         let mut told = false;
         loop {
-            let file = File::options().write(true).create(true).truncate(false).open(&path).at("create", &path)?;
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                // Its last holder may have removed the file between the two calls.
-                let same =
-                    path.metadata().is_ok_and(|named| file.metadata().is_ok_and(|open| open.ino() == named.ino()));
-                if same {
-                    return Ok(Some(Self { path, _file: file }));
-                }
-                continue;
+            match fcntl(&file, FcntlArg::F_OFD_SETLK(&range)) {
+                Ok(_) => return Ok(Some(Self { _file: file })),
+                Err(nix::Error::EAGAIN | nix::Error::EACCES) => {}
+                Err(error) => return Err(std::io::Error::from(error)).at("lock", &path),
             }
             if cancelled() {
                 return Ok(None);
@@ -53,10 +55,16 @@ impl ActionLock {
     }
 }
 
-impl Drop for ActionLock {
-    fn drop(&mut self) {
-        // While it is still locked: whoever opens the name afterwards makes a new file.
-        let _ = std::fs::remove_file(&self.path);
+/// The byte that stands for an action. Should two have the same one, they only wait for each other.
+fn byte_of(action: &ActionDigest) -> libc::flock {
+    let (first, _) = action.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        // No lock may reach beyond the greatest offset.
+        l_start: i64::from_le_bytes(*first) & (i64::MAX >> 1),
+        l_len: 1,
+        l_pid: 0,
     }
 }
 
@@ -83,7 +91,21 @@ mod tests {
                 });
             }
         });
-        assert_eq!(std::fs::read_dir(directory.path()).expect("listed").count(), 0, "nothing is left");
+        assert_eq!(std::fs::read_dir(directory.path()).expect("listed").count(), 1, "one file for all");
+    }
+
+    #[test]
+    fn different_actions_do_not_wait_for_each_other() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let take = |first: u8| {
+            let mut bytes = [0xff; 32];
+            bytes[0] = first;
+            ActionLock::take(directory.path(), &ActionDigest::from_bytes(bytes), &|| {}, &|| true).expect("tried")
+        };
+        let (one, other) = (take(1), take(2));
+        assert!(one.is_some() && other.is_some() && take(1).is_none());
+        drop(one);
+        assert!(take(1).is_some() && take(2).is_none());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::action_lock::ActionLock;
 use crate::archive;
 use crate::builtin;
+use crate::desk::Desk;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
@@ -23,7 +24,7 @@ use rustix::fs::Mode;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::derivation::{FixedOutput, HashMode, OutputName, output_path_name};
 use store::file_hash::HashAlgorithm;
@@ -70,8 +71,17 @@ pub struct Builder<'s> {
     next: AtomicU64,
     cancelled: AtomicBool,
     publisher: Publisher,
-    /// Directories of builds that have ended, which are removed while others run.
-    left: Mutex<Vec<Staging>>,
+    /// Those that no build has.
+    pub(crate) desks: Mutex<Vec<Desk>>,
+    /// What builds that have ended leave, removed while others run.
+    left: Mutex<Left>,
+}
+
+/// Directories of builds and the trees they had borrowed.
+#[derive(Debug, Default)]
+struct Left {
+    directories: Vec<Staging>,
+    trees: Vec<Lent>,
 }
 
 /// So many entries a tree may have to be published in the background: until then it is there twice, as links.
@@ -102,6 +112,7 @@ impl<'s> Builder<'s> {
             next: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             publisher: Publisher::default(),
+            desks: Mutex::default(),
             left: Mutex::default(),
         }
     }
@@ -170,13 +181,23 @@ impl<'s> Builder<'s> {
     fn leave(&self, staging: Staging) {
         let build = staging.path().join("build");
         if std::fs::read_dir(build).is_ok_and(|mut entries| entries.next().is_none()) {
-            self.left.lock().unwrap_or_else(PoisonError::into_inner).push(staging);
+            self.left().directories.push(staging);
         }
+    }
+
+    /// Gives back what a build had borrowed: later, as with directories.
+    pub(crate) fn give_back(&self, lent: Lent) {
+        self.left().trees.push(lent);
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        // Each change is one statement.
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes what ended builds have left. To be called when there is time: a build has just been started.
     pub(crate) fn clear_away(&self) {
-        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        let left = std::mem::take(&mut *self.left());
         drop(left);
     }
 

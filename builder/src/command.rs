@@ -2,6 +2,7 @@
 //! of it is dead.
 
 use crate::builder::{Builder, host_path};
+use crate::desk::Desk;
 use crate::ending::Ending;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
@@ -64,11 +65,13 @@ impl Builder<'_> {
         let staging = self.store().stage()?;
         let borrowed = self.publisher().borrow(resolved.action.inputs().iter().chain(&resolved.layers));
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
-        let seat = self.take_seat(resolved, staging.path(), variation, &mut spec)?;
+        let desk = self.take_desk()?;
+        let seat = self.take_seat(resolved, &desk, variation, &mut spec)?;
         let started = Instant::now();
-        let ended = self.run_logged(&spec, resolved, staging.path(), started, sink)?;
+        let ended = self.run_logged(&spec, resolved, &desk, staging.path(), started, sink)?;
         drop(seat);
-        drop(borrowed);
+        self.leave_desk(desk);
+        self.give_back(borrowed);
         let ending = match (&ended.outcome.status, ended.overrun) {
             // Its first process may be the one that was killed.
             (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory() => {
@@ -93,11 +96,11 @@ impl Builder<'_> {
     fn take_seat(
         &self,
         resolved: &Resolved,
-        place: &Path,
+        desk: &Desk,
         variation: &Variation,
         spec: &mut SandboxSpec,
     ) -> Result<Seat, BuildError> {
-        let fifo = place.join("jobs");
+        let fifo = desk.fifo();
         let most = variation.jobs.unwrap_or(self.settings().cores);
         let seat = self.job_server()?.join(&fifo, most, &|| self.is_cancelled())?.ok_or(BuildError::Cancelled)?;
         let target = GuestPath::parse(environment::JOB_SERVER).expect("an absolute path");
@@ -111,14 +114,15 @@ impl Builder<'_> {
         &self,
         spec: &SandboxSpec,
         resolved: &Resolved,
+        desk: &Desk,
         staging: &Path,
         started: Instant,
         sink: Sink<'_>,
     ) -> Result<Ended, BuildError> {
-        running::tell(staging, &resolved.derivation, &resolved.digest)?;
-        let (log, writer) = Log::start(staging.join(running::LOG), self.settings().limits.log_bytes)?;
+        running::tell(desk.place(), staging, &resolved.derivation, &resolved.digest)?;
+        let (log, writer) = Log::start(desk.place().join(running::LOG), self.settings().limits.log_bytes)?;
         let killed_before = memory::killed_for_lack_lately();
-        let noted = staging.join("trace");
+        let noted = desk.place().join("trace");
         let running = if self.settings().trace_inputs {
             let trace = File::create(&noted).at("create", &noted)?;
             self.spawner()?.start_traced_run(spec, writer, trace)?

@@ -6,7 +6,7 @@
 
 use crate::tokens::{Ledger, Pipes, Settled};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -79,18 +79,17 @@ impl JobServer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Makes the FIFO of a build at `place` and waits for its first token. It never gets more than `most`. `None` if `cancelled` says so.
+    /// Lets a build have tokens by the FIFO at `place` and waits for its first one. It never gets more than `most`. `None` if `cancelled`
+    /// says so.
     ///
     /// # Errors
-    /// When the FIFO cannot be made.
+    /// When the FIFO cannot be opened.
     pub(crate) fn join(
         &self,
         place: &Path,
         most: usize,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Seat>, IoError> {
-        let mode = Mode::RUSR | Mode::WUSR;
-        rustix::fs::mknodat(CWD, place, rustix::fs::FileType::Fifo, mode, 0).at("create", place)?;
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fifo = rustix::fs::open(place, flags, Mode::empty()).at("open", place)?;
         let (sender, admitted) = channel();
@@ -122,8 +121,11 @@ impl Drop for Seat {
         state.ledger.leave(self.build);
         state.waiting.remove(&self.build);
         state.fifos.0.remove(&self.build);
+        let others = !state.fifos.0.is_empty();
         drop(state);
-        self.shared.tell();
+        if others {
+            self.shared.tell();
+        }
     }
 }
 
@@ -144,8 +146,13 @@ impl Shared {
         state.ledger.ask(build, most);
         state.fifos.0.insert(build, Arc::new(fifo));
         state.waiting.insert(build, admitted);
+        // Mostly it is let in at once, and the thread need not wake for it.
+        let settled = state.settle();
+        let watched = settled.contested || !settled.pressed.is_empty() || !settled.admitted.contains(&build);
         drop(state);
-        self.tell();
+        if watched {
+            self.tell();
+        }
         build
     }
 
@@ -223,6 +230,13 @@ mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
 
+    fn make(directory: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
+        let place = directory.path().join(name);
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &place, rustix::fs::FileType::Fifo, mode, 0).expect("made");
+        place
+    }
+
     fn open(place: &Path) -> File {
         File::options().read(true).write(true).open(place).expect("opened")
     }
@@ -231,12 +245,12 @@ mod tests {
     fn a_build_that_holds_all_lets_another_in_when_it_puts_one_back_and_its_end_frees_the_rest() {
         let directory = tempfile::tempdir().expect("a directory");
         let server = JobServer::start(3).expect("started");
-        let first = server.join(&directory.path().join("first"), 3, &|| false).expect("made").expect("let in");
+        let first = server.join(&make(&directory, "first"), 3, &|| false).expect("made").expect("let in");
         let mut fifo = open(&directory.path().join("first"));
         fifo.read_exact(&mut [0; 2]).expect("two further tokens");
-        assert!(server.join(&directory.path().join("second"), 3, &|| true).expect("made").is_none(), "none is free");
+        assert!(server.join(&make(&directory, "second"), 3, &|| true).expect("made").is_none(), "none is free");
         std::thread::scope(|scope| {
-            let third = scope.spawn(|| server.join(&directory.path().join("third"), 3, &|| false));
+            let third = scope.spawn(|| server.join(&make(&directory, "third"), 3, &|| false));
             fifo.write_all(b"+").expect("put back");
             let third = third.join().expect("no panic").expect("made").expect("let in");
             drop(first);
@@ -249,9 +263,9 @@ mod tests {
     fn a_fifo_that_is_filled_up_does_not_stop_the_server() {
         let directory = tempfile::tempdir().expect("a directory");
         let server = JobServer::start(3).expect("started");
-        let _hostile = server.join(&directory.path().join("hostile"), 3, &|| false).expect("made").expect("let in");
+        let _hostile = server.join(&make(&directory, "hostile"), 3, &|| false).expect("made").expect("let in");
         open(&directory.path().join("hostile")).write_all(&[b'x'; 50_000]).expect("there is room");
-        let _other = server.join(&directory.path().join("other"), 3, &|| false).expect("made").expect("let in");
+        let _other = server.join(&make(&directory, "other"), 3, &|| false).expect("made").expect("let in");
         open(&directory.path().join("other")).read_exact(&mut [0; 1]).expect("the third token");
     }
 }

@@ -10,6 +10,7 @@ pub mod builder;
 mod builtin;
 mod command;
 pub mod compose;
+mod desk;
 mod ending;
 pub mod environment;
 pub mod error;

@@ -1,6 +1,7 @@
-//! Which builds run at a store, of whichever larder: each tells of itself in a file in its directory below `tmp/`.
+//! Which builds run at a store, of whichever larder: each tells of itself in a file at its desk, a directory below `tmp/`.
 //!
-//! Invariant: what is listed was at work when it was looked at; a file that a dead larder left counts for nothing.
+//! Invariant: what is listed was at work when it was looked at; a file that a dead larder left counts for nothing, nor does one at a desk
+//! without a log.
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -26,8 +27,10 @@ pub struct RunningBuild {
     pub larder: u32,
     /// When it began, since the epoch.
     pub began: Duration,
-    /// Its directory.
+    /// The directory of its files.
     pub place: PathBuf,
+    /// The directory of its log.
+    pub desk: PathBuf,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,13 +41,14 @@ struct Told {
     /// When that process started, in ticks since the start of the machine: numbers of processes are used again.
     started: u64,
     began_ms: u64,
+    place: PathBuf,
 }
 
-/// Tells that a build begins in a directory.
+/// Tells at a desk that a build begins whose files are at `place`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn tell(place: &Path, derivation: &StorePath, action: &ActionDigest) -> Result<(), IoError> {
+pub(crate) fn tell(desk: &Path, place: &Path, derivation: &StorePath, action: &ActionDigest) -> Result<(), IoError> {
     static STARTED: OnceLock<Option<u64>> = OnceLock::new();
     let larder = std::process::id();
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -54,38 +58,40 @@ pub(crate) fn tell(place: &Path, derivation: &StorePath, action: &ActionDigest) 
         larder,
         started: STARTED.get_or_init(|| started(larder)).unwrap_or(0),
         began_ms: u64::try_from(began.as_millis()).unwrap_or(u64::MAX),
+        place: place.to_owned(),
     };
-    let file = place.join(FILE);
-    let text = serde_json::to_vec(&told).expect("strings and numbers");
+    let file = desk.join(FILE);
+    let text = serde_json::to_vec(&told).map_err(std::io::Error::from).at("write", &file)?;
     std::fs::write(&file, text).at("write", &file)
 }
 
-/// The builds at work whose directories are in `tmp`, those first that began first.
+/// The builds at work whose desks are in `tmp`, those first that began first.
 ///
 /// # Errors
 /// When the directory cannot be read.
 pub fn running(tmp: &Path) -> Result<Vec<RunningBuild>, IoError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(tmp).at("read directory", tmp)? {
-        let place = entry.at("read directory", tmp)?.path();
+        let desk = entry.at("read directory", tmp)?.path();
         // Some end while they are looked at, and what larder made otherwise has no such file.
-        found.extend(read(&place));
+        found.extend(read(&desk));
     }
     found.sort_by(|one, other| (one.began, &one.place).cmp(&(other.began, &other.place)));
     Ok(found)
 }
 
-fn read(place: &Path) -> Option<RunningBuild> {
-    let told: Told = serde_json::from_slice(&std::fs::read(place.join(FILE)).ok()?).ok()?;
+fn read(desk: &Path) -> Option<RunningBuild> {
+    let told: Told = serde_json::from_slice(&std::fs::read(desk.join(FILE)).ok()?).ok()?;
     let alive = started(told.larder)? == told.started;
-    // The directory of a failed build that is kept has the file, too; its log has gone to its place.
-    (alive && place.join(LOG).exists()).then_some(())?;
+    // When a build ends, its log goes to its place.
+    (alive && desk.join(LOG).exists()).then_some(())?;
     Some(RunningBuild {
         derivation: told.derivation.parse().ok()?,
         action: told.action.parse().ok()?,
         larder: told.larder,
         began: Duration::from_millis(told.began_ms),
-        place: place.to_owned(),
+        place: told.place,
+        desk: desk.to_owned(),
     })
 }
 
@@ -93,13 +99,13 @@ impl RunningBuild {
     /// The log as far as it is written.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.place.join(LOG)
+        self.desk.join(LOG)
     }
 
     /// Whether it is still at work.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        read(&self.place).as_ref() == Some(self)
+        read(&self.desk).as_ref() == Some(self)
     }
 
     /// The processes of its sandbox.
@@ -207,12 +213,12 @@ mod tests {
         let digest = store::DerivationDigest::from_bytes([1; 32]);
         let derivation = StorePath::from_derivation(digest, &name).expect("valid");
         let action = ActionDigest::from_bytes([2; 32]);
-        tell(&place, &derivation, &action).expect("told");
+        tell(&place, Path::new("/files"), &derivation, &action).expect("told");
         assert_eq!(running(tmp.path()).expect("read"), [], "it has no log yet");
         std::fs::write(place.join(LOG), "").expect("written");
         let found = running(tmp.path()).expect("read");
         assert_eq!((found.len(), &found[0].derivation, &found[0].action), (1, &derivation, &action));
-        assert!(found[0].is_running());
+        assert!(found[0].is_running() && found[0].place == Path::new("/files"));
         let text = std::fs::read_to_string(place.join(FILE)).expect("read");
         let start = started(std::process::id()).expect("this process lives");
         let other = text.replace(&format!("\"started\":{start}"), "\"started\":1");

@@ -108,6 +108,7 @@ mod tests {
             larder: 10,
             began: Duration::from_secs(100),
             place: "/tmp".into(),
+            desk: "/tmp".into(),
         };
         let processes = [
             process(12, 11, "make"),

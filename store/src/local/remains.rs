@@ -180,7 +180,7 @@ impl LocalStore {
         let is_left = |name: &[u8]| process_of(name).is_some_and(|process| !living.contains(&process));
         remains.add(Kind::Leftover, self.layout.tmp(), |_, name| staged.contains(name) && is_left(name))?;
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "failed-")?;
-        // Who builds removes its lock, unless it is killed.
+        // Of a larder of before, which was killed.
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "lock-")?;
         let is_restored = |name: &[u8]| {
             let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
