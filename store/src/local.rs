@@ -281,6 +281,14 @@ impl LocalStore {
         if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
     }
 
+    /// Makes what was put into or taken out of a directory so far survive a power cut.
+    fn sync_names_in(&self, directory: &Path) -> Result<(), IoError> {
+        if !self.options.durable {
+            return Ok(());
+        }
+        effect::sync(fsutil::open_directory(directory)?).at("sync", directory)
+    }
+
     /// Makes what was put into or taken out of `store/` so far survive a power cut, and nothing else.
     fn sync_names(&self) -> Result<(), IoError> {
         if self.options.durable { effect::sync(&self.store).at("sync", self.layout.store()) } else { Ok(()) }

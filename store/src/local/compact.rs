@@ -79,18 +79,25 @@ impl LocalStore {
         Ok(freed)
     }
 
-    /// Removes the segments that have been compacted, for who keeps collections away.
+    /// Removes the segments that have been compacted, for who keeps collections away. The index forgets one only when a power cut cannot
+    /// bring it back: it would be taken for a segment that has not been indexed.
     pub(super) fn remove_compacted(&self) -> Result<(), StoreError> {
-        for name in self.ask(Index::compacted_segments)? {
-            let path = self.layout.records().join(&name);
+        let names = self.ask(Index::compacted_segments)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in &names {
+            let path = self.layout.records().join(name);
             match effect::unlink(&path) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 failed => failed.at("remove", &path)?,
             }
-            let forget = |transaction: &rusqlite::Transaction<'_>| index::delete_segment(transaction, &name);
-            self.index.change(forget).map_err(|error| self.index_error(error))?;
         }
-        Ok(())
+        self.sync_names_in(&self.layout.records())?;
+        let forget = |transaction: &rusqlite::Transaction<'_>| {
+            names.iter().try_for_each(|name| index::delete_segment(transaction, name))
+        };
+        self.index.change(forget).map_err(|error| self.index_error(error))
     }
 
     /// The segments that seem to be mostly waste, by what the index knows.
