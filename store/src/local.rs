@@ -34,6 +34,7 @@ mod segment;
 mod state;
 mod sweep;
 mod tree_files;
+mod unindexed;
 mod usage;
 mod verify;
 
@@ -64,7 +65,8 @@ use rustix::fs::Mode;
 use segment::{Location, SegmentWriter};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use unindexed::Unindexed;
 
 /// A store that failed.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +138,7 @@ pub struct LocalStore {
     writer: Mutex<Option<SegmentWriter>>,
     /// Those before it, which stay locked: what was appended to one may not be indexed yet, and a compaction would leave it behind.
     full: Mutex<Vec<SegmentWriter>>,
+    unindexed: Mutex<Unindexed>,
     objects: OwnedFd,
     store: OwnedFd,
     tmp: OwnedFd,
@@ -164,6 +167,7 @@ impl LocalStore {
             tmp: fsutil::open_directory(&layout.tmp())?,
             writer: Mutex::new(None),
             full: Mutex::new(Vec::new()),
+            unindexed: Mutex::default(),
             layout,
             index,
             lease,
@@ -252,7 +256,13 @@ impl LocalStore {
             let full = writer.replace(opened);
             self.full.lock().unwrap_or_else(PoisonError::into_inner).extend(full);
         }
-        Ok(writer.as_mut().expect("opened above").append(records)?)
+        let locations = writer.as_mut().expect("opened above").append_now(records, now())?;
+        self.unindexed().add(&locations);
+        Ok(locations)
+    }
+
+    fn unindexed(&self) -> MutexGuard<'_, Unindexed> {
+        self.unindexed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index_recovered(&self, records: &[(Record, Location)]) -> Result<(), StoreError> {
@@ -265,20 +275,35 @@ impl LocalStore {
             .map_err(|error| self.index_error(error))
     }
 
-    fn index_records(&self, records: &[(Record, Location)]) -> Result<(), StoreError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let now = now();
-        let insert = |transaction: &rusqlite::Transaction<'_>| {
-            index::insert_records(transaction, records.iter().map(|(record, location)| (record, location)), now)
+    /// Tells the index in one transaction of records that were appended at once.
+    fn index_appended(
+        &self,
+        locations: &[Location],
+        tell: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), StoreError> {
+        // Until it is done, for who tells of later records must know whether the index knows these.
+        let mut unindexed = self.unindexed();
+        let indexed_to = unindexed.indexed_to(locations);
+        let change = |transaction: &rusqlite::Transaction<'_>| {
+            tell(transaction)?;
+            indexed_to.map_or(Ok(()), |(segment, end)| index::insert_segment(transaction, &segment, end))
         };
-        self.index.change(insert).map_err(|error| self.index_error(error))
+        self.index.change(change).map_err(|error| self.index_error(error))?;
+        unindexed.remove(locations);
+        Ok(())
     }
 
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
         if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+    }
+
+    /// Makes what was put into or taken out of a directory so far survive a power cut.
+    fn sync_names_in(&self, directory: &Path) -> Result<(), IoError> {
+        if !self.options.durable {
+            return Ok(());
+        }
+        effect::sync(fsutil::open_directory(directory)?).at("sync", directory)
     }
 
     /// Makes what was put into or taken out of `store/` so far survive a power cut, and nothing else.

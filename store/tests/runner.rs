@@ -14,6 +14,7 @@ mod test_hostile;
 mod test_index;
 mod test_model;
 mod test_power;
+mod test_records;
 mod test_repair;
 mod test_store;
 mod test_unprivileged;

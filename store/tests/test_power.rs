@@ -218,6 +218,9 @@ fn child() {
         disk.sync();
     }
     check_durable(&disk, &scene, &store);
+    if !operation.damaged {
+        check_removed_segments(&disk, &scene);
+    }
     for (number, survives, cut) in disk.cuts.drain(..) {
         std::fs::rename(cut.directory.path(), format!("{cuts}/{number} {survives:?}")).expect("moved");
     }
@@ -231,6 +234,17 @@ fn check_durable(disk: &Disk, scene: &Scene, store: &LocalStore) {
         let (found_paths, found_realised) = facts(&open(&cut.store()));
         assert!(paths.is_subset(&found_paths), "{survives:?}: of {paths:?} only {found_paths:?} are left");
         assert_eq!(realised, found_realised, "{survives:?}");
+    }
+}
+
+/// A segment that is gone when an operation has returned stays so: what was forgotten would come back with it.
+fn check_removed_segments(disk: &Disk, scene: &Scene) {
+    let left = names(&scene.store().join("records"));
+    for survives in PARTS.into_iter().chain([Survives::Nothing]) {
+        let cut = disk.cut(survives, scene.directory.path());
+        drop(open(&cut.store()));
+        let found = names(&cut.store().join("records"));
+        assert!(found.is_subset(&left), "{survives:?}: of {found:?} only {left:?} were left");
     }
 }
 

@@ -79,18 +79,25 @@ impl LocalStore {
         Ok(freed)
     }
 
-    /// Removes the segments that have been compacted, for who keeps collections away.
+    /// Removes the segments that have been compacted, for who keeps collections away. The index forgets one only when a power cut cannot
+    /// bring it back: it would be taken for a segment that has not been indexed.
     pub(super) fn remove_compacted(&self) -> Result<(), StoreError> {
-        for name in self.ask(Index::compacted_segments)? {
-            let path = self.layout.records().join(&name);
+        let names = self.ask(Index::compacted_segments)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in &names {
+            let path = self.layout.records().join(name);
             match effect::unlink(&path) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 failed => failed.at("remove", &path)?,
             }
-            let forget = |transaction: &rusqlite::Transaction<'_>| index::delete_segment(transaction, &name);
-            self.index.change(forget).map_err(|error| self.index_error(error))?;
         }
-        Ok(())
+        self.sync_names_in(&self.layout.records())?;
+        let forget = |transaction: &rusqlite::Transaction<'_>| {
+            names.iter().try_for_each(|name| index::delete_segment(transaction, name))
+        };
+        self.index.change(forget).map_err(|error| self.index_error(error))
     }
 
     /// The segments that seem to be mostly waste, by what the index knows.
@@ -138,7 +145,7 @@ impl LocalStore {
         if extent.is_foreign || extent.gap.is_some() || extent.end != end || size != end {
             return Ok(None);
         }
-        let kept = found.frames;
+        let kept = without_idle_marks(found.frames);
         let needed: u64 = kept.iter().map(|(_, location)| location.length).sum();
         let length = if kept.is_empty() { 0 } else { SEGMENT_HEADER.len() as u64 + needed };
         Ok(is_mostly_waste(end, needed).then_some(Wasteful { name, path, file, kept, length }))
@@ -160,13 +167,27 @@ impl LocalStore {
             for ((record, from), to) in kept.iter().zip(&moved) {
                 index::move_record(transaction, record, from, to)?;
             }
-            moved.last().map_or(Ok(()), |end| index::insert_segment(transaction, end))
+            moved.last().map_or(Ok(()), |last| index::insert_segment(transaction, &last.segment, last.end()))
         };
         self.index.change(change).map_err(|error| self.index_error(error))?;
         let freed = allocated(&rustix::fs::fstat(file).at("stat", path)?);
         self.remove_compacted()?;
         Ok(freed.saturating_sub(taken))
     }
+}
+
+/// Leaves out marks of time that tell nothing, for another time is told right behind them, or nothing follows.
+fn without_idle_marks(records: Vec<(Record, Location)>) -> Vec<(Record, Location)> {
+    let mut kept = Vec::with_capacity(records.len());
+    let mut is_told_behind = true;
+    for (record, location) in records.into_iter().rev() {
+        if !(is_told_behind && record.is_mark_of_time()) {
+            is_told_behind = matches!(record, Record::Build { .. });
+            kept.push((record, location));
+        }
+    }
+    kept.reverse();
+    kept
 }
 
 /// Whether more than half of a segment of this length is not needed, and a block at least.
@@ -180,5 +201,25 @@ impl SegmentWriter {
     /// Bytes of the disk that it takes.
     fn taken(&self) -> Result<u64, IoError> {
         Ok(allocated(&rustix::fs::fstat(self.file()).at("stat", self.path())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{ActionDigest, DerivationDigest};
+
+    #[test]
+    fn only_marks_of_time_that_tell_something_are_kept() {
+        let resolution = Record::Resolution {
+            derivation: DerivationDigest::from_bytes([1; 32]),
+            action: ActionDigest::from_bytes([2; 32]),
+        };
+        let mark = Record::mark_of_time;
+        let all = [mark(1), mark(2), resolution.clone(), mark(3), resolution.clone(), mark(4)];
+        let nowhere = Location { segment: "s".into(), offset: 0, length: 0 };
+        let kept = without_idle_marks(all.into_iter().map(|record| (record, nowhere.clone())).collect());
+        let kept: Vec<_> = kept.into_iter().map(|(record, _)| record).collect();
+        assert_eq!(kept, [mark(2), resolution.clone(), mark(3), resolution]);
     }
 }

@@ -564,18 +564,14 @@ pub(super) fn start_anew(transaction: &Transaction<'_>) -> Result<(), rusqlite::
     transaction.pragma_update(None, "application_id", FILLED)
 }
 
-/// Writes the rows of records that were appended to one segment, in order, and how far it has been indexed by that.
-pub(super) fn insert_records<'r>(
+/// Writes the rows of records, but not how far their segment has been indexed, see [`insert_segment`].
+pub(super) fn insert_records(
     transaction: &Transaction<'_>,
-    records: impl IntoIterator<Item = (&'r Record, &'r Location)>,
-    now: u64,
+    records: &[Record],
+    locations: &[Location],
 ) -> Result<(), rusqlite::Error> {
-    let mut end = None;
-    for (record, location) in records {
-        insert_record(transaction, record, location, now)?;
-        end = Some(location);
-    }
-    end.map_or(Ok(()), |end| insert_segment(transaction, end))
+    let now = super::now();
+    records.iter().zip(locations).try_for_each(|(record, location)| insert_record(transaction, record, location, now))
 }
 
 /// Writes the rows of records that somebody appended to a segment who was killed before the index was told. What the index knows by now stays,
@@ -591,7 +587,7 @@ pub(super) fn insert_recovered(
             insert_record(transaction, record, location, now)?;
         }
     }
-    records.last().map_or(Ok(()), |(_, end)| insert_segment(transaction, end))
+    records.last().map_or(Ok(()), |(_, last)| insert_segment(transaction, &last.segment, last.end()))
 }
 
 /// Writes the rows of one record, but not how far its segment has been indexed, see [`insert_segment`].
@@ -601,6 +597,9 @@ pub(super) fn insert_record(
     location: &Location,
     now: u64,
 ) -> Result<(), rusqlite::Error> {
+    if record.is_mark_of_time() {
+        return Ok(());
+    }
     let key = record.key();
     transaction.prepare_cached("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)")?.execute(params![
         record.kind(),
@@ -682,11 +681,11 @@ fn insert_derivation(
         .map(drop)
 }
 
-/// Notes how far a segment has been indexed.
-pub(super) fn insert_segment(transaction: &Transaction<'_>, end: &Location) -> Result<(), rusqlite::Error> {
+/// Notes how far a segment has been indexed without a gap.
+pub(super) fn insert_segment(transaction: &Transaction<'_>, segment: &str, end: u64) -> Result<(), rusqlite::Error> {
     let statement =
         "INSERT INTO segment VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET indexed_to = max(indexed_to, ?2)";
-    transaction.prepare_cached(statement)?.execute(params![end.segment, end.offset + end.length]).map(drop)
+    transaction.prepare_cached(statement)?.execute(params![segment, end]).map(drop)
 }
 
 /// Writes the row of a valid path.

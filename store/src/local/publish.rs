@@ -460,7 +460,7 @@ impl LocalStore {
             return Ok(());
         }
         let locations = self.append(&records)?;
-        self.index_records(&records.into_iter().zip(locations).collect::<Vec<_>>())
+        self.index_appended(&locations, |transaction| index::insert_records(transaction, &records, &locations))
     }
 
     fn publish_all(&self, trees: Vec<(StorePath, Sealed)>, mut records: Vec<Record>) -> Result<(), StoreError> {
@@ -490,13 +490,11 @@ impl LocalStore {
             });
         }
         self.sync()?;
-        let now = now();
-        let change = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
+        self.index_appended(&locations, |transaction| {
             infos.iter().try_for_each(|info| index::insert_path(transaction, info))?;
-            index::insert_records(transaction, records.iter().zip(&locations), now)?;
+            index::insert_records(transaction, &records, &locations)?;
             records.iter().try_for_each(|record| self.replace_lost_realisation(transaction, record))
-        };
-        self.index.change(change).map_err(|error| self.index_error(error))
+        })
     }
 
     /// Lets a realisation take the place of one whose tree is in quarantine: the index knows that tree, but it is not there.

@@ -79,8 +79,7 @@ impl Filling<'_> {
             Ok(true)
         })?;
         self.segments.push(name.into());
-        let end = Location { segment: name.into(), offset: extent.end, length: 0 };
-        Ok(index::insert_segment(self.transaction, &end)?)
+        Ok(index::insert_segment(self.transaction, name, extent.end)?)
     }
 
     /// Indexes what had to wait.
@@ -270,8 +269,9 @@ impl LocalStore {
         }
         let totals = listing.totals();
         let record = Record::Tree { listing, references };
-        let location = self.append(std::slice::from_ref(&record))?.remove(0);
-        self.index_records(&[(record, location)])?;
+        let records = [record];
+        let locations = self.append(&records)?;
+        self.index_appended(&locations, |transaction| index::insert_records(transaction, &records, &locations))?;
         Ok(Some(totals))
     }
 

@@ -17,6 +17,9 @@
 //! | 4 resolution | `derivation:[32] action:[32]` |
 //! | 5 conflict | canonical bytes of the realisation that came second |
 //! | 6 build | `action:[32] finished:u64 duration:u64 cpu:u64 memory:u64`; seconds since the epoch, ms, ms, bytes |
+//!
+//! A build tells when what follows it in its segment was recorded: not before it ended. Where nothing was built, a build of the action that
+//! is all zeros tells that time, and nothing else.
 
 use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::listing::TreeListing;
@@ -105,6 +108,17 @@ impl Record {
             Self::Resolution { derivation, .. } => derivation.as_bytes().to_vec(),
             Self::Build { action, .. } => action.as_bytes().to_vec(),
         }
+    }
+
+    /// A record that tells when what follows it was recorded.
+    pub(super) fn mark_of_time(now: u64) -> Self {
+        let cost = BuildCost { finished: now, duration_ms: 0, cpu_ms: 0, memory: 0 };
+        Self::Build { action: ActionDigest::from_bytes([0; 32]), cost }
+    }
+
+    /// Whether it is one of these.
+    pub(super) fn is_mark_of_time(&self) -> bool {
+        matches!(self, Self::Build { action, .. } if *action.as_bytes() == [0; 32])
     }
 
     fn payload(&self) -> Cow<'_, [u8]> {

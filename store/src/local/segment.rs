@@ -28,6 +28,13 @@ pub(super) struct Location {
     pub(super) length: u64,
 }
 
+impl Location {
+    /// The first byte behind the frame.
+    pub(super) fn end(&self) -> u64 {
+        self.offset + self.length
+    }
+}
+
 /// A segment locked for writing.
 #[derive(Debug)]
 pub(super) struct SegmentWriter {
@@ -35,6 +42,8 @@ pub(super) struct SegmentWriter {
     path: PathBuf,
     file: File,
     end: u64,
+    /// The latest time that a build told which was appended by this.
+    told: u64,
 }
 
 impl SegmentWriter {
@@ -68,7 +77,7 @@ impl SegmentWriter {
                     // Damaged, or of a newer larder: nothing of it is to be lost.
                     continue;
                 }
-                let mut writer = Self { name: name.into(), path, file, end: found.extent.end };
+                let mut writer = Self { name: name.into(), path, file, end: found.extent.end, told: 0 };
                 writer.cut(size)?;
                 return Ok((writer, found.frames));
             }
@@ -89,7 +98,7 @@ impl SegmentWriter {
                 locked => locked.at("lock", &path)?,
             }
             effect::write_all(&file, SEGMENT_HEADER).at("write", &path)?;
-            return Ok(Self { name: name.into(), path, file, end: SEGMENT_HEADER.len() as u64 });
+            return Ok(Self { name: name.into(), path, file, end: SEGMENT_HEADER.len() as u64, told: 0 });
         }
     }
 
@@ -102,6 +111,21 @@ impl SegmentWriter {
             effect::set_len(&self.file, self.end).at("truncate", &self.path)?;
         }
         Ok(())
+    }
+
+    /// Appends records that were made now, and before them a mark of time if nothing else would tell a rebuild when that was.
+    pub(super) fn append_now(&mut self, records: &[Record], now: u64) -> Result<Vec<Location>, IoError> {
+        let is_untold =
+            match records.iter().find(|record| matches!(record, Record::Build { .. } | Record::Resolution { .. })) {
+                Some(Record::Resolution { .. }) => self.told < now,
+                _ => false,
+            };
+        if !is_untold {
+            return self.append(records);
+        }
+        let mut marked = vec![Record::mark_of_time(now)];
+        marked.extend_from_slice(records);
+        Ok(self.append(&marked)?.split_off(1))
     }
 
     /// Appends records and says where they are. They are not durable before the file system has been synced.
@@ -123,6 +147,8 @@ impl SegmentWriter {
             return Err(error).at("write", &self.path);
         }
         self.end += bytes.len() as u64;
+        let told = |record: &Record| if let Record::Build { cost, .. } = record { cost.finished } else { 0 };
+        self.told = records.iter().map(told).fold(self.told, u64::max);
         Ok(locations)
     }
 
