@@ -31,6 +31,7 @@ mod test_measurements;
 mod test_namespaces;
 mod test_network;
 mod test_newcomer;
+mod test_phases;
 mod test_queries;
 mod test_questions;
 mod test_read_only;

@@ -90,6 +90,21 @@ fn a_build_can_be_entered_before_it_starts() {
 }
 
 #[test]
+fn what_a_sandbox_shows_can_be_seen() {
+    let scratch = Scratch::new(RECIPES);
+    scratch.larder("show --sandbox .#two").fails(1, &["inputs of", "not realised"]);
+    scratch.larder("build .#two --no-link").ok();
+    let shown: serde_json::Value = serde_json::from_str(&scratch.larder("show --sandbox .#two").ok().stdout).unwrap();
+    assert_eq!(
+        (&shown["command"], &shown["env"]["name"], &shown["env"]["TZ"]),
+        (&"/bin/mini".into(), &"two".into(), &"UTC".into())
+    );
+    assert_eq!((&shown["limits"]["processes"], &shown["scoping"]["signals"]), (&8192.into(), &true.into()));
+    assert!(shown["layers"][0].as_str().unwrap().ends_with("-seed"), "{shown}");
+    assert_eq!(scratch.entries("tmp"), [""; 0]);
+}
+
+#[test]
 fn completions_are_known_for_the_usual_shells() {
     let scratch = Scratch::new(RECIPES);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -31,6 +31,14 @@ pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
 pub(crate) use spec::Groundwork;
 pub use spec::{
-    Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer,
+    Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, Scoping, SpecError, User,
+    WritableLayer,
 };
+
+/// Whether this machine's kernel can keep guests from what [`Scoping`] says.
+#[must_use]
+pub fn has_scoping() -> bool {
+    linux::landlock::has_scopes()
+}
+
 pub use writable::unlock_work;

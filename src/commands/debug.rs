@@ -1,32 +1,66 @@
 //! `larder debug`
 
+mod phase;
+
 use crate::CommandResult;
 use crate::commands::show::derivation_of;
 use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
+use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::environment::Variation;
+use phase::Stop;
 use std::ffi::OsString;
+use std::process::ExitCode;
+use store::StorePath;
 
-/// Enter the sandbox of a failed build as it was left.
+/// Enter the sandbox of a failed build as it was left, or of any build when a phase of it would begin.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An installable whose build has failed
+    /// An installable whose build has failed; with --phase, any that is built
     installable: OsString,
+    /// Run the build until this phase would begin, as `configure` or `install`, and enter it there, with its variables and functions
+    #[arg(long, value_name = "NAME")]
+    phase: Option<String>,
     /// What to run instead of a shell
     #[arg(last = true)]
     command: Vec<String>,
+    #[command(flatten)]
+    build: BuildArgs,
     #[command(flatten)]
     eval: EvalArgs,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
+    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval.building(args.build.limits()))?;
     let derivation = derivation_of(context, &targets[0])?;
+    match &args.phase {
+        Some(phase) => enter_phase(context, args, &derivation, phase),
+        None => enter_failed(context, args, &derivation),
+    }
+}
+
+/// Builds what the derivation needs, runs its script until the phase, and then what is wanted.
+fn enter_phase(context: &Context, args: &Args, derivation: &StorePath, phase: &str) -> CommandResult {
+    let builder = args.build.builder(context)?;
+    let resolved = sandbox::realise_inputs(context, &builder, &args.build.watch, derivation)?;
+    let staging = context.store()?.stage()?;
+    let mut spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
+    let stop = Stop::put(&mut spec, &resolved, staging.path(), phase, &args.command)?;
+    let ended = sandbox::enter(&builder, spec)?;
+    if stop.was_reached() {
+        return Ok(ended);
+    }
+    let how = if ended == ExitCode::SUCCESS { "ended" } else { "failed" };
+    let error = CliError::failed(format!("the build {how} before a phase `{phase}` began"));
+    Err(error.hint("each phase that began is announced above by a line `larder: phase NAME`"))
+}
+
+fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> CommandResult {
     let builder = context.builder(BuildLimits { keep_failed: true, ..BuildLimits::default() })?;
-    let Some(resolved) = sandbox::resolved(&builder, &derivation)? else {
+    let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
         let error = CliError::failed("its inputs are not realised, so it cannot have failed here");
         return Err(error.hint("build it first"));
     };
@@ -37,7 +71,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
             .hint(format!(
                 "to build it again and keep its files if it fails: larder build --rebuild --retry {derivation}"
             ))
-            .hint("`larder shell` enters the sandbox of a build before it starts"));
+            .hint("`larder shell` enters the sandbox of a build before it starts, `larder debug --phase NAME` before a phase"));
     }
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);

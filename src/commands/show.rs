@@ -1,10 +1,12 @@
 //! `larder show`
 
 use crate::CommandResult;
-use crate::context::Context;
+use crate::context::{BuildLimits, Context};
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
 use crate::output;
+use crate::sandbox;
+use builder::environment::Variation;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use store::{Derivation, StorePath};
@@ -17,6 +19,9 @@ pub(crate) struct Args {
     /// Print its canonical JSON
     #[arg(long)]
     json: bool,
+    /// Print, as JSON, what its sandbox shows, sets and limits; its inputs must be realised
+    #[arg(long, conflicts_with = "json")]
+    sandbox: bool,
     #[command(flatten)]
     eval: EvalArgs,
 }
@@ -25,10 +30,34 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let path = derivation_of(context, &targets[0])?;
     let derivation = context.store()?.derivation(&path.derivation().expect("a derivation's path"))?;
+    if args.sandbox {
+        return show_sandbox(context, &path);
+    }
     if args.json {
         output::write(&[derivation.encode(), b"\n".to_vec()].concat())?;
     } else {
         output::write(readable(&path, &derivation).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the specification of a build's sandbox, and tells what of it this machine cannot do.
+fn show_sandbox(context: &Context, derivation: &StorePath) -> CommandResult {
+    let builder = context.builder(BuildLimits::default())?;
+    let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
+        let error =
+            CliError::failed(format!("the inputs of {derivation} are not realised, so its sandbox is not known"));
+        return Err(error.hint("build it first"));
+    };
+    if let Some(name) = resolved.action.resolved().builtin() {
+        return Err(CliError::failed(format!("builtin:{name} is done by larder itself, without a sandbox")));
+    }
+    let staging = context.store()?.stage()?;
+    let spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
+    let text = serde_json::to_string_pretty(&spec).map_err(|error| CliError::internal(error.to_string()))?;
+    output::line(text)?;
+    if !builder::sandbox::has_scoping() {
+        output::error("note: this kernel's Landlock has no scopes, so `scoping` is left to the namespaces\n");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ pub(crate) mod filter;
 mod guest;
 mod identity;
 pub(crate) mod init;
+pub(crate) mod landlock;
 mod listing;
 mod mounts;
 mod privileges;

@@ -5,7 +5,7 @@ use super::super::outcome::{SetupError, Step};
 use super::super::path::GuestPath;
 use super::super::spec::{Groundwork, JOB_SERVER_DESCRIPTORS, SandboxSpec};
 use super::filter::{Filters, Supervision};
-use super::{AtStep, Stdio, privileges, sys};
+use super::{AtStep, Stdio, landlock, privileges, sys};
 use crate::spawner::protocol;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -30,6 +30,7 @@ pub(super) fn become_command(
     apply_limits(groundwork)?;
     sys::reset_signals();
     privileges::drop_all()?;
+    landlock::confine(groundwork.scoping)?;
     filters.install(Supervision::of(groundwork, socket.as_fd()))?;
     let Some(task) = protocol::receive_task(socket)? else { return Ok(None) };
     let spec = task.read_spec()?;

@@ -2,6 +2,7 @@
 //! `unsafe` code of this crate is here.
 
 use super::super::outcome::Usage;
+use super::landlock::RuleSet;
 use nix::sys::socket::ControlMessageOwned;
 use std::ffi::CStr;
 use std::io;
@@ -200,6 +201,28 @@ pub(crate) fn install_filter(program: &[seccompiler::sock_filter], listener: boo
     })?;
     // SAFETY: with this flag the result is a new descriptor that nobody else owns.
     Ok(listener.then(|| unsafe { OwnedFd::from_raw_fd(result as RawFd) }))
+}
+
+/// The version of the kernel's Landlock.
+pub(crate) fn landlock_version() -> io::Result<u32> {
+    const VERSION: u32 = 1;
+    // SAFETY: asked for the version, the call takes no memory.
+    let version = check(unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<RuleSet>(), 0_usize, VERSION)
+    })?;
+    Ok(u32::try_from(version).unwrap_or(0))
+}
+
+/// Enforces a rule set of Landlock on the calling thread and what it starts.
+pub(crate) fn landlock_restrict(rules: &RuleSet) -> io::Result<()> {
+    // SAFETY: the kernel reads as many bytes as are said, which are plain numbers.
+    let made = check(unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(rules), size_of::<RuleSet>(), 0)
+    })?;
+    // SAFETY: the kernel has just made this descriptor, which nobody else owns.
+    let made = unsafe { OwnedFd::from_raw_fd(made as RawFd) };
+    // SAFETY: the call takes no memory.
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, made.as_raw_fd(), 0) }).map(drop)
 }
 
 /// Sets the execution domain's flags.

@@ -1,0 +1,74 @@
+//! Stopping a build's script where a phase begins.
+//!
+//! Nothing of the derivation is changed, so this works for every script of bash that keeps the name of its phase in the variable
+//! `current_phase`, as those of the recipes do: bash sources the file that `BASH_ENV` names, which looks before every command
+//! whether the phase has come.
+
+use crate::error::CliError;
+use builder::resolve::Resolved;
+use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
+use std::path::{Path, PathBuf};
+
+/// What the script sources.
+const STOP: &str = include_str!("stop.bash");
+
+/// Where the build sees it.
+const STOP_AT: &str = "/larder/stop";
+
+/// A place where a build's script is to stop.
+pub(super) struct Stop {
+    /// Written when it stops.
+    state: PathBuf,
+}
+
+impl Stop {
+    /// Has the build of a specification stop before a phase and run a command, or a shell if that is empty.
+    pub(super) fn put(
+        spec: &mut SandboxSpec,
+        resolved: &Resolved,
+        place: &Path,
+        phase: &str,
+        command: &[String],
+    ) -> Result<Self, CliError> {
+        let builder = &resolved.action.resolved().builder;
+        if Path::new(builder).file_name().is_none_or(|name| name != "bash") {
+            let error = CliError::failed(format!("its builder `{builder}` is no script of bash, so it has no phases"));
+            return Err(error.hint("`larder shell` enters the sandbox before the build starts"));
+        }
+        let file = place.join("stop");
+        let failed =
+            |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", file.display()));
+        std::fs::write(&file, script(phase, command)).map_err(|error| failed(&error))?;
+        let source = HostPath::parse(file.clone()).map_err(|error| failed(&error))?;
+        let target = GuestPath::parse(STOP_AT).map_err(|error| failed(&error))?;
+        spec.binds.push(Bind { source, target });
+        spec.env.insert("BASH_ENV".to_owned(), STOP_AT.to_owned());
+        Ok(Self { state: spec.build_dir.as_path().join(".larder-phase") })
+    }
+
+    /// Whether it did stop there.
+    pub(super) fn was_reached(&self) -> bool {
+        self.state.exists()
+    }
+}
+
+fn script(phase: &str, command: &[String]) -> String {
+    let words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
+    format!("larder_phase={}\nlarder_command=({})\n{STOP}", quoted(phase), words.join(" "))
+}
+
+/// A text as one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_words() {
+        let script = script("it's", &["a b".to_owned(), "$(c)".to_owned()]);
+        assert!(script.starts_with("larder_phase='it'\\''s'\nlarder_command=('a b' '$(c)')\n"), "{script}");
+    }
+}
