@@ -2,6 +2,7 @@
 
 mod conduct;
 mod inputs;
+mod lines;
 mod read;
 
 pub(crate) use read::{Script, Statement};

@@ -88,10 +88,8 @@ fn acts_on_root(command: &Command) -> Option<String> {
         }
         _ if OF_ROOT.contains(&program) => return Some(format!("calls {program}")),
         _ if TO_ALL.contains(&program) => paths.next(),
-        "sed" if arguments.iter().any(|argument| argument.starts_with("-i") || argument == "--in-place") => {
-            paths.next()
-        }
-        _ if TO_LAST.contains(&program) => arguments.last().filter(|argument| is_live(argument)),
+        "sed" => edited_by_sed(arguments).into_iter().find(|argument| is_live(argument)),
+        _ if TO_LAST.contains(&program) => target_of(program, arguments),
         "tar" | "bsdtar" | "unzip" => {
             let into = arguments.iter().position(|argument| matches!(argument.as_str(), "-C" | "--directory" | "-d"));
             into.and_then(|at| arguments.get(at + 1)).filter(|argument| is_live(argument))
@@ -99,6 +97,49 @@ fn acts_on_root(command: &Command) -> Option<String> {
         _ => None,
     };
     changed.map(|path| format!("changes {path}"))
+}
+
+/// The files that sed changes: what is neither an option nor the script.
+fn edited_by_sed(arguments: &[String]) -> Vec<&String> {
+    let (mut in_place, mut has_script) = (false, false);
+    let mut operands = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let short = word.strip_prefix('-').filter(|letters| !letters.starts_with('-') && !letters.is_empty());
+        match (word.as_str(), short) {
+            ("--expression" | "--file", _) => (has_script, _) = (true, words.next()),
+            (long, _) if long.starts_with("--expression=") || long.starts_with("--file=") => has_script = true,
+            (long, _) if long.starts_with("--") => in_place |= long.starts_with("--in-place"),
+            (_, Some(letters)) => {
+                // After `i` comes the suffix of a copy, after `e` and `f` the script or its file.
+                let taken = letters.find(['i', 'e', 'f']).map(|at| letters.split_at(at));
+                match taken.map(|(_, from)| (from.starts_with('i'), from.len() == 1)) {
+                    Some((true, _)) => in_place = true,
+                    Some((false, alone)) => (has_script, _) = (true, if alone { words.next() } else { None }),
+                    None => {}
+                }
+            }
+            _ => operands.push(word),
+        }
+    }
+    match in_place {
+        true if has_script => operands,
+        true => operands.split_off(operands.len().min(1)),
+        false => Vec::new(),
+    }
+}
+
+/// Where programs put what their arguments name: after `-t`, else the last one; each one for `install -d`.
+fn target_of<'a>(program: &str, arguments: &'a [String]) -> Option<&'a String> {
+    let has = |letter: char, argument: &str| {
+        argument.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains(letter))
+    };
+    if program == "install" && arguments.iter().any(|argument| has('d', argument) || argument == "--directory") {
+        return arguments.iter().find(|argument| is_live(argument));
+    }
+    let named = arguments.iter().position(|argument| matches!(argument.as_str(), "-t" | "--target-directory"));
+    let target = named.map_or(arguments.last(), |at| arguments.get(at + 1));
+    target.filter(|target| is_live(target))
 }
 
 /// An absolute path that is of the running system.
@@ -122,5 +163,46 @@ fn inspect_check(file: &str, statement: &Statement, findings: &mut Vec<Finding>)
         let message = "check cannot fail: what comes after `||` succeeds";
         let hint = "say `tests: {failure_policy: known_failures, reason: …}` in package.yml";
         findings.push(Finding::new(Rule::IgnoredFailure, file, statement.line, message).hint(hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(text: &str) -> Option<String> {
+        let script = Script::read(&format!("build() {{\n{text}\n}}\n"));
+        let statements = &script.function("build").unwrap().statements;
+        statements.iter().flat_map(|statement| &statement.commands).find_map(acts_on_root)
+    }
+
+    #[test]
+    fn scripts_of_sed_are_no_paths() {
+        for harmless in [
+            "sed -i '/MV.*old/d' Makefile.in",
+            "sed -e '/^#/d' -i Makefile",
+            "sed -i -e '/a/d' -e '/b/d' Makefile",
+            "sed -e '/PATH=/{s@/sbin:@@}' \\\n -i etc/login.defs",
+            "sed -n '/x/p' /etc/passwd",
+            "sed -i.orig --expression '/a/d' b",
+            "sed -i \"/a/d\" \"${DESTDIR}/etc/x\"",
+            "sed -ri '/a/d' b",
+            "sed -nEe '/a/d' /etc/x",
+        ] {
+            assert_eq!(changed(harmless), None, "{harmless}");
+        }
+        for live in ["sed -i s/a/b/ /etc/x", "sed '/a/d' -i /etc/x", "sed -Ei -e /a/ /etc/x", "sed -i -f a /etc/x"] {
+            assert_eq!(changed(live).as_deref(), Some("changes /etc/x"), "{live}");
+        }
+    }
+
+    #[test]
+    fn targets_are_found() {
+        for live in ["install -v -m700 -d /etc/x", "cp -t /etc/x a b", "install -Dm644 a /etc/x", "mv a /etc/x"] {
+            assert_eq!(changed(live).as_deref(), Some("changes /etc/x"), "{live}");
+        }
+        for harmless in ["cp /etc/x .", "install -m644 /usr/share/a -t b", "ln -s /usr/lib/a \"$DESTDIR/b\""] {
+            assert_eq!(changed(harmless), None, "{harmless}");
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! Reading a shell script: lines to statements, statements to words, functions by where they begin and end.
+//! Reading a shell script: statements to words, functions by where they begin and end.
 //!
 //! This is no shell. It knows quotes, comments, continued lines, here-documents and separators; what is nested deeper stays
 //! part of its word. So some commands are not seen, but what is seen is there.
+
+use super::lines::statements;
 
 /// A script.
 #[derive(Debug, Clone, Default)]
@@ -142,90 +144,6 @@ fn indentation(text: &str) -> usize {
     text.len() - text.trim_start().len()
 }
 
-/// Statements with their first lines: no comments, no blank lines, no here-documents, continued lines joined.
-fn statements(text: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    let mut lines = text.lines().enumerate();
-    while let Some((number, line)) = lines.next() {
-        let mut whole = without_comment(line).to_owned();
-        while whole.ends_with('\\') || quote_is_open(&whole) {
-            let Some((_, next)) = lines.next() else { break };
-            if whole.ends_with('\\') {
-                whole.pop();
-                whole.push_str(without_comment(next).trim_start());
-            } else {
-                whole.push('\n');
-                whole.push_str(next);
-            }
-        }
-        for end in here_documents(&whole) {
-            for (_, line) in lines.by_ref() {
-                if line.trim_start_matches('\t') == end {
-                    break;
-                }
-            }
-        }
-        if !whole.trim().is_empty() {
-            found.push((number + 1, whole));
-        }
-    }
-    found
-}
-
-/// A line up to its comment.
-fn without_comment(line: &str) -> &str {
-    let mut quote = None;
-    let mut before = ' ';
-    for (at, character) in line.char_indices() {
-        match (quote, character) {
-            (None, '#') if before.is_whitespace() || before == ';' => return line[..at].trim_end(),
-            (None, '\'' | '"') if before != '\\' => quote = Some(character),
-            (Some(open), _) if open == character && (open == '\'' || before != '\\') => quote = None,
-            _ => {}
-        }
-        before = character;
-    }
-    line.trim_end()
-}
-
-fn quote_is_open(text: &str) -> bool {
-    let mut quote = None;
-    let mut escaped = false;
-    for character in text.chars() {
-        match (quote, character) {
-            _ if escaped => escaped = false,
-            (None | Some('"'), '\\') => escaped = true,
-            (None, '\'' | '"') => quote = Some(character),
-            (Some(open), _) if open == character => quote = None,
-            _ => {}
-        }
-    }
-    quote.is_some()
-}
-
-/// The words that end the here-documents of a statement.
-fn here_documents(text: &str) -> Vec<String> {
-    let mut ends = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once("<<") {
-        rest = after;
-        if let Some(after) = after.strip_prefix('<') {
-            rest = after;
-            continue;
-        }
-        let after = after.strip_prefix('-').unwrap_or(after).trim_start();
-        let end: String = after
-            .trim_start_matches(['\'', '"', '\\'])
-            .chars()
-            .take_while(|character| character.is_alphanumeric() || *character == '_')
-            .collect();
-        if !end.is_empty() && !end.starts_with(|first: char| first.is_ascii_digit()) {
-            ends.push(end);
-        }
-    }
-    ends
-}
-
 /// What introduces a command and is none.
 const INTRODUCTIONS: [&str; 14] =
     ["if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "(", ")", "time", "sudo"];
@@ -355,12 +273,5 @@ mod tests {
         assert_eq!(all[1].written, ["$D/b"]);
         assert_eq!((all[3].words.len(), all[3].written.len()), (1, 1));
         assert!(commands("a || b")[1].after_failure && !commands("a | b")[1].after_failure);
-    }
-
-    #[test]
-    fn lines_are_joined() {
-        let found = statements("a \\\n  b # c\n# d\necho \"x\ny\"\nz");
-        let expected = [(1, "a b"), (4, "echo \"x\ny\""), (6, "z")];
-        assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
     }
 }

@@ -185,6 +185,7 @@ let
     larder_style = recipe.style;
     larder_recipe = directory;
     larder_phase_script = "${./phase.sh}";
+    larder_deferred = "${./deferred.sh}";
     larder_stand_in = "${./stand-in.sh}";
     larder_promise_check = "${../promises.sh}";
     larder_unpacked = if unpacked == null then "" else unpacked;

@@ -7,7 +7,7 @@
 # CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
 #
 # Nobody is root here. What only root can do (users, owners, services, caches of the whole system) is not done but
-# written to usr/share/larder/deferred/NAME in the output, by stand-in.sh.
+# written to usr/share/larder/deferred/NAME in the output (deferred.sh).
 #
 # shellcheck shell=bash disable=SC2154  # the variables come from package.nix
 set -Eeuo pipefail
@@ -20,7 +20,6 @@ readonly build_root=/build
 readonly source_directory=$build_root/source
 readonly repository=/mnt/intergenos
 readonly recipe_directory=$repository/packages/$larder_tier/$larder_name
-readonly deferred=$build_root/deferred
 current_phase=start
 
 say() { printf 'larder: %s\n' "$*"; }
@@ -173,8 +172,11 @@ drop_staging_links() {
 
 # The root as it is when the package is installed; what is written from now on is the package's.
 enter_live_root() {
-    find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' -exec chmod u+w {} + 2>/dev/null || true
+    find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' \
+        -exec "$programs/chmod" u+w {} + 2>/dev/null || true
     cp -R --no-dereference --remove-destination "$staging/." /
+    place_stand_ins "${stand_ins[@]}" "${live_stand_ins[@]}"
+    go_live
     live_directories >"$build_root/directories"
     touch "$build_root/entered"
     sleep 0.05
@@ -192,6 +194,7 @@ leave_live_root() {
     local file
     while IFS= read -r -d '' file; do
         mkdir -p "$staging/${file#/}"
+        "$programs/chmod" --reference="$file" "$staging/${file#/}"
     done < <(live_directories | comm -z -13 "$build_root/directories" -)
     while IFS= read -r -d '' file; do
         mkdir -p "$staging/$(dirname "${file#/}")"
@@ -231,7 +234,7 @@ run_post_install() {
     fi
     begin_phase post_install
     enter_live_root
-    run_phase post_install LARDER_LIVE=1 || status=$?
+    run_phase post_install || status=$?
     (( status == 0 )) || fail "it ended with status $status: it asks for what is impossible while a package is built." \
         'Install what it makes in do_install, or leave it to the image: withoutPostInstall'
     leave_live_root
@@ -245,15 +248,6 @@ drop_shared_indexes() {
         [[ ! -e $staging/$index ]] || { say "left out, for it is of the whole system: $index"; rm "$staging/$index"; }
     done
     find "$staging" \( -name perllocal.pod -o -name icon-theme.cache \) -type f -delete
-}
-
-keep_deferred() {
-    local target=$staging/usr/share/larder/deferred/$larder_name
-    [[ -s $deferred ]] || return 0
-    mkdir -p "$(dirname "$target")"
-    sort -u "$deferred" >"$target"
-    say "deferred to the image, see /usr/share/larder/deferred/$larder_name:"
-    sed 's/^/larder:   /' "$target"
 }
 
 finish() {
@@ -283,19 +277,21 @@ eval "bundled=($larder_bundled)"
 eval "promises=($larder_promises)"
 # shellcheck source=../promises.sh
 source "$larder_promise_check"
-
 readonly staging=$out
+# shellcheck source=deferred.sh
+source "$larder_deferred"
+
 readonly job_server=${MAKEFLAGS:-}
 unset MAKEFLAGS
 export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/sources IGOS=$repository
 export IGOS_JOBS=${LARDER_JOBS:-1} TESTSUITEFLAGS=-j${LARDER_JOBS:-1}
 export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
 export CXXFLAGS=$CFLAGS
-export PATH=$build_root/stand-ins:/usr/bin:/usr/sbin:/bin:/sbin:/opt/rustc/bin
+export PATH=/usr/bin:/usr/sbin:/bin:/sbin:/opt/rustc/bin
 phase_environment=(
     "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "version=$larder_version"
-    "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style" "larder_deferred=$deferred"
-    "larder_configure_flags=$larder_configure_flags" "larder_tests=$larder_tests" "larder_staging=$staging"
+    "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style"
+    "larder_configure_flags=$larder_configure_flags" "larder_tests=$larder_tests"
     "larder_tests_reason=$larder_tests_reason" "larder_install_function=$larder_install_function"
 )
 export larder_recipe_directory=$recipe_directory
@@ -303,9 +299,7 @@ export larder_recipe_directory=$recipe_directory
 [[ -z $larder_target ]] || phase_environment+=("IGOS_TARGET=$larder_target")
 
 mkdir -p "$HOME"
-: >"$deferred"
 lay_out_recipe
-bash "$larder_stand_in" --install "$build_root/stand-ins" "$larder_stand_in"
 link_into "$IGOS_SOURCES" "${sources[@]}"
 unpack_source
 unpack_bundled
@@ -315,6 +309,8 @@ begin_phase patch
 apply_patches
 level_patched
 make_staging
+make_stand_in
+place_stand_ins "${stand_ins[@]}"
 run_or_fail configure "DESTDIR=$staging"
 run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"
 run_check

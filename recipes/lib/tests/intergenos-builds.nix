@@ -57,12 +57,12 @@ in
       test "$(cat /usr/share/after/file)" = changed
       test ! -e /usr/share/after/removed
       test "$(cat /etc/after/made)" = made
+      test "$(readlink /etc/systemd/system/multi-user.target.wants/after.service)" = /usr/lib/systemd/system/after.service
       diff - /usr/share/larder/deferred/after <<'DEFERRED'
-      mode 4750 etc/after/made
-      owner root:after etc/after/made
       run groupadd -r after
       run ldconfig
-      run systemctl enable after.service
+      mode 4750 etc/after/made
+      owner root:after etc/after/made
       DEFERRED
     '';
     directories = shows "directories" ''
@@ -76,12 +76,24 @@ in
       test -x /usr/share/root-acts/file
       test ! -u /usr/share/root-acts/file
       diff - /usr/share/larder/deferred/root-acts <<'DEFERRED'
-      mode 2755 usr/share/root-acts/file
-      mode u+s usr/share/root-acts/file
-      owner sample usr/share/root-acts/**
-      owner sample:sample usr/share/root-acts/file
       run groupadd -g 18 sample
-      run useradd -g sample -u 18 sample
+      run useradd -g sample -u 18 -c 'Sample User' sample
+      mode 640 'usr/share/root-acts/a blank'
+      owner root:sample 'usr/share/root-acts/a blank'
+      mode 4755 usr/bin/old-place
+      owner root:sample usr/bin/old-place
+      owner sample:root usr/share/root-acts
+      mode 2755 usr/share/root-acts/as-other
+      owner root:sample usr/share/root-acts/as-other
+      mode 2755 usr/share/root-acts/as-sample
+      owner root:sample usr/share/root-acts/as-sample
+      mode 4755 usr/share/root-acts/clustered
+      mode 6755 usr/share/root-acts/file
+      owner sample:sample usr/share/root-acts/file
+      mode 1777 usr/share/root-acts/first
+      mode 4711 usr/share/root-acts/five-digits
+      mode 700 usr/share/root-acts/private
+      mode 1777 usr/share/root-acts/second
       DEFERRED
     '';
   };

@@ -4,6 +4,8 @@ set -e
 do_install() {
     install -D -m 644 /dev/null "${DESTDIR}/usr/share/after/file"
     install -D -m 644 /dev/null "${DESTDIR}/usr/share/after/removed"
+    mkdir -p "${DESTDIR}/usr/lib/systemd/system"
+    printf '[Install]\nWantedBy=multi-user.target\n' > "${DESTDIR}/usr/lib/systemd/system/after.service"
 }
 
 post_install() {
@@ -16,6 +18,7 @@ post_install() {
     getent group after > /dev/null || groupadd -r after
     chown root:after /etc/after/made
     chmod 4750 /etc/after/made
-    systemctl enable after.service
+    systemctl daemon-reload
+    systemctl enable --now after
     ldconfig
 }
