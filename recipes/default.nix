@@ -155,7 +155,7 @@ let
           machine = machineOf made;
           phases = phasesOf made;
         };
-      imageOf = image: call "images/${image}.nix";
+      imageOf = file: call "images/${file}.nix";
       images = imageOf name // {
         small = imageOf "small";
         system = imageOf "system";
