@@ -70,6 +70,29 @@ let
     ];
   };
 
+  # One image, which has `top`.
+  auditOf =
+    core:
+    import ../audit.nix {
+      foundation = [ "seed" ];
+      images = [
+        {
+          packages = [ top ];
+          kernel = leaf;
+          stub = leaf;
+          initramfs.firstProgram = package {
+            pname = "first";
+            tools = [ tool ];
+          };
+        }
+      ];
+      tiers = {
+        seed.compiler = package { pname = "compiler"; };
+        inherit core;
+      };
+    };
+  tool = package { pname = "tool"; };
+
   pin = {
     name = "a";
     version = "1";
@@ -146,6 +169,29 @@ let
     "an unknown argument of a change is refused" =
       refused
         ((package { }).change { phase = { }; }).drvPath;
+    "an orphan is in no image and builds nothing that is" =
+      auditOf {
+        inherit
+          leaf
+          middle
+          tool
+          top
+          user
+          ;
+        waits = package { pending = "needs a patch"; };
+      } == {
+        wrong = [ ];
+        orphans = [ "user" ];
+      };
+    "all recipes that are wrong are told" =
+      (auditOf {
+        inherit leaf;
+        stub = package { verify = [ ]; };
+        typing = throw "recipes/core/typing asks for `zlob`";
+      }).wrong == [
+        "stub"
+        "typing"
+      ];
     "a pending package cannot be built" = refusedPackage { pending = "needs a patch"; };
     "a pending package has its description" =
       (package { pending = "needs a patch"; }).meta.licence == "MIT";
@@ -240,6 +286,7 @@ let
       filter (
         name:
         !(elem name [
+          "audit"
           "checks"
           "images"
           "lib"
