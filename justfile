@@ -58,8 +58,12 @@ boot set="small":
 
 # All that is checked of the small image, its boot included
 check-image set="small":
-    cargo run --release -- build --no-link --keep-going $(printf 'recipes#{{set}}.checks.%s ' closure seedFreedom licences reproducible boot tampered)
+    cargo run --release -- build --no-link --keep-going $(printf 'recipes#{{set}}.checks.%s ' closure seedFreedom licences reproducible tampered boot rescue)
 
-# The whole system, from its own compiler on: hours
+# The whole system, from its own compiler on: an hour of two processors, and more when others use them
 system:
     cargo run --release -- build recipes#images.iso
+
+# All that is checked of the whole system: `just check-image system`, and that it can be installed
+check-system: (check-image "system")
+    cargo run --release -- build --no-link recipes#checks.install

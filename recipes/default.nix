@@ -17,6 +17,7 @@ let
     mapAttrs
     pathExists
     readDir
+    replaceStrings
     ;
 
   directoriesOf =
@@ -33,6 +34,8 @@ let
       "lib"
     ]
   ) (directoriesOf ./.);
+
+  imageNames = map (file: replaceStrings [ ".nix" ] [ "" ] file) (attrNames (readDir ./images));
 
   recipeFile =
     tier: name:
@@ -100,6 +103,7 @@ let
     else
       throw "recipes/${tier} has `${concatStringsSep "`, `" taken}`, a name that is taken already";
   reserved = [
+    "audit"
     "checks"
     "images"
     "lib"
@@ -138,7 +142,7 @@ let
         callRecipe (
           set.scope
           // {
-            inherit image;
+            inherit audit image;
             inherit (set) tiers;
           }
         ) file (./. + "/${file}");
@@ -155,17 +159,25 @@ let
           machine = machineOf made;
           phases = phasesOf made;
         };
-      imageOf = image: call "images/${image}.nix";
-      images = imageOf name // {
-        small = imageOf "small";
-        system = imageOf "system";
+      imageOf = file: call "images/${file}.nix";
+      every = listToAttrs (
+        map (file: {
+          name = file;
+          value = imageOf file;
+        }) imageNames
+      );
+      images = every.${name} // every;
+      audit = import ./lib/audit.nix {
+        inherit foundation;
+        inherit (set) tiers;
+        images = attrValues every;
       };
     in
     set.packages
     // {
       inherit (set) tiers;
       inherit (stdenv) libc;
-      inherit images;
+      inherit audit images;
       inherit (images) checks machine phases;
       lib = set.lib // {
         inherit image;
@@ -187,5 +199,10 @@ seedSet.packages
   phases = mapAttrs (phaseOf seedSet.lib) seedSet.tiers;
   small = imageSet "small" stdenvs.small;
   system = systemSet;
-  inherit (systemSet) checks images machine;
+  inherit (systemSet)
+    audit
+    checks
+    images
+    machine
+    ;
 }

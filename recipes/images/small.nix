@@ -54,15 +54,34 @@ image {
     };
   };
 
-  dialogue = [
-    {
-      expect = "login:";
-      say = "root";
-    }
-    {
-      expect = "# ";
-      say = "busybox | head -n 1";
-    }
-    { expect = "BusyBox v"; }
-  ];
+  trials = {
+    boot = [
+      {
+        from = "medium";
+        dialogue = [
+          {
+            expect = "login:";
+            say = "root";
+          }
+          {
+            expect = "# ";
+            say = "busybox | head -n 1";
+          }
+          { expect = "BusyBox v"; }
+        ];
+      }
+    ];
+    rescue = [
+      {
+        from = "rescue";
+        dialogue = [
+          {
+            expect = "# ";
+            say = "echo the first process is $$";
+          }
+          { expect = "the first process is 1"; }
+        ];
+      }
+    ];
+  };
 }

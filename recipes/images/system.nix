@@ -50,6 +50,16 @@
 
 let
   console = "console=tty0 console=ttyS0,115200 panic=10 quiet";
+  login = [
+    {
+      expect = "login:";
+      say = "root";
+    }
+    {
+      expect = "assword:";
+      say = "larder";
+    }
+  ];
 in
 image {
   name = "larder-system";
@@ -149,20 +159,59 @@ image {
     };
   };
 
-  dialogue = [
-    {
-      expect = "login:";
-      say = "root";
-    }
-    {
-      expect = "assword:";
-      say = "larder";
-    }
-    {
-      expect = "# ";
-      say = "ls -l /usr/bin/su && curl --version";
-    }
-    { expect = "-rwsr-xr-x"; }
-    { expect = "OpenSSL/3.0.20"; }
-  ];
+  trials = {
+    boot = [
+      {
+        from = "medium";
+        dialogue = login ++ [
+          {
+            expect = "# ";
+            say = "ls -l /usr/bin/su && curl --version";
+          }
+          { expect = "-rwsr-xr-x"; }
+          { expect = "OpenSSL/3.0.20"; }
+        ];
+      }
+    ];
+    # Drives are the kernel image, the medium and the disk, in this order.
+    install = [
+      {
+        from = "install";
+        dialogue = [
+          {
+            expect = "Which disk (nothing: stop)? ";
+            say = "vdc";
+          }
+          {
+            expect = "Type its name once more: ";
+            say = "vdc";
+          }
+          { expect = "install-image: /dev/vdc is ready"; }
+        ];
+        ends = true;
+      }
+      {
+        from = "disk";
+        dialogue = login ++ [
+          {
+            expect = "# ";
+            say = "cat /run/medium";
+          }
+          { expect = "/dev/vda"; }
+        ];
+      }
+    ];
+    rescue = [
+      {
+        from = "rescue";
+        dialogue = [
+          {
+            expect = "# ";
+            say = "echo the first process is $$";
+          }
+          { expect = "the first process is 1"; }
+        ];
+      }
+    ];
+  };
 }

@@ -54,7 +54,7 @@ let
       version,
       pool,
       sha256,
-      size ? null,
+      size ? null, # larder-lint: allow(L0003) what a pin says, for people
     }:
     fetch {
       inherit name version;

@@ -19,6 +19,7 @@ let
     attrNames
     concatMap
     head
+    isAttrs
     listToAttrs
     mapAttrs
     readDir
@@ -194,12 +195,22 @@ let
         outPath = postponed;
       };
 
-  # `change` gives the same package with other arguments: `zlib.change { configureFlags = [ … ]; }`.
+  # Sets of words, as `phases` and `env`, are merged with those that were there; all else is replaced.
+  changed =
+    arguments: changes:
+    arguments
+    // mapAttrs (
+      name: value:
+      if isWords value && isWords (arguments.${name} or null) then arguments.${name} // value else value
+    ) changes;
+  isWords = value: isAttrs value && !(value ? outPath);
+
+  # `change` gives the same package with other arguments: `zlib.change { phases.check = "…"; }`.
   make =
     arguments:
     check "mkPackage (${arguments.pname or "without pname"})" build arguments
     // {
-      change = changes: make (arguments // changes);
+      change = changes: make (changed arguments changes);
     };
 in
 make

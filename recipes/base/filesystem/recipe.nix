@@ -29,15 +29,15 @@ write {
       }) directories
     )
     // {
-      "bin".symlink = "usr/bin";
+      bin.symlink = "usr/bin";
       "etc/mtab".symlink = "../proc/self/mounts";
       "etc/profile".text = ''
         export PATH=/usr/bin:/usr/sbin
         export PS1='\u@\h:\w\$ '
       '';
-      "lib".symlink = "usr/lib";
-      "lib64".symlink = "usr/lib";
-      "sbin".symlink = "usr/sbin";
+      lib.symlink = "usr/lib";
+      lib64.symlink = "usr/lib";
+      sbin.symlink = "usr/sbin";
       "var/run".symlink = "../run";
     };
 }
@@ -45,8 +45,8 @@ write {
   pname = "filesystem";
   version = "1";
   owners = {
-    "root".mode = "0700";
-    "tmp".mode = "1777";
+    root.mode = "0700";
+    tmp.mode = "1777";
     "var/tmp".mode = "1777";
   };
   meta = {

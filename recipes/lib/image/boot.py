@@ -1,8 +1,15 @@
-"""Starts the medium of an image in an emulated machine, and waits for what it says on the serial line.
+"""Starts emulated machines, one after the other, and waits for what they say on the serial line.
 
-Environment: `iso` and `verity` are trees of the image; `dialogue` is JSON: a list of what must come (`expect`) and what
-is typed then (`say`); `refuse` must never come. With `tamper` one byte in the middle of the file system image is
-another one. The machine's words go to the log; the output says only what came.
+Environment: `iso` and `verity` are trees of the image. `starts` is JSON, a list of `{ from, dialogue, ends }`:
+
+    from      `medium`: as a machine does that finds the medium; `disk`: without the medium, from the disk that earlier
+              machines wrote; else a kernel image by its name, with the medium beside it
+    dialogue  a list of what must come (`expect`) and what is typed then (`say`)
+    ends      the machine goes off by itself afterwards
+
+`kernels` names the kernel images: `name=tree`, a line each. All machines have the same disk, which is empty first. `refuse`
+must never come. With `tamper` one byte in the middle of the file system image is another one. The machines' words go to
+the log; the output says only what came.
 """
 
 import json
@@ -17,6 +24,8 @@ import time
 SECONDS = 300
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS.fd"
+DISK = pathlib.Path("disk.img")
+DISK_BYTES = 1 << 30
 
 
 def medium():
@@ -35,15 +44,36 @@ def medium():
     return changed
 
 
-def start(iso):
+def system_partition(variant):
+    """A directory that the machine sees as a drive, on which its firmware finds this kernel image and no other."""
+    kernels = dict(line.split("=", 1) for line in os.environ["kernels"].split("\n") if line)
+    directory = pathlib.Path(f"start-{variant}")
+    program = directory / "EFI" / "BOOT" / "BOOTX64.EFI"
+    program.parent.mkdir(parents=True)
+    shutil.copyfile(pathlib.Path(kernels[variant], "linux.efi"), program)
+    return f"fat:{directory}"
+
+
+def drives(origin, iso):
+    """What the machine has, in the order in which its firmware looks: `(file, may be written)`."""
+    if origin not in ("medium", "disk"):
+        yield system_partition(origin), False
+    if origin != "disk":
+        yield iso, False
+    yield DISK, True
+
+
+def start(origin, iso):
     shutil.copyfile(VARIABLES, "variables.fd")
-    return subprocess.Popen(
-        ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "512", "-nodefaults",
-         "-no-reboot", "-display", "none", "-serial", "stdio",
-         "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
-         "-drive", "if=pflash,format=raw,file=variables.fd",
-         "-drive", f"if=virtio,format=raw,readonly=on,file={iso}"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+    arguments = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "512", "-nodefaults",
+                 "-no-reboot", "-display", "none", "-serial", "stdio",
+                 "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
+                 "-drive", "if=pflash,format=raw,file=variables.fd"]
+    for index, (file, writable) in enumerate(drives(origin, iso)):
+        readonly = "off" if writable else "on"
+        arguments += ["-drive", f"if=none,id=drive{index},format=raw,readonly={readonly},file={file}",
+                      "-device", f"virtio-blk-pci,drive=drive{index},bootindex={index}"]
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
 
 
 class Console:
@@ -78,21 +108,44 @@ class Console:
         sys.exit(f"\nboot: no `{expected}` in {SECONDS} s")
 
 
-def main():
-    dialogue = json.loads(os.environ["dialogue"])
-    machine = start(medium())
+def hold(machine, dialogue):
+    console = Console(machine)
+    place = 0
+    for turn in dialogue:
+        place = console.wait_for(turn["expect"], os.environ["refuse"], place)
+        if "say" in turn:
+            machine.stdin.write(turn["say"].encode() + b"\n")
+
+
+def wait_for_end(machine):
     try:
-        console = Console(machine)
-        place = 0
-        for turn in dialogue:
-            place = console.wait_for(turn["expect"], os.environ["refuse"], place)
-            if "say" in turn:
-                machine.stdin.write(turn["say"].encode() + b"\n")
+        machine.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"\nboot: the machine did not go off in {SECONDS} s")
+
+
+def run(step, iso):
+    """Starts a machine, and tells what came, as lines."""
+    machine = start(step["from"], iso)
+    try:
+        hold(machine, step["dialogue"])
+        if step["ends"]:
+            wait_for_end(machine)
     finally:
         machine.kill()
+        machine.wait()
+    lines = [f"said `{turn['expect']}`\n" for turn in step["dialogue"]]
+    return lines + ["went off\n"] if step["ends"] else lines
+
+
+def main():
+    DISK.touch()
+    os.truncate(DISK, DISK_BYTES)
+    iso = medium()
+    lines = [line for step in json.loads(os.environ["starts"]) for line in run(step, iso)]
     out = pathlib.Path(os.environ["out"])
     out.mkdir()
-    (out / "report").write_text("".join(f"said `{turn['expect']}`\n" for turn in dialogue))
+    (out / "report").write_text("".join(lines))
 
 
 main()

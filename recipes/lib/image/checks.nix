@@ -9,7 +9,12 @@
 image:
 
 let
-  inherit (builtins) concatStringsSep toJSON toString;
+  inherit (builtins)
+    attrNames
+    concatStringsSep
+    mapAttrs
+    toJSON
+    ;
 
   report =
     name: script: root: variables:
@@ -26,8 +31,9 @@ let
     image-tools
   ];
 
+  # Machines that start one after the other; see `boot.py`.
   boot =
-    name: variables:
+    name: starts: variables:
     report name ./boot.py
       [
         seed
@@ -37,7 +43,10 @@ let
       (
         {
           inherit (image) iso verity;
-          dialogue = toJSON image.dialogue;
+          starts = toJSON (map (start: { ends = false; } // start) starts);
+          kernels = concatStringsSep "\n" (
+            map (variant: "${variant}=${image.uki.${variant}}") (attrNames image.uki)
+          );
           refuse = "init: refused";
           tamper = "";
         }
@@ -63,7 +72,7 @@ in
   # What is in the image, and under which licence.
   licences = lib.write {
     name = "licences";
-    entries."licences".text = concatStringsSep "" (
+    entries.licences.text = concatStringsSep "" (
       builtins.sort builtins.lessThan (map licenceOf image.packages)
     );
   };
@@ -86,13 +95,19 @@ in
     second = image.again.iso;
   };
 
-  # It boots to a login prompt, and root logs in.
-  boot = boot "check-boot" { };
-
-  # With one byte changed it does not.
-  tampered = boot "check-tampered" {
-    tamper = "1";
-    dialogue = toJSON [ { expect = "init: refused"; } ];
-    refuse = "login:";
-  };
+  # With one byte changed it does not boot.
+  tampered =
+    boot "check-tampered"
+      [
+        {
+          from = "medium";
+          dialogue = [ { expect = "init: refused"; } ];
+        }
+      ]
+      {
+        tamper = "1";
+        refuse = "login:";
+      };
 }
+# It boots as the image says.
+// mapAttrs (name: starts: boot "check-${name}" starts { }) image.trials

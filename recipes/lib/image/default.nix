@@ -18,7 +18,6 @@ let
     attrNames
     concatStringsSep
     foldl'
-    listToAttrs
     mapAttrs
     toJSON
     toString
@@ -83,7 +82,15 @@ let
       services ? { },
       init ? "busybox", # whose inittab is written: busybox's or sysvinit's
       hostName ? name,
-      dialogue ? [ { expect = "login:"; } ], # what the boot check waits for and says: { expect; say ? ""; }
+      # What is tried with it, name → machines that start one after the other: { from; dialogue; ends ? false; }, see `boot.py`.
+      trials ? {
+        boot = [
+          {
+            from = "medium";
+            dialogue = [ { expect = "login:"; } ];
+          }
+        ];
+      },
       maxSize ? null, # bytes that the ISO may have
       run ? "", # any text: the steps are run once more, for this name
     }@arguments:
@@ -152,7 +159,6 @@ let
     in
     {
       inherit
-        dialogue
         files
         initramfs
         kernel
@@ -160,6 +166,7 @@ let
         name
         squashfs
         stub
+        trials
         uki
         verity
         ;

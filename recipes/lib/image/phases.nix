@@ -1,5 +1,6 @@
 # The way from recipes to a medium as derivations with names, one after the other. Of a tier, what the image has of it.
 {
+  audit,
   lib,
   seed,
   stdenv,
@@ -11,36 +12,36 @@ image:
 let
   inherit (builtins)
     attrNames
-    attrValues
     concatMap
     concatStringsSep
     elem
     filter
     mapAttrs
-    seq
-    unsafeDiscardStringContext
     ;
   inherit (lib) compose write;
 
-  all = concatMap (tier: attrValues tiers.${tier}) (attrNames tiers);
-  line =
-    package:
-    let
-      path = package.pname or package.name;
-      # Forces all that can be wrong with the recipe.
-      checked = seq (unsafeDiscardStringContext package.drvPath) path;
-    in
-    if package.pending or null == null then
-      "${checked}\n"
-    else
-      "${path} is pending: ${package.pending}\n";
+  linesOf =
+    tier:
+    map (
+      name:
+      let
+        package = tiers.${tier}.${name};
+      in
+      if package.pending or null != null then
+        "${name} is pending: ${package.pending}\n"
+      else if elem name audit.orphans then
+        "${name} is in no image\n"
+      else
+        "${name}\n"
+    ) (attrNames tiers.${tier});
 
+  # Only what the image has is evaluated: a recipe that is wrong does not keep others from being built.
   used = map (package: package.pname) (image.packages ++ [ image.kernel ]);
   ofTier =
     tier: packages:
     compose {
       name = "phase-${tier}";
-      root = filter (package: elem (package.pname or "") used) (attrValues packages);
+      root = map (name: packages.${name}) (filter (name: elem name used) (attrNames packages));
     };
 
   fetched = filter (package: package.source or null != null) image.packages;
@@ -48,10 +49,14 @@ in
 mapAttrs ofTier tiers
 // {
   # Every recipe of the tree evaluates.
-  validate = write {
-    name = "phase-validate";
-    entries.recipes.text = concatStringsSep "" (map line all);
-  };
+  validate =
+    if audit.wrong == [ ] then
+      write {
+        name = "phase-validate";
+        entries.recipes.text = concatStringsSep "" (concatMap linesOf (attrNames tiers));
+      }
+    else
+      throw "these recipes do not evaluate; build one of them to see why: ${concatStringsSep ", " audit.wrong}";
 
   # Every source of the image is there.
   verify-sources = write {

@@ -42,17 +42,17 @@ let
   good = mapAttrs package {
     smallest = { };
     patched = {
-      source = zlib.source;
+      inherit (zlib) source;
       patches = [ ./append.patch ];
       phases.build = "grep 'A line from a patch' README";
     };
     several-sources = {
-      source = zlib.source;
+      inherit (zlib) source;
       sources."deep/below" = zlib.source;
       phases.build = "cmp zlib.h deep/below/zlib.h";
     };
     two-outputs = {
-      source = zlib.source;
+      inherit (zlib) source;
       outputs.dev = [ "usr/include" ];
       verify = [
         "usr/bin/tool"
@@ -187,7 +187,7 @@ let
     };
     patch-that-does-not-fit = {
       arguments = {
-        source = zlib.source;
+        inherit (zlib) source;
         patches = [ ./append.patch ];
         phases.beforePatch = "echo other > README";
       };

@@ -17,7 +17,7 @@ let
   inherit (import ../near-names.nix) distance nearNames;
 
   refused = value: !(tryEval (builtins.deepSeq value value)).success;
-  names = packages: map (package: package.pname) packages;
+  names = map (named: named.pname);
 
   # A package that is never built: only its arguments matter.
   package =
@@ -36,6 +36,19 @@ let
       // arguments
     );
   refusedPackage = arguments: refused (package arguments).drvPath;
+
+  changedOnce =
+    (package {
+      phases.build = "build";
+      phases.install = "install";
+      env.KEPT = "1";
+      configureFlags = [ "--a" ];
+    }).change
+      {
+        phases.build = "changed";
+        env.NEW = "2";
+        configureFlags = [ "--b" ];
+      };
 
   leaf = package { pname = "leaf"; };
   middle = package {
@@ -56,6 +69,29 @@ let
       leaf
     ];
   };
+
+  # One image, which has `top`.
+  auditOf =
+    core:
+    import ../audit.nix {
+      foundation = [ "seed" ];
+      images = [
+        {
+          packages = [ top ];
+          kernel = leaf;
+          stub = leaf;
+          initramfs.firstProgram = package {
+            pname = "first";
+            tools = [ tool ];
+          };
+        }
+      ];
+      tiers = {
+        seed.compiler = package { pname = "compiler"; };
+        inherit core;
+      };
+    };
+  tool = package { pname = "tool"; };
 
   pin = {
     name = "a";
@@ -110,6 +146,52 @@ let
     "a lock file is for cargo" = refusedPackage { cargoLock = ./Cargo.lock; };
     "data for images are members of a package" =
       (package { owners."usr/bin/su".mode = "4755"; }).owners == { "usr/bin/su".mode = "4755"; };
+    "a changed package keeps what is not changed" =
+      changedOnce.version == "1" && changedOnce.larder_promises == "'usr/bin/sample'";
+    "changed phases and variables are merged" =
+      [
+        changedOnce.larder_phase_build
+        changedOnce.larder_phase_install
+        changedOnce.KEPT
+        changedOnce.NEW
+      ] == [
+        "changed"
+        "install"
+        "1"
+        "2"
+      ];
+    "changed lists and sources are replaced" = changedOnce.larder_configure_flags == "'--b'";
+    "a change of a change is both" =
+      let
+        twice = changedOnce.change { env.NEW = "3"; };
+      in
+      twice.NEW == "3" && twice.larder_phase_build == "changed";
+    "an unknown argument of a change is refused" =
+      refused
+        ((package { }).change { phase = { }; }).drvPath;
+    "an orphan is in no image and builds nothing that is" =
+      auditOf {
+        inherit
+          leaf
+          middle
+          tool
+          top
+          user
+          ;
+        waits = package { pending = "needs a patch"; };
+      } == {
+        wrong = [ ];
+        orphans = [ "user" ];
+      };
+    "all recipes that are wrong are told" =
+      (auditOf {
+        inherit leaf;
+        stub = package { verify = [ ]; };
+        typing = throw "recipes/core/typing asks for `zlob`";
+      }).wrong == [
+        "stub"
+        "typing"
+      ];
     "a pending package cannot be built" = refusedPackage { pending = "needs a patch"; };
     "a pending package has its description" =
       (package { pending = "needs a patch"; }).meta.licence == "MIT";
@@ -204,6 +286,7 @@ let
       filter (
         name:
         !(elem name [
+          "audit"
           "checks"
           "images"
           "lib"
