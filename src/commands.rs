@@ -56,6 +56,16 @@ macro_rules! commands {
     };
 }
 
+impl Command {
+    /// Whether it is about what a store has, so that it makes none.
+    pub(crate) fn asks_only(&self) -> bool {
+        matches!(
+            self,
+            Self::Ps(_) | Self::Query(_) | Self::Roots(_) | Self::Gc(_) | Self::Verify(_) | Self::RebuildIndex(_)
+        )
+    }
+}
+
 commands! {
     /// Build installables and print the store paths of their outputs
     Build => build,

@@ -15,6 +15,8 @@ pub(crate) struct Context {
     root: Option<PathBuf>,
     options: OpenOptions,
     store: OnceLock<Arc<LocalStore>>,
+    /// Whether a store is made where there is none.
+    makes_store: bool,
     /// Whether only results and errors are shown.
     pub(crate) quiet: bool,
 }
@@ -40,7 +42,8 @@ impl Context {
     pub(crate) fn new(cli: &Cli) -> Result<Self, CliError> {
         let root = cli.store.clone().or_else(default_root);
         let options = OpenOptions { durable: !cli.no_sync };
-        Ok(Self { root, options, store: OnceLock::new(), quiet: cli.quiet })
+        let makes_store = !cli.command.asks_only();
+        Ok(Self { root, options, store: OnceLock::new(), makes_store, quiet: cli.quiet })
     }
 
     /// The store.
@@ -52,6 +55,10 @@ impl Context {
             CliError::failed("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
                 .hint("name it: --store DIR")
         })?;
+        if !self.makes_store && !LocalStore::is_in(root) {
+            let error = CliError::usage(format!("there is no store in {}", root.display()));
+            return Err(error.hint("`larder build` or `larder add` makes one; --store DIR names another one"));
+        }
         let opened = LocalStore::open(&canonical(root), self.options)?;
         Ok(self.store.get_or_init(|| Arc::new(opened)))
     }

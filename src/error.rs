@@ -6,6 +6,7 @@
 use crate::output;
 use builder::BuildError;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 use store::local::{IndexError, LookupError, RootError, StoreError};
 
@@ -14,7 +15,7 @@ use store::local::{IndexError, LookupError, RootError, StoreError};
 pub(crate) enum Kind {
     /// A build or check failed.
     Failed,
-    /// The command was called wrongly.
+    /// The command was called wrongly, or names a file that is not there.
     Usage,
     /// An expression is wrong.
     Evaluation,
@@ -39,6 +40,19 @@ impl CliError {
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { kind: Kind::Usage, ..Self::failed(message) }
+    }
+
+    /// What the command line names is not there.
+    pub(crate) fn missing(path: &Path) -> Self {
+        Self::usage(format!("{} does not exist", path.display()))
+    }
+
+    /// A file that the command line names cannot be used.
+    pub(crate) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::missing(path),
+            _ => Self::failed(format!("cannot {verb} {}: {error}", path.display())),
+        }
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use store::local::LookupError;
 use store::{Input, OutputName, STORE_DIR, StorePath};
 
 /// More threads are used only when asked for.
@@ -188,10 +189,8 @@ impl Evaluation {
         let absolute = std::path::absolute(path)
             .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
         if !absolute.exists() {
-            let error = CliError::evaluation_message(format!("{} does not exist", path.display()));
-            return Err(
-                error.hint("an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file")
-            );
+            let hint = "an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file";
+            return Err(CliError::missing(path).hint(hint));
         }
         self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))
     }
@@ -369,9 +368,21 @@ fn in_store(context: &Context, text: &OsStr) -> Result<Option<Target>, CliError>
         }
         None => (name, None),
     };
-    let path = context.store()?.lookup(name)?;
+    let path = context.store()?.lookup(name).map_err(|error| unknown(path, error))?;
     check_output(context, &path, output.as_ref())?;
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
+}
+
+/// A word that names nothing was meant for a file, unless it can only be something of the store.
+fn unknown(path: &Path, error: LookupError) -> CliError {
+    match &error {
+        LookupError::Form(_) => CliError::missing(path)
+            .hint("an installable is PATH#ATTR, as `recipes#hello`, a store path, or 8 or more characters of a digest"),
+        LookupError::Unknown(text) if !text.contains(['/', '-']) => {
+            CliError::failed(format!("there is no file `{text}` here, and nothing in the store begins with `{text}`"))
+        }
+        _ => error.into(),
+    }
 }
 
 fn check_output(context: &Context, path: &StorePath, output: Option<&OutputName>) -> Result<(), CliError> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn nix_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths {
-        let data = path.metadata().map_err(|error| failed("find", path, &error))?;
+        let data = path.metadata().map_err(|error| CliError::cannot("find", path, &error))?;
         if data.is_dir() { add_below(path, &mut files)? } else { files.push(path.clone()) }
     }
     files.sort_unstable();

@@ -18,6 +18,7 @@ mod test_compare;
 mod test_documents;
 mod test_early_cutoff;
 mod test_evaluate;
+mod test_exit_codes;
 mod test_fetch;
 mod test_format;
 mod test_garbage;

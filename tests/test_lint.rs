@@ -29,7 +29,7 @@ fn findings_are_told_of() {
     let ran = scratch.larder("lint files --allow l0001,L0020,L0027 --allow L0010").ok();
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "0 findings in 2 files\n"));
     scratch.larder("lint files --allow L9999").fails(2, &["`L9999`", "lint-rules"]);
-    scratch.larder("lint missing").fails(1, &["missing", "No such file"]);
+    scratch.larder("lint missing").fails(2, &["missing does not exist"]);
 }
 
 #[test]

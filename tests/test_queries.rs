@@ -94,7 +94,7 @@ fn files_of_the_user_can_be_added() {
     assert!(path.ends_with("-note"));
     assert_eq!(scratch.larder_with(&["cat", &path]).ok().stdout, "text");
     assert_ne!(scratch.line("add note --name other"), path);
-    scratch.larder("add missing").fails(1, &["missing", "No such file"]);
+    scratch.larder("add missing").fails(2, &["missing does not exist"]);
 }
 
 #[test]

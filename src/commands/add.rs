@@ -24,6 +24,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     for path in &args.paths {
         let absolute = std::path::absolute(path)
             .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
+        absolute.symlink_metadata().map_err(|error| CliError::cannot("find", path, &error))?;
         let own = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = args.name.as_deref().unwrap_or(&own);
         let name = StoreName::parse(name)

@@ -67,15 +67,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 }
 
 fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
+    let is_archive = is_archive(&args.output)?;
     let named = args.installables.iter().map(|word| installable(word)).collect::<Result<Vec<_>, _>>()?;
     let targets = resolve_sets(context, &named, &args.eval)?;
     let fetches = fetches_of(context, &targets)?;
     let (entries, left_out) = fetch_all(context, args, fetches)?;
-    let bytes = if args.output.extension().is_some_and(|extension| extension == "tar") {
-        write_archive(&args.output, &entries)?
-    } else {
-        write_directory(&args.output, &entries)?
-    };
+    let bytes =
+        if is_archive { write_archive(&args.output, &entries)? } else { write_directory(&args.output, &entries)? };
     if args.json {
         let files: Vec<_> = entries
             .iter()
@@ -121,6 +119,18 @@ fn fetch_all(
         }
     }
     Ok((entries.into_values().collect(), others.into_iter().map(|(_, fetch)| fetch.name).collect()))
+}
+
+/// Whether an archive is to be written. What is named like one of another kind is not meant to be a directory.
+fn is_archive(output: &Path) -> Result<bool, CliError> {
+    const OTHERS: [&str; 9] = ["zip", "gz", "tgz", "xz", "txz", "zst", "bz2", "7z", "lz"];
+    let extension = output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if OTHERS.contains(&extension) && !output.is_dir() {
+        let error =
+            CliError::usage(format!("{} cannot be written: bundles are directories or `.tar` files", output.display()));
+        return Err(error.hint("what is in a bundle is compressed already"));
+    }
+    Ok(extension == "tar" && !output.is_dir())
 }
 
 /// Where a file is in a bundle: `sha256/<hexadecimal>`.

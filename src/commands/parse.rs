@@ -40,6 +40,6 @@ fn read(file: &Path) -> Result<Vec<u8>, CliError> {
         Some("-") => std::io::stdin().read_to_end(&mut text).map(drop),
         _ => std::fs::read(file).map(|read| text = read),
     };
-    read.map_err(|error| CliError::failed(format!("cannot read {}: {error}", file.display())))?;
+    read.map_err(|error| CliError::cannot("read", file, &error))?;
     Ok(text)
 }

@@ -135,21 +135,27 @@ impl Steps<'_> {
                 reasons.extend(group.iter().map(|(_, to)| input_reasons(&derivation, self.graph.path(*to))));
                 continue;
             }
-            let mut needs = HashMap::<_, Vec<_>>::new();
-            self.graph.needs(from).iter().for_each(|(to, need)| needs.entry(*to).or_default().push(*need));
-            for (_, to) in group {
-                let needs = needs.get(to).into_iter().flatten();
-                reasons.push(needs.map(|need| self.reason(path, *to, *need)).collect::<Result<_, _>>()?);
-            }
+            reasons.extend(self.tree_reasons(from, group)?);
         }
         Ok(reasons)
     }
 
-    fn reason(&self, path: &StorePath, to: usize, need: Need) -> Result<Reason, CliError> {
-        match need {
-            Need::Mention => Ok(Reason::Mentioned(self.store.places_of(path, self.graph.path(to), usize::MAX)?)),
-            Need::Runtime | Need::Input => Ok(Reason::Declared),
-        }
+    /// The same for edges from one tree: its files are read once for all of them.
+    fn tree_reasons(&self, from: usize, edges: &[(usize, usize)]) -> Result<Vec<Vec<Reason>>, CliError> {
+        let mut needs = HashMap::<_, Vec<_>>::new();
+        self.graph.needs(from).iter().for_each(|(to, need)| needs.entry(*to).or_default().push(*need));
+        let needs_of = |to: &usize| needs.get(to).into_iter().flatten();
+        let is_mentioned = |to: &usize| needs_of(to).any(|need| *need == Need::Mention);
+        let mentioned: Vec<_> = edges.iter().map(|(_, to)| *to).filter(is_mentioned).collect();
+        let targets: Vec<_> = mentioned.iter().map(|to| self.graph.path(*to).clone()).collect();
+        let places =
+            if targets.is_empty() { Vec::new() } else { self.store.places_of(self.graph.path(from), &targets)? };
+        let mut places: HashMap<_, _> = mentioned.into_iter().zip(places).collect();
+        let mut reason = |to: &usize, need: &Need| match need {
+            Need::Mention => Reason::Mentioned(places.remove(to).unwrap_or_default()),
+            Need::Runtime | Need::Input => Reason::Declared,
+        };
+        Ok(edges.iter().map(|(_, to)| needs_of(to).map(|need| reason(to, need)).collect()).collect())
     }
 }
 

@@ -20,6 +20,7 @@ mod lease;
 mod materialise;
 mod mention;
 mod pieces;
+mod present;
 pub mod publish;
 mod quarantine;
 mod query;
@@ -181,6 +182,12 @@ impl LocalStore {
         }
         store.catch_up_after_restart()?;
         Ok(store)
+    }
+
+    /// Whether there is a store in `root`, of whatever version.
+    #[must_use]
+    pub fn is_in(root: &Path) -> bool {
+        Layout::new(root.to_owned()).format().is_file()
     }
 
     /// Whether the store may only be read.

@@ -1,6 +1,6 @@
 //! Closures, against a walk that asks for one path at a time, and the graphs that they come from.
 
-use crate::support::{derivation, name, open, publish_build, scratch};
+use crate::support::{derivation, name, open, publish_build, scratch, write_files};
 use std::collections::BTreeSet;
 use store::derivation::{Derivation, Input, OutputName, placeholder};
 use store::local::{LocalStore, StoreError};
@@ -113,4 +113,37 @@ fn a_graph_of_derivations_has_their_inputs_and_sources() {
     assert_eq!(dependants, BTreeSet::from([paths[0].clone()]));
     let unknown = derivation(9).store_path().expect("a path");
     assert!(matches!(store.derivation_graph(&[unknown]), Err(StoreError::NotValid(_))));
+}
+
+/// Wherever in a large file something is mentioned, and whatever else is mentioned there, it is found with what stands around it.
+#[test]
+fn every_mention_is_found_in_one_reading() {
+    const PIECE: usize = 1 << 20;
+    let directory = scratch();
+    let store = open(&directory.path().join("store"));
+    let [one, two, none] =
+        ["one", "two", "none"].map(|text| store.add_bytes(text.as_bytes(), false, name(text)).expect("added"));
+    let text = format!("<{one}>");
+    for at in (PIECE - 200..PIECE + 100).step_by(7).chain([0, 2 * PIECE - 30]) {
+        let mut content = vec![b'\n'; 2 * PIECE + 100];
+        content[at..at + text.len()].copy_from_slice(text.as_bytes());
+        let large = store.add_bytes(&content, false, name("large")).expect("added");
+        let found = store.places_of(&large, &[none.clone(), one.clone()]).expect("read");
+        assert_eq!(found[0], []);
+        assert_eq!((found[1].len(), found[1][0].offset), (1, Some(at as u64 + 1)), "at {at}");
+        assert_eq!(found[1][0].excerpt, text, "at {at}");
+    }
+    let place = directory.path().join("tree");
+    let both = format!("{two} {one} {one}");
+    write_files(&place, &[("both", both.as_str()), ("d/only", &one.to_string()), ("neither", "/larder/store/")]);
+    std::os::unix::fs::symlink(two.to_string(), place.join("link")).expect("made");
+    let tree = store.add_path(&place, name("tree"), None).expect("added");
+    let found = store.places_of(&tree, &[one, two.clone(), none, two.clone()]).expect("read");
+    let shown = |mentions: &[store::local::Mention]| -> Vec<_> {
+        mentions.iter().map(|mention| (mention.path.to_string(), mention.offset)).collect()
+    };
+    let behind_two = two.to_string().len() as u64 + 1;
+    assert_eq!(shown(&found[0]), [("both".to_owned(), Some(behind_two)), ("d/only".to_owned(), Some(0))]);
+    assert_eq!(shown(&found[1]), [("both".to_owned(), Some(0)), ("link".to_owned(), None)]);
+    assert_eq!((&found[2], &found[3]), (&Vec::new(), &found[1]));
 }

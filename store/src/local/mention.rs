@@ -2,9 +2,11 @@
 
 use super::fsutil::{self, At, IoError};
 use super::{LocalStore, StoreError};
+use crate::base32::DIGEST_CHARS;
 use crate::store_path::{STORE_DIR, StorePath};
 use crate::tree::{EntryName, Node, TreePath};
 use memchr::memmem;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -17,6 +19,9 @@ const PIECE: usize = 1 << 20;
 /// Bytes around a mention that are shown.
 const AROUND: usize = 40;
 
+/// Bytes of a mention: `/larder/store/`, digest, `-`.
+const MENTION: usize = STORE_DIR.len() + 1 + DIGEST_CHARS + 1;
+
 /// Something in a tree that mentions another tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mention {
@@ -28,62 +33,92 @@ pub struct Mention {
     pub excerpt: String,
 }
 
+/// The trees whose mentions are looked for.
+struct Sought {
+    finder: memmem::Finder<'static>,
+    /// Which of the targets they are, by the text of the digest.
+    targets: HashMap<[u8; DIGEST_CHARS], Vec<usize>>,
+}
+
+impl Sought {
+    fn new(paths: &[StorePath]) -> Self {
+        let mut targets = HashMap::<_, Vec<_>>::new();
+        for (number, path) in paths.iter().enumerate() {
+            targets.entry(path.digest_text()).or_default().push(number);
+        }
+        Self { finder: memmem::Finder::new(STORE_DIR.as_bytes()), targets }
+    }
+
+    /// Notes what is mentioned first in `bytes`, which begin at `offset`, as far as what stands around it is there up to `end`.
+    fn note(&self, first: &mut First, bytes: &[u8], offset: u64, end: usize) {
+        for at in self.finder.find_iter(bytes).take_while(|at| at + MENTION <= end) {
+            let digest = bytes[at..at + MENTION][STORE_DIR.len()..].strip_prefix(b"/");
+            let digest = digest.and_then(|rest| rest.strip_suffix(b"-"));
+            for &target in digest.and_then(|digest| self.targets.get(digest)).into_iter().flatten() {
+                first[target].get_or_insert_with(|| (offset + at as u64, excerpt(bytes, at, MENTION)));
+            }
+        }
+    }
+}
+
+/// Where in one file or link each target is mentioned first.
+type First = [Option<(u64, String)>];
+
 impl LocalStore {
-    /// Where the tree of `path` mentions the one of `target`: the first place in each file and link, at most `limit` of them.
+    /// Where the tree of `path` mentions those of `targets`: for each the first place in each file and link. Every file is read once.
     ///
     /// # Errors
     /// When the tree is not known or cannot be read.
-    pub fn places_of(&self, path: &StorePath, target: &StorePath, limit: usize) -> Result<Vec<Mention>, StoreError> {
+    pub fn places_of(&self, path: &StorePath, targets: &[StorePath]) -> Result<Vec<Vec<Mention>>, StoreError> {
         let tree = path.tree().ok_or_else(|| StoreError::NotValid(path.clone()))?;
         let listing = self.listing(&tree)?;
-        let digest = target.digest_text();
-        let needle = [STORE_DIR.as_bytes(), b"/", &digest, b"-"].concat();
-        let finder = memmem::Finder::new(&needle);
         let mut candidates = Vec::new();
         let mut consider = |path: &TreePath, node: &Node| match node {
-            Node::File { size, .. } if *size >= needle.len() as u64 => candidates.push((path.clone(), None)),
+            Node::File { size, .. } if *size >= MENTION as u64 => candidates.push((path.clone(), None)),
             Node::Symlink { target } => candidates.push((path.clone(), Some(target.clone()))),
             _ => {}
         };
         consider(&TreePath::default(), listing.root());
         listing.walk(&mut consider);
-        let mut found = Vec::new();
+        let sought = Sought::new(targets);
+        let mut found = vec![Vec::new(); targets.len()];
         for (inside, link) in candidates {
-            let place = match link {
-                Some(target) => finder.find(&target).map(|at| (None, excerpt(&target, at, needle.len()))),
-                None => self.find_in_file(path, &inside, &finder)?.map(|(offset, text)| (Some(offset), text)),
-            };
-            found.extend(place.map(|(offset, excerpt)| Mention { path: inside, offset, excerpt }));
-            if found.len() == limit {
-                break;
+            let is_file = link.is_none();
+            let mut first = vec![None; targets.len()];
+            match link {
+                Some(link) => sought.note(&mut first, &link, 0, link.len()),
+                None => self.note_file(&sought, &mut first, path, &inside)?,
+            }
+            for (found, place) in found.iter_mut().zip(first) {
+                found.extend(place.map(|(offset, excerpt)| Mention {
+                    path: inside.clone(),
+                    offset: is_file.then_some(offset),
+                    excerpt,
+                }));
             }
         }
         Ok(found)
     }
 
-    fn find_in_file(
+    fn note_file(
         &self,
+        sought: &Sought,
+        first: &mut First,
         path: &StorePath,
         inside: &TreePath,
-        finder: &memmem::Finder<'_>,
-    ) -> Result<Option<(u64, String)>, IoError> {
+    ) -> Result<(), IoError> {
         let mut file = self.open_file(path, inside)?;
-        let length = finder.needle().len();
         let place = self.layout.path(path);
         let (mut bytes, mut offset) = (Vec::new(), 0);
         loop {
-            let kept = bytes.len();
             let read = file.by_ref().take(PIECE as u64).read_to_end(&mut bytes).at("read", &place)?;
-            if let Some(at) = finder.find(&bytes) {
-                // What follows is wanted too, if there is any.
-                file.by_ref().take(AROUND as u64).read_to_end(&mut bytes).at("read", &place)?;
-                return Ok(Some((offset + at as u64, excerpt(&bytes, at, length))));
+            if read < PIECE {
+                sought.note(first, &bytes, offset, bytes.len());
+                return Ok(());
             }
-            if read == 0 {
-                return Ok(None);
-            }
-            // So much is kept that a mention across the border is seen with what is before it.
-            let done = (kept + read).saturating_sub(length + AROUND);
+            sought.note(first, &bytes, offset, bytes.len() - AROUND);
+            // So much is kept that a mention across the border is seen with what is around it.
+            let done = bytes.len() - (AROUND + MENTION + AROUND);
             bytes.drain(..done);
             offset += done as u64;
         }

@@ -8,6 +8,7 @@ use super::effect;
 use super::fsutil::{self, At, unique_name};
 use super::layout::{object_name, parse_object_name};
 use super::materialise::{copy_object, host_path};
+use super::present::PresentObjects;
 use super::record::SEGMENT_HEADER;
 use super::segment::{SegmentWriter, read_frames};
 use super::verify::{Contents, Problem, VerifyOptions, VerifyProgress, sealed_file};
@@ -17,7 +18,7 @@ use crate::listing::TreeListing;
 use crate::store_path::StorePath;
 use crate::tree::{Node, TreePath};
 use rustix::fs::{CWD, FlockOperation, Mode};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
@@ -65,7 +66,7 @@ impl LocalStore {
         let paths: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
         let progress = VerifyProgress::default();
         let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
-        let mut search = Search { store: self, other, contents, places: None };
+        let mut search = Search { store: self, other, contents, sought: None, places: None };
         for path in paths {
             self.hold([&path])?;
             match search.restore(&path)? {
@@ -84,13 +85,17 @@ impl LocalStore {
     /// object that it was removing. What is damaged besides is left to a repair.
     pub(super) fn restore_lost_objects(&self) -> Result<(), StoreError> {
         let trees = self.paths()?.into_iter().filter_map(|info| info.path.tree()).collect();
-        let (files, _) = self.files_of_trees(trees)?;
-        let mut objects = self.all_objects()?;
-        objects.sort_unstable();
+        let there = PresentObjects::read(&self.objects).at("read directory", self.layout.objects())?;
+        let (lost, _) = self.files_of_trees_where(trees, |file| !there.contains(file))?;
+        drop(there);
+        if lost.is_empty() {
+            return Ok(());
+        }
         let progress = VerifyProgress::default();
         let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
-        let mut search = Search { store: self, other: None, contents, places: None };
-        for lost in files.into_iter().filter(|file| objects.binary_search(file).is_err()) {
+        let sought = Some(lost.iter().map(|(blob, _)| *blob).collect());
+        let mut search = Search { store: self, other: None, contents, sought, places: None };
+        for lost in lost {
             search.restore_object(&lost)?;
         }
         Ok(())
@@ -140,6 +145,8 @@ struct Search<'a> {
     store: &'a LocalStore,
     other: Option<&'a LocalStore>,
     contents: Contents<'a>,
+    /// The contents that may be looked for, if that is known before.
+    sought: Option<HashSet<BlobDigest>>,
     /// Where files lie that should have a content, by what was to be their object; made when first needed.
     places: Option<HashMap<Wanted, Vec<PathBuf>>>,
 }
@@ -271,7 +278,8 @@ impl Search<'_> {
             let Some(Ok(listing)) = path.tree().map(|tree| self.store.listing(&tree)) else { continue };
             let valid = self.store.layout.path(&path);
             let base = if valid.symlink_metadata().is_ok() { valid } else { self.store.quarantine_place(&path) };
-            for (wanted, inside) in files_of(&listing) {
+            let is_sought = |blob: &BlobDigest| self.sought.as_ref().is_none_or(|sought| sought.contains(blob));
+            for (wanted, inside) in files_of(&listing).into_iter().filter(|((blob, _), _)| is_sought(blob)) {
                 places.entry(wanted).or_default().push(host_path(&base, &inside));
             }
         }

@@ -217,8 +217,12 @@ pub(super) fn check_name(name: &str) -> Result<(), RootError> {
     }
 }
 
-/// Puts a link to `target` at `path` in one step, whatever link was there. It is made as `temporary` first.
+/// Puts a link to `target` at `path` in one step, whatever link was there. It is made as `temporary` first. One that leads there already stays,
+/// for it tells since when it does.
 pub(super) fn replace_link(path: &Path, temporary: &Path, target: &Path) -> Result<(), IoError> {
+    if std::fs::read_link(path).is_ok_and(|present| present == target) {
+        return Ok(());
+    }
     effect::symlinkat(target, rustix::fs::CWD, temporary).at("create link", temporary)?;
     effect::rename(temporary, path).at("create link", path).inspect_err(|_| remove_temporary(temporary))
 }

@@ -15,16 +15,25 @@ pub(super) type FileKey = (BlobDigest, bool);
 
 impl LocalStore {
     /// The files of trees, sorted, each once, and whether these are all: what a tree has whose record is missing or damaged, nobody knows.
-    pub(super) fn files_of_trees(&self, mut trees: Vec<TreeDigest>) -> Result<(Vec<FileKey>, bool), StoreError> {
+    pub(super) fn files_of_trees(&self, trees: Vec<TreeDigest>) -> Result<(Vec<FileKey>, bool), StoreError> {
+        self.files_of_trees_where(trees, |_| true)
+    }
+
+    /// The same, but only those for which `wanted` says so: no others are ever kept.
+    pub(super) fn files_of_trees_where(
+        &self,
+        mut trees: Vec<TreeDigest>,
+        wanted: impl Fn(&FileKey) -> bool + Sync,
+    ) -> Result<(Vec<FileKey>, bool), StoreError> {
         trees.sort_unstable();
         trees.dedup();
-        let mut wanted = trees.iter().peekable();
+        let mut sought = trees.iter().peekable();
         let mut places: Vec<Location> = Vec::new();
         self.ask(|index| {
             index.tree_records(|tree, location| {
                 // Both are sorted by digest.
-                while wanted.next_if(|wanted| **wanted < tree).is_some() {}
-                if wanted.next_if(|wanted| **wanted == tree).is_some() {
+                while sought.next_if(|sought| **sought < tree).is_some() {}
+                if sought.next_if(|sought| **sought == tree).is_some() {
                     places.push(location);
                 }
             })
@@ -40,7 +49,7 @@ impl LocalStore {
             };
             let mut collect = |node: &Node| {
                 if let Node::File { blob, executable, .. } = node {
-                    files.push((*blob, *executable));
+                    files.extend(Some((*blob, *executable)).filter(&wanted));
                 }
             };
             collect(listing.root());

@@ -1,0 +1,139 @@
+//! Exit codes follow one rule: 0 done, 1 a build or check failed, 2 the command line is wrong or names a file that is not there, 3 an
+//! evaluation error.
+
+use crate::harness::Scratch;
+
+/// Every command that can be given the name of a file or an installable.
+const NAMING: &[&str] = &[
+    "add nope",
+    "build nope",
+    "build nope#a",
+    "bundle sources nope -o out",
+    "bundle sources nope#a -o out",
+    "cat nope",
+    "cat nope file",
+    "debug nope",
+    "diff nope default.nix",
+    "diff default.nix nope",
+    "diff --closure nope nope",
+    "eval nope",
+    "eval nope#a",
+    "eval --file nope",
+    "export nope out",
+    "fmt nope",
+    "fmt --check default.nix nope",
+    "gc --explain nope",
+    "instantiate nope",
+    "lint nope",
+    "lint --sources nope",
+    "lint nope#a",
+    "log nope",
+    "ls nope",
+    "parse nope",
+    "query references nope",
+    "query closure nope",
+    "query size nope",
+    "query tree nope#a",
+    "realise nope",
+    "repro nope",
+    "roots add name nope",
+    "run nope",
+    "shell nope",
+    "show nope",
+    "verify nope",
+    "why nope nope",
+    "why-rebuild nope",
+];
+
+#[test]
+fn a_file_that_is_not_there_is_code_2_and_said_so_everywhere() {
+    let scratch = Scratch::new("{ }");
+    scratch.larder("add default.nix --name a").ok();
+    let mut wrong = Vec::new();
+    for line in NAMING {
+        let ran = scratch.larder(line);
+        if ran.code != Some(2) || !ran.stderr.contains("nope does not exist") || !ran.stdout.is_empty() {
+            wrong.push(format!("{line}: {:?}\n{}{}", ran.code, ran.stdout, ran.stderr));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A word that could be a digest may have been meant for a file.
+#[test]
+fn what_could_be_a_digest_is_looked_for_as_both() {
+    let scratch = Scratch::new("{ }");
+    for command in ["cat", "build", "query closure", "bundle sources -o out"] {
+        let words = ["there is no file `packages`", "nothing in the store begins with `packages`"];
+        scratch.larder(&format!("{command} packages")).fails(1, &words);
+    }
+}
+
+#[test]
+fn questions_make_no_store() {
+    let scratch = Scratch::new("{ }");
+    for line in [
+        "ps",
+        "query roots nope",
+        "query references aaaaaaaa",
+        "roots",
+        "roots list --json",
+        "roots remove x",
+        "roots generations",
+        "gc",
+        "gc --dry-run",
+        "verify",
+        "verify --repair",
+        "rebuild-index",
+    ] {
+        for place in ["new", "new/below"] {
+            let ran = scratch.larder(&format!("--store {place} {line}")).fails(2, &["there is no store in ", place]);
+            assert_eq!(ran.stdout, "", "{line}");
+            assert!(!scratch.path("new").exists(), "{line} has made something");
+        }
+    }
+    // An empty directory is none either, and stays empty.
+    std::fs::create_dir(scratch.path("new")).unwrap();
+    scratch.larder("--store new verify").fails(2, &["there is no store in "]);
+    assert_eq!(std::fs::read_dir(scratch.path("new")).unwrap().count(), 0);
+    scratch.larder("--store new add default.nix --name a").ok();
+    scratch.larder("--store new verify").ok();
+}
+
+#[test]
+fn a_bundle_is_no_archive_of_another_kind() {
+    let scratch = Scratch::new(r#"{ x = mini "x" "write $out x" { }; }"#);
+    for output in ["x.zip", "x.tar.gz", "x.tgz"] {
+        scratch.larder(&format!("bundle sources .#x -o {output}")).fails(2, &[output, "`.tar`"]);
+        assert!(!scratch.path(output).exists());
+    }
+    scratch.larder("bundle sources .#x -o x.tar").ok();
+    assert!(scratch.path("x.tar").is_file());
+    scratch.larder("bundle sources .#x -o v1.2").ok();
+    assert!(scratch.path("v1.2").is_dir());
+}
+
+/// Building the same thing again does not change since when it is held.
+#[test]
+fn roots_tell_since_when_they_hold_the_same() {
+    let scratch = Scratch::new(r#"{ x = mini "x" "write $out x" { }; y = mini "y" "write $out y" { }; }"#);
+    let x = scratch.line("build .#x");
+    scratch.larder_with(&["roots", "add", "mine", &x]).ok();
+    let age = |link: std::path::PathBuf| {
+        let status = std::process::Command::new("touch").args(["-h", "-d", "@1000"]).arg(link).status().unwrap();
+        assert!(status.success());
+    };
+    age(scratch.path("result"));
+    age(scratch.home().join("roots/mine"));
+    let since = || -> Vec<u64> {
+        let json = scratch.larder("roots --json --no-sizes").ok().json("roots");
+        json["roots"].as_array().unwrap().iter().map(|root| root["since"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(since(), [1000, 1000]);
+    scratch.larder("build .#x").ok();
+    scratch.larder_with(&["roots", "add", "mine", &x]).ok();
+    assert_eq!(since(), [1000, 1000]);
+    let y = scratch.line("build .#y");
+    scratch.larder_with(&["roots", "add", "mine", &y]).ok();
+    assert!(since().iter().all(|since| *since > 1000));
+}
