@@ -244,7 +244,8 @@ impl<'s> Builder<'s> {
         self.roots.resolve(self.store, &|path| self.publisher.is_fresh(path), path, derivation, known)
     }
 
-    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised.
+    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised. `begin` is called if that takes
+    /// more than to find out that it was realised, or failed, before.
     pub(crate) fn realise(
         &self,
         path: &StorePath,
@@ -252,6 +253,7 @@ impl<'s> Builder<'s> {
         known: &BTreeMap<Input, StorePath>,
         again: bool,
         sink: Sink<'_>,
+        begin: &dyn Fn(),
     ) -> Result<(Vec<Published>, How), BuildError> {
         let resolved = self.resolve(path, derivation, known)?;
         if !again && let Some(found) = self.find(derivation, &resolved)? {
@@ -261,6 +263,7 @@ impl<'s> Builder<'s> {
         if !again && !self.settings.retry {
             self.check_known(path, &resolved, UNIX_EPOCH)?;
         }
+        begin();
         let waited = AtomicBool::new(false);
         let waiting = || {
             waited.store(true, Ordering::SeqCst);

@@ -37,7 +37,7 @@ pub enum Event {
         /// Everything that may have to be realised, inputs before what needs them.
         jobs: Vec<PlannedJob>,
     },
-    /// Work on a derivation began.
+    /// Work on a derivation began. Not told of what comes out as before, or failed before.
     Started {
         /// The derivation.
         derivation: StorePath,

@@ -17,7 +17,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 use store::derivation::{OutputName, output_path_name};
 use store::local::publish::Published;
-use store::local::{LocalStore, StoreError};
+use store::local::{At, LocalStore, StoreError};
 use store::{Derivation, DerivationDigest, Input, StorePath, TreeDigest};
 
 /// Fetches at one time.
@@ -158,21 +158,30 @@ impl Builder<'_> {
         let state = Mutex::new(state);
         let serving = self.publisher().serving();
         let ended = serving.ended();
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.publisher().serve(self.store(), &ended, &|| self.cancel()));
+        std::thread::scope(|scope| -> Result<(), StoreError> {
+            let started = start(scope, || self.publisher().serve(self.store(), &ended, &|| self.cancel()));
+            started.at("start a thread that publishes into", self.store().layout().tmp())?;
             // Dropped also if something panics: then the thread ends.
             let _serving = serving;
             std::thread::scope(|scope| {
-                scope.spawn(|| run.work(scope, &state));
+                let started = start(scope, || run.work(scope, &state));
+                started.at("start a thread that builds in", self.store().layout().tmp())?;
                 run.watch(&state);
-            });
+                Ok::<_, StoreError>(())
+            })?;
             self.clear_away();
             // What has been told to be realised is so when this returns.
             self.publisher().settle();
-        });
+            Ok(())
+        })?;
         let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.publisher().outcome().map(|()| state.result)
     }
+}
+
+/// Starts a thread of a scope; the system may have no more of them.
+fn start<'s>(scope: &'s Scope<'s, '_>, work: impl FnOnce() + Send + 's) -> std::io::Result<()> {
+    std::thread::Builder::new().spawn_scoped(scope, work).map(drop)
 }
 
 fn planned(job: &Job) -> PlannedJob {
@@ -273,7 +282,8 @@ impl<'r> Run<'r> {
             if let Some(number) = self.next(&mut state) {
                 match self.may_start_any(&state) {
                     Some(_) if state.idle > 0 => self.changed.notify_all(),
-                    Some(_) => drop(scope.spawn(|| self.work(scope, shared))),
+                    // Where no more threads can be had, those that there are do it.
+                    Some(_) => drop(start(scope, || self.work(scope, shared))),
                     None => {}
                 }
                 let known = self.inputs(&state, number);
@@ -305,9 +315,9 @@ impl<'r> Run<'r> {
     fn realise(&self, number: usize, known: &BTreeMap<Input, StorePath>) -> Realised {
         let job = &self.jobs[number];
         let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
-        (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
+        let begin = || (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
         let again = self.options.rebuild && self.targets.contains(&job.path);
-        let realise = || self.builder.realise(&job.path, &job.derivation, known, again, self.sink);
+        let realise = || self.builder.realise(&job.path, &job.derivation, known, again, self.sink, &begin);
         // A worker that does not answer would be waited for without end.
         catch_unwind(AssertUnwindSafe(realise)).unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
