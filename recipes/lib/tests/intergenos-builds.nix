@@ -35,6 +35,7 @@ let
     strict-function = "build.sh:5: exit status 1 from: false";
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";
+    doubled = "files lie in $DESTDIR/$DESTDIR";
     empty = "phase finish failed: nothing was installed: the output is empty";
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     promise = "promised, but not installed: usr/share/promise/file";
