@@ -81,3 +81,26 @@ fn hostile_files_are_refused() {
     scratch.write("tree/core/large/package.yml", "name: large\n");
     scratch.larder("lint tree").fails(1, &["build.sh is not a regular file"]);
 }
+
+/// Aliases make much of little: what is read, filled in and told is bounded.
+#[test]
+fn aliases_take_no_memory() {
+    let scratch = Scratch::new("{ }");
+    std::fs::create_dir_all(scratch.path("tree/core/bomb")).unwrap();
+    let head = "name: bomb\nversion: \"1\"\ntier: core\nverify_paths: [/usr/bin/bomb]\n";
+    let aliases = |count: usize| "*a,".repeat(count);
+    let bomb =
+        |anchor: &str, key: &str, count| format!("{head}pass_number: 1\nx: &a {anchor}\n{key}: [{}]\n", aliases(count));
+    let cases = [
+        (bomb(&format!("\"{}\"", "x".repeat(400_000)), "configure_flags", 100_000), "no more are read"),
+        (bomb(&format!("\"{}\"", "${u}".repeat(100_000)), "configure_flags", 100_000), "no more are read"),
+        (bomb("{u: 1, v: 1}", "source", 200_000), "200000 entries, and 1024 are looked at"),
+        ((0..5000).fold(head.to_owned(), |text, at| format!("{text}k{at}: 1\n")), "further findings of this file"),
+        (head.replace("\"1\"", &format!("\"{}\"", "1".repeat(300))), "more than 200"),
+    ];
+    for (text, says) in cases {
+        scratch.write("tree/core/bomb/package.yml", text);
+        let ran = scratch.larder("lint tree").fails(1, &["1 recipe"]);
+        assert!(ran.stdout.contains(says) && ran.stdout.len() < 100_000, "{says}: {}", ran.stdout.len());
+    }
+}

@@ -40,7 +40,24 @@ pub fn lint(tree: &Tree) -> Vec<Finding> {
     graph::inspect(&recipes, &unreadable(tree, &recipes), &mut findings);
     findings.sort_by(|a, b| (&a.file, a.line, a.rule, &a.message).cmp(&(&b.file, b.line, b.rule, &b.message)));
     findings.dedup();
-    findings
+    bounded(findings)
+}
+
+/// How many findings of one file are told.
+pub(crate) const MAX_OF_FILE: usize = 100;
+
+/// The same, but of each file no more than anybody reads, and how many more there are.
+fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
+    for of_file in findings.chunk_by(|one, other| one.file == other.file) {
+        let (shown, rest) = of_file.split_at(of_file.len().min(MAX_OF_FILE));
+        told.extend_from_slice(shown);
+        if let Some(worst) = rest.iter().max_by_key(|finding| finding.severity) {
+            let message = format!("{} further findings of this file are not shown", rest.len());
+            told.push(Finding { message, hint: None, ..worst.clone() });
+        }
+    }
+    told
 }
 
 /// Names of recipes that could not be read: nobody who needs them is to blame.

@@ -1,6 +1,7 @@
 //! What one package.yml says. Whatever is wrong with it becomes a finding, and the rest is read all the same.
 
 use crate::finding::Finding;
+use crate::inspect::MAX_OF_FILE;
 use crate::rule::Rule;
 use crate::template::{NAMES, Values};
 use crate::tree::RecipeFiles;
@@ -101,6 +102,13 @@ const TEST_KEYS: [&str; 3] = ["enabled", "failure_policy", "reason"];
 const STYLES: [&str; 5] = ["autotools", "cmake", "custom", "make", "meson"];
 const POLICIES: [&str; 2] = ["strict", "known_failures"];
 
+/// How many entries a list or mapping of a recipe can have.
+const MAX_ENTRIES: usize = 1024;
+/// How many bytes the texts of a recipe can have, each counted where it is used: aliases make many of one.
+const MAX_TEXT: usize = 1 << 20;
+/// How many bytes a name or version can have, which other texts are filled in with.
+const MAX_NAME: usize = 200;
+
 /// Reads a package.yml; `None` if it is not one at all.
 pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Manifest> {
     let file = files.manifest_path();
@@ -126,7 +134,7 @@ pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<M
         ));
         return None;
     };
-    let mut reader = Reader { document: &document, file, values: Values::default(), findings };
+    let mut reader = Reader { document: &document, file, values: Values::default(), left: MAX_TEXT, findings };
     Some(reader.manifest(entries))
 }
 
@@ -134,14 +142,17 @@ struct Reader<'a> {
     document: &'a Document,
     file: String,
     values: Values,
+    /// How many bytes of text may still be read.
+    left: usize,
     findings: &'a mut Vec<Finding>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn manifest(&mut self, entries: &[Entry]) -> Manifest {
+        let entries = self.at_most(entries, "the recipe", 1);
         self.known_keys("key", entries, &KEYS);
-        let name = self.required(entries, "name");
-        let version = self.required(entries, "version");
+        let name = self.name(entries, "name");
+        let version = self.name(entries, "version");
         self.values = Values::new(&name.value, &version.value);
         let mut manifest = Manifest { name, tier: self.required(entries, "tier"), ..Manifest::default() };
         manifest.values = self.values.clone();
@@ -198,10 +209,54 @@ impl Reader<'_> {
     }
 
     fn known_keys(&mut self, what: &str, entries: &[Entry], known: &[&str]) {
+        // Aliases repeat what is wrong; nobody reads it more often.
+        if self.findings.iter().rev().take(MAX_OF_FILE).filter(|finding| finding.file == self.file).count()
+            == MAX_OF_FILE
+        {
+            return;
+        }
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let hint = did_you_mean(entry.key.as_bytes(), known.iter().map(|key| key.as_bytes()));
             self.find(Rule::UnknownKey, entry.line, format!("the {what} `{}` is not known", entry.key)).hint = hint;
         }
+    }
+
+    /// What of a list or mapping is looked at.
+    fn at_most<'b, T>(&mut self, entries: &'b [T], what: &str, line: usize) -> &'b [T] {
+        if entries.len() > MAX_ENTRIES {
+            let message = format!("{what} has {} entries, and {MAX_ENTRIES} are looked at", entries.len());
+            self.find(Rule::WrongValue, line, message);
+        }
+        &entries[..entries.len().min(MAX_ENTRIES)]
+    }
+
+    /// A text of the document, unless all that were read before are too much already.
+    fn afforded(&mut self, text: &str, line: usize) -> Option<String> {
+        match self.left.checked_sub(text.len() + 1) {
+            Some(left) => {
+                self.left = left;
+                Some(text.to_owned())
+            }
+            None => {
+                if std::mem::take(&mut self.left) > 0 {
+                    let message =
+                        format!("its texts have more than {MAX_TEXT} bytes, aliases counted: no more are read");
+                    self.find(Rule::WrongValue, line, message);
+                }
+                None
+            }
+        }
+    }
+
+    /// A text that must be there, and short enough for a name.
+    fn name(&mut self, entries: &[Entry], key: &str) -> Placed<String> {
+        let mut text = self.required(entries, key);
+        if text.value.len() > MAX_NAME {
+            let message = format!("`{key}` has {} bytes, more than {MAX_NAME}", text.value.len());
+            self.find(Rule::WrongValue, text.line, message);
+            text.value.clear();
+        }
+        text
     }
 
     /// A text that must be there.
@@ -238,8 +293,11 @@ impl Reader<'_> {
 
     /// A text, not filled in; nothing for null.
     fn text(&mut self, entry: &Entry) -> Option<Placed<String>> {
-        match self.kind(entry.value) {
-            Kind::Scalar(Scalar::Text(text)) => Some(Placed { value: text.clone(), line: entry.line }),
+        let document = self.document;
+        match &document.node(entry.value).kind {
+            Kind::Scalar(Scalar::Text(text)) => {
+                self.afforded(text, entry.line).map(|value| Placed { value, line: entry.line })
+            }
             Kind::Scalar(Scalar::Null) => None,
             _ => {
                 self.wrong(entry, "a string");
@@ -250,7 +308,11 @@ impl Reader<'_> {
 
     fn filled(&mut self, text: Placed<String>) -> Placed<String> {
         let (value, unknown) = self.values.fill(&text.value);
-        for name in unknown {
+        if value.len() > text.value.len() {
+            // What is filled in counts like any other text.
+            self.afforded(&value, text.line);
+        }
+        for name in unknown.into_iter().take(MAX_ENTRIES) {
             let hint = did_you_mean(name.as_bytes(), NAMES.iter().map(|name| name.as_bytes()));
             self.find(Rule::UnknownVariable, text.line, format!("`${{{name}}}` is not known")).hint = hint;
         }
@@ -286,8 +348,9 @@ impl Reader<'_> {
 
     /// The values of a list: none for null, itself for what is no list.
     fn items(&mut self, entry: &Entry) -> Vec<usize> {
-        match self.kind(entry.value) {
-            Kind::List(items) => items.clone(),
+        let document = self.document;
+        match &document.node(entry.value).kind {
+            Kind::List(items) => self.at_most(items, &format!("`{}`", entry.key), entry.line).to_vec(),
             Kind::Scalar(Scalar::Null) => Vec::new(),
             _ => {
                 self.wrong(entry, "a list");
@@ -298,20 +361,19 @@ impl Reader<'_> {
 
     /// A list of texts, filled in; one text alone is a list of it.
     fn texts(&mut self, entry: &Entry) -> Vec<Placed<String>> {
-        if let Kind::Scalar(Scalar::Text(text)) = self.kind(entry.value) {
-            let text = Placed { value: text.clone(), line: entry.line };
-            return vec![self.filled(text)];
+        if let Kind::Scalar(Scalar::Text(_)) = self.kind(entry.value) {
+            return self.text(entry).map(|text| self.filled(text)).into_iter().collect();
         }
         let items = self.items(entry);
         items.into_iter().filter_map(|item| self.item_text(&entry.key, item)).collect()
     }
 
     fn item_text(&mut self, key: &str, item: usize) -> Option<Placed<String>> {
-        let line = self.line(item);
-        match self.kind(item) {
+        let (line, document) = (self.line(item), self.document);
+        match &document.node(item).kind {
             Kind::Scalar(Scalar::Text(text)) => {
-                let text = Placed { value: text.clone(), line };
-                Some(self.filled(text))
+                let value = self.afforded(text, line)?;
+                Some(self.filled(Placed { value, line }))
             }
             other => {
                 let message = format!("an entry of `{key}` is {other}, not a string");
@@ -321,9 +383,10 @@ impl Reader<'_> {
         }
     }
 
-    fn map(&mut self, item: usize, what: &str) -> Option<Vec<Entry>> {
-        match self.kind(item) {
-            Kind::Map(entries) => Some(entries.clone()),
+    fn map(&mut self, item: usize, what: &str) -> Option<&'a [Entry]> {
+        let document = self.document;
+        match &document.node(item).kind {
+            Kind::Map(entries) => Some(self.at_most(entries, what, document.node(item).line)),
             other => {
                 let message = format!("{what} is {other}, not a mapping");
                 let line = self.line(item);
@@ -335,9 +398,9 @@ impl Reader<'_> {
 
     fn source(&mut self, item: usize) -> Option<SourceEntry> {
         let entries = self.map(item, "a source")?;
-        self.known_keys("key of a source", &entries, &SOURCE_KEYS);
+        self.known_keys("key of a source", entries, &SOURCE_KEYS);
         let mut source = SourceEntry { line: self.line(item), ..SourceEntry::default() };
-        for entry in &entries {
+        for entry in entries {
             match entry.key.as_str() {
                 "url" => {
                     let url = self.text(entry).map(|url| self.filled(url));
@@ -366,9 +429,9 @@ impl Reader<'_> {
             return self.item_text(key, item).map(|name| FileEntry { name, sha256: None });
         }
         let entries = self.map(item, "an entry")?;
-        self.known_keys("key of an entry", &entries, known);
+        self.known_keys("key of an entry", entries, known);
         let mut file = FileEntry::default();
-        for entry in &entries {
+        for entry in entries {
             match entry.key.as_str() {
                 own if own == key => {
                     let name = self.text(entry).map(|name| self.filled(name));
@@ -391,9 +454,9 @@ impl Reader<'_> {
             return Vec::new();
         }
         let Some(kinds) = self.map(entry.value, "`dependencies`") else { return Vec::new() };
-        self.known_keys("kind of dependency", &kinds, &DEPENDENCY_KEYS);
+        self.known_keys("kind of dependency", kinds, &DEPENDENCY_KEYS);
         let mut needs = Vec::new();
-        for entry in &kinds {
+        for entry in kinds {
             let kind = if entry.key == "runtime" { NeedKind::Runtime } else { NeedKind::Build };
             needs.extend(self.texts(entry).into_iter().map(|name| Need { kind, name }));
         }
@@ -405,9 +468,9 @@ impl Reader<'_> {
             return;
         }
         let Some(entries) = self.map(entry.value, "`tests`") else { return };
-        self.known_keys("key of tests", &entries, &TEST_KEYS);
+        self.known_keys("key of tests", entries, &TEST_KEYS);
         let (mut lenient, mut reason) = (None, false);
-        for entry in &entries {
+        for entry in entries {
             match entry.key.as_str() {
                 "enabled" if self.boolean(entry) == Some(false) => lenient = Some("off"),
                 "failure_policy" => {

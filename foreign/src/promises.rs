@@ -61,6 +61,18 @@ const SHARED: [&str; 52] = [
     "/usr/share/zsh/site-functions",
 ];
 
+/// Indexes of the whole system, which packages are built without.
+const INDEXES: [&str; 8] = [
+    "/etc/ld.so.cache",
+    "/etc/machine-id",
+    "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders.cache",
+    "/usr/lib/gio/modules/giomodule.cache",
+    "/usr/share/applications/mimeinfo.cache",
+    "/usr/share/glib-2.0/schemas/gschemas.compiled",
+    "/usr/share/info/dir",
+    "/usr/share/mime/mime.cache",
+];
+
 /// Looks at what the recipes promise.
 pub(crate) fn inspect(recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
     let mut owners: FxHashMap<String, Vec<(usize, usize)>> = FxHashMap::default();
@@ -116,11 +128,18 @@ fn inspect_recipe(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
         } else if SHARED.contains(&path.as_str()) || is_manual_section(&path) {
             let message = format!("{path} is a directory that all share");
             findings.push(Finding::new(Rule::SharedPromise, &file, promise.line, message));
+        } else if is_index(&path) {
+            let message = format!("{path} is an index of the whole system, which no package has");
+            findings.push(Finding::new(Rule::SharedPromise, &file, promise.line, message));
         } else if segments.len() < 3 {
             let message = format!("{path} has fewer than three parts");
             findings.push(Finding::new(Rule::ShortPromise, &file, promise.line, message));
         }
     }
+}
+
+fn is_index(path: &str) -> bool {
+    INDEXES.contains(&path) || path.ends_with("/icon-theme.cache") || path.ends_with("/perllocal.pod")
 }
 
 fn is_manual_section(path: &str) -> bool {

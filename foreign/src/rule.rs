@@ -75,8 +75,8 @@ rated_rules! {
         "It is left over, or a recipe has lost it.";
     ShortPromise = "R0040", Error, "a promise of fewer than three parts",
         "`/usr/bin` is there whatever a package installs; `/usr/bin/tool` is a promise.";
-    SharedPromise = "R0041", Error, "a promise of a directory that all share",
-        "It is there whatever this package installs.";
+    SharedPromise = "R0041", Error, "a promise of what all share",
+        "A directory that is there whatever this package installs, or an index of the whole system (info/dir,\nld.so.cache, icon caches), which packages are built without.";
     NoPromise = "R0042", Error, "neither a promise nor a reason",
         "A package says in `verify_paths` what it installs, or in `pending_acquisition` why it cannot be built.";
     ContestedPromise = "R0043", Error, "two packages that promise one path",

@@ -2,52 +2,34 @@
 #
 #   users   name → { uid; group; home ? "/"; shell ? "/usr/bin/false"; password ? "*"; }   (password: crypted, or "")
 #   groups  name → { gid; members ? [ ]; }
-{ didYouMean, write }:
-{ users, groups }:
+#
+# Packages of other distributions (`deferring`) say what they want when they are built: `accounts.py` adds it.
+{ didYouMean, step }:
+{
+  deferring,
+  groups,
+  users,
+}:
 
 let
   inherit (builtins)
     attrNames
     concatStringsSep
     filter
-    lessThan
-    listToAttrs
-    sort
+    toJSON
     toString
     ;
 
-  # In the order of their numbers, as such files usually are.
-  ordered =
-    number: set:
-    sort (left: right: lessThan set.${left}.${number} set.${right}.${number}) (attrNames set);
-  lines =
-    line: number: set:
-    concatStringsSep "" (map (name: line name set.${name} + "\n") (ordered number set));
-
-  groupOf =
-    name: user:
-    groups.${user.group}
-      or (throw "the user ${name} is in the group `${user.group}`, which there is not${didYouMean user.group (attrNames groups)}");
-
-  passwd =
-    name: user:
-    concatStringsSep ":" [
-      name
-      "x"
-      (toString user.uid)
-      (toString (groupOf name user).gid)
-      name
-      (user.home or "/")
-      (user.shell or "/usr/bin/false")
-    ];
-  shadow = name: user: "${name}:${user.password or "*"}:3653:0:99999:7:::";
-  group =
+  # What a deferring package will ask for is not known yet.
+  withoutGroup = filter (name: deferring == [ ] && !(groups ? ${users.${name}.group})) (
+    attrNames users
+  );
+  unknownGroup =
     name:
-    {
-      gid,
-      members ? [ ],
-    }:
-    "${name}:x:${toString gid}:${concatStringsSep "," members}";
+    let
+      inherit (users.${name}) group;
+    in
+    "the user ${name} is in the group `${group}`, which there is not${didYouMean group (attrNames groups)}";
 
   # Two names for one number would be one user to the kernel.
   clashes =
@@ -57,25 +39,15 @@ let
       shared = filter (key: builtins.length byNumber.${key} > 1) (attrNames byNumber);
     in
     map (key: "the ${what} ${concatStringsSep " and " byNumber.${key}} have the number ${key}") shared;
-  problems = clashes "users" "uid" users ++ clashes "groups" "gid" groups;
+  problems =
+    clashes "users" "uid" users ++ clashes "groups" "gid" groups ++ map unknownGroup withoutGroup;
 in
 if problems != [ ] then
   throw (builtins.head problems)
 else
-  write {
-    name = "accounts";
-    entries = listToAttrs [
-      {
-        name = "etc/group";
-        value.text = lines group "gid" groups;
-      }
-      {
-        name = "etc/passwd";
-        value.text = lines passwd "uid" users;
-      }
-      {
-        name = "etc/shadow";
-        value.text = lines shadow "uid" users;
-      }
-    ];
+  step "accounts" ./accounts.sh {
+    program = "${./accounts.py}";
+    users = toJSON users;
+    groups = toJSON groups;
+    deferring = concatStringsSep " " deferring;
   }

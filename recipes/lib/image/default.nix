@@ -51,7 +51,6 @@ let
       // variables
     );
 
-  accounts = import ./accounts.nix { inherit didYouMean write; };
   makeServices = import ./services.nix { inherit write; };
 
   # What packages say about themselves, and what the image says: names must be different.
@@ -96,7 +95,14 @@ let
     }@arguments:
     let
       step = stepOf run;
+      accountsOf = import ./accounts.nix { inherit didYouMean step; };
       installed = closure packages;
+      # Packages of other distributions, which note what only root can do when they are built.
+      deferring = builtins.filter (package: package.deferring or false) installed;
+      accounts = accountsOf {
+        inherit (all) users groups;
+        deferring = map (package: "${package}") deferring;
+      };
       all = {
         users = gathered "users" users installed;
         groups = gathered "groups" groups installed;
@@ -106,21 +112,22 @@ let
 
       files = compose {
         name = "${name}-files";
-        root = installed ++ [
-          (accounts { inherit (all) users groups; })
-          (makeServices {
-            inherit hostName init name;
-            inherit (all) services;
-          })
-        ];
+        # They may bring files of /etc that the image says more of.
+        override = if deferring == [ ] then [ ] else own;
+        root = installed ++ own;
       };
+      own = [
+        accounts
+        (makeServices {
+          inherit hostName init name;
+          inherit (all) services;
+        })
+      ];
 
       manifest = step "${name}-manifest" ./manifest.sh {
         inherit files;
         program = "${./manifest.py}";
         owners = toJSON all.owners;
-        users = toJSON (mapAttrs (_: user: user.uid) all.users);
-        groups = toJSON (mapAttrs (_: group: group.gid) all.groups);
       };
 
       squashfs = step "${name}-squashfs" ./squashfs.sh { inherit files manifest; };

@@ -2,13 +2,15 @@
 
 usage: manifest.py FILES OUT
 
-Reads from the environment, as JSON: `owners` (path -> user, group, mode), `users` and `groups` (name -> number).
+Reads `owners` (path -> user, group, mode) from the environment, as JSON, and what packages have noted of owners and modes
+in usr/share/larder/deferred. Numbers are those of /etc/passwd and /etc/group.
 """
 
 import hashlib
 import json
 import os
 import pathlib
+import shlex
 import stat
 import sys
 
@@ -17,14 +19,37 @@ class ManifestError(Exception):
     """Something that the author of the image can mend; its text says what."""
 
 
-def read_ownership():
-    owners = {path.strip("/"): entry for path, entry in json.loads(os.environ["owners"]).items()}
-    return owners, json.loads(os.environ["users"]), json.loads(os.environ["groups"])
+def read_ownership(root):
+    """Who owns what by data, which has the last word, and by notes of packages; then the numbers of users and groups."""
+    data = {path.strip("/"): entry for path, entry in json.loads(os.environ["owners"]).items()}
+    owners = noted_ownership(root)
+    for path, entry in data.items():
+        owners[path] = owners.get(path, {}) | entry
+    return data, owners, numbers_of(root / "etc/passwd"), numbers_of(root / "etc/group")
+
+
+def noted_ownership(root):
+    owners = {}
+    for note in sorted((root / "usr/share/larder/deferred").glob("*")):
+        for line in note.read_text().splitlines():
+            kind, value, *path = shlex.split(line)
+            if kind == "mode":
+                owners.setdefault(path[0], {})["mode"] = value
+            elif kind == "owner":
+                user, _, group = value.partition(":")
+                owners.setdefault(path[0], {}).update(user=user, group=group)
+    return owners
+
+
+def numbers_of(table):
+    return {name: int(number) for name, _, number, *_ in (line.split(":") for line in table.read_text().splitlines())}
 
 
 def number_of(kind, name, numbers, path):
     if name == "root":
         return 0
+    if name.isdigit():
+        return int(name)
     if name not in numbers:
         raise ManifestError(f"/{path} belongs to the {kind} {name}, which the image does not have")
     return numbers[name]
@@ -48,7 +73,7 @@ def paths_below(root):
 
 def describe(root, path, ownership):
     """The mode, owner, group and content of a path."""
-    owners, users, groups = ownership
+    _, owners, users, groups = ownership
     place = os.path.join(root, path)
     status = os.lstat(place)
     entry = owners.get(path, {})
@@ -73,7 +98,7 @@ def quoted(path):
 
 def main():
     root, out = sys.argv[1], pathlib.Path(sys.argv[2])
-    ownership = read_ownership()
+    ownership = read_ownership(pathlib.Path(root))
     paths = list(paths_below(root))
     absent = sorted(set(ownership[0]) - set(paths))
     if absent:

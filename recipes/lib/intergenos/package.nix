@@ -210,6 +210,10 @@ let
     pname = name;
     inherit version tier;
     inherit (recipe) isoInclude pending supersedes;
+    # What goes with it into an image: packages of the tree, and nothing of what it is built with. What only root can do is
+    # noted in usr/share/larder/deferred.
+    inherit runtime;
+    deferring = true;
     sources = map (source: source.fetched) sources;
     meta = {
       inherit (recipe) description homepage;

@@ -41,12 +41,18 @@ lay_out_recipe() {
     chmod u+w / /mnt 2>/dev/null || chmod u+w /
     mkdir -p "$(dirname "$recipe_directory")"
     cp -R --no-dereference "$larder_recipe" "$recipe_directory"
+    chmod -R u+w "$repository"
+    # One of them may lie in another: what is there already stays, and directories are filled up.
     for entry in "${repository_files[@]}"; do
         target=$repository/${entry%%=*}
         mkdir -p "$(dirname "$target")"
-        [[ -e $target ]] || cp -R --no-dereference "${entry#*=}" "$target"
+        if [[ -d $target ]]; then
+            cp -R --no-dereference --no-clobber "${entry#*=}/." "$target"
+        else
+            cp -R --no-dereference "${entry#*=}" "$target"
+        fi
+        chmod -R u+w "$target"
     done
-    chmod -R u+w "$repository"
 }
 
 link_into() {
@@ -131,7 +137,7 @@ run_or_fail() {
     local phase=$1 status=0
     begin_phase "$phase"
     run_phase "$@" || status=$?
-    (( status == 0 )) || fail "it ended with status $status"
+    (( status == 0 )) || { refuse_doubled_staging; fail "it ended with status $status"; }
 }
 
 run_check() {
@@ -240,18 +246,27 @@ run_post_install() {
     leave_live_root
 }
 
-# Indexes of whole systems, which every package would own.
+# Indexes of whole systems, which every package would own. `larder lint` knows them, too (foreign/src/promises.rs).
 drop_shared_indexes() {
     local index
-    for index in usr/share/info/dir usr/share/applications/mimeinfo.cache usr/share/mime/mime.cache \
-        usr/share/glib-2.0/schemas/gschemas.compiled etc/ld.so.cache; do
-        [[ ! -e $staging/$index ]] || { say "left out, for it is of the whole system: $index"; rm "$staging/$index"; }
-    done
-    find "$staging" \( -name perllocal.pod -o -name icon-theme.cache \) -type f -delete
+    while IFS= read -r index; do
+        say "left out, for it is of the whole system: ${index#"$staging"/}"
+        rm "$index"
+    done < <(find "$staging" -type f \( -path "$staging/usr/share/info/dir" -o -path "$staging/etc/ld.so.cache" \
+        -o -path "$staging/usr/share/applications/mimeinfo.cache" -o -path "$staging/usr/share/mime/mime.cache" \
+        -o -path "$staging/usr/share/glib-2.0/schemas/gschemas.compiled" -o -path "$staging/etc/machine-id" \
+        -o -name perllocal.pod -o -name icon-theme.cache \))
+}
+
+# What is told where files go by DESTDIR in its environment, and once more by the recipe.
+refuse_doubled_staging() {
+    [[ ! -d $staging$staging ]] || fail "files lie in \$DESTDIR/\$DESTDIR: the recipe says it twice, for make has DESTDIR" \
+        'from its environment. Say `prefix=/usr` and leave DESTDIR to the environment'
 }
 
 finish() {
     begin_phase finish
+    refuse_doubled_staging
     drop_staging_links
     drop_shared_indexes
     [[ -n $(find "$staging" -mindepth 1 -print -quit) ]] || fail 'nothing was installed: the output is empty'

@@ -140,14 +140,17 @@ let
     in
     elemAt segments (length segments - 1);
 
+  # Addresses of one file are told apart by blanks.
+  address = value: replaceStrings [ " " ] [ "%20" ] (fill value);
+
   source =
     entry:
     if !(isAttrs entry && entry ? url) then
       complain "source:" "a source needs `url` and `sha256`"
     else
       rec {
-        url = replaceStrings [ " " ] [ "%20" ] (fill entry.url);
-        urls = [ url ] ++ map fill (listOf (entry.fallback_url or null));
+        url = address entry.url;
+        urls = [ url ] ++ map address (listOf (entry.fallback_url or null));
         filename = if entry.filename or null == null then lastPart url else fill entry.filename;
         sha256 = sha256Of filename entry;
         extract = entry.extract or true;

@@ -4,7 +4,8 @@
 }:
 
 let
-  inherit (import ../../. { inherit system; }) lib seed;
+  recipes = import ../../. { inherit system; };
+  inherit (recipes) lib seed;
   inherit (builtins) mapAttrs;
   tree = lib.intergenos {
     tree = ../../../testdata/intergenos-phases;
@@ -29,12 +30,34 @@ let
       };
     };
 
+  # What an image makes of what is deferred.
+  image = recipes.small.lib.image {
+    name = "deferred";
+    packages = [
+      tree.root-acts
+      tree.after
+    ];
+    kernel = recipes.small.linux-small;
+    firstProgram = recipes.small.verified-init;
+    stub = recipes.small.efi-stub;
+    commandLines.live = "quiet";
+    users.root = {
+      uid = 0;
+      group = "root";
+    };
+    groups.root.gid = 0;
+    groups.after.members = [ "sample" ];
+    groups.after.gid = 40;
+    owners."usr/share/root-acts/file".mode = "0755";
+  };
+
   says = {
     strict-again = "build.sh:8: exit status 1 from: false";
     strict-build = "build.sh:5: exit status 1 from: false";
     strict-function = "build.sh:5: exit status 1 from: false";
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";
+    doubled = "files lie in $DESTDIR/$DESTDIR";
     empty = "phase finish failed: nothing was installed: the output is empty";
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     promise = "promised, but not installed: usr/share/promise/file";
@@ -69,6 +92,23 @@ in
       test -d /var/lib/directories
       test -d /var/lib/directories-made/below
       test ! -e /var/lib/gone
+    '';
+    image = shows "after" ''
+      grep -x 'sample:x:18:18:Sample User:/home/sample:/bin/sh' ${image.files}/etc/passwd
+      diff - ${image.files}/etc/group <<'GROUPS'
+      root:x:0:
+      sample:x:18:
+      after:x:40:sample
+      GROUPS
+      has() { grep -q "^$1 " ${image.manifest}/manifest || { echo "no $1" >&2; cat ${image.manifest}/manifest >&2; false; }; }
+      has '/etc/after/made file 4750 0 40'
+      has '/usr/bin/old-place file 4755 0 18'
+      has '/usr/share/root-acts directory 0755 18 0'
+      has '/usr/share/root-acts/a blank file 0640 0 18'
+      has '/usr/share/root-acts/file file 0755 18 18'
+      has '/usr/share/root-acts/first directory 1777 0 0'
+      has '/usr/share/root-acts/five-digits file 4711 0 0'
+      test ! -e ${image.files}/usr/bin/gcc
     '';
     direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
     old-places = shows "contract" "test -f /usr/lib/old-place";
