@@ -25,7 +25,10 @@ fn the_small_image_boots_and_a_changed_one_does_not() {
     let Some(shared) = shared() else { return };
     assert!(report(&shared, "small.checks.boot").contains("said `BusyBox v`"), "somebody logged in");
     assert_eq!(report(&shared, "small.checks.tampered"), "said `init: refused`\n");
-    assert!(report(&shared, "small.checks.rescue").contains("said `the first process is 1`"), "a shell instead of init");
+    assert!(
+        report(&shared, "small.checks.rescue").contains("said `the first process is 1`"),
+        "a shell instead of init"
+    );
     let needs = report(&shared, "small.checks.closure");
     assert!(needs.contains("/usr/bin/busybox: /lib/ld-musl-x86_64.so.1 libc.so"), "{needs}");
     assert!(report(&shared, "small.checks.seedFreedom").contains("no code among the seed's"));

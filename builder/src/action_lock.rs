@@ -9,9 +9,6 @@ use std::time::Duration;
 use store::ActionDigest;
 use store::local::{At, IoError};
 
-/// The file whose bytes stand for actions. Making one file per action costs more than a small build does.
-const FILE: &str = "actions";
-
 /// How often a lock that another holds is tried again.
 const INTERVAL: Duration = Duration::from_millis(50);
 
@@ -22,27 +19,26 @@ pub(crate) struct ActionLock {
 }
 
 impl ActionLock {
-    /// Waits for the right. `waiting` is called once if another holds it, `cancelled` between tries; `None` if that says so.
+    /// Waits for the right, which is a byte of the file `path`: making a file per action costs more than a small build does. `waiting` is called once if another holds it, `cancelled` between tries; `None` if that says so.
     ///
     /// # Errors
     /// When the file of locks cannot be made or locked.
     pub(crate) fn take(
-        directory: &Path,
+        path: &Path,
         action: &ActionDigest,
         waiting: &dyn Fn(),
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, IoError> {
-        let path = directory.join(FILE);
         // A lock belongs to what is opened here, so that threads of one process exclude each other, too.
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = open(&path, flags, Mode::RUSR | Mode::WUSR).at("open", &path)?;
+        let file = open(path, flags, Mode::RUSR | Mode::WUSR).at("open", path)?;
         let range = byte_of(action);
         let mut told = false;
         loop {
             match fcntl(&file, FcntlArg::F_OFD_SETLK(&range)) {
                 Ok(_) => return Ok(Some(Self { _file: file })),
                 Err(nix::Error::EAGAIN | nix::Error::EACCES) => {}
-                Err(error) => return Err(std::io::Error::from(error)).at("lock", &path),
+                Err(error) => return Err(std::io::Error::from(error)).at("lock", path),
             }
             if cancelled() {
                 return Ok(None);
@@ -82,7 +78,8 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..3 {
-                        let lock = ActionLock::take(directory.path(), &action, &|| {}, &|| false).expect("made");
+                        let lock = ActionLock::take(&directory.path().join("actions"), &action, &|| {}, &|| false)
+                            .expect("made");
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         std::thread::sleep(Duration::from_millis(2));
                         inside.fetch_sub(1, Ordering::SeqCst);
@@ -100,7 +97,8 @@ mod tests {
         let take = |first: u8| {
             let mut bytes = [0xff; 32];
             bytes[0] = first;
-            ActionLock::take(directory.path(), &ActionDigest::from_bytes(bytes), &|| {}, &|| true).expect("tried")
+            ActionLock::take(&directory.path().join("actions"), &ActionDigest::from_bytes(bytes), &|| {}, &|| true)
+                .expect("tried")
         };
         let (one, other) = (take(1), take(2));
         assert!(one.is_some() && other.is_some() && take(1).is_none());
@@ -112,7 +110,9 @@ mod tests {
     fn waiting_ends_when_cancelled() {
         let directory = tempfile::tempdir().expect("a directory");
         let action = ActionDigest::from_bytes([1; 32]);
-        let _held = ActionLock::take(directory.path(), &action, &|| {}, &|| false).expect("made");
-        assert!(ActionLock::take(directory.path(), &action, &|| {}, &|| true).expect("tried").is_none());
+        let _held = ActionLock::take(&directory.path().join("actions"), &action, &|| {}, &|| false).expect("made");
+        assert!(
+            ActionLock::take(&directory.path().join("actions"), &action, &|| {}, &|| true).expect("tried").is_none()
+        );
     }
 }

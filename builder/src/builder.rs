@@ -270,7 +270,7 @@ impl<'s> Builder<'s> {
             sink(Event::Waiting { derivation: path.clone() });
         };
         let cancelled = || self.is_cancelled();
-        let lock = ActionLock::take(&self.store.layout().tmp(), &resolved.digest, &waiting, &cancelled)?;
+        let lock = ActionLock::take(&self.store.layout().actions_lock(), &resolved.digest, &waiting, &cancelled)?;
         let Some(lock) = lock else { return Err(BuildError::Cancelled) };
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));

@@ -1,8 +1,8 @@
 //! Desks: where larder keeps what it needs of a build while that runs: who it is, its log, the FIFO of its tokens.
 //!
 //! A desk is used again by the next build, for making and removing files costs more than a small build does. Invariants: one build has
-//! it at a time; nothing of it is seen by a build but the FIFO, which no process has open between two of them (what was written to it is
-//! gone then), and whose mode is set anew for each; while no build has it there is no log at it.
+//! it at a time; nothing of it is seen by a build but the FIFO, through a read-only mount, and what another one has written to that is
+//! taken out first; while no build has it there is no log at it.
 
 use crate::builder::Builder;
 use rustix::fs::{CWD, FileType, Mode};
@@ -20,12 +20,9 @@ impl Desk {
     fn new(directory: Staging) -> Result<Self, IoError> {
         let desk = Self { directory };
         let fifo = desk.fifo();
-        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Self::MODE, 0).at("create", &fifo)?;
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).at("create", &fifo)?;
         Ok(desk)
     }
-
-    /// Of the FIFO.
-    const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
     /// Where it is.
     pub(crate) fn place(&self) -> &std::path::Path {
@@ -42,11 +39,10 @@ impl Builder<'_> {
     /// A desk that no build has.
     pub(crate) fn take_desk(&self) -> Result<Desk, StoreError> {
         let free = self.desks.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(desk) = free else { return Ok(Desk::new(self.store().stage()?)?) };
-        let fifo = desk.fifo();
-        // The build before may have changed it.
-        rustix::fs::chmod(&fifo, Desk::MODE).at("change the mode of", &fifo)?;
-        Ok(desk)
+        match free {
+            Some(desk) => Ok(desk),
+            None => Ok(Desk::new(self.store().stage()?)?),
+        }
     }
 
     /// Gives a desk to whoever comes next. Every process of its build has ended.

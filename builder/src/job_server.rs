@@ -1,7 +1,7 @@
 //! The job server: one budget of processor tokens for all builds of a larder, by the protocol of GNU make.
 //!
 //! Every build has a FIFO of its own, which it sees as a file and has open (see [`crate::environment`]). One thread looks after all
-//! of them; who gets how many the [ledger](crate::tokens) decides. So a build that is killed with tokens, drains its FIFO or fills it
+//! of them, beside whoever begins; who gets how many the [ledger](crate::tokens) decides. So a build that is killed with tokens, drains its FIFO or fills it
 //! harms only itself.
 
 use crate::tokens::{Ledger, Pipes, Settled};
@@ -92,6 +92,8 @@ impl JobServer {
     ) -> Result<Option<Seat>, IoError> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fifo = rustix::fs::open(place, flags, Mode::empty()).at("open", place)?;
+        // Descriptors that a build before has left on their way to somebody keep what it wrote.
+        while rustix::io::read(&fifo, &mut [0; 4096]).is_ok_and(|length| length > 0) {}
         let (sender, admitted) = channel();
         let build = self.shared.add(fifo, most, sender);
         let seat = Seat { shared: Arc::clone(&self.shared), build };
@@ -257,6 +259,18 @@ mod tests {
             open(&directory.path().join("third")).read_exact(&mut [0; 2]).expect("the rest");
             drop(third);
         });
+    }
+
+    #[test]
+    fn what_a_build_before_has_written_is_no_token() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = JobServer::start(1).expect("started");
+        let place = make(&directory, "again");
+        let mut kept = open(&place);
+        kept.write_all(&[b'+'; 9000]).expect("there is room");
+        let _seat = server.join(&place, 1, &|| false).expect("made").expect("let in");
+        rustix::io::ioctl_fionbio(&kept, true).expect("set");
+        assert_eq!(kept.read(&mut [0]).expect_err("empty").kind(), std::io::ErrorKind::WouldBlock);
     }
 
     #[test]

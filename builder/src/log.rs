@@ -230,8 +230,12 @@ fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 /// # Errors
 /// When there is none or it cannot be read.
 pub fn read_log(place: &Path) -> Result<Vec<u8>, IoError> {
+    read_opened(File::open(place).at("open", place)?, place)
+}
+
+fn read_opened(file: File, place: &Path) -> Result<Vec<u8>, IoError> {
     let mut text = Vec::new();
-    let mut decoder = zstd::Decoder::new(File::open(place).at("open", place)?).at("read", place)?;
+    let mut decoder = zstd::Decoder::new(file).at("read", place)?;
     match decoder.read_to_end(&mut text) {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
         read => drop(read.at("read", place)?),
@@ -239,12 +243,30 @@ pub fn read_log(place: &Path) -> Result<Vec<u8>, IoError> {
     Ok(text)
 }
 
-/// Copies the log of a running build to `out`, and what is added to it until the build ends.
+/// What a running build has printed so far; `None` if it has ended meanwhile.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn read_running(build: &RunningBuild) -> Result<Option<Vec<u8>>, IoError> {
+    let place = build.log();
+    open_running(build).at("open", &place)?.map(|file| read_opened(file, &place)).transpose()
+}
+
+/// The log of a running build, if it runs still: when it ends, another one's log has its place.
+fn open_running(build: &RunningBuild) -> std::io::Result<Option<File>> {
+    match File::open(build.log()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(|file| build.is_running().then_some(file)),
+    }
+}
+
+/// Copies the log of a running build to `out`, and what is added to it until the build ends. False if it has ended meanwhile.
 ///
 /// # Errors
 /// When it cannot be read or `out` not written.
-pub fn follow(build: &RunningBuild, out: &mut dyn Write) -> std::io::Result<()> {
-    let growing = Growing { file: File::open(build.log())?, build };
+pub fn follow(build: &RunningBuild, out: &mut dyn Write) -> std::io::Result<bool> {
+    let Some(file) = open_running(build)? else { return Ok(false) };
+    let growing = Growing { file, build };
     let mut text = zstd::Decoder::new(growing)?;
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -254,7 +276,7 @@ pub fn follow(build: &RunningBuild, out: &mut dyn Write) -> std::io::Result<()> 
             read => read?,
         };
         if length == 0 {
-            return Ok(());
+            return Ok(true);
         }
         out.write_all(&buffer[..length])?;
         out.flush()?;

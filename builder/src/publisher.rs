@@ -262,7 +262,7 @@ mod tests {
             let place = staging.path().join("tree");
             std::fs::write(&place, content).expect("written");
             let outputs = vec![(OutputName::out(), self.store.seal(staging, &place).expect("sealed"))];
-            let lock = ActionLock::take(&self.store.layout().tmp(), &action, &|| {}, &|| false);
+            let lock = ActionLock::take(&self.store.layout().actions_lock(), &action, &|| {}, &|| false);
             let prepared = self.store.prepare_build(BuildResult {
                 derivation: DerivationDigest::from_bytes([number; 32]),
                 name: StoreName::parse("made").expect("valid"),
@@ -305,8 +305,35 @@ mod tests {
         assert_eq!(std::fs::read(&place).expect("borrowed"), [7]);
         drop(borrowed);
         assert!(!place.exists(), "nobody needs it any more");
-        let again = ActionLock::take(&scene.store.layout().tmp(), &ActionDigest::from_bytes([7; 32]), &|| {}, &|| true);
+        let again =
+            ActionLock::take(&scene.store.layout().actions_lock(), &ActionDigest::from_bytes([7; 32]), &|| {}, &|| {
+                true
+            });
         assert!(again.expect("made").is_some(), "the action is free");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_published_soon() {
+        let scene = Scene::new();
+        let publisher = Publisher::default();
+        let mut add = |number: u8| {
+            let (mut prepared, lock, path) = scene.build(number);
+            let lent = scene.store.lend(&mut prepared).expect("lent");
+            publisher.add(prepared, lent, lock);
+            path
+        };
+        let soon = |path: &StorePath| {
+            let end = Instant::now() + Duration::from_secs(20);
+            while !scene.store.is_valid(path).expect("asked") {
+                assert!(Instant::now() < end, "it is put off for ever");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        while_serving(&publisher, &scene.store, || {
+            soon(&add(1));
+            let many: Vec<_> = (2..=2 + u8::try_from(MANY).expect("few")).map(&mut add).collect();
+            many.iter().for_each(soon);
+        });
     }
 
     #[test]

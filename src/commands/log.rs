@@ -8,8 +8,8 @@ use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use builder::Builder;
 use builder::known_failure::KnownFailure;
-use builder::log::follow;
-use builder::running::running;
+use builder::log::{follow, read_running};
+use builder::running::{RunningBuild, running};
 use builder::usage::ActionUsage;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,6 +31,18 @@ pub(crate) struct Args {
     eval: EvalArgs,
 }
 
+/// Writes the log of a running build, unless it has ended meanwhile.
+fn wrote_running(build: &RunningBuild, with_more: bool) -> Result<bool, CliError> {
+    if with_more {
+        let followed = follow(build, &mut std::io::stdout().lock());
+        let ran = *followed.as_ref().unwrap_or(&true);
+        return output::wrote(followed.map(drop)).map(|()| ran);
+    }
+    let text = read_running(build)?;
+    text.as_deref().map_or(Ok(()), output::write)?;
+    Ok(text.is_some())
+}
+
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let derivation = derivation_of(context, &targets[0])?;
@@ -44,12 +56,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         // Its action may be what another derivation is built for.
         build.derivation == derivation || Some(build.action) == action
     });
-    if let Some(build) = running.as_ref().filter(|_| args.follow) {
-        let followed = follow(build, &mut std::io::stdout().lock());
-        return output::wrote(followed).map(|()| ExitCode::SUCCESS);
-    }
-    if let Some(build) = running.filter(|_| !args.json) {
-        output::write(&builder::log::read_log(&build.log())?)?;
+    if let Some(build) = running.filter(|_| !args.json)
+        && wrote_running(&build, args.follow)?
+    {
         return Ok(ExitCode::SUCCESS);
     }
     let digest = derivation.derivation().expect("a derivation's path");

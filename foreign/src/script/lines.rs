@@ -99,6 +99,11 @@ impl Reader {
                 at += 2;
                 continue;
             }
+            if !rest[0].is_ascii() {
+                // Within a character, which means nothing to a shell.
+                at += 1;
+                continue;
+            }
             if rest[0] == b'#' && self.in_code() && begins_word(&bytes[..at]) {
                 return line[..at].trim_end();
             }
@@ -227,6 +232,12 @@ mod tests {
         check("echo \"$(echo \"a\" 'b\"')\"\nb", &[(1, "echo \"$(echo \"a\" 'b\"')\""), (2, "b")]);
         check("case $x in\na) b ;;\nesac\nc", &[(1, "case $x in"), (2, "a) b ;;"), (3, "esac"), (4, "c")]);
         check("echo $# ${#x}\nb", &[(1, "echo $# ${#x}"), (2, "b")]);
+    }
+
+    #[test]
+    fn letters_of_all_kinds_are_letters() {
+        check("echo 'é' \"–\" \\é ${ü} $(à # ß\n)\nb # é", &[(1, "echo 'é' \"–\" \\é ${ü} $(à\n)"), (3, "b")]);
+        check("cat <<é\nx\né\nb", &[(1, "cat <<é"), (4, "b")]);
     }
 
     #[test]

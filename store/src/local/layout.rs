@@ -127,6 +127,12 @@ impl Layout {
         self.root.join("format")
     }
 
+    /// The file whose bytes stand for actions: who realises one has its byte locked.
+    #[must_use]
+    pub fn actions_lock(&self) -> PathBuf {
+        self.root.join("actions.lock")
+    }
+
     /// Locked shared to take a lease, exclusively to sweep.
     pub(super) fn gc_lock(&self) -> PathBuf {
         self.root.join("gc.lock")
