@@ -389,7 +389,7 @@ impl<'s> Builder<'s> {
             None => {
                 let ran = self.run(resolved, variation, sink)?;
                 self.verify_runtime(resolved, &ran.outputs)?;
-                leak::warn(resolved, &ran.outputs, sink)?;
+                leak::warn(resolved, &ran.outputs, &|| self.is_cancelled(), sink)?;
                 (ran.started, ran.outputs, ran.usage)
             }
         };
