@@ -408,3 +408,29 @@ fn a_dry_run_says_why() {
     scratch.larder("gc").ok();
     says(&["-zlib.drv: built before, but not kept\n"]);
 }
+
+#[test]
+fn a_build_may_write_derivations_that_the_plan_goes_on_with() {
+    let scratch = Scratch::new(
+        r#"rec {
+      steps = builtins.toJSON {
+        version = 1;
+        result = "both";
+        derivations = {
+          both = { builder = "/bin/mini"; root = [ "${seed}" ]; args = [ "copy @{first} $out\nadd @{second!dev} $out" ]; };
+          first = { builder = "/bin/mini"; root = [ "${seed}" ]; args = [ "write $out one" ]; };
+          second = { builder = "/bin/mini"; root = [ "${seed}" ]; outputs = [ "out" "dev" ]; args = [ "mkdir $out\nwrite $dev two" ]; };
+        };
+      };
+      written = mini "steps" "write $out $steps" { inherit steps; };
+      whole = derivation { name = "whole"; inherit system; builder = "builtin:graph"; src = written; trees = [ seed ]; };
+      user = mini "user" "copy ${whole} $out\nappend $out three" { };
+    }"#,
+    );
+    let ran = scratch.larder("build .#user").ok();
+    assert_eq!(std::fs::read_to_string(scratch.physical(&ran.line())).unwrap(), "one\ntwo\nthree\n");
+    assert_eq!(ran.done(), ["built both", "built first", "built second", "built steps", "built user", "made whole"]);
+    let again = scratch.larder("build .#user --rebuild").ok();
+    assert_eq!((again.done(), again.line()), (vec!["built user".to_owned()], ran.line()));
+    scratch.assert_sound();
+}

@@ -17,7 +17,9 @@ const RECIPES: &str = r#"rec {
 fn what_was_used_and_missed_is_told() {
     let scratch = Scratch::new(RECIPES);
     scratch.larder("build --no-link .#wanted").ok();
-    scratch.larder("lint .#good").fails(1, &["was not built here", "hint: larder build --trace-inputs /larder/store/"]);
+    scratch
+        .larder("lint .#good")
+        .fails(1, &["has inputs that are not in the store", "hint: larder build --trace-inputs /larder/store/"]);
     let plain = scratch.line("build --no-link .#good");
     scratch.larder("lint .#good").fails(1, &["was not built with `--trace-inputs`"]);
     assert_eq!(scratch.line("build --no-link --trace-inputs .#good"), plain, "what is built is the same");
@@ -53,7 +55,9 @@ fn it_is_json() {
     );
     assert_eq!(json["used"][0]["files"], serde_json::json!(["/bin/mini"]));
     assert_eq!(json["unused"][0]["needed_by_used"], false);
-    assert_eq!(json["complete"], true);
+    assert_eq!(json["complete"], false, "what a build that failed did not come to may be used");
+    scratch.larder("build --no-link --trace-inputs .#good").ok();
+    assert_eq!(scratch.larder("lint --json .#good").json("lint-inputs")["complete"], true);
 }
 
 #[test]

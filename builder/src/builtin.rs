@@ -1,4 +1,5 @@
-//! The builders that run inside larder: `builtin:fetch`, `builtin:unpack`, `builtin:compose`, `builtin:write`.
+//! The builders that run inside larder: `builtin:fetch`, `builtin:unpack`, `builtin:compose`, `builtin:write`,
+//! `builtin:graph`.
 //!
 //! What each reads from its derivation's environment stands in the table of ARCHITECTURE.md.
 
@@ -36,7 +37,8 @@ pub(crate) fn run(
         "unpack" => request.unpack(),
         "compose" => request.compose(),
         "write" => request.write(),
-        _ => Err(request.error("unknown; known are fetch, unpack, compose and write")),
+        "graph" => builder.graph_result(resolved),
+        _ => Err(request.error("unknown; known are fetch, unpack, compose, write and graph")),
     }
 }
 

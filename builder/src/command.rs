@@ -139,11 +139,15 @@ impl Builder<'_> {
         let outcome = outcome?;
         let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
         let logs = self.store().layout().logs();
-        // Of what is killed from outside neither what it used nor which files is known whole.
-        let ended = outcome.status != Status::Killed;
+        // Of what is killed from outside neither what it used nor which files is known whole; what never began used nothing.
+        let ended = matches!(outcome.status, Status::Exited(_) | Status::Signalled(_));
         if self.settings().trace_inputs && ended {
             // As with what it used: where there is no room for it, the build itself is what counts.
-            let _ = InputTrace::take(&noted).and_then(|trace| trace.write(&logs, &resolved.digest));
+            let _ = InputTrace::take(&noted).and_then(|mut trace| {
+                // What a build that failed did not come to may be used all the same.
+                trace.complete &= outcome.status == Status::Exited(0);
+                trace.write(&logs, &resolved.digest)
+            });
         }
         if ended {
             let _ = ActionUsage::of(&outcome.usage).write(&logs, &resolved.digest);

@@ -62,11 +62,20 @@ impl std::fmt::Display for Leak {
     }
 }
 
-/// Warns of the paths of a build that are left in its outputs.
-pub(crate) fn warn(resolved: &Resolved, outputs: &[(OutputName, Sealed)], sink: Sink<'_>) -> Result<(), BuildError> {
+/// Warns of the paths of a build that are left in its outputs, unless it is cancelled meanwhile.
+pub(crate) fn warn(
+    resolved: &Resolved,
+    outputs: &[(OutputName, Sealed)],
+    cancelled: &dyn Fn() -> bool,
+    sink: Sink<'_>,
+) -> Result<(), BuildError> {
     let mut leaks = Vec::new();
     for (_, sealed) in outputs {
-        leaks.extend(find(sealed.listing(), sealed.path())?);
+        let found = find(sealed.listing(), sealed.path(), cancelled);
+        if cancelled() {
+            return Err(BuildError::Cancelled);
+        }
+        leaks.extend(found?);
     }
     let more = leaks.len().saturating_sub(MAX_TOLD);
     let more = (more > 0).then(|| format!("{more} more files have paths of the build"));
@@ -77,16 +86,17 @@ pub(crate) fn warn(resolved: &Resolved, outputs: &[(OutputName, Sealed)], sink: 
 }
 
 /// The first path of the build in each file and link of an output.
-fn find(output: &TreeListing, place: &Path) -> Result<Vec<Leak>, IoError> {
+fn find(output: &TreeListing, place: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<Leak>, IoError> {
     let mut leaks = Vec::new();
     let mut failed = None;
     output.walk(&mut |path, node| {
         let found = match node {
+            _ if cancelled() => Ok(None),
             Node::File { .. } => {
                 let name =
                     |place: std::path::PathBuf, name: &store::EntryName| place.join(OsStr::from_bytes(name.as_bytes()));
                 let host = path.components().iter().fold(place.to_owned(), name);
-                File::open(&host).and_then(|file| find_in_file(&file)).at("read", host)
+                File::open(&host).and_then(|file| find_in_file(&file, cancelled)).at("read", host)
             }
             Node::Symlink { target } => Ok(path_in(target, true).map(|path| (Vec::new(), path))),
             Node::Directory(_) => Ok(None),
@@ -102,7 +112,19 @@ fn find(output: &TreeListing, place: &Path) -> Result<Vec<Leak>, IoError> {
 /// The members and the path.
 type Found = Option<(Vec<String>, String)>;
 
-fn find_in_file(file: &File) -> io::Result<Found> {
+/// A reader that fails once it is of no more use.
+struct Heeding<'h, R> {
+    reader: R,
+    cancelled: &'h dyn Fn() -> bool,
+}
+
+impl<R: Read> Read for Heeding<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.cancelled)() { Err(io::Error::other("cancelled")) } else { self.reader.read(buffer) }
+    }
+}
+
+fn find_in_file(file: &File, cancelled: &dyn Fn() -> bool) -> io::Result<Found> {
     let mut left = MAX_UNPACKED;
     let mut start = [0; ZIP.len()];
     if file.read_exact_at(&mut start, 0).is_ok() && start == ZIP {
@@ -111,13 +133,13 @@ fn find_in_file(file: &File) -> io::Result<Found> {
                 break;
             }
             // What is damaged in an archive is not the disk's fault.
-            if let Ok(Some((members, path))) = search(content, 1, &mut left) {
+            if let Ok(Some((members, path))) = search(Box::new(Heeding { reader: content, cancelled }), 1, &mut left) {
                 return Ok(Some((inside(&name, members), path)));
             }
         }
         return Ok(None);
     }
-    search(Box::new(file), 0, &mut left)
+    search(Box::new(Heeding { reader: file, cancelled }), 0, &mut left)
 }
 
 fn inside(name: &[u8], members: Vec<String>) -> Vec<String> {
@@ -288,6 +310,20 @@ mod tests {
     }
 
     #[test]
+    fn who_is_cancelled_reads_no_further() {
+        let file = tempfile::tempfile().expect("a file");
+        (&file).write_all(&vec![b'x'; 4 * PIECE]).expect("written");
+        assert_eq!(find_in_file(&file, &|| false).expect("readable"), None);
+        let asked = std::cell::Cell::new(0);
+        let soon = || {
+            asked.set(asked.get() + 1);
+            asked.get() > 2
+        };
+        let file = File::open("/dev/zero").expect("it is there");
+        assert!(find_in_file(&file, &soon).is_err(), "a file without end has one");
+    }
+
+    #[test]
     fn paths_begin_and_end_where_paths_do() {
         let leak = |text: &str| path(text.as_bytes());
         assert_eq!(leak("cc -I/build/x-1/inc \"a\"").as_deref(), Some("/build/x-1/inc"));
@@ -329,7 +365,7 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&stored_zip("lib/a.class", b"see /build/src/A.java")).expect("written");
         let expected = (vec!["lib/a.class".to_owned()], "/build/src/A.java".to_owned());
-        assert_eq!(find_in_file(&file).expect("readable"), Some(expected));
+        assert_eq!(find_in_file(&file, &|| false).expect("readable"), Some(expected));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod environment;
 pub mod error;
 pub mod event;
 pub mod fetch;
+mod graph;
+mod grow;
 pub mod input_use;
 mod job_server;
 pub mod known_failure;

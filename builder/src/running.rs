@@ -139,7 +139,7 @@ pub struct Process {
     pub parent: u32,
     /// What it runs.
     pub command: String,
-    /// Processor time.
+    /// Processor time, with that of children that have ended and were waited for.
     pub time: Duration,
     /// Bytes of memory that are its own or shared.
     pub memory: u64,
@@ -165,7 +165,7 @@ impl Process {
             id,
             parent: fields.get(1)?.parse().ok()?,
             command: if words.is_empty() { name.to_owned() } else { words.join(" ") },
-            time: Duration::from_millis((number(11)? + number(12)?) * 1000 / ticks),
+            time: Duration::from_millis((11..15).map(number).sum::<Option<u64>>()? * 1000 / ticks),
             memory: number(21)? * rustix::param::page_size() as u64,
         })
     }

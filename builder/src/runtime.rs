@@ -104,7 +104,7 @@ impl fmt::Display for Unmet {
 }
 
 /// Finds what the files of an output need and `world`, the output merged with its declared run-time closure, has not. `host` says
-/// where a file of that world is.
+/// where a file of that world is. What is found until it is `cancelled` is not all.
 ///
 /// # Errors
 /// When a file cannot be read. One that is damaged needs nothing.
@@ -113,6 +113,7 @@ pub fn verify(
     place: &Path,
     world: &World<'_>,
     host: &dyn Fn(&str) -> Option<PathBuf>,
+    cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<Unmet>, IoError> {
     let mut candidates = Vec::new();
     output.walk(&mut |path, node| {
@@ -126,6 +127,9 @@ pub fn verify(
     let mut verifier = Verifier { world, host, defined: HashMap::new() };
     let mut unmet = Vec::new();
     for (path, executable) in candidates {
+        if cancelled() {
+            break;
+        }
         let place = path.components().iter().fold(place.to_owned(), |host, name| host.join(os_str(name.as_bytes())));
         for need in verifier.unmet_needs(&place, &path, executable)? {
             unmet.push(Unmet { file: path.clone(), need, provider: None });
@@ -180,7 +184,7 @@ impl Verifier<'_> {
         file.read_exact(&mut content).at("read", host)?;
         if content == ELF {
             file.read_to_end(&mut content).at("read", host)?;
-            return self.unmet_of_elf(elf::elf_needs(&content), path);
+            return self.unmet_of_elf(elf::elf_needs(&content), elf::kind(&content), path);
         }
         if executable && content.starts_with(b"#!") {
             file.take(4096).read_to_end(&mut content).at("read", host)?;
@@ -193,7 +197,21 @@ impl Verifier<'_> {
         Ok(Vec::new())
     }
 
-    fn unmet_of_elf(&mut self, needs: elf::Elf, path: &TreePath) -> Result<Vec<Need>, IoError> {
+    /// Whether a library is of the kind of who needs it, as far as can be told.
+    fn is_of_kind(&self, path: &str, kind: Option<elf::Kind>) -> bool {
+        let mut header = Vec::new();
+        let file = (self.host)(path).and_then(|place| File::open(place).ok());
+        let read = file.is_some_and(|file| file.take(elf::KIND_BYTES).read_to_end(&mut header).is_ok());
+        let Some((wanted, found)) = kind.zip(elf::kind(&header).filter(|_| read)) else { return true };
+        wanted == found
+    }
+
+    fn unmet_of_elf(
+        &mut self,
+        needs: elf::Elf,
+        kind: Option<elf::Kind>,
+        path: &TreePath,
+    ) -> Result<Vec<Need>, IoError> {
         let mut unmet = Vec::new();
         unmet.extend(needs.interpreter.filter(|path| !self.world.has(path)).map(Need::Interpreter));
         let directories = search_path(&needs.run_path, path);
@@ -202,7 +220,9 @@ impl Verifier<'_> {
                 true => vec![library.clone()],
                 false => directories.iter().map(|directory| format!("{directory}/{library}")).collect(),
             };
-            let found = places.iter().map(|place| self.world.follow(place)).find(|way| way.found == Some(Found::File));
+            let ways = places.iter().map(|place| self.world.follow(place));
+            // As the dynamic linker does, which goes on behind a library for other machines.
+            let found = ways.filter(|way| way.found == Some(Found::File)).find(|way| self.is_of_kind(&way.end, kind));
             let Some(found) = found else {
                 unmet.push(Need::Library(library));
                 continue;
@@ -273,7 +293,7 @@ mod tests {
         let output = tree(&files.iter().map(|(name, _)| (*name, None)).collect::<Vec<_>>());
         let paths = files.iter().map(|(name, _)| name).chain(there);
         let world = alone(tree(&paths.map(|&name| (name, None)).collect::<Vec<_>>()));
-        let unmet = verify(&output, directory.path(), &world, &nowhere).expect("readable");
+        let unmet = verify(&output, directory.path(), &world, &nowhere, &|| false).expect("readable");
         unmet.iter().map(ToString::to_string).collect()
     }
 
@@ -322,11 +342,17 @@ mod tests {
         let world = alone(tree(&[("usr/lib/libv.so", None), (loader.trim_start_matches('/'), None)]));
         let verify_with = |library: &Path| {
             let host = |path: &str| (path == "/usr/lib/libv.so").then(|| library.to_owned());
-            verify(&output, directory.path(), &world, &host).expect("readable")
+            verify(&output, directory.path(), &world, &host, &|| false).expect("readable")
         };
         assert_eq!(verify_with(&new), []);
         assert_eq!(verify_with(&old)[0].to_string(), "/program needs the version V2 of libv.so");
         assert_eq!(verify_with(&source), [], "without versions it is not refused");
+        // The same library as one of the 386, which the dynamic linker passes over.
+        let mut other = std::fs::read(&new).expect("readable");
+        other[18..20].copy_from_slice(&[3, 0]);
+        let foreign = directory.path().join("foreign.so");
+        std::fs::write(&foreign, other).expect("written");
+        assert_eq!(verify_with(&foreign)[0].to_string(), "/program needs the library libv.so");
     }
 
     #[test]

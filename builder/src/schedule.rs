@@ -8,9 +8,10 @@
 use crate::builder::Builder;
 use crate::error::BuildError;
 use crate::event::{Event, How, Kind, PlannedJob, Sink};
+use crate::grow::Growth;
 use crate::memory::Room;
 use crate::plan::{Expected, Job, Plan, PlanSource, plan};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
@@ -22,6 +23,12 @@ use store::{Derivation, DerivationDigest, Input, StorePath, TreeDigest};
 
 /// Fetches at one time.
 const FETCHES: usize = 6;
+
+/// So many graphs may lead from one to the next.
+const DEEPEST: usize = 16;
+
+/// So many jobs a run may have with what graphs add to them.
+const MOST_JOBS: usize = 1_000_000;
 
 /// How often it is looked whether the run was cancelled.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -199,7 +206,6 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> BuildError {
 /// What a run is about.
 struct Run<'r> {
     builder: &'r Builder<'r>,
-    jobs: Vec<Job>,
     options: RunOptions,
     targets: &'r [StorePath],
     sink: Sink<'r>,
@@ -209,6 +215,14 @@ struct Run<'r> {
 
 /// How far it is.
 struct State {
+    /// All jobs, and at the end what those that have ended added to the plan.
+    jobs: Vec<Arc<Job>>,
+    /// Which job a derivation is.
+    numbers: HashMap<StorePath, usize>,
+    /// The jobs that wait for each.
+    needed_by: Vec<Vec<usize>>,
+    /// How many graphs that builds made lie between the targets and each job.
+    depths: Vec<usize>,
     /// How many needs of each job are not done.
     open: Vec<usize>,
     /// Urgency and number, by whether it is a fetch.
@@ -229,6 +243,14 @@ struct State {
     result: RunResult,
 }
 
+/// What a job came to.
+enum Came {
+    /// It is done.
+    Realised(Vec<Published>, How),
+    /// It waits for what its graph says.
+    Grown(Growth),
+}
+
 type Realised = Result<(Vec<Published>, How), BuildError>;
 
 impl<'r> Run<'r> {
@@ -239,9 +261,12 @@ impl<'r> Run<'r> {
         targets: &'r [StorePath],
         sink: Sink<'r>,
     ) -> (Self, State) {
-        let jobs = plan.jobs;
         let mut state = State {
-            open: jobs.iter().map(|job| job.needs.len()).collect(),
+            jobs: Vec::new(),
+            numbers: HashMap::new(),
+            needed_by: Vec::new(),
+            depths: Vec::new(),
+            open: Vec::new(),
             ready: Default::default(),
             running: [0; 2],
             idle: 0,
@@ -250,19 +275,11 @@ impl<'r> Run<'r> {
             exclusive: false,
             stopped: false,
             over: false,
-            ended: vec![false; jobs.len()],
-            result: RunResult { outputs: plan.known, ..RunResult::default() },
+            ended: Vec::new(),
+            result: RunResult::default(),
         };
-        let run = Self { builder, jobs, options, targets, sink, changed: Condvar::new() };
-        for number in (0..run.jobs.len()).filter(|&number| run.jobs[number].needs.is_empty()) {
-            run.push(&mut state, number);
-        }
-        (run, state)
-    }
-
-    fn push(&self, state: &mut State, number: usize) {
-        let job = &self.jobs[number];
-        state.ready[class(job.kind())].push((job.priority, std::cmp::Reverse(number)));
+        state.add(plan, 0);
+        (Self { builder, options, targets, sink, changed: Condvar::new() }, state)
     }
 
     /// Works until the end of the run. Should that panic, the run ends, so that nobody waits for it.
@@ -286,12 +303,18 @@ impl<'r> Run<'r> {
                     Some(_) => drop(start(scope, || self.work(scope, shared))),
                     None => {}
                 }
-                let known = self.inputs(&state, number);
+                let (job, known) = (Arc::clone(&state.jobs[number]), state.inputs(number));
                 drop(state);
                 let started = Instant::now();
-                let result = self.realise(number, &known);
+                let came = self.advance(&job, &known);
                 state = lock(shared);
-                self.take(&mut state, number, result, started.elapsed());
+                match came {
+                    Ok(Came::Realised(outputs, how)) => {
+                        self.take(&mut state, number, Ok((outputs, how)), started.elapsed())
+                    }
+                    Ok(Came::Grown(growth)) => self.extend(&mut state, number, growth),
+                    Err(error) => self.take(&mut state, number, Err(error), started.elapsed()),
+                }
             } else if state.running == [0; 2] {
                 state.over = true;
                 self.changed.notify_all();
@@ -312,14 +335,65 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn realise(&self, number: usize, known: &BTreeMap<Input, StorePath>) -> Realised {
-        let job = &self.jobs[number];
+    /// Realises a job, or finds out what has to be done before.
+    fn advance(&self, job: &Job, known: &BTreeMap<Input, StorePath>) -> Result<Came, BuildError> {
         let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
         let begin = || (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
         let again = self.options.rebuild && self.targets.contains(&job.path);
-        let realise = || self.builder.realise(&job.path, &job.derivation, known, again, self.sink, &begin);
+        let advance = || match self.builder.grow(&job.path, &job.derivation, known, again)? {
+            Some(growth) => Ok(Came::Grown(growth)),
+            None => {
+                let realised = self.builder.realise(&job.path, &job.derivation, known, again, self.sink, &begin);
+                realised.map(|(outputs, how)| Came::Realised(outputs, how))
+            }
+        };
         // A worker that does not answer would be waited for without end.
-        catch_unwind(AssertUnwindSafe(realise)).unwrap_or_else(|panic| Err(panicked(&*panic)))
+        catch_unwind(AssertUnwindSafe(advance)).unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    /// Adds to the plan what the graph of a job says, which then waits for it.
+    fn extend(&self, state: &mut State, number: usize, mut growth: Growth) {
+        let depth = state.depths[number] + 1;
+        if depth > DEEPEST || state.jobs.len() + growth.plan.jobs.len() > MOST_JOBS {
+            let problem =
+                format!("graphs make graphs more than {DEEPEST} deep, or {MOST_JOBS} jobs: that may have no end");
+            let error = BuildError::Builtin { builder: "builtin:graph".to_owned(), problem };
+            return self.take(state, number, Err(error), Duration::ZERO);
+        }
+        (self.sink)(Event::Planned { jobs: growth.plan.jobs.iter().map(planned).collect() });
+        self.release(state, number);
+        let (first, urgency) = (state.jobs.len(), state.jobs[number].priority);
+        growth.plan.jobs.iter_mut().for_each(|job| job.priority += urgency);
+        state.add(growth.plan, depth);
+        match state.numbers.get(&growth.result).copied() {
+            Some(result) if !state.is_done(result) => {
+                state.needed_by[result].push(number);
+                state.open[number] += 1;
+            }
+            _ => state.push(number),
+        }
+        self.skip_what_cannot_be(state, first);
+    }
+
+    /// Skips those of the jobs that were added, and the one they were added for, that need what has failed before.
+    fn skip_what_cannot_be(&self, state: &mut State, first: usize) {
+        for failed in 0..first {
+            if state.ended[failed]
+                && !state.needed_by[failed].is_empty()
+                && let Some(because) = state.failure_of(&state.jobs[failed].path)
+            {
+                for later in std::mem::take(&mut state.needed_by[failed]) {
+                    self.skip(state, later, &because);
+                }
+            }
+        }
+    }
+
+    /// Gives back what a job that runs has.
+    fn release(&self, state: &mut State, number: usize) {
+        let job = &state.jobs[number];
+        state.running[class(job.kind())] -= 1;
+        state.room.give_back(memory(job));
     }
 
     /// The most urgent job that has a slot.
@@ -328,7 +402,7 @@ impl<'r> Run<'r> {
         let class = self.may_start_any(state)?;
         let (_, std::cmp::Reverse(number)) = state.ready[class].pop()?;
         state.running[class] += 1;
-        state.room.take(self.memory(number));
+        state.room.take(memory(&state.jobs[number]));
         state.exclusive |= state.alone.contains(&number);
         Some(number)
     }
@@ -347,26 +421,14 @@ impl<'r> Run<'r> {
         match class {
             FETCH => true,
             _ if state.alone.contains(number) => nothing_runs,
-            _ => !state.exclusive && (nothing_runs || state.room.has(self.memory(*number))),
+            _ => !state.exclusive && (nothing_runs || state.room.has(memory(&state.jobs[*number]))),
         }
-    }
-
-    /// Bytes that a job is expected to need.
-    fn memory(&self, number: usize) -> u64 {
-        self.jobs[number].expected.map_or(0, |expected| expected.memory)
-    }
-
-    fn inputs(&self, state: &State, number: usize) -> BTreeMap<Input, StorePath> {
-        let known = |input: &Input| Some((input.clone(), state.result.outputs.get(input)?.clone()));
-        self.jobs[number].derivation.all_inputs().into_iter().filter_map(known).collect()
     }
 
     /// Notes what came of a job.
     fn take(&self, state: &mut State, number: usize, realised: Realised, duration: Duration) {
-        let job = &self.jobs[number];
-        let derivation = job.path.clone();
-        state.running[class(job.kind())] -= 1;
-        state.room.give_back(self.memory(number));
+        self.release(state, number);
+        let derivation = state.jobs[number].path.clone();
         if state.alone.contains(&number) {
             state.exclusive = false;
         } else if let Err(error) = &realised
@@ -375,7 +437,7 @@ impl<'r> Run<'r> {
         {
             state.alone.insert(number);
             (self.sink)(Event::Postponed { derivation, because: error.to_string() });
-            self.push(state, number);
+            state.push(number);
             return;
         }
         state.ended[number] = true;
@@ -383,10 +445,10 @@ impl<'r> Run<'r> {
             Ok((outputs, how)) => {
                 state.result.add(&derivation, outputs, how);
                 (self.sink)(Event::Realised { derivation, how, duration });
-                for &number in &job.needed_by {
+                for number in std::mem::take(&mut state.needed_by[number]) {
                     state.open[number] -= 1;
                     if state.open[number] == 0 {
-                        self.push(state, number);
+                        state.push(number);
                     }
                 }
             }
@@ -396,22 +458,83 @@ impl<'r> Run<'r> {
 
     fn fail(&self, state: &mut State, number: usize, error: BuildError) {
         let error = Arc::new(error);
-        let derivation = self.jobs[number].path.clone();
+        let derivation = state.jobs[number].path.clone();
         if !matches!(*error, BuildError::Cancelled) {
             (self.sink)(Event::Failed { derivation: derivation.clone(), error: Arc::clone(&error) });
         }
         state.result.failures.push(Failure { derivation: derivation.clone(), error });
         state.stopped |= !self.options.keep_going;
-        let mut pending = self.jobs[number].needed_by.clone();
-        while let Some(later) = pending.pop() {
-            if !std::mem::replace(&mut state.ended[later], true) {
-                let skipped = self.jobs[later].path.clone();
-                (self.sink)(Event::Skipped { derivation: skipped.clone(), because: derivation.clone() });
-                state.result.skipped.push((skipped, derivation.clone()));
-                pending.extend(&self.jobs[later].needed_by);
+        for later in std::mem::take(&mut state.needed_by[number]) {
+            self.skip(state, later, &derivation);
+        }
+    }
+
+    /// Does not try a job, and what needs it, because of a failure.
+    fn skip(&self, state: &mut State, number: usize, because: &StorePath) {
+        let mut pending = vec![number];
+        while let Some(number) = pending.pop() {
+            if !std::mem::replace(&mut state.ended[number], true) {
+                let skipped = state.jobs[number].path.clone();
+                (self.sink)(Event::Skipped { derivation: skipped.clone(), because: because.clone() });
+                state.result.skipped.push((skipped, because.clone()));
+                pending.append(&mut state.needed_by[number]);
             }
         }
     }
+}
+
+impl State {
+    /// Adds a plan's jobs but for those that there are, `depth` graphs away from the targets, and has begin what may.
+    fn add(&mut self, plan: Plan, depth: usize) {
+        self.result.outputs.extend(plan.known);
+        let mut numbers = Vec::new();
+        for job in plan.jobs {
+            if let Some(&known) = self.numbers.get(&job.path) {
+                numbers.push(known);
+                continue;
+            }
+            let number = self.jobs.len();
+            numbers.push(number);
+            let needs: Vec<_> =
+                job.needs.iter().map(|&need| numbers[need]).filter(|&need| !self.is_done(need)).collect();
+            needs.iter().for_each(|&need| self.needed_by[need].push(number));
+            self.numbers.insert(job.path.clone(), number);
+            self.jobs.push(Arc::new(job));
+            self.needed_by.push(Vec::new());
+            self.depths.push(depth);
+            self.open.push(needs.len());
+            self.ended.push(false);
+            if needs.is_empty() {
+                self.push(number);
+            }
+        }
+    }
+
+    fn is_done(&self, number: usize) -> bool {
+        self.ended[number] && self.failure_of(&self.jobs[number].path).is_none()
+    }
+
+    fn push(&mut self, number: usize) {
+        let job = &self.jobs[number];
+        self.ready[class(job.kind())].push((job.priority, std::cmp::Reverse(number)));
+    }
+
+    fn inputs(&self, number: usize) -> BTreeMap<Input, StorePath> {
+        let known = |input: &Input| Some((input.clone(), self.result.outputs.get(input)?.clone()));
+        self.jobs[number].derivation.all_inputs().into_iter().filter_map(known).collect()
+    }
+
+    /// The failure because of which a derivation has no outputs.
+    fn failure_of(&self, derivation: &StorePath) -> Option<StorePath> {
+        let failed = self.result.failures.iter().find(|failure| failure.derivation == *derivation);
+        let skipped = self.result.skipped.iter().find(|(skipped, _)| skipped == derivation);
+        failed.map(|failure| failure.derivation.clone()).or_else(|| skipped.map(|(_, because)| because.clone()))
+    }
+}
+
+/// Bytes that a job is expected to need.
+fn memory(job: &Job) -> u64 {
+    job.expected.map_or(0, |expected| expected.memory)
 }
 
 impl RunResult {

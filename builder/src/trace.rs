@@ -25,7 +25,7 @@ pub struct InputTrace {
     pub(crate) version: u32,
     /// When the build ended, in seconds since the epoch.
     pub finished: u64,
-    /// Whether all was noted; builds that use a great many paths are noted up to a limit.
+    /// Whether all was noted: builds that use a great many paths are noted up to a limit, and those that fail until then.
     pub complete: bool,
     /// Opened, executed or read as a link.
     pub opened: BTreeSet<String>,

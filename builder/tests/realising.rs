@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use store::local::{LocalStore, OpenOptions};
 use store::{Derivation, Input, OutputName, StoreName, StorePath};
 
-const SYSTEM: &str = "test-system";
+pub(crate) const SYSTEM: &str = "test-system";
 
 /// A store with a tree that has one static program, `/bin/mini`.
 pub(crate) struct Fixture {

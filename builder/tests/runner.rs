@@ -7,6 +7,7 @@ mod http_server;
 mod realising;
 mod test_build;
 mod test_fetch;
+mod test_graphs;
 mod test_known_failures;
 mod test_limits;
 mod test_sandbox_as_user;

@@ -50,6 +50,19 @@ fn what_needs_a_failure_is_skipped_and_the_rest_goes_on_when_asked() {
 }
 
 #[test]
+fn an_input_that_nobody_knows_is_named_before_anything_runs() {
+    let fixture = Fixture::new();
+    let digest = store::DerivationDigest::from_bytes([7; 32]);
+    let absent = StorePath::from_derivation(digest, &StoreName::parse("absent").unwrap()).unwrap();
+    let other = fixture.add("other", "write $out other", &[], &[]);
+    let user = fixture.add("user", "write $out user", &[&absent, &other], &[]);
+    let error =
+        fixture.builder(1).realise_all(&[user], RunOptions::default(), &|_| panic!("nothing is told")).unwrap_err();
+    assert!(error.to_string().contains(&digest.to_string()), "{error}");
+    assert_eq!(fixture.store.verify(None, true).unwrap(), []);
+}
+
+#[test]
 fn no_more_builds_run_at_once_than_are_allowed() {
     let fixture = Fixture::new();
     let targets: Vec<_> =

@@ -509,6 +509,29 @@ fn what_started_the_guest_cannot_be_asked_whether_it_lives() {
 }
 
 #[test]
+fn no_descriptor_passes_from_one_build_to_another() {
+    // One listens at an abstract name and would hand out a descriptor, the other one asks for it all that time.
+    let name = format!("larder-meeting-{}", std::process::id());
+    let script = |perl: &str| {
+        let address =
+            format!("$a = pack(\"S a*\", AF_UNIX, \"\\0{name}\"); socket($s, AF_UNIX, SOCK_STREAM, 0) or die $!;");
+        Fixture::script(&format!("perl -MSocket -e '{address} {perl}'"))
+    };
+    let giver = script(
+        "bind($s, $a) or die $!; listen($s, 1) or die $!; vec($r, fileno($s), 1) = 1; \
+         print select($r, undef, undef, 3) ? \"met\\n\" : \"alone\\n\"",
+    );
+    let taker = script(
+        "for (1..20) { if (connect($s, $a)) { print \"met\\n\"; exit } select(undef, undef, undef, 0.1) } print \"alone\\n\"",
+    );
+    let (gave, took) = std::thread::scope(|scope| {
+        let gave = scope.spawn(|| giver.output());
+        (taker.output(), gave.join().unwrap())
+    });
+    assert_eq!((gave.as_str(), took.as_str()), ("alone\n", "alone\n"));
+}
+
+#[test]
 fn files_in_memory_are_limited_and_given_back() {
     // The writable layer and shared memory are file systems in memory: each has a limit, of bytes and of files.
     let mut fixture =

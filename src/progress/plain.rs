@@ -81,11 +81,10 @@ impl Plain {
                 lines.push(format!("{} {}{time}", output::styled(verb, "32"), human(derivation)));
                 lines
             }
-            Event::Failed { derivation, error } => {
-                let first = error.to_string();
-                let first = first.lines().next().unwrap_or_default();
+            Event::Failed { derivation, .. } => {
+                // Why is told at the end, once.
                 let mut lines = self.log(derivation);
-                lines.push(format!("{} {}: {first}", output::styled("failed", "31"), human(derivation)));
+                lines.push(format!("{} {}", output::styled("failed", "31"), human(derivation)));
                 lines
             }
             Event::Postponed { derivation, because } => {

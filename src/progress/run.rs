@@ -38,7 +38,6 @@ pub(super) struct Job {
     pub(super) expected: Option<Duration>,
     pub(super) needed_by: Vec<usize>,
     pub(super) stage: Stage,
-    needs: Vec<usize>,
 }
 
 /// How many jobs are how far.
@@ -76,9 +75,8 @@ impl Run {
     pub(super) fn take(&mut self, event: &Event, now: Instant) {
         match event {
             Event::Planned { jobs } => {
-                let first = self.jobs.len();
-                jobs.iter().for_each(|job| self.add(job));
-                (first..self.jobs.len()).for_each(|number| self.link(number));
+                let mut numbers = Vec::new();
+                jobs.iter().for_each(|job| numbers.push(self.add(job, &numbers)));
             }
             Event::Started { derivation, .. } => {
                 self.sums.running += 1;
@@ -113,17 +111,19 @@ impl Run {
         }
     }
 
-    fn add(&mut self, planned: &builder::event::PlannedJob) {
+    /// Adds a job of a plan, of whose earlier jobs the numbers are given, unless it is known and has not ended.
+    fn add(&mut self, planned: &builder::event::PlannedJob, numbers: &[usize]) -> usize {
         let builder::event::PlannedJob { derivation, kind, expected, needs } = planned.clone();
-        self.numbers.insert(derivation.clone(), self.jobs.len());
-        self.jobs.push(Job { derivation, kind, expected, needs, needed_by: Vec::new(), stage: Stage::Blocked });
-    }
-
-    fn link(&mut self, number: usize) {
-        for need in std::mem::take(&mut self.jobs[number].needs) {
-            self.jobs[need].needed_by.push(number);
-            self.jobs[number].needs.push(need);
+        if let Some(&known) = self.numbers.get(&derivation).filter(|&&known| self.jobs[known].is_open()) {
+            return known;
         }
+        let number = self.jobs.len();
+        for need in needs {
+            self.jobs[numbers[need]].needed_by.push(number);
+        }
+        self.numbers.insert(derivation.clone(), number);
+        self.jobs.push(Job { derivation, kind, expected, needed_by: Vec::new(), stage: Stage::Blocked });
+        number
     }
 
     fn set(&mut self, derivation: &StorePath, stage: Stage) {

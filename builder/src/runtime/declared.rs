@@ -46,7 +46,10 @@ impl Builder<'_> {
         };
         let mut unmet = Vec::new();
         for (_, sealed) in outputs {
-            unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world, &host)?);
+            unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world, &host, &|| self.is_cancelled())?);
+        }
+        if self.is_cancelled() {
+            return Err(BuildError::Cancelled);
         }
         self.name_providers(resolved, &mut unmet)?;
         if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime(unmet)) }

@@ -22,6 +22,18 @@ pub(super) struct Elf {
     pub(super) versions: Vec<(String, String)>,
 }
 
+/// Word size, byte order and machine that a file is for.
+pub(super) type Kind = [u8; 4];
+
+/// Bytes at the beginning of a file that say of which kind it is.
+pub(super) const KIND_BYTES: u64 = 20;
+
+/// Of which kind an ELF file is; nothing if it is none.
+pub(super) fn kind(content: &[u8]) -> Option<Kind> {
+    let header = content.get(..KIND_BYTES as usize)?;
+    header.starts_with(b"\x7fELF").then(|| [header[4], header[5], header[18], header[19]])
+}
+
 /// What a file needs. One that is damaged needs nothing.
 pub(super) fn elf_needs(content: &[u8]) -> Elf {
     match FileKind::parse(content) {
@@ -134,6 +146,16 @@ fn file_offset<H: FileHeader>(segments: &[H::ProgramHeader], endian: H::Endian, 
 mod tests {
     use super::*;
     use std::path::Path;
+
+    #[test]
+    fn files_for_other_machines_are_of_another_kind() {
+        let own = kind(&std::fs::read("/proc/self/exe").expect("this program")).expect("it is an ELF file");
+        let mut other = b"\x7fELF".to_vec();
+        other.extend([1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 3, 0]);
+        assert_eq!(kind(&other), Some([1, 1, 3, 0]), "of 32 bits, little-endian, for the 386");
+        assert_ne!(kind(&other), Some(own));
+        assert_eq!((kind(b"#!/bin/sh and so on, as scripts are"), kind(b"\x7fELF")), (None, None));
+    }
 
     #[test]
     fn the_needs_of_this_program_are_met_where_it_runs() {

@@ -104,7 +104,9 @@ impl Findings {
             output::line(format!("{name}: looked in vain for {paths}{more}, which {has} has: {made}"))?;
         }
         if !self.trace.complete {
-            output::error("the build used so many paths that not all were recorded\n");
+            output::error(
+                "not all was recorded: the build failed, or used too many paths; what is called unused may be used\n",
+            );
         }
         if !quiet {
             let (used, all) = (self.input_use.used.len(), self.input_use.used.len() + self.unused.len());

@@ -170,6 +170,14 @@ fn status_of(status: i32) -> Status {
 /// Kills and reaps every other process of the namespace. Our own exit would kill them too; reaped here, what they used
 /// is counted.
 fn kill_the_rest() {
-    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-    while sys::wait_any(-1).is_ok() {}
+    loop {
+        // Again each time: who is killed may have been about to start another.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        match sys::wait_any(-1) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            // There is nobody left.
+            Err(_) => return,
+        }
+    }
 }
