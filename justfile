@@ -16,6 +16,10 @@ test:
 stress:
     LARDER_TEST_LONG=1 cargo test -p store --test runner -- --nocapture test_concurrency
 
+# The long forms of the store's tests: every error at every effect, every power cut, a million entries, thousands of random histories
+long:
+    LARDER_TEST_LONG=1 cargo test -p store --test runner -- --nocapture
+
 # Formatting and lints
 lint:
     cargo fmt --all --check

@@ -97,7 +97,7 @@ fn what_is_no_file_is_refused_by_name() {
     scratch.larder("add tree").fails(1, &["tree/d/talk is a socket"]);
     scratch.larder("add tree/d/talk").fails(1, &["talk is a socket"]);
     scratch.larder("add /dev/null --name null").fails(1, &["/dev/null is a device"]);
-    scratch.larder("add nowhere").fails(1, &["nowhere"]);
+    scratch.larder("add nowhere").fails(2, &["nowhere does not exist"]);
     assert_eq!(scratch.entries("store"), [""; 0]);
     assert_eq!(scratch.entries("tmp"), [""; 0]);
 }

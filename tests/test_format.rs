@@ -49,7 +49,7 @@ fn what_is_wrong_stays_as_it_is() {
     scratch.larder("fmt wrong.nix right.nix").fails(3, &["wrong.nix:1:4", "expected an expression"]);
     assert_eq!(std::fs::read_to_string(scratch.path("wrong.nix")).unwrap(), "{a=;}");
     assert_eq!(std::fs::read_to_string(scratch.path("right.nix")).unwrap(), TIDY);
-    scratch.larder("fmt missing.nix").fails(1, &["missing.nix"]);
+    scratch.larder("fmt missing.nix").fails(2, &["missing.nix does not exist"]);
     let told = scratch.larder("fmt --json right.nix").ok().json("fmt");
     assert_eq!(told["files"][0]["status"], "unchanged");
 }

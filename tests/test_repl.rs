@@ -44,7 +44,7 @@ fn the_first_failure_ends_it_without_a_terminal() {
     answers(&scratch, &["repl"], "[ 1\n").fails(3, &["`[` is never closed"]);
     answers(&scratch, &["repl"], ":nope\n").fails(2, &["`:nope`", ":?"]);
     answers(&scratch, &["repl"], ":t\n").fails(2, &["`:t` needs an argument"]);
-    answers(&scratch, &["repl", "missing.nix"], "").fails(3, &["missing.nix"]);
+    answers(&scratch, &["repl", "missing.nix"], "").fails(2, &["missing.nix does not exist"]);
     answers(&scratch, &["repl", "--expr", "1"], "").fails(3, &["a set"]);
 }
 

@@ -1,10 +1,12 @@
 //! Closures, against a walk that asks for one path at a time, and the graphs that they come from.
 
-use crate::support::{derivation, name, open, publish_build, scratch, write_files};
+use crate::support::{derivation, name, open, publish_build, say, scratch, write_files};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use store::derivation::{Derivation, Input, OutputName, placeholder};
+use store::gc::GcPolicy;
 use store::local::{LocalStore, StoreError};
-use store::{Need, StorePath};
+use store::{EncodedDerivation, Need, StorePath};
 
 /// More than are asked for one by one, see `FEW` in `store/src/local/closure.rs`.
 const MANY: usize = 200;
@@ -113,6 +115,57 @@ fn a_graph_of_derivations_has_their_inputs_and_sources() {
     assert_eq!(dependants, BTreeSet::from([paths[0].clone()]));
     let unknown = derivation(9).store_path().expect("a path");
     assert!(matches!(store.derivation_graph(&[unknown]), Err(StoreError::NotValid(_))));
+}
+
+/// Seconds of the processor that this thread took: others may have the machine.
+fn processor_time() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("readable");
+    text.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).expect("a number") / 1e9
+}
+
+/// As deep as it is large, so that what recursed would end here, and what went over all for each would not end in time.
+#[test]
+fn a_graph_of_a_hundred_thousand_is_asked_in_seconds() {
+    const COUNT: usize = 100_000;
+    const MOST: f64 = 20.0;
+    let directory = scratch();
+    let store = open(directory.path());
+    let mut made: Vec<Arc<EncodedDerivation>> = Vec::with_capacity(COUNT);
+    for number in 0..COUNT {
+        let named = [number.checked_sub(1), (number > 1).then_some(number / 2)].into_iter().flatten();
+        let inputs: BTreeSet<_> = named
+            .map(|other| Input::Output { derivation: made[other].path().clone(), output: OutputName::out() })
+            .collect();
+        let mentions: Vec<_> = inputs.iter().map(Input::mention).collect();
+        let mut next = Derivation { name: name(&format!("d{number}")), inputs, ..derivation(0) };
+        next.env.insert("inputs".to_owned(), mentions.join(" "));
+        made.push(Arc::new(EncodedDerivation::new(next).expect("a short name")));
+    }
+    store.add_derivations(&made).expect("added");
+    let (first, last) = (made[0].path(), made[COUNT - 1].path());
+    store.add_root("last", last).expect("rooted");
+    let graph = store.derivation_graph(std::slice::from_ref(last)).expect("asked");
+    let (from, to) = (graph.number(last).expect("there"), graph.number(first).expect("there"));
+    let timed = |what: &str, question: &dyn Fn()| {
+        let began = processor_time();
+        question();
+        let took = processor_time() - began;
+        say(format_args!("{what}: {took:.2} s"));
+        assert!(took < MOST, "{what} took {took} s of the processor");
+    };
+    timed("reading the graph", &|| {
+        assert_eq!(store.derivation_graph(std::slice::from_ref(last)).expect("asked").len(), COUNT);
+    });
+    timed("the shortest way", &|| {
+        // Halved sixteen times, down to 1, and then 0.
+        assert_eq!(graph.shortest(from, to).expect("it is needed").len(), 18);
+    });
+    timed("all ways", &|| assert!(graph.between(from, to).iter().all(|between| *between)));
+    timed("what each holds alone", &|| assert_eq!(graph.held(&[from], |_| 1)[from], COUNT as u64));
+    timed("what needs it", &|| assert_eq!(graph.needing(&[to]).iter().filter(|needing| **needing).count(), COUNT));
+    timed("planning a collection", &|| {
+        assert!(store.plan_gc(&GcPolicy::default()).expect("planned").plan.dead.is_empty());
+    });
 }
 
 /// Wherever in a large file something is mentioned, and whatever else is mentioned there, it is found with what stands around it.
