@@ -85,7 +85,7 @@ commands! {
     Repl => repl,
     /// Check the syntax of a file
     Parse => parse,
-    /// Find what should be otherwise in files of the language
+    /// Find what should be otherwise: in files of the language, trees of package.yml, sources, inputs of builds
     Lint => lint,
     /// Serve editors: the language server protocol on standard input and output
     Lsp => lsp,

@@ -21,6 +21,7 @@ mod process;
 mod progress;
 mod reading;
 mod realising;
+mod recipe_tree;
 mod repl;
 mod rewrite;
 mod sandbox;

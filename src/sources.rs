@@ -84,7 +84,11 @@ pub(crate) fn installable(text: &OsStr) -> Result<Named, CliError> {
     let (path, attribute) = split(text);
     let bad = || CliError::usage(format!("the attribute in `{}` is not UTF-8", text.display()));
     let attribute = attribute.to_str().ok_or_else(bad)?;
-    let source = file(Path::new(if path.is_empty() { OsStr::new(".") } else { path }))?;
+    let path = Path::new(if path.is_empty() { OsStr::new(".") } else { path });
+    if let Some(error) = crate::recipe_tree::remedy(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned())) {
+        return Err(error);
+    }
+    let source = file(path)?;
     Ok(Named { source, attribute: attribute.to_owned(), text: text.to_owned(), installable: true })
 }
 

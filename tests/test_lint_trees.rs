@@ -104,3 +104,26 @@ fn aliases_take_no_memory() {
         assert!(ran.stdout.contains(says) && ran.stdout.len() < 100_000, "{says}: {}", ran.stdout.len());
     }
 }
+
+/// Who names a tree that nothing reads yet is told the line that does.
+#[test]
+fn a_tree_without_an_expression_says_what_to_write() {
+    let scratch = Scratch::new("{ }");
+    let write = |path: &str, text: &str| {
+        let path = scratch.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("tree/packages/core/zlib/package.yml", "name: zlib\n");
+    for (word, attribute) in [("tree#zlib", "#NAME"), ("tree/packages", "#NAME"), ("tree/packages/core/zlib", "#zlib")]
+    {
+        let refused =
+            scratch.larder(&format!("build {word}")).fails(3, &["tree has recipes of package.yml", attribute]);
+        assert!(refused.stderr.contains("tree/default.nix: (import /PATH/TO/larder/recipes"), "{}", refused.stderr);
+    }
+    write("tree/default.nix", "{ zlib = 1; }");
+    scratch
+        .larder("build tree/packages/core/zlib")
+        .fails(3, &["is a recipe of a tree, not an expression", "tree#zlib`"]);
+    assert_eq!(scratch.larder("eval tree#zlib").ok().stdout, "1\n");
+}

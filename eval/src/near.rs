@@ -16,6 +16,18 @@ pub fn did_you_mean<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>)
     }
 }
 
+/// "of 100 names, these are nearest: `a`, `b`, `c`", however far they are.
+pub(crate) fn nearest<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    /// Longer ones are no names that somebody writes.
+    const LONGEST: usize = 100;
+    let lower = name.get(..LONGEST).unwrap_or(name).to_ascii_lowercase();
+    let candidates = candidates.filter(|other| other.len() <= LONGEST);
+    let mut ranked: Vec<_> = candidates.map(|other| (distance(&lower, &other.to_ascii_lowercase()), other)).collect();
+    ranked.sort_unstable();
+    let names = ranked.get(..MAX_NAMES)?.iter().map(|(_, name)| format!("`{}`", String::from_utf8_lossy(name)));
+    Some(format!("of {} names, these are nearest: {}", ranked.len(), names.collect::<Vec<_>>().join(", ")))
+}
+
 /// The candidates that are near to a name, nearest first.
 #[must_use]
 pub fn near_names<'a>(name: &[u8], candidates: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
@@ -74,6 +86,18 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_are_told_however_far() {
+        let of = |names: &[&str]| nearest(b"nope", names.iter().map(|name| name.as_bytes()));
+        let expected = "of 4 names, these are nearest: `note`, `pipe`, `zlib`";
+        assert_eq!(of(&["openssl", "zlib", "pipe", "note"]).as_deref(), Some(expected));
+        assert_eq!(of(&["a", "b"]), None);
+        assert_eq!(
+            of(&["a", "b", "c", &"d".repeat(1 << 20)]).as_deref(),
+            Some("of 3 names, these are nearest: `a`, `b`, `c`")
+        );
+    }
 
     #[test]
     fn distances() {

@@ -97,7 +97,10 @@ impl Evaluator<'_> {
         let symbol = self.session.symbols().intern(name.as_bytes());
         let missing = self.missing_attribute(attrs, symbol, Span::NONE);
         let error = Diagnostic::new(Code::Selection, Span::NONE, format!("there is no attribute `{name}`{place}"));
-        error.maybe_hint(missing.hints.first().cloned())
+        let symbols = self.session.symbols();
+        let known = || attrs.all().iter().map(|attr| symbols.bytes(attr.name));
+        let hint = missing.hints.first().cloned().or_else(|| crate::near::nearest(name.as_bytes(), known()));
+        error.maybe_hint(hint)
     }
 }
 

@@ -100,6 +100,7 @@ words
       tools.python
       tools.meson
       tools.cmake
+      tools.customary
     ];
   };
   callRecipe = import ./call-recipe.nix { inherit didYouMean; };

@@ -36,10 +36,13 @@ const TOPICS: &[(&str, &str)] = &[
     ),
     (
         "environment",
-        "LARDER_HOME     the store's directory\n\
+        "LARDER_HOME     the store's directory; if not set $XDG_DATA_HOME/larder, else ~/.local/share/larder\n\
          LARDER_MIRRORS  mirrors for fetching: `name=url` for mirror://name/…, `hash=url` with {algorithm} and {hash} for mirrors\n\
          \x20               by content; several are separated by spaces; file:// is allowed\n\
-         NO_COLOR        no colours\n\
+         NIX_PATH        where <NAME> is looked for with --impure, after what -I says: [NAME=]PATH, separated by colons\n\
+         VISUAL, EDITOR  the editor that `:edit` of `larder repl` starts\n\
+         XDG_STATE_HOME  where `larder repl` keeps its history, in larder/; if not set ~/.local/state\n\
+         NO_COLOR, TERM  no colours, if the one has any value or the other is `dumb`\n\
          https_proxy, http_proxy, no_proxy   the proxy for fetching\n",
     ),
 ];

@@ -123,7 +123,7 @@ fn lint_files(subjects: Vec<Subject>, args: &Args, report: &mut Report) -> Resul
         match subject {
             Subject::StandardInput => language::lint_standard_input(args, report)?,
             Subject::Path(path) => {
-                if path.is_dir() && tree::is_tree(&path) {
+                if path.is_dir() && crate::recipe_tree::is_tree(&path) {
                     tree::lint_tree(&path, args, report)?;
                 }
                 paths.push(path);

@@ -125,6 +125,22 @@ apply_patches() {
     done
 }
 
+# There, libraries lie in /usr/lib whatever their architecture; cmake and meson think of lib64 on machines like this one.
+# Both are changed as that distribution changes its cmake, where a recipe has to do with them.
+choose_library_directory() {
+    local file
+    case $larder_style in
+        cmake | meson) ;;
+        *) grep -qE 'cmake|meson' "$recipe_directory/build.sh" || return 0 ;;
+    esac
+    for file in /usr/share/cmake*/Modules/GNUInstallDirs.cmake \
+        /usr/lib/python3*/{dist,site}-packages/mesonbuild/utils/universal.py; do
+        [[ -f $file ]] || continue
+        chmod u+w "$(dirname "$file")"
+        sed -i -e '/"lib64"/s/64//' -e "/'lib64'/s/64//" "$file"
+    done
+}
+
 # The phase's shell, in the source directory: a process of its own, whose errexit no condition out here can switch off.
 run_phase() {
     local phase=$1
@@ -261,7 +277,7 @@ drop_shared_indexes() {
 # What is told where files go by DESTDIR in its environment, and once more by the recipe.
 refuse_doubled_staging() {
     [[ ! -d $staging$staging ]] || fail "files lie in \$DESTDIR/\$DESTDIR: the recipe says it twice, for make has DESTDIR" \
-        'from its environment. Say `prefix=/usr` and leave DESTDIR to the environment'
+        'from its environment. Say prefix=/usr and leave DESTDIR to the environment'
 }
 
 finish() {
@@ -323,6 +339,7 @@ level_time_stamps
 begin_phase patch
 apply_patches
 level_patched
+choose_library_directory
 make_staging
 make_stand_in
 place_stand_ins "${stand_ins[@]}"

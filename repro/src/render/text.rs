@@ -50,15 +50,12 @@ impl Style {
 pub fn text(report: &Report, options: TextOptions) -> String {
     let mut page = Page { options, text: String::new() };
     if report.identical() {
-        page.line(
-            0,
-            Style::Bold,
-            &format!("{} and {} are identical ({})", report.left.name, report.right.name, report.left.digest),
-        );
+        let (left, right) = (&report.left, &report.right);
+        page.whole(Style::Bold, &format!("{} and {} are identical ({})", left.name, right.name, left.digest));
         return page.text;
     }
-    page.line(0, Style::Removed, &format!("--- {} ({})", report.left.name, report.left.digest));
-    page.line(0, Style::Added, &format!("+++ {} ({})", report.right.name, report.right.digest));
+    page.whole(Style::Removed, &format!("--- {} ({})", report.left.name, report.left.digest));
+    page.whole(Style::Added, &format!("+++ {} ({})", report.right.name, report.right.digest));
     report.differences.iter().for_each(|difference| page.difference(difference));
     page.summary(report);
     page.text
@@ -72,6 +69,15 @@ struct Page {
 impl Page {
     fn line(&mut self, indent: usize, style: Style, line: &str) {
         let room = self.options.width.saturating_sub(2 * indent).max(20);
+        self.limited(indent, style, line, room);
+    }
+
+    /// A line that says what is compared: as long as its names are.
+    fn whole(&mut self, style: Style, line: &str) {
+        self.limited(0, style, line, usize::MAX);
+    }
+
+    fn limited(&mut self, indent: usize, style: Style, line: &str, room: usize) {
         let mut shown: String = line.chars().take(room).map(|c| if c == '\t' { ' ' } else { visible(c) }).collect();
         if line.chars().nth(room).is_some() {
             shown.pop();

@@ -46,7 +46,7 @@ pub(super) fn lint_sources(
     let mut wanted = Vec::new();
     for subject in subjects {
         match subject {
-            Subject::Path(path) if path.is_dir() && tree::is_tree(path) => {
+            Subject::Path(path) if path.is_dir() && crate::recipe_tree::is_tree(path) => {
                 wanted.extend(of_tree(&tree::read_tree(path)?))
             }
             Subject::Path(path) => wanted.extend(of_builds(context, path.as_os_str())?),

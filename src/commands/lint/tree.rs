@@ -4,6 +4,7 @@ use super::Args;
 use super::report::Report;
 use crate::error::CliError;
 use crate::output;
+use crate::recipe_tree::{MANIFEST, directories_in, entries, packages_of};
 use foreign::{Finding, PatchFile, RecipeFiles, Severity, Tree};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -11,16 +12,6 @@ use store::{FileHash, HashAlgorithm};
 
 /// A file of a recipe that is larger than this is none that somebody has written.
 const MAX_FILE: u64 = 1 << 20;
-
-/// What recipes are described in.
-const MANIFEST: &str = "package.yml";
-
-/// Whether a directory has such recipes: the directory of the tiers, or one with it in `packages`.
-pub(super) fn is_tree(directory: &Path) -> bool {
-    let packages = packages_of(directory);
-    let tiers = directories_in(&packages).unwrap_or_default();
-    tiers.iter().flat_map(|tier| directories_in(tier).unwrap_or_default()).any(|recipe| recipe.join(MANIFEST).is_file())
-}
 
 /// Lints a tree.
 pub(super) fn lint_tree(directory: &Path, args: &Args, report: &mut Report) -> Result<(), CliError> {
@@ -54,11 +45,6 @@ pub(super) fn read_tree(directory: &Path) -> Result<Tree, CliError> {
     let patch_directory = shown(patches.as_deref().unwrap_or(&packages.join("patches")));
     let patches = patches.map(|patches| read_patches(&patches)).transpose()?;
     Ok(Tree { recipes, patches, patch_directory })
-}
-
-fn packages_of(directory: &Path) -> PathBuf {
-    let packages = directory.join("packages");
-    if packages.is_dir() { packages } else { directory.to_owned() }
 }
 
 /// Where the tree's patches lie: beside its packages, or among them.
@@ -131,20 +117,6 @@ fn files_below(recipe: &Path) -> Result<Vec<String>, CliError> {
     }
     files.sort_unstable();
     Ok(files)
-}
-
-/// The directories in a directory, sorted, without hidden ones.
-fn directories_in(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    Ok(entries(directory)?.into_iter().filter(|path| !hidden(path) && path.is_dir()).collect())
-}
-
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let listed = std::fs::read_dir(directory).map_err(|error| failed(directory, &error))?;
-    let paths: Result<Vec<_>, _> = listed.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut paths = paths.map_err(|error| failed(directory, &error))?;
-    paths.sort_unstable();
-    Ok(paths)
 }
 
 fn shown(path: &Path) -> String {
