@@ -25,7 +25,10 @@ fn the_small_image_boots_and_a_changed_one_does_not() {
     let Some(shared) = shared() else { return };
     assert!(report(&shared, "small.checks.boot").contains("said `BusyBox v`"), "somebody logged in");
     assert_eq!(report(&shared, "small.checks.tampered"), "said `init: refused`\n");
-    assert!(report(&shared, "small.checks.rescue").contains("said `the first process is 1`"), "a shell instead of init");
+    assert!(
+        report(&shared, "small.checks.rescue").contains("said `the first process is 1`"),
+        "a shell instead of init"
+    );
     let needs = report(&shared, "small.checks.closure");
     assert!(needs.contains("/usr/bin/busybox: /lib/ld-musl-x86_64.so.1 libc.so"), "{needs}");
     assert!(report(&shared, "small.checks.seedFreedom").contains("no code among the seed's"));
@@ -40,6 +43,14 @@ fn the_manifest_says_owners_and_modes() {
     for line in ["/etc/shadow file 0600 0 0 ", "/tmp directory 1777 0 0 ", "/usr/bin/busybox file 0755 0 0 "] {
         assert!(manifest.lines().any(|found| found.starts_with(line)), "{line} is not in:\n{manifest}");
     }
+}
+
+/// Compiler, shell and C library of our own are enough to compile a program, and it runs.
+#[test]
+fn a_program_is_compiled_without_the_seed() {
+    let Some(shared) = shared() else { return };
+    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib/tests/own-root.nix");
+    shared.0.larder_with(&["build", "--no-link", check.to_str().unwrap()]).ok();
 }
 
 /// Every step is run twice, and the medium must be the same.
