@@ -52,6 +52,11 @@ bench-store *arguments:
     cargo build --release -p store --examples
     benches/store/run {{arguments}}
 
+# What an image costs, from its sources to the medium; builds it first, if need be
+bench-system *arguments:
+    cargo build --release
+    benches/system/run {{arguments}}
+
 # Every package that there is
 packages:
     cargo run --release -- build recipes#phases.core --no-link

@@ -45,6 +45,14 @@ fn the_manifest_says_owners_and_modes() {
     }
 }
 
+/// Compiler, shell and C library of our own are enough to compile a program, and it runs.
+#[test]
+fn a_program_is_compiled_without_the_seed() {
+    let Some(shared) = shared() else { return };
+    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib/tests/own-root.nix");
+    shared.0.larder_with(&["build", "--no-link", check.to_str().unwrap()]).ok();
+}
+
 /// Every step is run twice, and the medium must be the same.
 #[test]
 fn an_image_packed_twice_is_the_same() {

@@ -23,6 +23,15 @@ mkPackage rec {
   # Its tests are one script, which has a flag of its own for jobs.
   phases.check = ''run_make check TESTSUITEFLAGS="-j$LARDER_JOBS"'';
 
+  tests =
+    if libc.pname == "musl" then
+      {
+        policy = "off";
+        reason = "sparse05 fills the disk: 10 GB of its sparse file were there when it was stopped";
+      }
+    else
+      { policy = "on"; };
+
   verify = [
     "usr/bin/tar"
   ];

@@ -74,7 +74,9 @@ in
     env = { };
   };
 
-  small = withLibc (bare [ (call { } ./seed-compiler.nix) ]);
+  small = withLibc (bare [ (call { } ./seed-compiler.nix) ]) // {
+    tested = true;
+  };
 
   system = withC // {
     layers = withC.layers ++ [ (call withC ./cross-libstdcxx.nix) ];
