@@ -33,6 +33,7 @@ mod roots;
 mod segment;
 mod state;
 mod sweep;
+mod take_out;
 mod tree_files;
 mod usage;
 mod verify;

@@ -84,7 +84,7 @@ impl LocalStore {
     /// object that it was removing. What is damaged besides is left to a repair.
     pub(super) fn restore_lost_objects(&self) -> Result<(), StoreError> {
         let trees = self.paths()?.into_iter().filter_map(|info| info.path.tree()).collect();
-        let (files, _) = self.files_of_trees(trees)?;
+        let (files, _) = self.records_of_trees(trees)?.files();
         let mut objects = self.all_objects()?;
         objects.sort_unstable();
         let progress = VerifyProgress::default();
