@@ -1,7 +1,7 @@
 //! Writing to standard output and standard error: results to the one, all else to the other.
 
 use crate::error::CliError;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 /// Writes bytes to standard output. A reader that has gone away is no error: nobody wants the rest.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), CliError> {
@@ -36,6 +36,13 @@ pub(crate) fn wrote(result: std::io::Result<()>) -> Result<(), CliError> {
 /// Writes one line to standard output.
 pub(crate) fn line(text: impl std::fmt::Display) -> Result<(), CliError> {
     write(format!("{text}\n").as_bytes())
+}
+
+/// Writes many lines to standard output, a good part of them at a time.
+pub(crate) fn lines(texts: impl IntoIterator<Item = impl std::fmt::Display>) -> Result<(), CliError> {
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let written = texts.into_iter().try_for_each(|text| writeln!(out, "{text}"));
+    wrote(written.and_then(|()| out.flush()))
 }
 
 /// Writes a JSON document with its schema, `NAME/VERSION`, to standard output.

@@ -132,7 +132,7 @@ pub fn runtime_closure(store: &LocalStore, inputs: Vec<Input>) -> Result<BTreeSe
         pending.extend(declared.runtime);
     }
     // One walk for all: what they need they mostly share.
-    closure.extend(store.closure(&mentioned)?);
+    closure.append(&mut store.closure(&mentioned)?);
     Ok(closure)
 }
 

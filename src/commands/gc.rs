@@ -184,9 +184,7 @@ fn print(report: &GcReport, expired: &[String], dry_run: bool) -> Result<(), Cli
     let verb = if dry_run { "would delete" } else { "deleted" };
     expired.iter().try_for_each(|name| output::line(format!("{verb} the generation {name}")))?;
     let (trees, derivations): (Vec<_>, Vec<_>) = report.plan.dead.iter().partition(|node| node.path.tree().is_some());
-    for node in &trees {
-        output::line(format!("{verb} {} ({})", node.path, text::bytes(node.bytes)))?;
-    }
+    output::lines(trees.iter().map(|node| format!("{verb} {} ({})", node.path, text::bytes(node.bytes))))?;
     let paths = text::counted(trees.len(), "path");
     let what = match derivations.len() {
         0 => paths,

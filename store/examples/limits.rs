@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! limits hash DIRECTORY        list, read and hash every file
+//! limits remove DIRECTORY      remove it with all below it; what is two levels below it is shared out among the threads
 //! limits files SOURCE TARGET   make the directories and files of SOURCE below TARGET, link each file, remove all again
 //! ```
 //!
@@ -36,8 +37,9 @@ fn main() -> Outcome<()> {
     let arguments: Vec<_> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let result = match &arguments[..] {
         [what, directory] if what.as_os_str() == "hash" => hash(directory)?,
+        [what, directory] if what.as_os_str() == "remove" => remove(directory)?,
         [what, source, target] if what.as_os_str() == "files" => files(source, target)?,
-        _ => return Err("usage: limits hash DIRECTORY | limits files SOURCE TARGET".into()),
+        _ => return Err("usage: limits hash DIRECTORY | limits remove DIRECTORY | limits files SOURCE TARGET".into()),
     };
     println!("{result}");
     Ok(())
@@ -87,6 +89,23 @@ fn list(top: &Path) -> Outcome<Vec<Place>> {
         places.push(Place { path, files });
     }
     Ok(places)
+}
+
+fn remove(directory: &Path) -> Outcome<serde_json::Value> {
+    let began = Instant::now();
+    let mut doomed = Vec::new();
+    for top in std::fs::read_dir(directory)? {
+        for entry in std::fs::read_dir(top?.path())? {
+            let entry = entry?;
+            doomed.push((entry.path(), entry.file_type()?.is_dir()));
+        }
+    }
+    let one = |(path, is_directory): &(PathBuf, bool)| {
+        if *is_directory { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+    };
+    doomed.par_iter().try_for_each(one)?;
+    std::fs::remove_dir_all(directory)?;
+    Ok(json!({ "remove": milliseconds(began) }))
 }
 
 fn files(source: &Path, target: &Path) -> Outcome<serde_json::Value> {

@@ -34,6 +34,7 @@ mod roots;
 mod segment;
 mod state;
 mod sweep;
+mod take_out;
 mod tree_files;
 mod unindexed;
 mod usage;

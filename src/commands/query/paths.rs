@@ -126,7 +126,7 @@ pub(super) fn closure(context: &Context, args: &ClosureArgs) -> CommandResult {
     for target in args.asked.targets(context)? {
         match args.about.derivation(context, &target)? {
             Some(derivation) => derivations.push(derivation),
-            None => closure.extend(closure_of(context, &target)?),
+            None => closure.append(&mut closure_of(context, &target)?),
         }
     }
     closure.extend(context.store()?.derivation_graph(&derivations)?.into_paths());

@@ -12,6 +12,7 @@ use crate::digest::{DerivationDigest, TreeDigest};
 use crate::graph::{Graph, Need};
 use crate::store_path::{STORE_DIR, StoreName, StorePath};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
+use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::fs::AtFlags;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -38,6 +39,8 @@ impl LocalStore {
     pub fn closure_graph(&self, paths: &[StorePath]) -> Result<Graph, StoreError> {
         let connection = self.index.lock();
         let failed = |error: rusqlite::Error| self.index_error(IndexError::Sqlite(error));
+        // All questions in one transaction: each alone would take locks of its own.
+        let _snapshot = connection.unchecked_transaction().map_err(failed)?;
         let mut known = Trees::of(&connection).map_err(failed)?;
         let mut disk = Disk { store: &self.store, place: self.layout.store(), names: None };
         let mut walk = Walk::default();
@@ -150,7 +153,7 @@ fn path_of(input: &str) -> Option<StorePath> {
 struct Walk {
     graph: Graph,
     /// The names under which each tree that was met is known, with the numbers of those that are in the graph.
-    trees: HashMap<TreeDigest, Vec<(StoreName, Option<usize>)>>,
+    trees: FxHashMap<TreeDigest, Vec<(StoreName, Option<usize>)>>,
 }
 
 impl Walk {
@@ -206,7 +209,7 @@ impl Walk {
 }
 
 fn names_of<'t>(
-    trees: &'t mut HashMap<TreeDigest, Vec<(StoreName, Option<usize>)>>,
+    trees: &'t mut FxHashMap<TreeDigest, Vec<(StoreName, Option<usize>)>>,
     tree: &TreeDigest,
     known: &mut Trees<'_>,
 ) -> Result<&'t mut Vec<(StoreName, Option<usize>)>, rusqlite::Error> {
@@ -234,7 +237,7 @@ struct AllTrees {
 /// A table whose rows of one tree stand together.
 struct Rows<T> {
     rows: Vec<(TreeDigest, T)>,
-    starts: HashMap<TreeDigest, usize>,
+    starts: FxHashMap<TreeDigest, usize>,
 }
 
 impl<T: Clone> Rows<T> {
@@ -328,7 +331,7 @@ impl<'c> Derivations<'c> {
 struct Disk<'s> {
     store: &'s OwnedFd,
     place: PathBuf,
-    names: Option<HashSet<Vec<u8>>>,
+    names: Option<FxHashSet<Vec<u8>>>,
 }
 
 impl Disk<'_> {

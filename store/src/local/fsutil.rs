@@ -5,7 +5,7 @@
 use super::effect;
 use super::reclaim::allocated;
 use crate::tree::TreePath;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
 use std::mem::MaybeUninit;
@@ -144,18 +144,26 @@ pub(super) fn names_up_to(directory: &OwnedFd, most: usize) -> Result<Option<Nam
 
 /// Removes `name` below `parent` with all it contains, also what is read-only. Says how many bytes of the disk that gives back.
 pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
-    let mut freed = match bytes_of_last(parent, name) {
+    let stat = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(0),
-        bytes => bytes?,
+        stat => stat?,
     };
-    match effect::unlinkat(parent, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(Errno::NOENT) => return Ok(0),
-        done => return done.map(|()| freed),
+    if is_directory(&stat) {
+        return remove_directory_at(parent, name);
     }
-    // A directory of mode 0000 can be opened after a chmod, which needs no descriptor of it but must not follow links;
-    // unlinkat has just said that it is a directory.
-    let directory = open_to_empty(parent, name)?;
+    match effect::unlinkat(parent, name, AtFlags::empty()) {
+        Err(Errno::NOENT) => Ok(0),
+        done => done.map(|()| bytes_of_last(&stat)),
+    }
+}
+
+/// The same for what is known to be a directory.
+pub(super) fn remove_directory_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
+    let mut freed = 0;
+    let directory = match open_to_empty(parent, name) {
+        Err(Errno::NOENT) => return Ok(0),
+        opened => opened?,
+    };
     // Depth first with an explicit stack: what is removed may be nested deeper than this thread's stack allows.
     let mut pending = vec![Doomed::new(directory, name.as_bytes().to_vec(), &mut freed)?];
     while let Some(Doomed { directory, subdirectories, .. }) = pending.last_mut() {
@@ -175,11 +183,13 @@ pub(super) fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64
     Ok(freed)
 }
 
-/// Bytes of the disk that go with this name; none if the file has others.
-fn bytes_of_last(parent: BorrowedFd<'_>, name: &OsStr) -> Result<u64, Errno> {
-    let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let is_last = stat.st_nlink == 1 || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    Ok(if is_last { allocated(&stat) } else { 0 })
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
+/// Bytes of the disk that go with this name of a file; none if it has others.
+fn bytes_of_last(stat: &Stat) -> u64 {
+    if stat.st_nlink == 1 { allocated(stat) } else { 0 }
 }
 
 /// So many nested directories are open at once while a tree is removed.
@@ -200,40 +210,46 @@ fn move_up(pending: &mut [Doomed], subdirectory: &OwnedFd, name: &[u8]) -> Resul
 struct Doomed {
     directory: OwnedFd,
     name: Vec<u8>,
-    /// Names in it that are directories with something in them.
+    /// Names in it that are directories.
     subdirectories: Vec<Vec<u8>>,
 }
 
 impl Doomed {
-    /// Unlinks every file in a directory, and every directory that is empty. What that gives back is added, and what the directories
-    /// will give back that are left.
+    /// Unlinks every file in a directory. What that gives back is added, and what the directory itself will give back.
     fn new(directory: OwnedFd, name: Vec<u8>, freed: &mut u64) -> Result<Self, Errno> {
-        let mode = Mode::from_raw_mode(rustix::fs::fstat(&directory)?.st_mode);
-        if !mode.contains(Mode::RWXU) {
+        let stat = rustix::fs::fstat(&directory)?;
+        *freed += allocated(&stat);
+        if !Mode::from_raw_mode(stat.st_mode).contains(Mode::RWXU) && !may_be_emptied(&directory) {
             effect::fchmod(&directory, Mode::RWXU)?;
         }
         let mut subdirectories = Vec::new();
         for (name, kind) in names_once(&directory)? {
             let entry = OsStr::from_bytes(&name);
-            *freed += bytes_of_last(directory.as_fd(), entry)?;
-            if kind != FileType::Directory {
-                match effect::unlinkat(&directory, entry, AtFlags::empty()) {
-                    Err(Errno::ISDIR) => {}
-                    other => {
-                        other?;
-                        continue;
-                    }
-                }
-            }
-            if effect::unlinkat(&directory, entry, AtFlags::REMOVEDIR).is_err() {
+            if kind == FileType::Directory {
                 subdirectories.push(name);
+                continue;
             }
+            let stat = rustix::fs::statat(&directory, entry, AtFlags::SYMLINK_NOFOLLOW)?;
+            // Not every file system says in a directory what is one.
+            if is_directory(&stat) {
+                subdirectories.push(name);
+                continue;
+            }
+            effect::unlinkat(&directory, entry, AtFlags::empty())?;
+            *freed += bytes_of_last(&stat);
         }
         Ok(Self { directory, name, subdirectories })
     }
 }
 
-/// Opens a directory below one that is being removed, also if its mode forbids it.
+/// Whether a directory can be emptied whatever its mode says, as for root: its mode need not be changed then, which a disk would write.
+fn may_be_emptied(directory: &OwnedFd) -> bool {
+    let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(directory, ".", access, AtFlags::EACCESS).is_ok()
+}
+
+/// Opens a directory below one that is being removed, also if its mode forbids it: then it is a directory, since of anything else opening
+/// it says so, and the change of its mode, which needs no descriptor of it, follows no link.
 fn open_to_empty(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     match open_directory_at(parent, name) {
         Err(Errno::ACCESS) => {

@@ -705,13 +705,14 @@ pub(super) fn insert_source(transaction: &Transaction<'_>, place: &Path) -> Resu
     insert.execute([place.as_os_str().as_bytes()]).map(drop)
 }
 
-/// Forgets a path.
-pub(super) fn delete_path(transaction: &Transaction<'_>, path: &StorePath) -> Result<(), rusqlite::Error> {
-    let Some(tree) = path.tree() else { return Ok(()) };
-    transaction
-        .prepare_cached("DELETE FROM path WHERE digest = ? AND name = ?")?
-        .execute(params![tree.as_bytes(), path.name().as_str()])
-        .map(drop)
+/// Forgets paths. Sorted, it goes through the table once.
+pub(super) fn delete_paths<'p>(
+    transaction: &Transaction<'_>,
+    paths: impl IntoIterator<Item = &'p StorePath>,
+) -> Result<(), rusqlite::Error> {
+    let mut delete = transaction.prepare_cached("DELETE FROM path WHERE digest = ? AND name = ?")?;
+    let trees = paths.into_iter().filter_map(|path| Some((path.tree()?, path.name())));
+    trees.into_iter().try_for_each(|(tree, name)| delete.execute(params![tree.as_bytes(), name.as_str()]).map(drop))
 }
 
 /// Forgets the listings of all trees of which there is no path, but for those that are wanted.
@@ -719,20 +720,17 @@ pub(super) fn delete_listings(
     transaction: &Transaction<'_>,
     wanted: &HashSet<TreeDigest>,
 ) -> Result<(), rusqlite::Error> {
-    transaction.execute_batch("CREATE TEMPORARY TABLE wanted (digest BLOB PRIMARY KEY) WITHOUT ROWID")?;
-    let mut sorted: Vec<_> = wanted.iter().collect();
-    sorted.sort_unstable();
-    for tree in sorted {
-        transaction.prepare_cached("INSERT INTO wanted VALUES (?)")?.execute([tree.as_bytes()])?;
+    let statement = "SELECT key FROM record WHERE kind = 2 AND NOT EXISTS (SELECT 1 FROM path WHERE digest = key)";
+    let mut query = transaction.prepare_cached(statement)?;
+    let gone = query.query_map([], |row| digest(row, 0).map(TreeDigest::from_bytes))?;
+    let gone: Vec<_> = gone.collect::<Result<_, _>>()?;
+    let mut listing = transaction.prepare_cached("DELETE FROM record WHERE kind = 2 AND key = ?")?;
+    let mut references = transaction.prepare_cached("DELETE FROM reference WHERE tree = ?")?;
+    for tree in gone.iter().filter(|tree| !wanted.contains(tree)) {
+        listing.execute([tree.as_bytes()])?;
+        references.execute([tree.as_bytes()])?;
     }
-    let gone = |column: &str| {
-        format!(
-            "NOT EXISTS (SELECT 1 FROM path WHERE digest = {column}) AND {column} NOT IN (SELECT digest FROM wanted)"
-        )
-    };
-    transaction.execute(&format!("DELETE FROM record WHERE kind = 2 AND {}", gone("key")), [])?;
-    transaction.execute(&format!("DELETE FROM reference WHERE {}", gone("tree")), [])?;
-    transaction.execute_batch("DROP TABLE wanted")
+    Ok(())
 }
 
 /// Notes that a record is elsewhere now, if this is where it was found.

@@ -11,6 +11,8 @@ use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,7 +100,7 @@ impl Filling<'_> {
 }
 
 /// The path of a tree by its name in `store/`.
-fn tree_path(name: &[u8]) -> Option<StorePath> {
+pub(super) fn tree_path(name: &[u8]) -> Option<StorePath> {
     let path = StorePath::parse_base_name(std::str::from_utf8(name).ok()?).ok()?;
     path.tree().is_some().then_some(path)
 }
@@ -205,21 +207,21 @@ impl LocalStore {
     }
 
     /// Indexes what a process that was killed has moved into `store/` without telling the index, so that it is collected like all else.
-    pub(super) fn index_unknown(&self) -> Result<(), StoreError> {
-        let names = self.names_in_store()?;
-        // In this order: what nobody living holds now, and the index does not know after that, nobody is about to publish.
+    /// `names` are those in `store/`.
+    pub(super) fn index_unknown(&self, names: &[Vec<u8>]) -> Result<(), StoreError> {
+        // In this order, after the names: what nobody living holds now, and the index does not know after that, nobody is about to publish.
         let held = held_by_the_living(&self.layout)?;
-        let known: HashSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
-        for name in names {
-            let parsed = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            let Some(path) = parsed.filter(|path| !held.contains(path) && !known.contains(path)) else { continue };
+        let known: FxHashSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
+        let is_unknown = |path: &StorePath| !held.contains(path) && !known.contains(path);
+        let unknown = names.par_iter().filter_map(|name| Some((name, tree_path(name).filter(is_unknown)?)));
+        for (name, path) in unknown.collect::<Vec<_>>() {
             let Some(tree) = path.tree() else { continue };
             let totals = match self.listing(&tree) {
                 Ok(listing) => Some(listing.totals()),
                 Err(_) => self.recover(&tree, &path)?,
             };
             let Some(totals) = totals else {
-                self.discard(&name)?;
+                self.discard(name)?;
                 continue;
             };
             self.seal_root(&path)?;

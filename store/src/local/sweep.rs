@@ -1,20 +1,21 @@
-//! Carrying out a garbage collection: read the graph, plan, move the dead to `trash/`, unlink them.
+//! Carrying out a garbage collection: read the graph, plan, take the dead out and unlink them ([`super::take_out`]).
 //!
 //! The plan is made beside running builds. Only then is the lock taken that [`super::lease`] needs: if roots, leases or the graph have
-//! changed meanwhile the plan is made again, and what is dead is renamed away and forgotten. Unlinking needs no lock.
+//! changed meanwhile the plan is made again, and what is dead is forgotten and renamed away. Unlinking needs no lock.
 //! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
 //! a time, which keeps the directory `trash/` locked.
 
 use super::compact::Keys;
 use super::effect;
 use super::fsutil::{self, At, unique_name};
-use super::index;
 use super::layout::{object_name, parse_object_name};
 use super::lease::{LivingLease, living, lock, lock_file};
+use super::rebuild::tree_path;
 use super::reclaim::{self, Found, Reclaim};
 use super::remains::{Freed, Remains};
 use super::repair::files_of;
-use super::tree_files::FileKey;
+use super::take_out::TakeOut;
+use super::tree_files::{FileKey, TreeRecords};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Holder, Limit};
@@ -52,18 +53,22 @@ impl GcProgress {
         (self.done.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed))
     }
 
-    fn expect(&self, steps: usize) {
+    pub(super) fn expect(&self, steps: usize) {
         self.all.fetch_add(steps as u64, Ordering::Relaxed);
     }
 
-    fn step(&self) {
+    pub(super) fn step(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// The trees among what goes, one for each path.
-fn trees_of(plan: &GcPlan) -> Vec<TreeDigest> {
-    plan.dead.iter().filter_map(|node| node.path.tree()).collect()
+/// What goes, and what must be known of it before it is forgotten.
+pub(super) struct Planned {
+    pub(super) plan: GcPlan,
+    /// The records of the trees among it.
+    pub(super) records: TreeRecords,
+    /// The objects that stay, whoever links to them.
+    pub(super) needed: HashSet<FileKey>,
 }
 
 impl LocalStore {
@@ -80,11 +85,13 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read.
     pub fn plan_gc_without(&self, policy: &GcPolicy, roots: &[String]) -> Result<GcReport, StoreError> {
+        let names = self.names_in_store()?;
         let held = self.held_without(roots)?;
-        let plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
+        let planned = self.planned(&held, policy, &names)?;
         let mut remains = self.remains()?;
         self.add_unknown(&mut remains, &held.iter().map(|(path, _)| path).collect())?;
-        let mut freed = self.would_free(&plan, &remains)?;
+        let mut freed = self.would_free(&planned, &remains)?;
+        let plan = planned.plan;
         if !plan.dead.is_empty() {
             freed.records = self.would_compact(&self.forgotten(&plan, &held)?)?;
         }
@@ -111,38 +118,42 @@ impl LocalStore {
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;
         self.sync_mark(&mark)?;
-        self.index_unknown()?;
+        let names = self.names_in_store()?;
+        self.index_unknown(&names)?;
         let state = self.graph_state()?;
         let held = self.held_without(&[])?;
-        let mut plan = self.plan_of(&self.gc_graph()?, &held, policy)?;
-        // Read before anything is moved out: listings are forgotten with their trees.
-        let (mut files, mut complete) = self.files_of_trees(trees_of(&plan))?;
-        let mut freed = Freed::default();
-        {
-            let _no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
-            let held_now = self.held_without(&[])?;
-            if held_now != held || self.graph_state()? != state {
-                plan = self.plan_of(&self.gc_graph()?, &held_now, policy)?;
-                (files, complete) = self.files_of_trees(trees_of(&plan))?;
-            }
-            freed.trees = self.move_out(&plan, &held_now)?;
+        let mut planned = self.planned(&held, policy, &names)?;
+        let no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
+        let held_now = self.held_without(&[])?;
+        if held_now != held || self.graph_state()? != state {
+            planned = self.planned(&held_now, policy, &names)?;
         }
-        if !plan.dead.is_empty() {
-            // What is unlinked must not come back as a tree without its files.
-            self.sync_names()?;
-        }
-        remains.remove(&mut freed)?;
+        let wanted = self.wanted_trees(&held_now)?;
+        let mut freed = TakeOut { store: self, planned: &planned, remains: &remains, mark: &mark, progress }
+            .run(no_leases, &wanted)?;
         self.remove_compacted()?;
-        freed.trees += self.empty_trash(&mark, progress)?;
-        freed.trees += self.remove_objects(files, remains.may_leave_objects() || !complete, progress)?;
         if remains.may_leave_objects() {
             self.restore_lost_objects()?;
         }
         effect::unlink(&mark).at("remove", &mark)?;
-        if !plan.dead.is_empty() {
+        if !planned.plan.dead.is_empty() {
             freed.records = self.compact_segments()?;
         }
-        Ok(GcReport { plan, freed })
+        Ok(GcReport { plan: planned.plan, freed })
+    }
+
+    /// Plans, and looks up what must be known before anything is forgotten. `names` are those in `store/` as they were before.
+    fn planned(
+        &self,
+        held: &[(StorePath, Holder)],
+        policy: &GcPolicy,
+        names: &[Vec<u8>],
+    ) -> Result<Planned, StoreError> {
+        let graph = self.gc_graph()?;
+        let plan = self.plan_of(&graph, held, policy)?;
+        let records = self.records_of_trees(plan.dead.iter().filter_map(|node| node.path.tree()).collect())?;
+        let needed = self.needed_for_repair(&graph, &plan, names);
+        Ok(Planned { plan, records, needed })
     }
 
     /// Plans with what the disk says, if the policy has to do with that.
@@ -250,14 +261,14 @@ impl LocalStore {
         Ok((version, connection.total_changes()))
     }
 
-    fn would_free(&self, plan: &GcPlan, remains: &Remains) -> Result<Freed, StoreError> {
-        let dead: Vec<_> = plan.dead.iter().map(|node| &node.path).filter(|path| path.tree().is_some()).collect();
+    fn would_free(&self, planned: &Planned, remains: &Remains) -> Result<Freed, StoreError> {
+        let dead = planned.plan.dead.iter().map(|node| &node.path).filter(|path| path.tree().is_some());
+        let dead: Vec<_> = dead.collect();
         let found: Vec<_> = dead.par_iter().map(|path| self.look_at(path)).collect::<Result<_, _>>()?;
         let mut reclaim = Reclaim::default();
         let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
         remains.measure(&mut reclaim, &mut freed)?;
-        let (files, complete) = self.files_of_trees(trees_of(plan))?;
-        let objects = self.objects_to_try(files, remains.may_leave_objects() || !complete, &plan.dead)?;
+        let objects = self.objects_to_try(planned, remains)?;
         let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
         let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
         freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();
@@ -291,29 +302,6 @@ impl LocalStore {
         Ok(forgotten)
     }
 
-    /// Forgets the dead and takes them out of `store/`, those that need others first. Says how many bytes that gives back already.
-    fn move_out(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<u64, StoreError> {
-        if plan.dead.is_empty() {
-            return Ok(0);
-        }
-        self.renew_state()?;
-        let wanted = self.wanted_trees(held)?;
-        let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
-            plan.dead.iter().try_for_each(|node| index::delete_path(transaction, &node.path))?;
-            index::delete_derivations(transaction, plan.dead.iter().filter_map(|node| node.path.derivation()))?;
-            index::delete_listings(transaction, &wanted)
-        };
-        // First, so that the index never says more than the disk: what it forgot and is still there is indexed by the next collection.
-        self.index.change(forget).map_err(|error| self.index_error(error))?;
-        let trash = fsutil::open_directory(&self.layout.trash())?;
-        let trees = plan.dead.iter().filter(|node| node.path.tree().is_some());
-        let mut freed = 0;
-        for name in trees.map(|node| node.path.base_name()) {
-            freed += self.take_out(&name, &trash)?;
-        }
-        Ok(freed)
-    }
-
     /// Makes the mark survive a power cut, before anything is gone of which objects may be left over.
     fn sync_mark(&self, mark: &Path) -> Result<(), fsutil::IoError> {
         if !self.options.durable {
@@ -324,114 +312,30 @@ impl LocalStore {
         effect::sync(fsutil::open_directory(&self.layout.trash())?).at("sync", self.layout.trash())
     }
 
-    /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it. Says how many bytes that gives
-    /// back at once.
-    fn take_out(&self, name: &str, trash: &OwnedFd) -> Result<u64, fsutil::IoError> {
-        let place = || self.layout.store().join(name);
-        let stat = match rustix::fs::statat(&self.store, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(0),
-            stat => stat.at_place("stat", place)?,
-        };
-        if !FileType::from_raw_mode(stat.st_mode).is_dir() {
-            effect::unlinkat(&self.store, name, AtFlags::empty()).at_place("remove", place)?;
-            return Ok(if stat.st_nlink == 1 { reclaim::allocated(&stat) } else { 0 });
-        }
-        let to = unique_name("dead-");
-        match effect::renameat(&self.store, name, trash, &*to) {
-            // Only who may write to a directory may move it elsewhere.
-            Err(Errno::ACCESS) => {
-                effect::chmodat(&self.store, name, Mode::RWXU).at_place("change the mode of", place)?;
-                effect::renameat(&self.store, name, trash, &*to).at_place("rename", place)?;
-            }
-            renamed => renamed.at_place("rename", place)?,
-        }
-        Ok(0)
-    }
-
-    /// Unlinks what is in `trash/`.
-    fn empty_trash(&self, mark: &Path, progress: &GcProgress) -> Result<u64, StoreError> {
-        let trash = fsutil::open_directory(&self.layout.trash())?;
-        let names = fsutil::names(trash.as_fd()).at("read directory", self.layout.trash())?;
-        let doomed: Vec<_> =
-            names.into_iter().filter(|(name, _)| Some(OsStr::from_bytes(name)) != mark.file_name()).collect();
-        progress.expect(doomed.len());
-        let one = |(name, _): &(Vec<u8>, FileType)| {
-            progress.step();
-            fsutil::remove_tree_at(trash.as_fd(), OsStr::from_bytes(name))
-                .at("remove", fsutil::join_bytes(&self.layout.trash(), name))
-        };
-        Ok(doomed.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
-    }
-
-    /// The objects that may have lost their last tree: the given ones, or any if others may have. `dying` is what the index still knows.
-    fn objects_to_try(
-        &self,
-        mut objects: Vec<FileKey>,
-        any: bool,
-        dying: &[GcNode],
-    ) -> Result<Vec<FileKey>, StoreError> {
-        if any {
+    /// The objects that may have lost their last tree: those of trees that go, or any if something else may have been the last to need one.
+    pub(super) fn objects_to_try(&self, planned: &Planned, remains: &Remains) -> Result<Vec<FileKey>, StoreError> {
+        let (mut objects, are_all) = planned.records.files();
+        if remains.may_leave_objects() || !are_all {
             objects.extend(self.all_objects()?);
             objects.par_sort_unstable();
             objects.dedup();
         }
-        let needed = self.needed_for_repair(dying)?;
-        if !needed.is_empty() {
-            objects.retain(|object| !needed.contains(object));
+        if !planned.needed.is_empty() {
+            objects.retain(|object| !planned.needed.contains(object));
         }
         Ok(objects)
     }
 
-    /// Removes objects that no tree links to any more: the given ones, or any if others may have lost their trees.
-    fn remove_objects(&self, files: Vec<FileKey>, any: bool, progress: &GcProgress) -> Result<u64, StoreError> {
-        let candidates = self.objects_to_try(files, any, &[])?;
-        progress.expect(candidates.len());
-        let one = |(blob, executable): &FileKey| {
-            progress.step();
-            self.remove_object(&object_name(blob, *executable))
-        };
-        // Sorted, so that each directory is one thread's.
-        let directories: Vec<_> = candidates.chunk_by(|(a, _), (b, _)| a.as_bytes()[0] == b.as_bytes()[0]).collect();
-        let freed = directories.into_par_iter().flat_map_iter(|objects| objects.iter().map(one));
-        Ok(freed.try_reduce(|| 0, |a, b| Ok(a + b))?)
-    }
-
     /// The objects of trees that live but are in quarantine, or not there at all: such a tree is made again from them.
-    fn needed_for_repair(&self, dying: &[GcNode]) -> Result<HashSet<FileKey>, StoreError> {
-        let mut needed = HashSet::new();
-        let there: HashSet<_> = self.names_in_store()?.into_iter().collect();
-        let dying: HashSet<_> = dying.iter().map(|node| &node.path).collect();
-        for path in self.paths()?.into_iter().map(|info| info.path) {
-            let is_needed = !dying.contains(&path) && !there.contains(path.base_name().as_bytes());
-            if let Some(Ok(listing)) = path.tree().filter(|_| is_needed).map(|tree| self.listing(&tree)) {
-                needed.extend(files_of(&listing).into_keys());
-            }
-        }
-        Ok(needed)
-    }
-
-    /// Removes one object if it is the last link to its file.
-    fn remove_object(&self, name: &str) -> Result<u64, fsutil::IoError> {
-        let place = || self.layout.objects().join(name);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(&self.objects, name, flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(0),
-            opened => opened.at_place("open", place)?,
-        };
-        let stat = rustix::fs::fstat(&file).at_place("stat", place)?;
-        if stat.st_nlink > 1 {
-            return Ok(0);
-        }
-        effect::unlinkat(&self.objects, name, AtFlags::empty()).at_place("remove", place)?;
-        // Between the look and this somebody may have linked to it, who counts on there being an object.
-        if rustix::fs::fstat(&file).at_place("stat", place)?.st_nlink == 0 {
-            return Ok(reclaim::allocated(&stat));
-        }
-        match effect::link_open_file(&file, &self.objects, name) {
-            // The other one has gone, or has made an object of its own.
-            Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(0),
-            failed => failed.at_place("link", place).map(|()| 0),
-        }
+    fn needed_for_repair(&self, graph: &GcGraph, plan: &GcPlan, names: &[Vec<u8>]) -> HashSet<FileKey> {
+        let mut is_dealt_with = vec![false; graph.nodes().len()];
+        let there: Vec<_> = names.par_iter().filter_map(|name| graph.number(&tree_path(name)?)).collect();
+        let dead = plan.dead.iter().filter_map(|node| graph.number(&node.path));
+        there.into_iter().chain(dead).for_each(|number| is_dealt_with[number as usize] = true);
+        let lost = graph.nodes().iter().zip(is_dealt_with).filter(|(_, is_dealt_with)| !is_dealt_with);
+        // Of one whose record is damaged nobody knows.
+        let listings = lost.filter_map(|(node, _)| self.listing(&node.path.tree()?).ok());
+        listings.flat_map(|listing| files_of(&listing).into_keys()).collect()
     }
 
     /// Every object's blob and executable bit.

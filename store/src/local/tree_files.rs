@@ -13,18 +13,50 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A file's content and executable bit: what makes an object.
 pub(super) type FileKey = (BlobDigest, bool);
 
-impl LocalStore {
-    /// The files of trees, sorted, each once, and whether these are all: what a tree has whose record is missing or damaged, nobody knows.
-    pub(super) fn files_of_trees(&self, trees: Vec<TreeDigest>) -> Result<(Vec<FileKey>, bool), StoreError> {
-        self.files_of_trees_where(trees, |_| true)
+/// Where the records of some trees are: to be asked for before the index forgets them, and read whenever there is time.
+#[derive(Debug)]
+pub(super) struct TreeRecords {
+    places: Vec<Location>,
+    reader: SegmentReader,
+    /// How many of the trees have no record.
+    missing: usize,
+}
+
+impl TreeRecords {
+    /// The files of these trees, sorted, each once, and whether these are all: what a tree has whose record is missing or damaged, nobody
+    /// knows.
+    pub(super) fn files(&self) -> (Vec<FileKey>, bool) {
+        self.files_where(|_| true)
     }
 
     /// The same, but only those for which `wanted` says so: no others are ever kept.
-    pub(super) fn files_of_trees_where(
-        &self,
-        mut trees: Vec<TreeDigest>,
-        wanted: impl Fn(&FileKey) -> bool + Sync,
-    ) -> Result<(Vec<FileKey>, bool), StoreError> {
+    pub(super) fn files_where(&self, wanted: impl Fn(&FileKey) -> bool + Sync) -> (Vec<FileKey>, bool) {
+        let unread = AtomicUsize::new(self.missing);
+        let files_of = |location: &Location| {
+            let mut files = Vec::new();
+            let Ok(Some(Record::Tree { listing, .. })) = self.reader.read(location) else {
+                unread.fetch_add(1, Ordering::Relaxed);
+                return files;
+            };
+            let mut collect = |node: &Node| {
+                if let Node::File { blob, executable, .. } = node {
+                    files.extend(Some((*blob, *executable)).filter(&wanted));
+                }
+            };
+            collect(listing.root());
+            listing.walk(&mut |_, node| collect(node));
+            files
+        };
+        let mut files: Vec<_> = self.places.par_iter().with_min_len(64).flat_map_iter(files_of).collect();
+        files.par_sort_unstable();
+        files.dedup();
+        (files, unread.into_inner() == 0)
+    }
+}
+
+impl LocalStore {
+    /// Where the records of trees are.
+    pub(super) fn records_of_trees(&self, mut trees: Vec<TreeDigest>) -> Result<TreeRecords, StoreError> {
         trees.sort_unstable();
         trees.dedup();
         let mut sought = trees.iter().peekable();
@@ -39,26 +71,7 @@ impl LocalStore {
             })
         })?;
         places.sort_unstable_by(|a, b| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
-        let reader = SegmentReader::new(self.layout.records());
-        let unread = AtomicUsize::new(trees.len() - places.len());
-        let files_of = |location: &Location| {
-            let mut files = Vec::new();
-            let Ok(Some(Record::Tree { listing, .. })) = reader.read(location) else {
-                unread.fetch_add(1, Ordering::Relaxed);
-                return files;
-            };
-            let mut collect = |node: &Node| {
-                if let Node::File { blob, executable, .. } = node {
-                    files.extend(Some((*blob, *executable)).filter(&wanted));
-                }
-            };
-            collect(listing.root());
-            listing.walk(&mut |_, node| collect(node));
-            files
-        };
-        let mut files: Vec<_> = places.par_iter().with_min_len(64).flat_map_iter(files_of).collect();
-        files.par_sort_unstable();
-        files.dedup();
-        Ok((files, unread.into_inner() == 0))
+        let missing = trees.len() - places.len();
+        Ok(TreeRecords { places, reader: SegmentReader::new(self.layout.records()), missing })
     }
 }

@@ -1,0 +1,222 @@
+//! Taking out: the dead are forgotten, leave `store/`, and are unlinked, their objects last.
+//!
+//! One thread forgets them and takes them out, those that need others first, while it holds the lock that leases are taken under. What has
+//! left `store/` for good is unlinked meanwhile on the other cores, which needs no lock. Invariants: the index never says more than the
+//! disk, so nothing leaves `store/` that has not been forgotten; and nothing comes back without its files, so nothing is
+//! unlinked before the directory `store/` has been synced without it.
+
+use super::effect;
+use super::fsutil::{self, At, IoError, unique_name};
+use super::index;
+use super::layout::object_name;
+use super::reclaim;
+use super::remains::{Freed, Remains};
+use super::sweep::{GcProgress, Planned};
+use super::tree_files::FileKey;
+use super::{LocalStore, StoreError};
+use crate::digest::TreeDigest;
+use crate::store_path::StorePath;
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// So many trees are taken out before `store/` is synced, and the others may unlink them.
+const PORTION: usize = 4096;
+
+/// What the one thread tells the other.
+enum TakenOut {
+    /// These directories in `trash/` will not come back.
+    Portion(Vec<String>),
+    /// Nothing more comes, and nothing in `trash/` will come back.
+    All,
+}
+
+/// Takes out what is planned to go.
+pub(super) struct TakeOut<'a> {
+    pub(super) store: &'a LocalStore,
+    pub(super) planned: &'a Planned,
+    pub(super) remains: &'a Remains,
+    /// What lies in `trash/` and stays.
+    pub(super) mark: &'a Path,
+    pub(super) progress: &'a GcProgress,
+}
+
+impl TakeOut<'_> {
+    /// Does it, and says what that gives back. `no_leases` is the lock that is held until nothing more is taken out; of the `wanted` trees
+    /// the listings stay.
+    pub(super) fn run(&self, no_leases: File, wanted: &HashSet<TreeDigest>) -> Result<Freed, StoreError> {
+        let (out, taken_out) = channel();
+        let take_out = || {
+            let _no_leases = no_leases;
+            self.take_out(wanted, out)
+        };
+        let (left, unlinked) = rayon::join(take_out, move || self.unlink(taken_out));
+        let left = left?;
+        let mut freed = unlinked?;
+        freed.trees += left;
+        Ok(freed)
+    }
+
+    /// Forgets the dead and takes them out of `store/`. Says how many bytes that gives back already; directories are left to who unlinks.
+    fn take_out(&self, wanted: &HashSet<TreeDigest>, out: Sender<TakenOut>) -> Result<u64, StoreError> {
+        let dead: Vec<_> = self.planned.plan.dead.iter().map(|node| &node.path).collect();
+        if !dead.is_empty() {
+            self.store.renew_state()?;
+            self.forget(&dead)?;
+        }
+        let trash = fsutil::open_directory(&self.store.layout.trash())?;
+        let trees: Vec<_> = dead.into_iter().filter(|path| path.tree().is_some()).collect();
+        self.progress.expect(trees.len());
+        let mut freed = 0;
+        for portion in trees.chunks(PORTION) {
+            let mut directories = Vec::with_capacity(portion.len());
+            for path in portion {
+                freed += self.take_out_one(&path.base_name(), &trash, &mut directories)?;
+            }
+            self.store.sync_names()?;
+            // Who has failed to unlink says so itself; the rest is left for the next collection.
+            let _ = out.send(TakenOut::Portion(directories));
+        }
+        let _ = out.send(TakenOut::All);
+        if !self.planned.plan.dead.is_empty() || self.remains.may_leave_objects() {
+            self.forget_listings(wanted)?;
+        }
+        Ok(freed)
+    }
+
+    /// Forgets paths and derivations. What is still there when this process is killed is indexed by the next collection.
+    fn forget(&self, dead: &[&StorePath]) -> Result<(), StoreError> {
+        let mut sorted = dead.to_vec();
+        sorted.par_sort_unstable();
+        let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
+            index::delete_paths(transaction, sorted.iter().copied())?;
+            index::delete_derivations(transaction, sorted.iter().filter_map(|path| path.derivation()))
+        };
+        self.store.index.change(forget).map_err(|error| self.store.index_error(error))
+    }
+
+    /// Forgets what trees consisted of that have no path any more. Nobody asks for that, so it has time; but only while nobody can
+    /// begin to publish one of them, who would find it recorded.
+    fn forget_listings(&self, wanted: &HashSet<TreeDigest>) -> Result<(), StoreError> {
+        let forget = |transaction: &rusqlite::Transaction<'_>| index::delete_listings(transaction, wanted);
+        self.store.index.change(forget).map_err(|error| self.store.index_error(error))
+    }
+
+    /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it. Says how many bytes that gives
+    /// back at once.
+    fn take_out_one(&self, name: &str, trash: &OwnedFd, directories: &mut Vec<String>) -> Result<u64, IoError> {
+        let store = &self.store.store;
+        let place = || self.store.layout.store().join(name);
+        let stat = match rustix::fs::statat(store, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(0),
+            stat => stat.at_place("stat", place)?,
+        };
+        if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+            effect::unlinkat(store, name, AtFlags::empty()).at_place("remove", place)?;
+            self.progress.step();
+            return Ok(if stat.st_nlink == 1 { reclaim::allocated(&stat) } else { 0 });
+        }
+        let to = unique_name("dead-");
+        match effect::renameat(store, name, trash, &*to) {
+            // Only who may write to a directory may move it elsewhere.
+            Err(Errno::ACCESS) => {
+                effect::chmodat(store, name, Mode::RWXU).at_place("change the mode of", place)?;
+                effect::renameat(store, name, trash, &*to).at_place("rename", place)?;
+            }
+            renamed => renamed.at_place("rename", place)?,
+        }
+        directories.push(to);
+        Ok(0)
+    }
+
+    /// Unlinks what the other thread takes out, what there was to be removed before, and at last objects.
+    fn unlink(&self, taken_out: Receiver<TakenOut>) -> Result<Freed, StoreError> {
+        let mut freed = Freed::default();
+        if self.remains.may_leave_objects() {
+            // Who was interrupted may not have come to sync what it had taken out.
+            self.store.sync_names()?;
+        }
+        self.remains.remove(&mut freed)?;
+        let candidates = self.store.objects_to_try(self.planned, self.remains)?;
+        self.progress.expect(candidates.len());
+        let trash = fsutil::open_directory(&self.store.layout.trash())?;
+        // If it ends without having said that this is all, something has failed, and what is in `trash/` may come back.
+        while let Ok(next) = taken_out.recv() {
+            match next {
+                TakenOut::Portion(directories) => freed.trees += self.unlink_portion(&trash, &directories)?,
+                TakenOut::All => {
+                    freed.trees += self.empty_trash(&trash)?;
+                    freed.trees += self.remove_objects(&candidates)?;
+                    break;
+                }
+            }
+        }
+        Ok(freed)
+    }
+
+    fn unlink_portion(&self, trash: &OwnedFd, directories: &[String]) -> Result<u64, StoreError> {
+        let one = |name: &String| {
+            self.progress.step();
+            let place = || self.store.layout.trash().join(name);
+            fsutil::remove_directory_at(trash.as_fd(), OsStr::new(name)).at_place("remove", place)
+        };
+        Ok(directories.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+    }
+
+    /// Unlinks what else is in `trash/`: what was no tree, for one.
+    fn empty_trash(&self, trash: &OwnedFd) -> Result<u64, StoreError> {
+        let place = self.store.layout.trash();
+        let mut freed = 0;
+        for (name, _) in fsutil::names(trash.as_fd()).at("read directory", &place)? {
+            let name = OsStr::from_bytes(&name);
+            if Some(name) != self.mark.file_name() {
+                freed += fsutil::remove_tree_at(trash.as_fd(), name).at_place("remove", || place.join(name))?;
+            }
+        }
+        Ok(freed)
+    }
+
+    /// Removes those of these objects that no tree links to any more.
+    fn remove_objects(&self, candidates: &[FileKey]) -> Result<u64, StoreError> {
+        let one = |(blob, executable): &FileKey| {
+            self.progress.step();
+            self.remove_object(&object_name(blob, *executable))
+        };
+        // Sorted, so that each directory is one thread's.
+        let directories: Vec<_> = candidates.chunk_by(|(a, _), (b, _)| a.as_bytes()[0] == b.as_bytes()[0]).collect();
+        let freed = directories.into_par_iter().flat_map_iter(|objects| objects.iter().map(one));
+        Ok(freed.try_reduce(|| 0, |a, b| Ok(a + b))?)
+    }
+
+    /// Removes one object if it is the last link to its file.
+    fn remove_object(&self, name: &str) -> Result<u64, IoError> {
+        let objects = &self.store.objects;
+        let place = || self.store.layout.objects().join(name);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(objects, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(0),
+            opened => opened.at_place("open", place)?,
+        };
+        let stat = rustix::fs::fstat(&file).at_place("stat", place)?;
+        if stat.st_nlink > 1 {
+            return Ok(0);
+        }
+        effect::unlinkat(objects, name, AtFlags::empty()).at_place("remove", place)?;
+        // Between the look and this somebody may have linked to it, who counts on there being an object.
+        if rustix::fs::fstat(&file).at_place("stat", place)?.st_nlink == 0 {
+            return Ok(reclaim::allocated(&stat));
+        }
+        match effect::link_open_file(&file, objects, name) {
+            // The other one has gone, or has made an object of its own.
+            Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(0),
+            failed => failed.at_place("link", place).map(|()| 0),
+        }
+    }
+}
