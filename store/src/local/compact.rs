@@ -176,13 +176,17 @@ impl LocalStore {
     }
 }
 
-/// Leaves out marks of time that tell nothing, for another time is told right behind them, or nothing follows.
+/// Leaves out marks of time that tell nothing, for a time that is not earlier is told right behind them, or nothing follows.
 fn without_idle_marks(records: Vec<(Record, Location)>) -> Vec<(Record, Location)> {
     let mut kept = Vec::with_capacity(records.len());
-    let mut is_told_behind = true;
+    let mut told_behind = Some(u64::MAX);
     for (record, location) in records.into_iter().rev() {
-        if !(is_told_behind && record.is_mark_of_time()) {
-            is_told_behind = matches!(record, Record::Build { .. });
+        let told = match &record {
+            Record::Build { cost, .. } => Some(cost.finished),
+            _ => None,
+        };
+        if !(record.is_mark_of_time() && told <= told_behind) {
+            told_behind = told;
             kept.push((record, location));
         }
     }
@@ -208,6 +212,7 @@ impl SegmentWriter {
 mod tests {
     use super::*;
     use crate::digest::{ActionDigest, DerivationDigest};
+    use crate::local::record::BuildCost;
 
     #[test]
     fn only_marks_of_time_that_tell_something_are_kept() {
@@ -216,10 +221,26 @@ mod tests {
             action: ActionDigest::from_bytes([2; 32]),
         };
         let mark = Record::mark_of_time;
-        let all = [mark(1), mark(2), resolution.clone(), mark(3), resolution.clone(), mark(4)];
+        // One build may have ended before another one that was published earlier.
+        let build = |finished| Record::Build {
+            action: ActionDigest::from_bytes([3; 32]),
+            cost: BuildCost { finished, duration_ms: 0, cpu_ms: 0, memory: 0 },
+        };
+        let all = [
+            mark(1),
+            mark(2),
+            resolution.clone(),
+            mark(3),
+            resolution.clone(),
+            mark(5),
+            build(4),
+            mark(6),
+            build(6),
+            mark(7),
+        ];
         let nowhere = Location { segment: "s".into(), offset: 0, length: 0 };
         let kept = without_idle_marks(all.into_iter().map(|record| (record, nowhere.clone())).collect());
         let kept: Vec<_> = kept.into_iter().map(|(record, _)| record).collect();
-        assert_eq!(kept, [mark(2), resolution.clone(), mark(3), resolution]);
+        assert_eq!(kept, [mark(2), resolution.clone(), mark(3), resolution, mark(5), build(4), build(6)]);
     }
 }
