@@ -12,6 +12,7 @@ let
   inherit (builtins)
     attrNames
     concatStringsSep
+    elem
     mapAttrs
     toJSON
     ;
@@ -31,6 +32,18 @@ let
     image-tools
   ];
 
+  origins = [
+    "medium"
+    "disk"
+  ]
+  ++ attrNames image.uki;
+  completed =
+    name: start:
+    if elem start.from origins then
+      { ends = false; } // start
+    else
+      throw "${name}: a machine starts from `${start.from}`, which the image does not have${lib.didYouMean start.from origins}";
+
   # Machines that start one after the other; see `boot.py`.
   boot =
     name: starts: variables:
@@ -43,7 +56,7 @@ let
       (
         {
           inherit (image) iso verity;
-          starts = toJSON (map (start: { ends = false; } // start) starts);
+          starts = toJSON (map (completed name) starts);
           kernels = concatStringsSep "\n" (
             map (variant: "${variant}=${image.uki.${variant}}") (attrNames image.uki)
           );

@@ -100,6 +100,22 @@ in
         }).files;
       says = "the service web starts at `later`";
     };
+    unknownStart = {
+      step =
+        (sample {
+          trials.rescue = [
+            {
+              from = "rescued";
+              dialogue = [ ];
+            }
+          ];
+          commandLines = {
+            live = "quiet";
+            rescue = "quiet init=/usr/bin/sh";
+          };
+        }).checks.rescue;
+      says = "check-rescue: a machine starts from `rescued`, which the image does not have; did you mean `rescue`?";
+    };
     seedCode = {
       step =
         (sample {
