@@ -51,16 +51,25 @@ impl Context {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let root = self.root.as_deref().ok_or_else(|| {
-            CliError::failed("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
-                .hint("name it: --store DIR")
-        })?;
-        if !self.makes_store && !LocalStore::is_in(root) {
-            let error = CliError::usage(format!("there is no store in {}", root.display()));
+        if !self.makes_store && !self.has_store()? {
+            let error = CliError::usage(format!("there is no store in {}", self.root()?.display()));
             return Err(error.hint("`larder build` or `larder add` makes one; --store DIR names another one"));
         }
-        let opened = LocalStore::open(&canonical(root), self.options)?;
+        let opened = LocalStore::open(&canonical(self.root()?), self.options)?;
         Ok(self.store.get_or_init(|| Arc::new(opened)))
+    }
+
+    /// Whether there is a store already.
+    pub(crate) fn has_store(&self) -> Result<bool, CliError> {
+        Ok(LocalStore::is_in(self.root()?)?)
+    }
+
+    /// Where the store is, or will be.
+    fn root(&self) -> Result<&Path, CliError> {
+        self.root.as_deref().ok_or_else(|| {
+            CliError::failed("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
+                .hint("name it: --store DIR")
+        })
     }
 
     /// A builder for this machine, with the given limits.

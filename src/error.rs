@@ -50,7 +50,7 @@ impl CliError {
     /// A file that the command line names cannot be used.
     pub(crate) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::NotFound => Self::missing(path),
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::missing(path),
             _ => Self::failed(format!("cannot {verb} {}: {error}", path.display())),
         }
     }

@@ -10,12 +10,18 @@ use builder::spawner::Terminal;
 use builder::{Builder, RunOptions};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use store::StorePath;
+use store::local::LocalStore;
+use store::{Derivation, StorePath};
+
+/// The derivation at a path that is one's.
+pub(crate) fn read_derivation(store: &LocalStore, path: &StorePath) -> Result<Derivation, CliError> {
+    let digest = path.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
+    Ok(store.derivation(&digest)?)
+}
 
 /// The resolved form of a derivation, if all its inputs are realised.
 pub(crate) fn resolved(builder: &Builder<'_>, derivation: &StorePath) -> Result<Option<Resolved>, CliError> {
-    let digest = derivation.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
-    let drv = builder.store().derivation(&digest)?;
+    let drv = read_derivation(builder.store(), derivation)?;
     let inputs = input_derivations(&drv);
     let plan = builder.plan(&inputs, RunOptions::default())?;
     if !plan.jobs.is_empty() {
@@ -25,7 +31,7 @@ pub(crate) fn resolved(builder: &Builder<'_>, derivation: &StorePath) -> Result<
 }
 
 /// The derivations whose outputs a derivation needs.
-pub(crate) fn input_derivations(derivation: &store::Derivation) -> Vec<StorePath> {
+pub(crate) fn input_derivations(derivation: &Derivation) -> Vec<StorePath> {
     let path = |input: &&store::Input| match input {
         store::Input::Output { derivation, .. } => Some(derivation.clone()),
         store::Input::Tree(_) => None,
@@ -67,8 +73,7 @@ pub(crate) fn realise_inputs(
     watch: &WatchArgs,
     derivation: &StorePath,
 ) -> Result<Resolved, CliError> {
-    let digest = derivation.derivation().ok_or_else(|| CliError::internal("a tree where a derivation is wanted"))?;
-    let drv = context.store()?.derivation(&digest)?;
+    let drv = read_derivation(builder.store(), derivation)?;
     let targets: Vec<_> = input_derivations(&drv)
         .into_iter()
         .map(|path| crate::installable::Target::Derivation { path, output: None })

@@ -59,6 +59,28 @@ fn a_file_that_is_not_there_is_code_2_and_said_so_everywhere() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn what_would_lie_below_a_file_is_not_there() {
+    let scratch = Scratch::new("{ }");
+    for command in ["add", "build", "eval --file", "fmt", "lint", "parse"] {
+        scratch.larder(&format!("{command} default.nix/x")).fails(2, &["default.nix/x does not exist"]);
+    }
+    scratch.larder("--store default.nix verify").fails(2, &["there is no store in "]);
+}
+
+/// Root may read everything, but a link that leads to itself says as little of where it leads.
+#[test]
+fn a_store_that_cannot_be_looked_for_is_not_said_to_be_missing() {
+    let scratch = Scratch::new("{ }");
+    std::os::unix::fs::symlink("loop", scratch.path("loop")).unwrap();
+    for line in ["verify", "ps", "gc"] {
+        let ran = scratch.larder(&format!("--store loop {line}")).fails(1, &["cannot read ", "loop/format"]);
+        assert!(!ran.stderr.contains("there is no store"), "{}", ran.stderr);
+    }
+    scratch.larder("add default.nix --name a").ok();
+    scratch.larder("verify --repair --from loop").fails(1, &["cannot read ", "loop/format"]);
+}
+
 /// A word that could be a digest may have been meant for a file.
 #[test]
 fn what_could_be_a_digest_is_looked_for_as_both() {
@@ -73,7 +95,6 @@ fn what_could_be_a_digest_is_looked_for_as_both() {
 fn questions_make_no_store() {
     let scratch = Scratch::new("{ }");
     for line in [
-        "ps",
         "query roots nope",
         "query references aaaaaaaa",
         "roots",
@@ -92,6 +113,11 @@ fn questions_make_no_store() {
             assert!(!scratch.path("new").exists(), "{line} has made something");
         }
     }
+    // One that is not there has no builds: the first one may have been started and not have made it yet.
+    assert_eq!(scratch.larder("--store new ps").ok().stdout, "");
+    let listed = scratch.larder("--store new ps --json").ok().json("ps");
+    assert_eq!(listed["builds"], serde_json::json!([]));
+    assert!(!scratch.path("new").exists(), "ps has made something");
     // An empty directory is none either, and stays empty.
     std::fs::create_dir(scratch.path("new")).unwrap();
     scratch.larder("--store new verify").fails(2, &["there is no store in "]);

@@ -133,6 +133,8 @@ fn who_started_larder_may_have_it_ignore_signals() {
 fn no_process_outlives_a_killed_larder() {
     let endless = Endless::new("KILL");
     let mut child = endless.start();
+    // Publishing is put off a little, and what is killed before it cannot make up for it.
+    wait_until("what was finished is published", || endless.scratch.larder("query size .#first").code == Some(0));
     child.kill().unwrap();
     child.wait().unwrap();
     endless.assert_clean();

@@ -103,6 +103,10 @@ fn what_a_sandbox_shows_can_be_seen() {
     );
     assert_eq!((&shown["limits"]["processes"], &shown["scoping"]["signals"]), (&8192.into(), &true.into()));
     assert!(shown["layers"][0].as_str().unwrap().ends_with("-seed"), "{shown}");
+    let jobs = shown["binds"].as_array().unwrap().iter().find(|bind| bind["target"] == "/larder/jobs").expect("a FIFO");
+    assert!(jobs["source"].as_str().unwrap().ends_with("/jobs"), "{jobs}");
+    assert_eq!(shown["job_server"], "/larder/jobs");
+    assert!(shown["env"]["MAKEFLAGS"].as_str().unwrap().contains("fifo:/larder/jobs"), "{shown}");
     assert_eq!(scratch.entries("tmp"), [""; 0]);
 }
 

@@ -128,3 +128,37 @@ fn who_names_no_phase_is_told() {
     at(&scratch, ".#plain", "build", "").fails(1, &["/bin/mini", "no script of bash", "larder shell"]);
     scratch.assert_sound();
 }
+
+#[test]
+fn what_has_no_phases_is_told_before_anything_is_built() {
+    let scratch = Scratch::new(
+        r#"rec {
+          needed = mini "needed" "say built\nwrite $out needed" { };
+          plain = mini "plain" "mkdir $out" { inherit needed; };
+          written = derivation {
+            name = "written";
+            inherit system;
+            builder = "builtin:write";
+            entries = ''[ { "type": "file", "path": "", "text": "${needed}" } ]'';
+          };
+        }"#,
+    );
+    let plain = at(&scratch, ".#plain", "build", "").fails(1, &["/bin/mini", "no script of bash", "larder shell"]);
+    let written = at(&scratch, ".#written", "build", "").fails(1, &["builtin:write", "no phases"]);
+    assert!(!written.stderr.contains("larder shell"), "{}", written.stderr);
+    for ran in [plain, written] {
+        assert!(!ran.stderr.contains("needed"), "{}", ran.stderr);
+    }
+    scratch.larder("query size .#needed").fails(1, &["is not realised"]);
+}
+
+#[test]
+fn options_of_building_want_a_phase() {
+    let scratch = Scratch::new(r#"{ plain = mini "plain" "mkdir $out" { }; }"#);
+    for option in ["--keep-going", "-k", "-L", "--log-format plain", "--trace-out trace.json"] {
+        scratch.larder(&format!("debug .#plain {option}")).fails(2, &["--phase <NAME>"]);
+        scratch.larder(&format!("debug .#plain {option} --phase build")).fails(1, &["no script of bash"]);
+    }
+    // What evaluation has to build is limited without a phase, too.
+    scratch.larder("debug .#plain --cores 1").fails(1, &["no failed build of"]);
+}

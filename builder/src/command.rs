@@ -2,7 +2,7 @@
 //! of it is dead.
 
 use crate::builder::{Builder, host_path};
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::ending::Ending;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
@@ -103,11 +103,39 @@ impl Builder<'_> {
         let fifo = desk.fifo();
         let most = variation.jobs.unwrap_or(self.settings().cores);
         let seat = self.job_server()?.join(&fifo, most, &|| self.is_cancelled())?.ok_or(BuildError::Cancelled)?;
+        self.show_job_server(resolved, fifo, variation, spec)?;
+        Ok(seat)
+    }
+
+    /// Lets the build of a specification find its job server.
+    fn show_job_server(
+        &self,
+        resolved: &Resolved,
+        fifo: PathBuf,
+        variation: &Variation,
+        spec: &mut SandboxSpec,
+    ) -> Result<(), BuildError> {
         let target = GuestPath::parse(environment::JOB_SERVER).expect("an absolute path");
         spec.binds.push(Bind { source: host_path(fifo)?, target: target.clone() });
         spec.job_server = Some(target);
         spec.env = environment::of_build(&resolved.action, self.settings().cores, true, variation);
-        Ok(seat)
+        Ok(())
+    }
+
+    /// What a build sees when it is run: as [`sandbox`](Self::sandbox), and a job server, whose FIFO is not made: its place below
+    /// `place` only stands for one.
+    ///
+    /// # Errors
+    /// As those of `sandbox`.
+    pub fn sandbox_of_run(
+        &self,
+        resolved: &Resolved,
+        place: &Path,
+        variation: &Variation,
+    ) -> Result<SandboxSpec, BuildError> {
+        let mut spec = self.sandbox(resolved, place, variation)?;
+        self.show_job_server(resolved, place.join(desk::FIFO), variation, &mut spec)?;
+        Ok(spec)
     }
 
     fn run_logged(

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use store::local::{At, IoError, Staging, StoreError};
 
+/// The name of the FIFO of the tokens of a build at its desk.
+pub(crate) const FIFO: &str = "jobs";
+
 /// A directory below `tmp/` for one build after the other.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -31,7 +34,7 @@ impl Desk {
 
     /// The FIFO of the tokens of its build.
     pub(crate) fn fifo(&self) -> PathBuf {
-        self.place().join("jobs")
+        self.place().join(FIFO)
     }
 }
 

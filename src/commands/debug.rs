@@ -17,7 +17,14 @@ use std::process::ExitCode;
 use store::StorePath;
 
 /// Enter the sandbox of a failed build as it was left, or of any build when a phase of it would begin.
+// Without a phase nothing is built but what evaluation needs, which the other options limit.
 #[derive(Debug, clap::Args)]
+#[command(
+    mut_arg("keep_going", |arg| arg.requires("phase")),
+    mut_arg("log_format", |arg| arg.requires("phase")),
+    mut_arg("print_build_logs", |arg| arg.requires("phase")),
+    mut_arg("trace_out", |arg| arg.requires("phase")),
+)]
 pub(crate) struct Args {
     /// An installable whose build has failed; with --phase, any that is built
     installable: OsString,
@@ -44,11 +51,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 
 /// Builds what the derivation needs, runs its script until the phase, and then what is wanted.
 fn enter_phase(context: &Context, args: &Args, derivation: &StorePath, phase: &str) -> CommandResult {
+    // What it needs may take hours to build.
+    phase::must_have_phases(&sandbox::read_derivation(context.store()?, derivation)?)?;
     let builder = args.build.builder(context)?;
     let resolved = sandbox::realise_inputs(context, &builder, &args.build.watch, derivation)?;
     let staging = context.store()?.stage()?;
     let mut spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
-    let stop = Stop::put(&mut spec, &resolved, staging.path(), phase, &args.command)?;
+    let stop = Stop::put(&mut spec, staging.path(), phase, &args.command)?;
     let ended = sandbox::enter(&builder, spec)?;
     if stop.was_reached() {
         return Ok(ended);

@@ -20,7 +20,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let builds = running(&context.store()?.layout().tmp())?;
+    // Who has just started the first build asks perhaps before it has made the store.
+    let builds = if context.has_store()? { running(&context.store()?.layout().tmp())? } else { Vec::new() };
     let all = Process::all();
     let builds: Vec<_> = builds.into_iter().map(|build| (build.processes(&all), build)).collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval)?;
     let path = derivation_of(context, &targets[0])?;
-    let derivation = context.store()?.derivation(&path.derivation().expect("a derivation's path"))?;
+    let derivation = sandbox::read_derivation(context.store()?, &path)?;
     if args.sandbox {
         return show_sandbox(context, &path);
     }
@@ -53,7 +53,7 @@ fn show_sandbox(context: &Context, derivation: &StorePath) -> CommandResult {
         return Err(CliError::failed(format!("builtin:{name} is done by larder itself, without a sandbox")));
     }
     let staging = context.store()?.stage()?;
-    let spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
+    let spec = builder.sandbox_of_run(&resolved, staging.path(), &Variation::default())?;
     let text = serde_json::to_string_pretty(&spec).map_err(|error| CliError::internal(error.to_string()))?;
     output::line(text)?;
     if !builder::sandbox::has_scoping() {

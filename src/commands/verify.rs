@@ -132,7 +132,7 @@ fn repair(
 
 /// Opens a store that there is; it is not made.
 fn open_other(place: &std::path::Path) -> Result<LocalStore, CliError> {
-    if !LocalStore::is_in(place) {
+    if !LocalStore::is_in(place)? {
         return Err(CliError::usage(format!("{} is not a store", place.display())));
     }
     Ok(LocalStore::open(place, OpenOptions::default())?)

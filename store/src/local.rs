@@ -65,6 +65,7 @@ use lease::Lease;
 use record::Record;
 use rustix::fs::Mode;
 use segment::{Location, SegmentWriter};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -186,9 +187,16 @@ impl LocalStore {
     }
 
     /// Whether there is a store in `root`, of whatever version.
-    #[must_use]
-    pub fn is_in(root: &Path) -> bool {
-        Layout::new(root.to_owned()).format().is_file()
+    ///
+    /// # Errors
+    /// When that cannot be told, as where this user may not look into `root`.
+    pub fn is_in(root: &Path) -> Result<bool, IoError> {
+        let format = Layout::new(root.to_owned()).format();
+        match std::fs::metadata(&format) {
+            Ok(data) => Ok(data.is_file()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(error).at("read", &format),
+        }
     }
 
     /// Whether the store may only be read.
@@ -343,7 +351,7 @@ fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreEr
             let found = found.trim().escape_debug().to_string();
             return Err(StoreError::Format { path: layout.root().to_owned(), found });
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(Err::<(), _>(error).at("read", &format).expect_err("it is one").into()),
     }
     effect::mkdir_all(layout.root()).at("create directory", layout.root())?;

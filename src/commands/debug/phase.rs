@@ -5,15 +5,28 @@
 //! whether the phase has come.
 
 use crate::error::CliError;
-use builder::resolve::Resolved;
 use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
 use std::path::{Path, PathBuf};
+use store::Derivation;
 
 /// What the script sources.
 const STOP: &str = include_str!("stop.bash");
 
 /// Where the build sees it.
 const STOP_AT: &str = "/larder/stop";
+
+/// Refuses what has no phases: what is not built by a script of bash.
+pub(super) fn must_have_phases(derivation: &Derivation) -> Result<(), CliError> {
+    if let Some(name) = derivation.builtin() {
+        return Err(CliError::failed(format!("builtin:{name} is done by larder itself, so it has no phases")));
+    }
+    let builder = &derivation.builder;
+    if Path::new(builder).file_name().is_some_and(|name| name == "bash") {
+        return Ok(());
+    }
+    let error = CliError::failed(format!("its builder `{builder}` is no script of bash, so it has no phases"));
+    Err(error.hint("`larder shell` enters the sandbox before the build starts"))
+}
 
 /// A place where a build's script is to stop.
 pub(super) struct Stop {
@@ -23,18 +36,7 @@ pub(super) struct Stop {
 
 impl Stop {
     /// Has the build of a specification stop before a phase and run a command, or a shell if that is empty.
-    pub(super) fn put(
-        spec: &mut SandboxSpec,
-        resolved: &Resolved,
-        place: &Path,
-        phase: &str,
-        command: &[String],
-    ) -> Result<Self, CliError> {
-        let builder = &resolved.action.resolved().builder;
-        if Path::new(builder).file_name().is_none_or(|name| name != "bash") {
-            let error = CliError::failed(format!("its builder `{builder}` is no script of bash, so it has no phases"));
-            return Err(error.hint("`larder shell` enters the sandbox before the build starts"));
-        }
+    pub(super) fn put(spec: &mut SandboxSpec, place: &Path, phase: &str, command: &[String]) -> Result<Self, CliError> {
         let file = place.join("stop");
         let failed =
             |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", file.display()));
