@@ -8,6 +8,7 @@ let
   inherit (builtins)
     attrNames
     attrValues
+    concatMap
     concatStringsSep
     elem
     filter
@@ -15,9 +16,9 @@ let
     intersectAttrs
     listToAttrs
     mapAttrs
+    match
     pathExists
     readDir
-    replaceStrings
     ;
 
   directoriesOf =
@@ -35,7 +36,12 @@ let
     ]
   ) (directoriesOf ./.);
 
-  imageNames = map (file: replaceStrings [ ".nix" ] [ "" ] file) (attrNames (readDir ./images));
+  imageNames =
+    let
+      entries = readDir ./images;
+      nameOf = file: if entries.${file} == "regular" then match "(.*)\\.nix" file else null;
+    in
+    concatMap (file: if nameOf file == null then [ ] else nameOf file) (attrNames entries);
 
   recipeFile =
     tier: name:

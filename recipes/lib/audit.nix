@@ -1,9 +1,10 @@
 # What is wrong with a tree of recipes as a whole:
 #
-#   wrong    recipes that do not evaluate; building one says why
+#   wrong    recipes that end in `throw` or a failed `assert`, as all that the vocabulary refuses; building one says why
 #   orphans  recipes that no image has, and that nothing in an image is built with
 #
-# As names; `tiers` are packages by tier and name, `foundation` names the tiers that are there to build with only.
+# Other errors, which `tryEval` does not catch (syntax, a missing attribute, a wrong type), end the audit at the first recipe
+# that has one. As names; `tiers` are packages by tier and name, `foundation` names the tiers that are there to build with only.
 {
   foundation,
   images,
@@ -34,7 +35,7 @@ let
 
   keyOf = tree: unsafeDiscardStringContext tree.outPath;
   isPending = package: package.pending or null != null;
-  # Forces all that can be wrong with a recipe.
+  # Forces all that can be wrong with a recipe. Not every error is caught: see above.
   evaluates = entry: (tryEval (isPending entry.package || seq (keyOf entry.package) true)).success;
 
   node = tree: {

@@ -3,7 +3,8 @@
 #   users   name → { uid; group; home ? "/"; shell ? "/usr/bin/false"; password ? "*"; }   (password: crypted, or "")
 #   groups  name → { gid; members ? [ ]; }
 #
-# Packages of other distributions (`deferring`) say what they want when they are built: `accounts.py` adds it.
+# Packages of other distributions (`deferring`) say what they want when they are built: `accounts.py` adds it, also members
+# to a group whose `members` are not said.
 { didYouMean, step }:
 {
   deferring,

@@ -65,10 +65,15 @@ def free_number(taken, system):
 
 
 class Accounts:
-    """Users and groups by name."""
+    """Users and groups by name.
 
-    def __init__(self):
+    What packages and the image say as data (`said_users`, `said_groups`) is known before notes are followed, so that these
+    may name it and take no number of it; afterwards it has the last word.
+    """
+
+    def __init__(self, said_users, said_groups):
         self.users, self.groups = {}, {}
+        self.said_users, self.said_groups = said_users, said_groups
 
     def begin_with(self, package):
         """Takes what a package has in /etc."""
@@ -82,11 +87,22 @@ class Accounts:
             if name in self.users:
                 self.users[name]["password"] = password
 
-    def add_data(self, users, groups):
-        """Takes what packages and the image say as data, which has the last word."""
-        for name, group in groups.items():
-            self.groups[name] = {"gid": group["gid"], "members": group.get("members", [])}
-        for name, user in users.items():
+    def know_data(self):
+        """Takes groups and the numbers of users; the group of a user may be one that a note makes."""
+        self.take_said_groups()
+        for name, user in self.said_users.items():
+            self.users[name] = {"uid": user["uid"]}
+
+    def take_said_groups(self):
+        """Members of whom data says nothing are those that packages ask for."""
+        for name, said in self.said_groups.items():
+            members = self.groups[name]["members"] if name in self.groups else []
+            self.groups[name] = {"gid": said["gid"], "members": list(said.get("members", members))}
+
+    def settle(self):
+        """Gives data the last word."""
+        self.take_said_groups()
+        for name, user in self.said_users.items():
             self.users[name] = {
                 "uid": user["uid"], "gid": self.number_of_group(user["group"]), "comment": name,
                 "home": user.get("home", "/"), "shell": user.get("shell", "/usr/bin/false"),
@@ -102,10 +118,10 @@ class Accounts:
 
     def useradd(self, words):
         asked = USERADD.parse_args(words)
-        if asked.name is None or asked.name in self.users:
+        # Of a user of data, the note may still bring the group.
+        if asked.name is None or (asked.name in self.users and asked.name not in self.said_users):
             return
-        taken = {user["uid"] for user in self.users.values()}
-        uid = int(asked.uid) if asked.uid else free_number(taken, asked.r)
+        uid = self.number_of_user(asked)
         if asked.gid is None and asked.name not in self.groups:
             gids = {group["gid"] for group in self.groups.values()}
             self.groups[asked.name] = {"gid": free_number(gids, asked.r) if uid in gids else uid, "members": []}
@@ -115,6 +131,12 @@ class Accounts:
             "password": asked.password or "!",
         }
         self.join(asked.name, asked.groups)
+
+    def number_of_user(self, asked):
+        if asked.name in self.said_users:
+            return self.said_users[asked.name]["uid"]
+        taken = {user["uid"] for user in self.users.values()}
+        return int(asked.uid) if asked.uid else free_number(taken, asked.r)
 
     def groupadd(self, words):
         asked = GROUPADD.parse_args(words)
@@ -130,14 +152,17 @@ class Accounts:
         asked = USERMOD.parse_args(words)
         if asked.name not in self.users:
             raise AccountError(f"the user {asked.name}, which there is not")
-        user = self.users[asked.name]
+        if asked.name not in self.said_users:
+            self.change(self.users[asked.name], asked)
+        self.join(asked.name, asked.groups)
+
+    def change(self, user, asked):
         changes = {"comment": asked.comment, "home": asked.home, "shell": asked.shell, "password": asked.password}
         user.update({key: value for key, value in changes.items() if value is not None})
         if asked.uid:
             user["uid"] = int(asked.uid)
         if asked.gid:
             user["gid"] = self.number_of_group(asked.gid)
-        self.join(asked.name, asked.groups)
 
     def gpasswd(self, words):
         asked = GPASSWD.parse_args(words)
@@ -199,13 +224,14 @@ def fields(path, count):
 
 def main():
     out, *packages = map(pathlib.Path, sys.argv[1:])
-    accounts = Accounts()
+    accounts = Accounts(json.loads(os.environ["users"]), json.loads(os.environ["groups"]))
     for package in packages:
         accounts.begin_with(package)
+    accounts.know_data()
     for package in packages:
         for note in sorted((package / "usr/share/larder/deferred").glob("*")):
             accounts.follow(note)
-    accounts.add_data(json.loads(os.environ["users"]), json.loads(os.environ["groups"]))
+    accounts.settle()
     accounts.refuse_shared_numbers()
     accounts.write(out / "etc")
 

@@ -49,7 +49,7 @@ def system_partition(variant):
     kernels = dict(line.split("=", 1) for line in os.environ["kernels"].split("\n") if line)
     directory = pathlib.Path(f"start-{variant}")
     program = directory / "EFI" / "BOOT" / "BOOTX64.EFI"
-    program.parent.mkdir(parents=True)
+    program.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(pathlib.Path(kernels[variant], "linux.efi"), program)
     return f"fat:{directory}"
 

@@ -77,7 +77,8 @@ really() {
     if [[ -x $programs/$program ]]; then "$programs/$program" "$@"; else "$program" "$@"; fi
 }
 
-quoted() { if [[ $1 =~ ^[][A-Za-z0-9_@%+=:,./^-]+$ ]]; then printf '%s' "$1"; else printf '%s' "${1@Q}"; fi; }
+# Lines are read by `eval`: brackets would be patterns of file names there, or indices.
+quoted() { if [[ $1 =~ ^[A-Za-z0-9_@%+=:,./^-]+$ ]]; then printf '%s' "$1"; else printf '%s' "${1@Q}"; fi; }
 
 # Modes that are more than whether a file can be executed: not everybody may read it, or everybody write.
 note_modes() {

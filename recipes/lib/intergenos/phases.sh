@@ -47,12 +47,21 @@ lay_out_recipe() {
         target=$repository/${entry%%=*}
         mkdir -p "$(dirname "$target")"
         if [[ -d $target ]]; then
-            cp -R --no-dereference --no-clobber "${entry#*=}/." "$target"
+            fill_up "$target" "${entry#*=}"
         else
             cp -R --no-dereference "${entry#*=}" "$target"
         fi
         chmod -R u+w "$target"
     done
+}
+
+# Copies what is missing; of a directory that is, all at once. Not with `cp --no-clobber`, which fails of what it leaves alone
+# from coreutils 9.2 on.
+fill_up() {
+    local directory=$1 from=$2 path
+    while IFS= read -r -d '' path; do
+        [[ -e $directory/$path || -L $directory/$path ]] || cp -R --no-dereference "$from/$path" "$directory/$path"
+    done < <(find "$from" -mindepth 1 -printf '%P\0')
 }
 
 link_into() {

@@ -13,13 +13,13 @@ real() {
     exec -a "$called" "$programs/$called" "$@"
 }
 
-# One line, its words as a shell reads them; paths in the package as the running system has them.
+# One line, its words quoted as `quoted` does in deferred.sh; paths in the package as the running system has them.
 note() {
     local line=$1 word
     shift
     for word; do
         word=${word//"$staging/"//}
-        [[ $word =~ ^[][A-Za-z0-9_@%+=:,./^-]+$ ]] || word=${word@Q}
+        [[ $word =~ ^[A-Za-z0-9_@%+=:,./^-]+$ ]] || word=${word@Q}
         line+=" $word"
     done
     printf '%s\n' "$line" >>"$noted"
