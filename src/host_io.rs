@@ -1,5 +1,6 @@
 //! What the evaluator asks of this machine: files of the user and of the store, and a place for what it makes.
 
+use crate::adding::Adding;
 use crate::keeping::Keeping;
 use crate::output;
 use crate::reading;
@@ -24,6 +25,7 @@ type Realise = dyn Fn(&[StorePath]) -> Result<Vec<(Input, StorePath)>, String> +
 pub(crate) struct HostIo {
     store: Arc<LocalStore>,
     keeping: Keeping,
+    adding: Adding,
     realise: Box<Realise>,
     /// Whether nobody wants to see traces, nor to wait for builds.
     silent: AtomicBool,
@@ -43,7 +45,7 @@ impl HostIo {
     /// On a store; `keeps` says whether derivations will be kept in any case, not only when one of them is to be built.
     pub(crate) fn new(store: Arc<LocalStore>, realise: Box<Realise>, keeps: bool) -> Self {
         let keeping = Keeping::new(&store, keeps);
-        Self { store, keeping, realise, silent: AtomicBool::new(false) }
+        Self { store, keeping, adding: Adding::new(keeps), realise, silent: AtomicBool::new(false) }
     }
 
     /// For evaluation that nobody asked for, as completion is.
@@ -52,8 +54,9 @@ impl HostIo {
         Silence(Arc::clone(this))
     }
 
-    /// Keeps the derivations that evaluation has made so far.
+    /// Keeps the sources and derivations that evaluation has made so far.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        self.adding.flush(&self.store)?;
         self.keeping.flush(&self.store)
     }
 
@@ -62,10 +65,15 @@ impl HostIo {
         &self.store
     }
 
-    /// Where a path is: those of the store are wherever the store is.
+    /// Where a path is: those of the store are wherever the store is, and there when this returns if they will be.
     pub(crate) fn host(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(STORE_DIR) {
-            Ok(inside) => self.store.layout().store().join(inside),
+            Ok(inside) => {
+                if let Some(name) = inside.components().next() {
+                    self.adding.need(&self.store, name.as_os_str());
+                }
+                self.store.layout().store().join(inside)
+            }
             Err(_) => path.to_owned(),
         }
     }
@@ -162,12 +170,14 @@ impl EvalIo for HostIo {
         let left_out = |inside: &TreePath| excluded.as_ref().is_some_and(|excluded| excluded.contains(inside));
         refuse_store(&self.store, &host, left_out)
             .map_err(|problem| IoError::Failed { path: path.to_owned(), problem })?;
-        let added = self.store.add_path(&host, name.clone(), Some(&left_out));
+        let taken = self.store.take_path(&host, name.clone(), Some(&left_out));
+        let added = taken.and_then(|taken| self.adding.add(&self.store, taken));
         added.map_err(|error| IoError::Failed { path: path.to_owned(), problem: crate::error::with_causes(&error) })
     }
 
     fn add_text(&self, name: &StoreName, text: &[u8]) -> Result<StorePath, IoError> {
-        let added = self.store.add_bytes(text, false, name.clone());
+        let taken = self.store.take_bytes(text, false, name.clone());
+        let added = taken.and_then(|taken| self.adding.add(&self.store, taken));
         added.map_err(|error| IoError::Derivation { problem: crate::error::with_causes(&error) })
     }
 

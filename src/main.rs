@@ -1,5 +1,6 @@
 //! The command line: arguments, one command per file, progress. The only crate that knows all others.
 
+mod adding;
 mod commands;
 mod context;
 mod drawing;

@@ -43,7 +43,8 @@ pub(super) struct Dialogue<'c> {
 
 impl<'c> Dialogue<'c> {
     pub(super) fn new(context: &'c Context, args: &EvalArgs) -> Result<Self, CliError> {
-        let args = args.clone().showing_delayed();
+        // Derivations are kept when one of them is built, and what is shown is there at once.
+        let args = args.clone().showing_delayed().looking_only();
         Ok(Self {
             context,
             evaluation: Evaluation::new(context, &args)?,

@@ -18,6 +18,7 @@ mod source;
 
 pub use build::{BuildResult, Prepared, Published};
 pub use sealed::{Sealed, Staging};
+pub use source::{Addition, Taken};
 
 use super::index::{self, PathInfo};
 use super::record::Record;

@@ -16,6 +16,44 @@ use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+/// A source after it was taken in.
+#[derive(Debug)]
+pub enum Addition {
+    /// It is in the store.
+    There(StorePath),
+    /// It is to be published.
+    Taken(Box<Taken>),
+}
+
+/// A copy of a source that is not in the store yet.
+#[derive(Debug)]
+pub struct Taken {
+    path: StorePath,
+    sealed: Sealed,
+    /// Where it comes from, if it has a place outside.
+    source: Option<PathBuf>,
+}
+
+impl Taken {
+    /// What its path will be.
+    #[must_use]
+    pub fn path(&self) -> &StorePath {
+        &self.path
+    }
+
+    /// The trees it mentions.
+    #[must_use]
+    pub fn references(&self) -> &BTreeSet<TreeDigest> {
+        self.sealed.references()
+    }
+
+    /// Its files and directories.
+    #[must_use]
+    pub fn listing(&self) -> &TreeListing {
+        self.sealed.listing()
+    }
+}
+
 impl LocalStore {
     /// Takes a copy of a tree from outside and publishes it.
     ///
@@ -27,9 +65,53 @@ impl LocalStore {
         name: StoreName,
         excluded: Option<Excluded<'_>>,
     ) -> Result<StorePath, StoreError> {
+        self.publish_source(self.take_path(source, name, excluded)?)
+    }
+
+    fn publish_source(&self, source: Addition) -> Result<StorePath, StoreError> {
+        match source {
+            Addition::There(path) => Ok(path),
+            Addition::Taken(taken) => {
+                let path = taken.path.clone();
+                self.publish_taken(vec![*taken])?;
+                Ok(path)
+            }
+        }
+    }
+
+    /// Publishes copies of sources, waiting for the disk as often as for one of them. None of them may mention another.
+    ///
+    /// # Errors
+    /// When a step fails; none of them is valid then.
+    pub fn publish_taken(&self, taken: Vec<Taken>) -> Result<(), StoreError> {
+        let (mut trees, mut sources) = (Vec::new(), Vec::new());
+        for Taken { path, sealed, source } in taken {
+            trees.push((path, sealed));
+            sources.extend(source);
+        }
+        self.publish_all(trees, Vec::new())?;
+        let note = |transaction: &rusqlite::Transaction<'_>| {
+            sources.iter().try_for_each(|source| index::insert_source(transaction, source))
+        };
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.index.change(note).map_err(|error| self.index_error(error))
+    }
+
+    /// Takes a copy of a tree from outside, if the store does not have it.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no tree, changes meanwhile, or cannot be written.
+    pub fn take_path(
+        &self,
+        source: &Path,
+        name: StoreName,
+        excluded: Option<Excluded<'_>>,
+    ) -> Result<Addition, StoreError> {
         let source = resolve_but_last(source)?;
         if let Some(path) = self.known_source(&source, &name, excluded)? {
-            return Ok(path);
+            return Ok(Addition::There(path));
         }
         let staging = self.stage()?;
         let target = fsutil::open_directory(staging.path())?;
@@ -38,10 +120,9 @@ impl LocalStore {
         let ingested =
             self.while_writing_back(|| ingest.run(parent.as_fd(), &source, target.as_fd(), OsStr::new("tree")))?;
         let place = staging.path().join("tree");
-        let path = self.publish(Sealed { ingested, staging, place }, name)?;
-        let note = |transaction: &rusqlite::Transaction<'_>| index::insert_source(transaction, &source);
-        self.index.change(note).map_err(|error| self.index_error(error))?;
-        Ok(path)
+        let sealed = Sealed { ingested, staging, place };
+        let path = StorePath::from_tree(sealed.digest(), name)?;
+        Ok(Addition::Taken(Box::new(Taken { path, sealed, source: Some(source) })))
     }
 
     /// Does work that writes much, and has the disk write meanwhile what would otherwise all be waited for at the end.
@@ -92,11 +173,19 @@ impl LocalStore {
     /// # Errors
     /// When it cannot be written.
     pub fn add_bytes(&self, content: &[u8], executable: bool, name: StoreName) -> Result<StorePath, StoreError> {
+        self.publish_source(self.take_bytes(content, executable, name)?)
+    }
+
+    /// Takes one file with this content, if the store does not have it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn take_bytes(&self, content: &[u8], executable: bool, name: StoreName) -> Result<Addition, StoreError> {
         let node = Node::File { executable, size: content.len() as u64, blob: BlobDigest::of(content) };
         let path = StorePath::from_tree(node.digest(), name.clone())?;
         self.hold([&path])?;
         if self.is_valid(&path)? {
-            return Ok(path);
+            return Ok(Addition::There(path));
         }
         let staging = self.stage()?;
         let place = staging.path().join("tree");
@@ -104,7 +193,8 @@ impl LocalStore {
         if executable {
             effect::chmod(&place, Mode::RWXU).at("change the mode of", &place)?;
         }
-        self.publish(self.seal(staging, &place)?, name)
+        let sealed = self.seal(staging, &place)?;
+        Ok(Addition::Taken(Box::new(Taken { path, sealed, source: None })))
     }
 
     /// Publishes a tree whose files are all in the store already.
