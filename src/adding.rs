@@ -3,13 +3,13 @@
 //! Invariants: nothing that waits mentions anything else that does; whoever looks into a path that waits has it published first; what could
 //! not be published is told to whoever flushes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::local::publish::{Addition, Taken};
 use store::local::{LocalStore, StoreError};
-use store::{STORE_DIR, StorePath, TreeDigest};
+use store::{StorePath, TreeDigest, TreeListing};
 
 /// So many sources wait at most.
 const MANY: usize = 256;
@@ -28,8 +28,8 @@ pub(crate) struct Adding {
 #[derive(Debug, Default)]
 struct Waiting {
     taken: Vec<Taken>,
-    /// Their names in the store.
-    names: HashSet<String>,
+    /// By name in the store: the place among them.
+    places: HashMap<String, usize>,
     trees: HashSet<TreeDigest>,
     /// Why some that waited could not be published.
     failed: Option<StoreError>,
@@ -53,7 +53,7 @@ impl Adding {
         };
         let path = taken.path().clone();
         let mut waiting = self.waiting();
-        if waiting.names.contains(&name(&path)) {
+        if waiting.places.contains_key(&path.base_name()) {
             return Ok(path);
         }
         if taken.references().iter().any(|tree| waiting.trees.contains(tree)) {
@@ -64,7 +64,8 @@ impl Adding {
             store.publish_taken(vec![taken])?;
             return Ok(path);
         }
-        waiting.names.insert(name(&path));
+        let place = waiting.taken.len();
+        waiting.places.insert(path.base_name(), place);
         waiting.trees.insert(taken.listing().digest());
         waiting.taken.push(taken);
         if waiting.taken.len() >= MANY {
@@ -73,10 +74,17 @@ impl Adding {
         Ok(path)
     }
 
+    /// The files and directories of a source, if it waits.
+    pub(crate) fn listing(&self, path: &StorePath) -> Option<TreeListing> {
+        let waiting = self.waiting();
+        let place = waiting.places.get(&path.base_name())?;
+        Some(waiting.taken[*place].listing().clone())
+    }
+
     /// Has a source published if it waits: somebody looks into it. `name` is that of something in the store.
     pub(crate) fn need(&self, store: &LocalStore, name: &OsStr) {
         let mut waiting = self.waiting();
-        let waits = std::str::from_utf8(name.as_bytes()).is_ok_and(|name| waiting.names.contains(name));
+        let waits = std::str::from_utf8(name.as_bytes()).is_ok_and(|name| waiting.places.contains_key(name));
         if waits && let Err(error) = waiting.publish(store) {
             // Who looks does not find it; what is wrong is told in the end.
             waiting.failed.get_or_insert(error);
@@ -93,15 +101,11 @@ impl Adding {
 
 impl Waiting {
     fn publish(&mut self, store: &LocalStore) -> Result<(), StoreError> {
-        self.names.clear();
+        self.places.clear();
         self.trees.clear();
         let taken = std::mem::take(&mut self.taken);
         if taken.is_empty() { Ok(()) } else { store.publish_taken(taken) }
     }
-}
-
-fn name(path: &StorePath) -> String {
-    path.to_string().split_off(STORE_DIR.len() + 1)
 }
 
 #[cfg(test)]
@@ -156,7 +160,7 @@ mod tests {
         let one = scene.add("one");
         scene.adding.need(&scene.store, OsStr::new("another"));
         assert!(!scene.is_valid(&one));
-        scene.adding.need(&scene.store, OsStr::new(&name(&one)));
+        scene.adding.need(&scene.store, OsStr::new(&one.base_name()));
         assert!(scene.is_valid(&one));
         let two = scene.add("two");
         let three = scene.add(&format!("see {two}"));

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::local::{At, LocalStore, StoreError};
-use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreePath};
+use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreeListing, TreePath};
 
 /// Makes inputs valid for evaluation.
 type Realise = dyn Fn(&[StorePath]) -> Result<Vec<(Input, StorePath)>, String> + Send + Sync;
@@ -60,9 +60,9 @@ impl HostIo {
         self.keeping.flush(&self.store)
     }
 
-    /// The store.
-    pub(crate) fn store(&self) -> &LocalStore {
-        &self.store
+    /// The files and directories of a source that was added.
+    pub(crate) fn listing(&self, added: &StorePath) -> Option<TreeListing> {
+        self.adding.listing(added).or_else(|| self.store.listing(&added.tree()?).ok())
     }
 
     /// Where a path is: those of the store are wherever the store is, and there when this returns if they will be.

@@ -89,7 +89,7 @@ impl Recorder {
         if let Some(source) = self.in_store(path) {
             return Some(vec![(valid(&source), None), (valid(tree), None)]);
         }
-        let listing = self.io.store().listing(&tree.tree()?).ok()?;
+        let listing = self.io.listing(tree)?;
         let mut answers = vec![(valid(tree), None)];
         let mut one = |path: PathBuf, node: &Node| {
             let subject = path.as_os_str().as_bytes().to_vec();
