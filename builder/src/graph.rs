@@ -17,7 +17,8 @@
 //! names; sizes are limited.
 
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use store::base32::DIGEST_CHARS;
 use store::derivation::{DerivationError, OutputName};
 use store::{Derivation, Input, StoreName, StorePath};
 
@@ -157,6 +158,7 @@ impl Graph {
             return Err(GraphError::TooMany(file.derivations.len()));
         }
         let order = order(&file.derivations)?;
+        let allowed = Allowed::new(allowed);
         let mut made = Made { allowed, system, outputs: BTreeMap::new(), text: 0 };
         let derivations: Vec<_> =
             order.into_iter().map(|name| made.make(name, &file.derivations[name])).collect::<Result<_, _>>()?;
@@ -204,9 +206,35 @@ fn cycle(path: &[(&str, Vec<&str>)], again: &str) -> GraphError {
     GraphError::Cycle(names.chain([again]).map(str::to_owned).collect())
 }
 
+/// The trees that may be named, and their digests as they are written.
+struct Allowed<'g> {
+    paths: &'g BTreeSet<StorePath>,
+    by_digest: HashMap<[u8; DIGEST_CHARS], Vec<&'g StorePath>>,
+}
+
+impl<'g> Allowed<'g> {
+    fn new(paths: &'g BTreeSet<StorePath>) -> Self {
+        let mut by_digest = HashMap::<_, Vec<_>>::new();
+        for path in paths {
+            by_digest.entry(path.digest_text()).or_default().push(path);
+        }
+        Self { paths, by_digest }
+    }
+
+    /// Those that a text mentions, in one pass however many there are.
+    fn mentioned<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'g StorePath> + 't {
+        let behind = text.match_indices(store::STORE_DIR).map(|(at, store)| &text[at + store.len()..]);
+        let names = behind.filter_map(|rest| rest.strip_prefix('/'));
+        names.flat_map(|name| {
+            let same = name.as_bytes().first_chunk().and_then(|digest| self.by_digest.get(digest));
+            same.into_iter().flatten().copied().filter(move |path| name.starts_with(&path.base_name()))
+        })
+    }
+}
+
 /// What is made so far.
 struct Made<'g> {
-    allowed: &'g BTreeSet<StorePath>,
+    allowed: Allowed<'g>,
     system: &'g str,
     /// Outputs, and the texts that stand for them.
     outputs: BTreeMap<(String, OutputName), (Input, String)>,
@@ -264,7 +292,7 @@ impl Made<'_> {
         if let (Some(Part::Reference(inside)), None) = (parts.next(), parts.next()) {
             return self.output(by, inside).map(|(input, _)| input.clone());
         }
-        let path = reference.parse::<StorePath>().ok().filter(|path| self.allowed.contains(path));
+        let path = reference.parse::<StorePath>().ok().filter(|path| self.allowed.paths.contains(path));
         path.map(Input::Tree).ok_or_else(|| GraphError::Reference {
             by: by.to_owned(),
             reference: reference.to_owned(),
@@ -301,10 +329,7 @@ impl Made<'_> {
             }
         }
         self.text += filled.len();
-        if filled.contains(store::STORE_DIR) {
-            let mentioned = self.allowed.iter().filter(|path| filled.contains(&path.to_string()));
-            inputs.extend(mentioned.cloned().map(Input::Tree));
-        }
+        inputs.extend(self.allowed.mentioned(&filled).cloned().map(Input::Tree));
         Ok(filled)
     }
 }
@@ -375,6 +400,17 @@ mod tests {
         let text =
             format!(r#"{{"version":1,"result":"a","derivations":{{"a":{{"builder":"/b","args":["{}"]}}}}}}"#, tree(2));
         assert_eq!(parse(&text).unwrap().derivations[0].inputs, BTreeSet::new());
+    }
+
+    #[test]
+    fn a_mention_has_the_whole_name() {
+        let allowed = BTreeSet::from([tree(1)]);
+        let allowed = Allowed::new(&allowed);
+        let mentions = |text: &str| allowed.mentioned(text).count();
+        let (path, store) = (tree(1).to_string(), store::STORE_DIR);
+        assert_eq!(mentions(&format!("{store}{store}/x é{path}/bin:{path}")), 2);
+        assert_eq!(mentions(&path[..path.len() - 1]), 0);
+        assert_eq!(mentions(&format!("{store}/é{}", &path[store.len() + 1..])), 0);
     }
 
     #[test]
