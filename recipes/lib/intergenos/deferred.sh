@@ -40,8 +40,6 @@ go_live() { touch "$programs/.live"; }
 # the last time is taken for the program.
 place_stand_ins() {
     local program directory target found
-    mkdir -p "${program_directories[@]}"
-    really chmod u+w "${program_directories[@]}"
     for program; do
         found=no
         for directory in "${program_directories[@]}"; do

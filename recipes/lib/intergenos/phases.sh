@@ -201,6 +201,21 @@ drop_staging_links() {
     [[ ! -d $staging/usr ]] || rmdir --ignore-fail-on-non-empty "$staging/usr"
 }
 
+# Of a running system, where recipes leave things before they install: those go with the build.
+readonly system_directories=(/usr /usr/bin /usr/include /usr/lib /usr/libexec /usr/local /usr/sbin /usr/share /etc /opt /run
+    /srv /var /var/cache /var/lib /var/log /var/spool)
+
+open_system() {
+    local directory
+    for directory in "${system_directories[@]}"; do
+        mkdir -p "$directory"
+        really chmod u+w "$directory"
+    done
+}
+
+# What is installed there, and not below $DESTDIR, would be lost.
+close_system() { really chmod u-w "${system_directories[@]}"; }
+
 # The root as it is when the package is installed; what is written from now on is the package's.
 enter_live_root() {
     find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' \
@@ -351,6 +366,7 @@ level_patched
 choose_library_directory
 make_staging
 make_stand_in
+open_system
 place_stand_ins "${stand_ins[@]}"
 run_or_fail configure "DESTDIR=$staging"
 run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"
@@ -358,6 +374,7 @@ run_check
 if [[ $larder_direct_install == yes ]]; then
     install_directly
 else
+    close_system
     run_or_fail install "DESTDIR=$staging"
 fi
 run_post_install

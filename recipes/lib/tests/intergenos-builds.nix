@@ -60,6 +60,7 @@ let
     doubled = "files lie in $DESTDIR/$DESTDIR";
     empty = "phase finish failed: nothing was installed: the output is empty";
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
+    past-staging = "build.sh:5: exit status 1 from: mkdir /var/lib/past-staging";
     promise = "promised, but not installed: usr/share/promise/file";
     failing-check = "phase check failed: it ended with status 1";
   };
@@ -74,6 +75,7 @@ in
       other-installer
       outside
       patched
+      scratch
       tests-off
       ;
     after = shows "after" ''
