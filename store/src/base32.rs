@@ -11,17 +11,23 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Encodes 32 bytes as 52 characters.
 #[must_use]
 pub fn encode(bytes: &[u8; 32]) -> String {
-    let mut text = Vec::with_capacity(DIGEST_CHARS + 4);
-    for group in bytes.chunks(5) {
+    String::from_utf8(encode_bytes(bytes).to_vec()).expect("the alphabet is ASCII")
+}
+
+/// The same as bytes, all of which are ASCII.
+#[must_use]
+pub fn encode_bytes(bytes: &[u8; 32]) -> [u8; DIGEST_CHARS] {
+    let mut text = [0; DIGEST_CHARS];
+    for (group, characters) in bytes.chunks(5).zip(text.chunks_mut(8)) {
         // Five bytes are eight characters; the last two bytes are followed by zeros.
         let mut padded = [0; 8];
         padded[3..3 + group.len()].copy_from_slice(group);
         let bits = u64::from_be_bytes(padded);
-        let characters = [35, 30, 25, 20, 15, 10, 5, 0].map(|shift| ALPHABET[(bits >> shift & 31) as usize]);
-        text.extend_from_slice(&characters);
+        for (character, shift) in characters.iter_mut().zip([35, 30, 25, 20, 15, 10, 5, 0]) {
+            *character = ALPHABET[(bits >> shift & 31) as usize];
+        }
     }
-    text.truncate(DIGEST_CHARS);
-    String::from_utf8(text).expect("the alphabet is ASCII")
+    text
 }
 
 /// The value of one character of the alphabet, or `None`.
@@ -41,19 +47,18 @@ pub fn decode(text: &[u8]) -> Option<[u8; 32]> {
         return None;
     }
     let mut bytes = [0; 32];
-    let mut buffer = 0u32;
-    let mut bits = 0u32;
-    let mut at = 0;
-    for &character in text {
-        buffer = (buffer << 5 | u32::from(value(character)?)) & 0xfff;
-        bits += 5;
-        if bits >= 8 && at < bytes.len() {
-            bits -= 8;
-            bytes[at] = (buffer >> bits & 0xff) as u8;
-            at += 1;
+    for (characters, group) in text.chunks(8).zip(bytes.chunks_mut(5)) {
+        let mut bits = 0u64;
+        for &character in characters {
+            bits = bits << 5 | u64::from(value(character)?);
         }
+        let spare = 5 * characters.len() - 8 * group.len();
+        if bits & ((1 << spare) - 1) != 0 {
+            return None;
+        }
+        group.copy_from_slice(&(bits >> spare).to_be_bytes()[8 - group.len()..]);
     }
-    (buffer & ((1 << bits) - 1) == 0).then_some(bytes)
+    Some(bytes)
 }
 
 #[cfg(test)]

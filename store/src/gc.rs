@@ -15,7 +15,7 @@ mod share;
 mod tests;
 
 pub use explain::{Explanation, HeldThrough, explain, keeps_any};
-pub use graph::{GcGraph, GcNode, GcNodes};
+pub use graph::{Edges, GcGraph, GcNode, GcNodes};
 pub use share::{Share, shares};
 
 use crate::store_path::StorePath;
@@ -124,8 +124,20 @@ pub struct GcPlan {
     pub live: usize,
     /// What of that only a policy keeps.
     pub spared: Vec<SparedSum>,
+    /// The numbers of the dead.
+    numbers: Vec<u32>,
     /// By an object's number why a policy spares it, not counting what others need of it.
     seeds: Vec<Option<Spared>>,
+}
+
+impl GcPlan {
+    /// By an object's number whether it goes.
+    #[must_use]
+    pub fn goes(&self) -> Vec<bool> {
+        let mut goes = vec![false; self.seeds.len()];
+        self.numbers.iter().for_each(|number| goes[*number as usize] = true);
+        goes
+    }
 }
 
 /// Plans a collection. `held` are the objects that roots and leases name; without a limit all goes that is neither live nor spared.

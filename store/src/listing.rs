@@ -116,6 +116,11 @@ impl TreeListing {
         }
     }
 
+    /// All directories, each once, in no particular order.
+    pub fn directories(&self) -> impl Iterator<Item = &Directory> {
+        self.directories.values()
+    }
+
     /// All directories, each once and after all of its subdirectories, in the order in which a walk by sorted names leaves them.
     fn directories_in_order(&self) -> Vec<(TreeDigest, &Directory)> {
         let mut seen = HashSet::new();

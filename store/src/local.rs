@@ -6,6 +6,7 @@
 mod absent;
 mod closure;
 mod compact;
+mod dry_run;
 mod effect;
 #[cfg(feature = "faults")]
 pub mod fault;

@@ -13,6 +13,7 @@ mod test_golden;
 mod test_hostile;
 mod test_index;
 mod test_model;
+mod test_model_processes;
 mod test_power;
 mod test_records;
 mod test_repair;

@@ -140,6 +140,11 @@ fn moment() -> u64 {
     u64::try_from(now.as_nanos()).expect("before the year 2554")
 }
 
+/// A seed that is another one every time.
+pub(crate) fn seed_of_now() -> u64 {
+    moment() % 1_000_000_000
+}
+
 /// The names in a directory.
 pub(crate) fn names(directory: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(directory).expect("readable");

@@ -5,9 +5,10 @@
 //! The process that is killed, or in which effects fail, is this test binary itself.
 
 use crate::fault_scene::{OPERATIONS, Operation, Scene, open_durable, operation};
-use crate::support::{LONG, guarded, name, open, publish_build, say, write_files};
+use crate::support::{LONG, guarded, name, open, publish_build, say, seed_of_now, write_files};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,9 @@ const OPERATION: &str = "STORE_TEST_OPERATION";
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 const NUMBER: &str = "STORE_TEST_EFFECT";
 const FAULT: &str = "STORE_TEST_FAULT";
+
+/// Which errors are tried when not all are, as a number; another one every time if it is not set.
+const SEED: &str = "STORE_TEST_SEED";
 
 const ERRORS: [Errno; 4] = [Errno::NOSPC, Errno::IO, Errno::MLINK, Errno::DQUOT];
 
@@ -141,14 +145,14 @@ fn tried(effects: &[String]) -> Vec<usize> {
 }
 
 /// Lets a fault strike at every effect of operations, and checks what it leaves.
-fn at_every_effect(operations: &'static [Operation], faults: impl Fn(usize) -> Vec<Fault>) {
+fn at_every_effect(operations: &'static [Operation], faults: impl Fn(&Operation, usize) -> Vec<Fault>) {
     for operation in operations {
         let scene = Scene::new(operation);
         let clean = scene.undisturbed(operation);
         let effects = effects_of(&scene, operation);
         let tried = tried(&effects);
         for &number in &tried {
-            for fault in faults(number) {
+            for fault in faults(operation, number) {
                 // A tree that has a copy because links ran out may lose the object when the others are collected. Here links run out at
                 // the second one, and the other is garbage; a repair makes the object again.
                 if operation.damaged && fault == Fault::Error(Errno::MLINK) {
@@ -176,14 +180,22 @@ fn strike(scene: &Scene, operation: &Operation, number: usize, fault: Fault) {
 
 #[test]
 fn killed_at_every_effect() {
-    at_every_effect(OPERATIONS, |_| vec![Fault::Kill]);
+    at_every_effect(OPERATIONS, |_, _| vec![Fault::Kill]);
 }
 
+/// All errors at each effect take long: otherwise one is drawn for each, so that all of them come up sooner or later.
 #[test]
 fn errors_at_every_effect() {
-    let long = variable(LONG).is_some();
-    let chosen = |number: usize| if long { &ERRORS[..] } else { &ERRORS[number % 4..=number % 4] };
-    at_every_effect(OPERATIONS, |number| chosen(number).iter().copied().map(Fault::Error).collect());
+    if variable(LONG).is_some() {
+        return at_every_effect(OPERATIONS, |_, _| ERRORS.map(Fault::Error).to_vec());
+    }
+    let seed = variable(SEED).map_or_else(seed_of_now, |text| text.parse().expect("a number"));
+    say(format_args!("{SEED}={seed} draws the same errors"));
+    at_every_effect(OPERATIONS, |operation, number| {
+        let mut hasher = DefaultHasher::new();
+        (seed, operation.name, number).hash(&mut hasher);
+        vec![Fault::Error(ERRORS[usize::try_from(hasher.finish() % 4).expect("small")])]
+    });
 }
 
 /// Not a test of its own: collects garbage, and links to an object just when it is being removed; then it is killed.

@@ -13,7 +13,7 @@ use store::gc::GcPolicy;
 use store::local::LocalStore;
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     /// Add a directory of these contents, mentioning one of the paths there are.
     Add {
         contents: Vec<u8>,
@@ -51,7 +51,7 @@ enum Step {
     LoseIndex,
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
         4 => (prop::collection::vec(0u8..4, 0..4), prop::option::of(index()))
@@ -72,7 +72,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 /// What is known of a path: what it keeps alive.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Facts {
+pub(crate) struct Facts {
     needs: BTreeSet<StorePath>,
 }
 
@@ -81,24 +81,24 @@ const PROCESSES: usize = 3;
 
 /// What the store should know.
 #[derive(Debug, Default)]
-struct Model {
-    paths: BTreeMap<StorePath, Facts>,
-    roots: BTreeMap<String, StorePath>,
+pub(crate) struct Model {
+    pub(crate) paths: BTreeMap<StorePath, Facts>,
+    pub(crate) roots: BTreeMap<String, StorePath>,
     /// What each action became; known also when the path is gone, and then that counts only if the same comes back.
-    realised: BTreeMap<u8, StorePath>,
+    pub(crate) realised: BTreeMap<u8, StorePath>,
     /// What each process has named since it opened the store.
-    held: [BTreeSet<StorePath>; PROCESSES],
+    pub(crate) held: [BTreeSet<StorePath>; PROCESSES],
     /// What trees need, also of those that are gone: their records stay.
-    ever: BTreeMap<StorePath, Facts>,
+    pub(crate) ever: BTreeMap<StorePath, Facts>,
 }
 
 impl Model {
-    fn pick(&self, index: Option<&prop::sample::Index>) -> Option<StorePath> {
+    pub(crate) fn pick(&self, index: Option<&prop::sample::Index>) -> Option<StorePath> {
         let index = index.filter(|_| !self.paths.is_empty())?;
         self.paths.keys().nth(index.index(self.paths.len())).cloned()
     }
 
-    fn insert(&mut self, who: usize, path: StorePath, needs: impl IntoIterator<Item = StorePath>) {
+    pub(crate) fn insert(&mut self, who: usize, path: StorePath, needs: impl IntoIterator<Item = StorePath>) {
         let facts = self.ever.entry(path.clone()).or_default();
         facts.needs.extend(needs);
         self.paths.insert(path.clone(), facts.clone());
@@ -106,7 +106,7 @@ impl Model {
     }
 
     /// What roots and this process keep alive.
-    fn live(&self) -> BTreeSet<StorePath> {
+    pub(crate) fn live(&self) -> BTreeSet<StorePath> {
         let mut live = BTreeSet::new();
         let mut pending: Vec<_> = self.roots.values().chain(self.held.iter().flatten()).cloned().collect();
         while let Some(path) = pending.pop() {

@@ -1,10 +1,11 @@
-//! Power cuts: whatever was not synced may be gone. At every effect of every operation the store is taken as a power cut may leave
+//! Power cuts: whatever was not synced itself may be gone, for a file its content and for a directory the names in it. At every effect of every operation the store is taken as a power cut may leave
 //! it; then it opens, is whole, the work can be done, and the next collection cleans up. What an operation published before it
 //! returned is there in any case.
 
 use crate::fault_scene::{OPERATIONS, Scene, copy_files, open_durable, operation};
-use crate::support::{LONG, Scratch, guarded, name, names, open, say, scratch};
+use crate::support::{LONG, Scratch, guarded, make_writable, name, names, open, say, scratch};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{Metadata, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,11 +37,11 @@ const PARTS: [Survives; 4] = [Survives::Names, Survives::NamesWithoutIndex, Surv
 /// A store and what of it was synced.
 struct Disk {
     store: PathBuf,
-    /// A copy of the store as it was when it was last synced.
+    /// A copy of what of the store is synced.
     synced: Scratch,
-    /// How long each file was then, by its number.
+    /// How much of each file is synced, by its number.
     lengths: HashMap<u64, u64>,
-    /// The number of each file then.
+    /// The number of everything in the copy.
     numbers: BTreeMap<PathBuf, u64>,
     last: Option<Effect>,
     cuts: Vec<(usize, Survives, Scene)>,
@@ -68,20 +69,89 @@ impl Disk {
         self.numbers.clear();
         copy_files(&self.store, self.synced.path());
         if self.store.is_dir() {
-            for path in files_below(&self.store) {
-                let data = path.symlink_metadata().expect("there");
-                self.lengths.insert(data.ino(), data.len());
-                self.numbers.insert(path.strip_prefix(&self.store).expect("below").to_owned(), data.ino());
+            for (inside, data) in entries_below(&self.store) {
+                self.lengths.extend(data.is_file().then(|| (data.ino(), data.len())));
+                self.numbers.insert(inside, data.ino());
             }
         }
     }
 
+    /// Notes what the last effect has synced, and says whether it was anything.
+    fn settle(&mut self) -> bool {
+        match self.last.take() {
+            Some(Effect::Sync) => self.sync(),
+            Some(Effect::SyncOne(number)) => self.sync_one(number),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Syncs one file, or the names in one directory. If no name of it is synced, that helps only when one is later.
+    fn sync_one(&mut self, number: u64) {
+        // It may be that of the store itself.
+        let root = [(PathBuf::new(), self.store.symlink_metadata().expect("there"))];
+        let found = entries_below(&self.store).into_iter().chain(root).find(|(_, data)| data.ino() == number);
+        let Some((inside, data)) = found else { return };
+        if data.is_file() {
+            self.lengths.insert(number, data.len());
+            for (place, _) in self.numbers.iter().filter(|(_, known)| **known == number) {
+                self.rewrite(&self.synced.path().join(place), &self.store.join(&inside));
+            }
+        } else if self.synced.path().join(&inside).is_dir() {
+            self.sync_names(&inside);
+        }
+    }
+
+    fn sync_names(&mut self, directory: &Path) {
+        let (live, synced) = (self.store.join(directory), self.synced.path().join(directory));
+        let number = |name: &String| live.join(name).symlink_metadata().ok().map(|data| data.ino());
+        for name in names(&synced) {
+            let inside = directory.join(&name);
+            if number(&name) != self.numbers.get(&inside).copied() {
+                remove(&synced.join(&name));
+                self.numbers.retain(|place, _| !place.starts_with(&inside));
+            }
+        }
+        for name in names(&live).difference(&names(&synced)) {
+            let data = live.join(name).symlink_metadata().expect("there");
+            self.sync_name(&directory.join(name), &data);
+            self.numbers.insert(directory.join(name), data.ino());
+        }
+    }
+
+    /// Syncs that something has this name, but not what it is.
+    fn sync_name(&self, inside: &Path, data: &Metadata) {
+        let (live, synced) = (self.store.join(inside), self.synced.path().join(inside));
+        let known = self.numbers.iter().find(|(_, number)| **number == data.ino());
+        let known = known.map(|(place, _)| self.synced.path().join(place));
+        if data.is_dir() {
+            std::fs::create_dir(&synced).expect("created");
+            known.iter().for_each(|known| copy_files(known, &synced));
+        } else if data.is_symlink() {
+            let target = live.read_link().expect("readable");
+            std::os::unix::fs::symlink(target, &synced).expect("linked");
+        } else if let Some(known) = known {
+            std::fs::hard_link(known, &synced).expect("linked");
+        } else {
+            std::fs::write(&synced, "").expect("written");
+            self.rewrite(&synced, &live);
+        }
+    }
+
+    /// Gives a file of the copy what is synced of one of the store.
+    fn rewrite(&self, synced: &Path, live: &Path) {
+        let data = live.symlink_metadata().expect("there");
+        let mut content = std::fs::read(live).expect("readable");
+        content.truncate(usize::try_from(self.lengths.get(&data.ino()).copied().unwrap_or(0)).expect("small"));
+        std::fs::set_permissions(synced, Permissions::from_mode(0o600)).expect("changed");
+        std::fs::write(synced, content).expect("written");
+        std::fs::set_permissions(synced, data.permissions()).expect("changed");
+    }
+
     /// Before an effect: what a power cut would leave now.
     fn before(&mut self, effect: Effect, scene: &Path) {
-        let was_sync = self.last.replace(effect) == Some(Effect::Sync);
-        if was_sync {
-            self.sync();
-        }
+        let was_sync = self.settle();
+        self.last = Some(effect);
         let parts = if std::env::var_os(LONG).is_some() { &PARTS[..] } else { &PARTS[self.effects % 4..][..1] };
         let first = self.effects == 0 || was_sync;
         // A new store begins with a row of equal directories.
@@ -132,13 +202,10 @@ impl Disk {
         let files = if self.store.is_dir() { files_below(&self.store) } else { Vec::new() };
         let there: BTreeSet<_> = files.iter().map(|path| path.symlink_metadata().expect("there").ino()).collect();
         for (inside, number) in &self.numbers {
-            if !there.contains(number) && !inside.to_string_lossy().starts_with("index.db") {
-                let file = store.join(inside);
-                let parent = file.parent().expect("below the store");
-                let mode = parent.metadata().expect("there").permissions();
-                std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o700)).expect("changed");
-                std::fs::remove_file(&file).expect("removed");
-                std::fs::set_permissions(parent, mode).expect("changed");
+            let file = store.join(inside);
+            let is_file = file.symlink_metadata().expect("there").is_file();
+            if is_file && !there.contains(number) && !inside.to_string_lossy().starts_with("index.db") {
+                remove(&file);
             }
         }
     }
@@ -154,7 +221,7 @@ impl Disk {
             let synced = self.lengths.get(&data.ino()).copied().unwrap_or(0);
             if !is_index && synced < data.len() {
                 let file = store.join(inside);
-                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("changed");
+                std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
                 std::fs::File::options().write(true).open(&file).expect("opened").set_len(synced).expect("cut");
                 std::fs::set_permissions(&file, data.permissions()).expect("changed");
             }
@@ -162,22 +229,39 @@ impl Disk {
     }
 }
 
-/// Regular files below a directory; while it is worked in, some may vanish meanwhile.
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut pending = vec![directory.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in std::fs::read_dir(&directory).expect("readable") {
-            let entry = entry.expect("readable");
-            let kind = entry.file_type().expect("told");
-            if kind.is_dir() {
-                pending.push(entry.path());
-            } else if kind.is_file() {
-                files.push(entry.path());
-            }
+/// All that is below a directory.
+fn entries_below(directory: &Path) -> Vec<(PathBuf, Metadata)> {
+    let mut entries = Vec::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(inside) = pending.pop() {
+        for name in names(&directory.join(&inside)) {
+            let inside = inside.join(name);
+            let data = directory.join(&inside).symlink_metadata().expect("there");
+            pending.extend(data.is_dir().then(|| inside.clone()));
+            entries.push((inside, data));
         }
     }
-    files
+    entries
+}
+
+/// Regular files below a directory.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let files = entries_below(directory).into_iter().filter(|(_, data)| data.is_file());
+    files.map(|(inside, _)| directory.join(inside)).collect()
+}
+
+/// Removes a file, or a directory with all that is in it, though its directory is sealed.
+fn remove(place: &Path) {
+    let parent = place.parent().expect("below the store");
+    let mode = parent.metadata().expect("there").permissions();
+    std::fs::set_permissions(parent, Permissions::from_mode(0o700)).expect("changed");
+    if place.is_dir() && !place.is_symlink() {
+        make_writable(place);
+        std::fs::remove_dir_all(place).expect("removed");
+    } else {
+        std::fs::remove_file(place).expect("removed");
+    }
+    std::fs::set_permissions(parent, mode).expect("changed");
 }
 
 /// Puts the index of one store into another.
@@ -214,9 +298,7 @@ fn child() {
     (operation.act)(&store, scene.directory.path()).expect("done");
     fault::remove();
     let mut disk = disk.lock().expect("no panic");
-    if disk.last == Some(Effect::Sync) {
-        disk.sync();
-    }
+    disk.settle();
     check_durable(&disk, &scene, &store);
     if !operation.damaged {
         check_removed_segments(&disk, &scene);

@@ -174,7 +174,11 @@ fn print(question: &str, answer: impl IntoIterator<Item = StorePath>, as_json: b
     if look.terminal {
         answer.sort_by(|a, b| human(a).cmp(human(b)).then_with(|| a.cmp(b)));
     }
-    let lines: Vec<_> = answer.iter().map(|path| look.path(path) + "\n").collect();
-    output::write(lines.concat().as_bytes())?;
+    let mut text = String::with_capacity(answer.len() * 100);
+    for path in &answer {
+        text.push_str(&look.path(path));
+        text.push('\n');
+    }
+    output::write(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

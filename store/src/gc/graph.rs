@@ -49,7 +49,7 @@ impl GcNodes {
     /// The number of a path, if it is there.
     #[must_use]
     pub fn number(&self, path: &StorePath) -> Option<u32> {
-        self.numbers(path.digest()).find(|&number| self.nodes[number as usize].path == *path)
+        self.numbers(path.digest()).find(|&number| self.nodes[number as usize].path.name() == path.name())
     }
 
     /// The numbers of all paths with a digest: a tree has one for each of its names.
@@ -58,13 +58,16 @@ impl GcNodes {
         let Some(buckets) = self.starts.len().checked_sub(1) else { return 0..0 };
         let at = bucket(digest, buckets);
         let (low, high) = (self.starts[at], self.starts[at + 1]);
-        let bucket = &self.nodes[low as usize..high as usize];
-        let (mut first, mut end) = (low, low);
-        for node in bucket {
-            first += u32::from(node.path.digest() < digest);
-            end += u32::from(node.path.digest() <= digest);
-        }
-        first..end
+        // Those of one digest stand together; whether two are the same is asked for less than which is the smaller one.
+        let is_same = |number: &u32| self.nodes[*number as usize].path.digest() == digest;
+        let first = (low..high).find(is_same).unwrap_or(high);
+        first..(first..high).find(|number| !is_same(number)).unwrap_or(high)
+    }
+
+    /// The objects in the order of their numbers.
+    #[must_use]
+    pub fn as_slice(&self) -> &[GcNode] {
+        &self.nodes
     }
 
     /// The graph of these objects and edges: the first of two numbers needs the second. Of `outputs` the first is a derivation, which
@@ -85,14 +88,16 @@ fn bucket(digest: &[u8; 32], buckets: usize) -> usize {
 
 /// Edges in the order of the objects they lead from.
 #[derive(Debug, Default)]
-pub(super) struct Edges {
+pub struct Edges {
     /// Where the edges of each object begin in `targets`, and the end.
     starts: Vec<u32>,
     targets: Vec<u32>,
 }
 
 impl Edges {
-    fn new(objects: usize, edges: Vec<(u32, u32)>) -> Self {
+    /// Puts the edges of so many objects in order; those of one stay in theirs.
+    #[must_use]
+    pub fn new(objects: usize, edges: Vec<(u32, u32)>) -> Self {
         let mut starts = vec![0u32; objects + 1];
         for (from, _) in &edges {
             starts[*from as usize + 1] += 1;
@@ -111,7 +116,8 @@ impl Edges {
     }
 
     /// Where those of an object lead.
-    pub(super) fn of(&self, number: u32) -> &[u32] {
+    #[must_use]
+    pub fn of(&self, number: u32) -> &[u32] {
         let number = number as usize;
         &self.targets[self.starts[number] as usize..self.starts[number + 1] as usize]
     }
@@ -148,6 +154,12 @@ impl GcGraph {
     #[must_use]
     pub fn number(&self, path: &StorePath) -> Option<u32> {
         self.nodes.number(path)
+    }
+
+    /// The numbers of all paths with a digest.
+    #[must_use]
+    pub fn numbers_of(&self, digest: &[u8; 32]) -> Range<u32> {
+        self.nodes.numbers(digest)
     }
 
     /// What an object needs.

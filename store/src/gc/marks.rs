@@ -136,8 +136,8 @@ impl<'g> Marks<'g> {
     }
 
     pub(super) fn finish(self) -> GcPlan {
-        let order = self.dead_in_order(|number| self.graph.needs(number).iter().copied());
-        let dead: Vec<_> = order.into_iter().map(|number| self.graph.node(number).clone()).collect();
+        let numbers = self.dead_in_order(|number| self.graph.needs(number).iter().copied());
+        let dead: Vec<_> = numbers.iter().map(|number| self.graph.node(*number).clone()).collect();
         let mut sums = BTreeMap::<Spared, (usize, u64)>::new();
         for (mark, node) in self.marks.iter().zip(self.graph.nodes()) {
             if let Some(Mark::Spared(why)) = mark {
@@ -147,6 +147,6 @@ impl<'g> Marks<'g> {
             }
         }
         let spared = sums.into_iter().map(|(why, (objects, bytes))| SparedSum { why, objects, bytes }).collect();
-        GcPlan { live: self.graph.nodes().len() - dead.len(), dead, spared, seeds: self.seeds }
+        GcPlan { live: self.graph.nodes().len() - dead.len(), dead, numbers, spared, seeds: self.seeds }
     }
 }

@@ -3,7 +3,8 @@
 //! A small closure is asked for tree by tree. For one that turns out to be large the tables are read as a whole instead, which costs
 //! a tenth per tree: when that begins to pay is judged by the size of the index.
 
-use super::fsutil::{self, At};
+mod tables;
+
 use super::index::{Index, IndexError};
 use super::{LocalStore, StoreError};
 use crate::base32::DIGEST_CHARS;
@@ -12,12 +13,11 @@ use crate::digest::{DerivationDigest, TreeDigest};
 use crate::graph::{Graph, Need};
 use crate::store_path::{STORE_DIR, StoreName, StorePath};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use rustix::fs::AtFlags;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 
 /// Nodes that are asked for one by one in any case.
 const FEW: usize = 64;
@@ -37,33 +37,40 @@ impl LocalStore {
     /// # Errors
     /// When the index cannot be asked, or one of the paths is not valid.
     pub fn closure_graph(&self, paths: &[StorePath]) -> Result<Graph, StoreError> {
+        match self.closure_asked(paths)? {
+            Some(graph) => Ok(graph),
+            None => self.closure_from_tables(paths),
+        }
+    }
+
+    /// The same, asked for tree by tree; nothing if it turns out to be large.
+    fn closure_asked(&self, paths: &[StorePath]) -> Result<Option<Graph>, StoreError> {
         let connection = self.index.lock();
         let failed = |error: rusqlite::Error| self.index_error(IndexError::Sqlite(error));
         // All questions in one transaction: each alone would take locks of its own.
         let _snapshot = connection.unchecked_transaction().map_err(failed)?;
         let mut known = Trees::of(&connection).map_err(failed)?;
-        let mut disk = Disk { store: &self.store, place: self.layout.store(), names: None };
+        let is_there = |path: &StorePath| is_in(&self.store, path);
         let mut walk = Walk::default();
         for path in paths {
             let number = walk.number(path, &mut known).map_err(failed)?;
-            number.filter(|_| disk.has(path)).ok_or_else(|| StoreError::NotValid(path.clone()))?;
+            number.filter(|_| is_there(path)).ok_or_else(|| StoreError::NotValid(path.clone()))?;
         }
         let limit = worthwhile(&connection).map_err(failed)?;
         let mut at = 0;
         while at < walk.graph.len() {
             if at == limit {
-                known.read_all(&connection).map_err(failed)?;
-                disk.read_all()?;
+                return Ok(None);
             }
             let path = walk.graph.path(at).clone();
             // After a power cut the index may know of a rename that the disk does not.
-            if !disk.has(&path) {
+            if !is_there(&path) {
                 return Err(StoreError::NotValid(path));
             }
-            walk.step(at, &path, &mut known, &mut disk).map_err(failed)?;
+            walk.step(at, &path, &mut known, is_there).map_err(failed)?;
             at += 1;
         }
-        Ok(walk.graph)
+        Ok(Some(walk.graph))
     }
 
     /// What derivations need to be built: the derivations, those they name, and so on, with the trees that any of them names. The
@@ -163,7 +170,7 @@ impl Walk {
         from: usize,
         path: &StorePath,
         known: &mut Trees<'_>,
-        disk: &mut Disk<'_>,
+        is_there: impl Fn(&StorePath) -> bool,
     ) -> Result<(), rusqlite::Error> {
         let Some(tree) = path.tree() else { return Ok(()) };
         for target in known.references(&tree)? {
@@ -173,7 +180,7 @@ impl Walk {
         }
         for target in known.runtime(&tree)? {
             // One that is gone was declared by another realisation of this tree, whose closure nobody keeps.
-            if disk.has(&target)
+            if is_there(&target)
                 && let Some(to) = self.number(&target, known)?
             {
                 self.graph.add_need(from, to, Need::Runtime);
@@ -219,38 +226,11 @@ fn names_of<'t>(
     }
 }
 
-/// What the index knows of trees: asked for one by one, or read as a whole.
+/// What the index knows of trees, asked for one by one.
 struct Trees<'c> {
     names: CachedStatement<'c>,
     references: CachedStatement<'c>,
     runtime: CachedStatement<'c>,
-    all: Option<AllTrees>,
-}
-
-/// The tables as the index has them: sorted by tree.
-struct AllTrees {
-    names: Rows<StoreName>,
-    references: Rows<TreeDigest>,
-    runtime: Rows<StorePath>,
-}
-
-/// A table whose rows of one tree stand together.
-struct Rows<T> {
-    rows: Vec<(TreeDigest, T)>,
-    starts: FxHashMap<TreeDigest, usize>,
-}
-
-impl<T: Clone> Rows<T> {
-    fn of(rows: Vec<(TreeDigest, T)>) -> Self {
-        let is_first = |at: &usize| *at == 0 || rows[*at - 1].0 != rows[*at].0;
-        let starts = (0..rows.len()).filter(is_first).map(|at| (rows[at].0, at)).collect();
-        Self { rows, starts }
-    }
-
-    fn of_tree(&self, tree: &TreeDigest) -> Vec<T> {
-        let Some(start) = self.starts.get(tree) else { return Vec::new() };
-        self.rows[*start..].iter().take_while(|(row, _)| row == tree).map(|(_, value)| value.clone()).collect()
-    }
 }
 
 impl<'c> Trees<'c> {
@@ -259,44 +239,19 @@ impl<'c> Trees<'c> {
             names: connection.prepare_cached("SELECT name FROM path WHERE digest = ?")?,
             references: connection.prepare_cached("SELECT target FROM reference WHERE tree = ?")?,
             runtime: connection.prepare_cached("SELECT target FROM runtime WHERE tree = ?")?,
-            all: None,
         })
     }
 
     fn names(&mut self, tree: &TreeDigest) -> Result<Vec<StoreName>, rusqlite::Error> {
-        if let Some(all) = &self.all {
-            return Ok(all.names.of_tree(tree));
-        }
         self.names.query_map([tree.as_bytes()], |row| name(row, 0))?.collect()
     }
 
     fn references(&mut self, tree: &TreeDigest) -> Result<Vec<TreeDigest>, rusqlite::Error> {
-        if let Some(all) = &self.all {
-            return Ok(all.references.of_tree(tree));
-        }
         self.references.query_map([tree.as_bytes()], |row| digest(row, 0))?.collect()
     }
 
     fn runtime(&mut self, tree: &TreeDigest) -> Result<Vec<StorePath>, rusqlite::Error> {
-        if let Some(all) = &self.all {
-            return Ok(all.runtime.of_tree(tree));
-        }
         self.runtime.query_map([tree.as_bytes()], |row| path(row, 0))?.collect()
-    }
-
-    fn read_all(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        let mut names = connection.prepare_cached("SELECT digest, name FROM path ORDER BY digest")?;
-        let names = names.query_map([], |row| Ok((digest(row, 0)?, name(row, 1)?)))?;
-        let mut references = connection.prepare_cached("SELECT tree, target FROM reference ORDER BY tree")?;
-        let references = references.query_map([], |row| Ok((digest(row, 0)?, digest(row, 1)?)))?;
-        let mut runtime = connection.prepare_cached("SELECT tree, target FROM runtime ORDER BY tree")?;
-        let runtime = runtime.query_map([], |row| Ok((digest(row, 0)?, path(row, 1)?)))?;
-        self.all = Some(AllTrees {
-            names: Rows::of(names.collect::<Result<_, _>>()?),
-            references: Rows::of(references.collect::<Result<_, _>>()?),
-            runtime: Rows::of(runtime.collect::<Result<_, _>>()?),
-        });
-        Ok(())
     }
 }
 
@@ -327,27 +282,9 @@ impl<'c> Derivations<'c> {
     }
 }
 
-/// What is in `store/`: looked at one by one, or read as a whole.
-struct Disk<'s> {
-    store: &'s OwnedFd,
-    place: PathBuf,
-    names: Option<FxHashSet<Vec<u8>>>,
-}
-
-impl Disk<'_> {
-    fn has(&mut self, path: &StorePath) -> bool {
-        let name = path.base_name();
-        match &self.names {
-            Some(names) => names.contains(name.as_bytes()),
-            None => rustix::fs::statat(self.store, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok(),
-        }
-    }
-
-    fn read_all(&mut self) -> Result<(), StoreError> {
-        let names = fsutil::names(self.store.as_fd()).at("read directory", &self.place)?;
-        self.names = Some(names.into_iter().map(|(name, _)| name).collect());
-        Ok(())
-    }
+/// Whether a path lies in `store/`.
+fn is_in(store: &OwnedFd, path: &StorePath) -> bool {
+    rustix::fs::statat(store, path.base_name(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
 }
 
 fn digest(row: &rusqlite::Row<'_>, column: usize) -> Result<TreeDigest, rusqlite::Error> {

@@ -13,15 +13,13 @@ use super::reclaim::allocated;
 use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{Location, SegmentWriter, read_wanted_frames};
 use super::{LocalStore, StoreError};
+use rustc_hash::FxHashMap;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-
-/// Records by what the index finds them by: kind and key.
-pub(super) type Keys = HashSet<(u8, Vec<u8>)>;
 
 /// What of a segment the index knows.
 #[derive(Default)]
@@ -59,7 +57,7 @@ impl LocalStore {
     /// Compacts segments, for who keeps collections away, and says how many bytes of the disk that gives back.
     pub(super) fn compact_segments(&self) -> Result<u64, StoreError> {
         let mut freed = 0;
-        for candidate in self.candidates(&Keys::new())? {
+        for candidate in self.candidates(|_, _| false)? {
             if let Some(wasteful) = self.look_at_segment(candidate)? {
                 freed += self.compact(&wasteful)?;
             }
@@ -67,10 +65,10 @@ impl LocalStore {
         Ok(freed)
     }
 
-    /// Says how many bytes that would give back when these records are forgotten.
-    pub(super) fn would_compact(&self, forgotten: &Keys) -> Result<u64, StoreError> {
+    /// Says how many bytes that would give back when those records are forgotten of which `is_forgotten` says so by kind and key.
+    pub(super) fn would_compact(&self, is_forgotten: impl Fn(u8, &[u8]) -> bool) -> Result<u64, StoreError> {
         let mut freed = 0;
-        for candidate in self.candidates(forgotten)? {
+        for candidate in self.candidates(is_forgotten)? {
             if let Some(Wasteful { file, path, length, .. }) = self.look_at_segment(candidate)? {
                 let data = file.metadata().at("stat", &path)?;
                 freed += (data.blocks() * 512).saturating_sub(length.next_multiple_of(data.blksize().max(1)));
@@ -100,23 +98,22 @@ impl LocalStore {
         self.index.change(forget).map_err(|error| self.index_error(error))
     }
 
-    /// The segments that seem to be mostly waste, by what the index knows.
-    fn candidates(&self, forgotten: &Keys) -> Result<Vec<Candidate>, StoreError> {
+    /// The segments that seem to be mostly waste, by what the index knows without what is forgotten.
+    fn candidates(&self, is_forgotten: impl Fn(u8, &[u8]) -> bool) -> Result<Vec<Candidate>, StoreError> {
         // First: to where another process appends meanwhile, records come that the second question may not see. The end is another then.
         let segments = self.ask(Index::segments)?;
-        let mut needed = HashMap::<String, Needed>::new();
+        let mut needed = FxHashMap::<String, Needed>::default();
         self.ask(|index| {
             index.record_places(|kind, key, segment, offset, length| {
-                if !forgotten.is_empty() && forgotten.contains(&(kind, key.to_vec())) {
+                if is_forgotten(kind, key) {
                     return;
                 }
-                if !needed.contains_key(segment) {
-                    needed.insert(segment.to_owned(), Needed::default());
-                }
-                if let Some(needed) = needed.get_mut(segment) {
-                    needed.offsets.push(offset);
-                    needed.length += length;
-                }
+                let needed = match needed.get_mut(segment) {
+                    Some(needed) => needed,
+                    None => needed.entry(segment.to_owned()).or_default(),
+                };
+                needed.offsets.push(offset);
+                needed.length += length;
             })
         })?;
         let segments = segments.into_iter().map(|(name, end)| {

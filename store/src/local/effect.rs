@@ -40,6 +40,8 @@ pub enum Effect {
     Time,
     /// Make everything written so far survive a power cut.
     Sync,
+    /// Make the content of one file, or the names in one directory, survive it; and of which one, by its number on its disk.
+    SyncOne(u64),
     /// Begin a transaction of the index.
     Begin,
     /// Commit it.
@@ -165,7 +167,8 @@ pub(super) fn set_fixed_time(file: impl AsFd) -> Result<(), Errno> {
 
 /// Makes one file, or the names in one directory, survive a power cut.
 pub(super) fn sync(file: impl AsFd) -> Result<(), Errno> {
-    admit(Effect::Sync)?;
+    #[cfg(feature = "faults")]
+    admit(Effect::SyncOne(rustix::fs::fstat(&file)?.st_ino))?;
     rustix::fs::fsync(file)
 }
 

@@ -5,9 +5,9 @@
 use super::effect;
 use super::reclaim::allocated;
 use crate::tree::TreePath;
-use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -108,15 +108,7 @@ pub(super) type Names = Vec<(Vec<u8>, FileType)>;
 
 /// The names in a directory and the type each has according to the directory itself, unsorted.
 pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Names, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name: &CStr = entry.file_name();
-        if name != c"." && name != c".." {
-            names.push((name.to_bytes().to_vec(), entry.file_type()));
-        }
-    }
-    Ok(names)
+    names_once(&open_directory_at(directory, OsStr::new("."))?)
 }
 
 /// The same of a directory that was opened for this alone: each of its entries is given once.

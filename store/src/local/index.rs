@@ -358,11 +358,7 @@ impl Index {
         let count = "SELECT (SELECT count(*) FROM path) + (SELECT count(*) FROM derivation)";
         // They are many: room for them is taken once.
         let mut nodes = Vec::with_capacity(connection.query_row(count, [], |row| row.get(0))?);
-        let mut query = connection.prepare_cached("SELECT digest, name, bytes, added, used FROM path")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            nodes.push(GcNode { path: tree_path(row)?, bytes: row.get(2)?, added: row.get(3)?, used: row.get(4)? });
-        }
+        add_tree_nodes(&connection, &mut nodes)?;
         let mut query = connection.prepare_cached("SELECT digest, name, used FROM derivation")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
@@ -375,19 +371,7 @@ impl Index {
     /// Every edge that keeps something alive: (digest of what holds, what is held). References, run-time dependencies, inputs.
     pub(super) fn edges(&self, mut visit: impl FnMut(Edge)) -> Result<(), IndexError> {
         let connection = self.lock();
-        let mut references = connection.prepare_cached("SELECT tree, target FROM reference")?;
-        let mut rows = references.query([])?;
-        while let Some(row) = rows.next()? {
-            visit(Edge::Reference(TreeDigest::from_bytes(digest(row, 0)?), TreeDigest::from_bytes(digest(row, 1)?)));
-        }
-        let mut runtime = connection.prepare_cached("SELECT tree, target FROM runtime")?;
-        let mut rows = runtime.query([])?;
-        while let Some(row) = rows.next()? {
-            let target: String = row.get(1)?;
-            if let Ok(target) = target.parse() {
-                visit(Edge::Runtime(TreeDigest::from_bytes(digest(row, 0)?), target));
-            }
-        }
+        visit_needs_of_trees(&connection, &mut visit)?;
         let mut inputs = connection.prepare_cached("SELECT digest, inputs FROM derivation")?;
         let mut rows = inputs.query([])?;
         while let Some(row) = rows.next()? {
@@ -533,6 +517,36 @@ pub(super) enum Edge {
     Input(DerivationDigest, Input),
     /// The derivation made the tree.
     Output(DerivationDigest, TreeDigest),
+}
+
+/// Adds all valid paths, sorted, as a collection sees them.
+pub(super) fn add_tree_nodes(connection: &Connection, nodes: &mut Vec<GcNode>) -> Result<(), rusqlite::Error> {
+    let mut query = connection.prepare_cached("SELECT digest, name, bytes, added, used FROM path")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        nodes.push(GcNode { path: tree_path(row)?, bytes: row.get(2)?, added: row.get(3)?, used: row.get(4)? });
+    }
+    Ok(())
+}
+
+/// Every edge from a tree to what it needs: references, then run-time dependencies.
+pub(super) fn visit_needs_of_trees(
+    connection: &Connection,
+    visit: &mut impl FnMut(Edge),
+) -> Result<(), rusqlite::Error> {
+    let mut references = connection.prepare_cached("SELECT tree, target FROM reference")?;
+    let mut rows = references.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(Edge::Reference(TreeDigest::from_bytes(digest(row, 0)?), TreeDigest::from_bytes(digest(row, 1)?)));
+    }
+    let mut runtime = connection.prepare_cached("SELECT tree, target FROM runtime")?;
+    let mut rows = runtime.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(target) = row.get_ref(1)?.as_str()?.parse() {
+            visit(Edge::Runtime(TreeDigest::from_bytes(digest(row, 0)?), target));
+        }
+    }
+    Ok(())
 }
 
 /// Remembers when everything was added and used, which nothing else tells, while the tables are made anew.
@@ -804,8 +818,7 @@ fn digest(row: &rusqlite::Row<'_>, column: usize) -> Result<[u8; 32], rusqlite::
 }
 
 fn name(row: &rusqlite::Row<'_>) -> Result<StoreName, rusqlite::Error> {
-    let name: String = row.get(1)?;
-    StoreName::parse(&name).map_err(malformed)
+    StoreName::parse(row.get_ref(1)?.as_str()?).map_err(malformed)
 }
 
 pub(super) fn tree_path(row: &rusqlite::Row<'_>) -> Result<StorePath, rusqlite::Error> {

@@ -142,7 +142,7 @@ impl Layout {
 /// The name of an object relative to `objects/`: two digits, slash, digest, and `-x` if executable.
 pub(super) fn object_name(blob: &BlobDigest, executable: bool) -> String {
     let digest = blob.to_string();
-    format!("{}/{digest}{}", &digest[..2], if executable { "-x" } else { "" })
+    [&digest[..2], "/", &digest, if executable { "-x" } else { "" }].concat()
 }
 
 /// Reads back what [`object_name`] wrote.

@@ -4,15 +4,12 @@
 use super::effect;
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
 use super::index::{self, IndexError, PathInfo};
-use super::lease::held_by_the_living;
 use super::record::{Record, SEGMENT_HEADER, TREE};
 use super::segment::{Location, SegmentReader, segment_names, visit_frames};
 use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
-use rayon::prelude::*;
-use rustc_hash::FxHashSet;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -206,16 +203,14 @@ impl LocalStore {
         Ok((paths, filling.records))
     }
 
-    /// Indexes what a process that was killed has moved into `store/` without telling the index, so that it is collected like all else.
-    /// `names` are those in `store/`.
-    pub(super) fn index_unknown(&self, names: &[Vec<u8>]) -> Result<(), StoreError> {
-        // In this order, after the names: what nobody living holds now, and the index does not know after that, nobody is about to publish.
-        let held = held_by_the_living(&self.layout)?;
-        let known: FxHashSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
-        let is_unknown = |path: &StorePath| !held.contains(path) && !known.contains(path);
-        let unknown = names.par_iter().filter_map(|name| Some((name, tree_path(name).filter(is_unknown)?)));
-        for (name, path) in unknown.collect::<Vec<_>>() {
+    /// Indexes what a process that was killed has moved into `store/` under these names without telling the index, so that it is collected
+    /// like all else, and says whether there was anything.
+    pub(super) fn index_unknown(&self, names: &[&[u8]], held: &HashSet<StorePath>) -> Result<bool, StoreError> {
+        let mut is_changed = false;
+        for name in names {
+            let Some(path) = tree_path(name).filter(|path| !held.contains(path)) else { continue };
             let Some(tree) = path.tree() else { continue };
+            is_changed = true;
             let totals = match self.listing(&tree) {
                 Ok(listing) => Some(listing.totals()),
                 Err(_) => self.recover(&tree, &path)?,
@@ -229,7 +224,7 @@ impl LocalStore {
             let insert = |transaction: &rusqlite::Transaction<'_>| index::insert_path(transaction, &info);
             self.index.change(insert).map_err(|error| self.index_error(error))?;
         }
-        Ok(())
+        Ok(is_changed)
     }
 
     fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {

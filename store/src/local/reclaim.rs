@@ -3,9 +3,11 @@
 //! These are the bytes that `du` counts. What a file shares with others below the file system (reflinks) is not known here.
 
 use super::fsutil::{names_once, open_directory_at};
+use crate::listing::TreeListing;
+use crate::tree::Node;
+use rustc_hash::FxHashMap;
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -46,6 +48,24 @@ pub(super) struct Found {
     files: Vec<(u64, Links)>,
 }
 
+impl Found {
+    /// Adds what was found at one place, and says whether that is a directory.
+    fn add(&mut self, stat: &Stat) -> bool {
+        let is_directory = is_directory(stat);
+        if is_directory || stat.st_nlink == 1 {
+            self.bytes += allocated(stat);
+        } else {
+            self.files.push((stat.st_ino, Links::of(stat)));
+        }
+        is_directory
+    }
+
+    fn join(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.files.extend(other.files);
+    }
+}
+
 /// Looks at `name` and all below it. What vanishes meanwhile, or may not be looked at, counts for nothing.
 pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno> {
     let mut found = Found::default();
@@ -58,14 +78,9 @@ pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno>
             Err(Errno::NOENT | Errno::ACCESS) => continue,
             stat => stat?,
         };
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-            match stat.st_nlink {
-                1 => found.bytes += allocated(&stat),
-                _ => found.files.push((stat.st_ino, Links::of(&stat))),
-            }
+        if !found.add(&stat) {
             continue;
         }
-        found.bytes += allocated(&stat);
         let directory = match open_directory_at(parent, name) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => continue,
             opened => Rc::new(opened?),
@@ -75,10 +90,46 @@ pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno>
     Ok(found)
 }
 
+/// So long may a name with directories in it be; what lies deeper is looked at by descriptors.
+const MAX_PLACE: usize = 2048;
+
+/// The same where a listing tells what lies there, so that no directory is read. What lies there besides is not seen; a directory that is none
+/// is looked at as what it is.
+pub(super) fn look_as_listed(parent: BorrowedFd<'_>, name: &str, listing: &TreeListing) -> Result<Found, Errno> {
+    let mut found = Found::default();
+    let mut pending = vec![(name.as_bytes().to_vec(), listing.root())];
+    while let Some((place, node)) = pending.pop() {
+        let name = OsStr::from_bytes(&place);
+        let stat = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT | Errno::ACCESS) => continue,
+            stat => stat?,
+        };
+        let directory = match node {
+            Node::Directory(digest) => listing.directory(digest).filter(|_| place.len() < MAX_PLACE),
+            _ => None,
+        };
+        // What was a link just now is not gone through.
+        match directory.filter(|_| is_directory(&stat)) {
+            Some(directory) => {
+                found.add(&stat);
+                let children = directory.entries();
+                pending.extend(children.map(|(name, child)| ([&place, &b"/"[..], name.as_bytes()].concat(), child)));
+            }
+            None if is_directory(&stat) => found.join(look(parent, name)?),
+            None => _ = found.add(&stat),
+        }
+    }
+    Ok(found)
+}
+
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
 /// Sums up what is removed, and what that gives back.
 #[derive(Debug, Default)]
 pub(super) struct Reclaim {
-    links: HashMap<u64, Links>,
+    links: FxHashMap<u64, Links>,
 }
 
 impl Reclaim {
@@ -96,7 +147,7 @@ impl Reclaim {
 
     /// What these take together, whoever else has a part in it.
     pub(super) fn taken<'f>(all: impl IntoIterator<Item = &'f Found>) -> u64 {
-        let mut files = HashMap::new();
+        let mut files = FxHashMap::default();
         let mut bytes = 0;
         for found in all {
             bytes += found.bytes;
@@ -109,7 +160,10 @@ impl Reclaim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::BlobDigest;
+    use crate::listing::ListingBuilder;
     use crate::local::fsutil::open_directory;
+    use crate::tree::{EntryName, TreePath};
     use std::process::Command;
 
     fn du(place: &std::path::Path) -> u64 {
@@ -140,6 +194,56 @@ mod tests {
         assert_eq!(both.remove(&look("t")) + both.remove(&look("o")), before - own(base.path()));
         std::fs::remove_dir_all(&tree).expect("removed");
         assert_eq!(freed, before - du(base.path()));
+    }
+
+    /// Makes what a listing says, with directories so deep that their names are too long for one call.
+    fn listed(base: &std::path::Path, depth: usize) -> TreeListing {
+        let mut builder = ListingBuilder::default();
+        let mut place = base.to_owned();
+        let mut inside = TreePath::default();
+        for level in 0..depth {
+            std::fs::create_dir(&place).expect("created");
+            std::fs::write(place.join("f"), vec![b'x'; 3000 + level]).expect("written");
+            std::os::unix::fs::symlink("x".repeat(300), place.join("l")).expect("linked");
+            let content = vec![b'x'; 3000 + level];
+            let file = Node::File { executable: false, size: content.len() as u64, blob: BlobDigest::of(&content) };
+            let link = Node::Symlink { target: vec![b'x'; 300] };
+            for (name, node) in [("f", file), ("l", link)] {
+                builder.insert(&inside.join(&entry(name)), Some(node)).expect("free");
+            }
+            let name = format!("d{}", "0".repeat(90));
+            inside = inside.join(&entry(&name));
+            place = place.join(name);
+        }
+        builder.finish()
+    }
+
+    fn entry(name: &str) -> EntryName {
+        EntryName::new(name.as_bytes()).expect("a name")
+    }
+
+    #[test]
+    fn a_listing_tells_what_is_to_be_looked_at() {
+        let base = tempfile::tempdir().expect("a directory");
+        for depth in [1, 3, 35] {
+            let tree = base.path().join(format!("t{depth}"));
+            let listing = listed(&tree, depth);
+            std::fs::hard_link(tree.join("f"), base.path().join(format!("o{depth}"))).expect("linked");
+            let parent = open_directory(base.path()).expect("opened");
+            let look = || look_as_listed(parent.as_fd(), &format!("t{depth}"), &listing).expect("looked");
+            assert_eq!(Reclaim::taken([&look()]), du(&tree), "{depth}");
+            let before = du(base.path());
+            let freed = Reclaim::default().remove(&look());
+            // What is not as it is listed counts as it is.
+            std::fs::remove_file(tree.join("l")).expect("removed");
+            std::fs::create_dir(tree.join("l")).expect("created");
+            std::fs::write(tree.join("l/more"), [1; 9000]).expect("written");
+            assert_eq!(Reclaim::taken([&look()]), du(&tree), "{depth}");
+            std::fs::remove_dir_all(tree.join("l")).expect("removed");
+            std::os::unix::fs::symlink("x".repeat(300), tree.join("l")).expect("linked");
+            std::fs::remove_dir_all(&tree).expect("removed");
+            assert_eq!(freed, before - du(base.path()), "{depth}");
+        }
     }
 
     /// What a directory takes by itself.

@@ -5,6 +5,7 @@ use super::fsutil::{self, At, IoError};
 use super::index::Index;
 use super::layout::Layout;
 use super::lease::{living, process_of};
+use super::rebuild::tree_path;
 use super::reclaim::{Reclaim, look};
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
@@ -197,12 +198,25 @@ impl LocalStore {
         Ok(remains)
     }
 
-    /// Adds what a process that was killed has moved into `store/` without telling the index. A collection indexes it, and collects it
-    /// with all else; who only asks must not change anything.
-    pub(super) fn add_unknown(&self, remains: &mut Remains, held: &HashSet<&StorePath>) -> Result<(), StoreError> {
-        let known: HashSet<_> = self.paths()?.into_iter().map(|info| info.path.base_name().into_bytes()).collect();
-        let held: HashSet<_> = held.iter().map(|path| path.base_name().into_bytes()).collect();
-        Ok(remains.add(Kind::Leftover, self.layout.store(), |_, name| !known.contains(name) && !held.contains(name))?)
+    /// Adds what a process that was killed has moved into `store/` under these names without telling the index. A collection indexes it, and
+    /// collects it with all else; who only asks must not change anything.
+    pub(super) fn add_unknown(
+        &self,
+        remains: &mut Remains,
+        names: &[&[u8]],
+        held: &HashSet<&StorePath>,
+    ) -> Result<(), IoError> {
+        let place = self.layout.store();
+        let directory = Arc::new(fsutil::open_directory(&place)?);
+        for name in names.iter().filter(|name| !tree_path(name).is_some_and(|path| held.contains(&path))) {
+            remains.0.push(Remain {
+                kind: Kind::Leftover,
+                directory: Arc::clone(&directory),
+                name: name.to_vec(),
+                place: fsutil::join_bytes(&place, name),
+            });
+        }
+        Ok(())
     }
 }
 

@@ -5,13 +5,12 @@
 //! A collection that dies leaves `trash/` for the next one, together with a mark that objects may be left over. There is one collection at
 //! a time, which keeps the directory `trash/` locked.
 
-use super::compact::Keys;
 use super::effect;
 use super::fsutil::{self, At, unique_name};
-use super::layout::{object_name, parse_object_name};
-use super::lease::{LivingLease, living, lock, lock_file};
+use super::layout::parse_object_name;
+use super::lease::{LivingLease, held_by_the_living, living, lock, lock_file};
 use super::rebuild::tree_path;
-use super::reclaim::{self, Found, Reclaim};
+use super::reclaim::{self, Reclaim};
 use super::remains::{Freed, Remains};
 use super::repair::files_of;
 use super::take_out::TakeOut;
@@ -21,7 +20,7 @@ use crate::digest::{BlobDigest, TreeDigest};
 use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Holder, Limit};
 use crate::store_path::StorePath;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -71,33 +70,17 @@ pub(super) struct Planned {
     pub(super) needed: HashSet<FileKey>,
 }
 
+/// The numbers of what has these names in `store/`, as `number` gives them to paths.
+pub(super) fn numbers_of(number: impl Fn(&StorePath) -> Option<u32> + Sync, names: &[Vec<u8>]) -> Vec<Option<u32>> {
+    names.par_iter().with_min_len(1024).map(|name| number(&tree_path(name)?)).collect()
+}
+
+/// The names that have no number.
+pub(super) fn unknown_names<'n>(names: &'n [Vec<u8>], numbers: &[Option<u32>]) -> Vec<&'n [u8]> {
+    names.iter().zip(numbers).filter(|(_, number)| number.is_none()).map(|(name, _)| &**name).collect()
+}
+
 impl LocalStore {
-    /// Plans a collection and says what it would free, without changing anything.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn plan_gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
-        self.plan_gc_without(policy, &[])
-    }
-
-    /// The same, as if these roots had been removed.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn plan_gc_without(&self, policy: &GcPolicy, roots: &[String]) -> Result<GcReport, StoreError> {
-        let names = self.names_in_store()?;
-        let held = self.held_without(roots)?;
-        let planned = self.planned(&held, policy, &names)?;
-        let mut remains = self.remains()?;
-        self.add_unknown(&mut remains, &held.iter().map(|(path, _)| path).collect())?;
-        let mut freed = self.would_free(&planned, &remains)?;
-        let plan = planned.plan;
-        if !plan.dead.is_empty() {
-            freed.records = self.would_compact(&self.forgotten(&plan, &held)?)?;
-        }
-        Ok(GcReport { plan, freed })
-    }
-
     /// Collects garbage.
     ///
     /// # Errors
@@ -119,14 +102,15 @@ impl LocalStore {
         effect::write_file(&mark, b"").at("create", &mark)?;
         self.sync_mark(&mark)?;
         let names = self.names_in_store()?;
-        self.index_unknown(&names)?;
-        let state = self.graph_state()?;
+        let (state, graph) = self.graph_with_all(&names)?;
         let held = self.held_without(&[])?;
-        let mut planned = self.planned(&held, policy, &names)?;
+        let mut planned = self.planned(&graph, &held, policy, &numbers_of(|path| graph.number(path), &names))?;
+        drop(graph);
         let no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
         let held_now = self.held_without(&[])?;
         if held_now != held || self.graph_state()? != state {
-            planned = self.planned(&held_now, policy, &names)?;
+            let graph = self.gc_graph()?;
+            planned = self.planned(&graph, &held_now, policy, &numbers_of(|path| graph.number(path), &names))?;
         }
         let wanted = self.wanted_trees(&held_now)?;
         let mut freed = TakeOut { store: self, planned: &planned, remains: &remains, mark: &mark, progress }
@@ -142,17 +126,30 @@ impl LocalStore {
         Ok(GcReport { plan: planned.plan, freed })
     }
 
-    /// Plans, and looks up what must be known before anything is forgotten. `names` are those in `store/` as they were before.
-    fn planned(
+    /// The graph and its state, when what a process that was killed has moved into `store/` is known, too. `names` are those in `store/` as
+    /// they were before.
+    fn graph_with_all(&self, names: &[Vec<u8>]) -> Result<((i64, u64), GcGraph), StoreError> {
+        // In this order, after the names: what nobody living holds now, and the index does not know after that, nobody is about to publish.
+        let held = held_by_the_living(&self.layout)?;
+        let (state, graph) = (self.graph_state()?, self.gc_graph()?);
+        let unknown = unknown_names(names, &numbers_of(|path| graph.number(path), names));
+        if self.index_unknown(&unknown, &held)? {
+            return Ok((self.graph_state()?, self.gc_graph()?));
+        }
+        Ok((state, graph))
+    }
+
+    /// Plans, and looks up what must be known before anything is forgotten. `there` are the numbers of what lies in `store/`.
+    pub(super) fn planned(
         &self,
+        graph: &GcGraph,
         held: &[(StorePath, Holder)],
         policy: &GcPolicy,
-        names: &[Vec<u8>],
+        there: &[Option<u32>],
     ) -> Result<Planned, StoreError> {
-        let graph = self.gc_graph()?;
-        let plan = self.plan_of(&graph, held, policy)?;
+        let plan = self.plan_of(graph, held, policy)?;
         let records = self.records_of_trees(plan.dead.iter().filter_map(|node| node.path.tree()).collect())?;
-        let needed = self.needed_for_repair(&graph, &plan, names);
+        let needed = self.needed_for_repair(graph, &plan, there);
         Ok(Planned { plan, records, needed })
     }
 
@@ -200,37 +197,6 @@ impl LocalStore {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// What deleting an object gives back, after all that was removed before.
-    fn freed_by(&self, reclaim: &mut Reclaim, path: &StorePath) -> Result<u64, StoreError> {
-        let Some(tree) = path.tree() else { return Ok(0) };
-        let mut freed = reclaim.remove(&self.look_at(path)?);
-        // Of one whose record is damaged nobody knows.
-        let files = self.listing(&tree).map(|listing| files_of(&listing)).unwrap_or_default();
-        for (blob, executable) in files.into_keys() {
-            freed += self.object(&blob, executable)?.map_or(0, |stat| reclaim.remove_object(&stat));
-        }
-        Ok(freed)
-    }
-
-    /// What deleting all these gives back.
-    pub(super) fn freed_by_all(&self, paths: &[StorePath]) -> Result<u64, StoreError> {
-        let mut reclaim = Reclaim::default();
-        paths.iter().map(|path| self.freed_by(&mut reclaim, path)).sum()
-    }
-
-    /// What lies at a path.
-    pub(super) fn look_at(&self, path: &StorePath) -> Result<Found, fsutil::IoError> {
-        reclaim::look(self.store.as_fd(), OsStr::new(&path.base_name())).at("stat", self.layout.path(path))
-    }
-
-    fn object(&self, blob: &BlobDigest, executable: bool) -> Result<Option<Stat>, fsutil::IoError> {
-        let name = object_name(blob, executable);
-        match rustix::fs::statat(&self.objects, &*name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => Ok(None),
-            stat => stat.map(Some).at("stat", self.layout.objects().join(name)),
-        }
-    }
-
     /// Keeps others from collecting, and from rebuilding the index, until the result is dropped: two collections would empty each
     /// other's trash, and a rebuild must not take a tree that is being moved out for one that is damaged.
     pub(super) fn lock_trash(&self) -> Result<OwnedFd, fsutil::IoError> {
@@ -261,45 +227,11 @@ impl LocalStore {
         Ok((version, connection.total_changes()))
     }
 
-    fn would_free(&self, planned: &Planned, remains: &Remains) -> Result<Freed, StoreError> {
-        let dead = planned.plan.dead.iter().map(|node| &node.path).filter(|path| path.tree().is_some());
-        let dead: Vec<_> = dead.collect();
-        let found: Vec<_> = dead.par_iter().map(|path| self.look_at(path)).collect::<Result<_, _>>()?;
-        let mut reclaim = Reclaim::default();
-        let mut freed = Freed { trees: found.iter().map(|found| reclaim.remove(found)).sum(), ..Freed::default() };
-        remains.measure(&mut reclaim, &mut freed)?;
-        let objects = self.objects_to_try(planned, remains)?;
-        let stats = objects.par_iter().map(|(blob, executable)| self.object(blob, *executable));
-        let stats: Vec<_> = stats.collect::<Result<_, _>>()?;
-        freed.trees += stats.iter().flatten().map(|stat| reclaim.remove_object(stat)).sum::<u64>();
-        Ok(freed)
-    }
-
     /// The trees of which something may still be needed that is not valid now: what a process is about to publish, and what may be
     /// repaired.
-    fn wanted_trees(&self, held: &[(StorePath, Holder)]) -> Result<HashSet<TreeDigest>, StoreError> {
+    pub(super) fn wanted_trees(&self, held: &[(StorePath, Holder)]) -> Result<HashSet<TreeDigest>, StoreError> {
         let held = held.iter().filter_map(|(path, _)| path.tree());
         Ok(held.chain(self.quarantined()?.iter().filter_map(StorePath::tree)).collect())
-    }
-
-    /// The records that are forgotten with the dead.
-    fn forgotten(&self, plan: &GcPlan, held: &[(StorePath, Holder)]) -> Result<Keys, StoreError> {
-        let dead: HashSet<_> = plan.dead.iter().map(|node| &node.path).collect();
-        let mut wanted = self.wanted_trees(held)?;
-        let paths = self.paths()?.into_iter().filter(|info| !dead.contains(&info.path));
-        wanted.extend(paths.filter_map(|info| info.path.tree()));
-        let mut forgotten = Keys::new();
-        for node in &plan.dead {
-            let derivation = node.path.derivation().into_iter();
-            forgotten.extend(derivation.flat_map(|digest| [1, 4].map(|kind| (kind, digest.as_bytes().to_vec()))));
-        }
-        let listing = |tree: TreeDigest, _| {
-            if !wanted.contains(&tree) {
-                forgotten.insert((2, tree.as_bytes().to_vec()));
-            }
-        };
-        self.ask(|index| index.tree_records(listing))?;
-        Ok(forgotten)
     }
 
     /// Makes the mark survive a power cut, before anything is gone of which objects may be left over.
@@ -313,8 +245,12 @@ impl LocalStore {
     }
 
     /// The objects that may have lost their last tree: those of trees that go, or any if something else may have been the last to need one.
-    pub(super) fn objects_to_try(&self, planned: &Planned, remains: &Remains) -> Result<Vec<FileKey>, StoreError> {
-        let (mut objects, are_all) = planned.records.files();
+    pub(super) fn objects_to_try(
+        &self,
+        (mut objects, are_all): (Vec<FileKey>, bool),
+        planned: &Planned,
+        remains: &Remains,
+    ) -> Result<Vec<FileKey>, StoreError> {
         if remains.may_leave_objects() || !are_all {
             objects.extend(self.all_objects()?);
             objects.par_sort_unstable();
@@ -327,11 +263,9 @@ impl LocalStore {
     }
 
     /// The objects of trees that live but are in quarantine, or not there at all: such a tree is made again from them.
-    fn needed_for_repair(&self, graph: &GcGraph, plan: &GcPlan, names: &[Vec<u8>]) -> HashSet<FileKey> {
-        let mut is_dealt_with = vec![false; graph.nodes().len()];
-        let there: Vec<_> = names.par_iter().filter_map(|name| graph.number(&tree_path(name)?)).collect();
-        let dead = plan.dead.iter().filter_map(|node| graph.number(&node.path));
-        there.into_iter().chain(dead).for_each(|number| is_dealt_with[number as usize] = true);
+    fn needed_for_repair(&self, graph: &GcGraph, plan: &GcPlan, there: &[Option<u32>]) -> HashSet<FileKey> {
+        let mut is_dealt_with = plan.goes();
+        there.iter().flatten().for_each(|number| is_dealt_with[*number as usize] = true);
         let lost = graph.nodes().iter().zip(is_dealt_with).filter(|(_, is_dealt_with)| !is_dealt_with);
         // Of one whose record is damaged nobody knows.
         let listings = lost.filter_map(|(node, _)| self.listing(&node.path.tree()?).ok());

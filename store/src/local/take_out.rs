@@ -144,7 +144,7 @@ impl TakeOut<'_> {
             self.store.sync_names()?;
         }
         self.remains.remove(&mut freed)?;
-        let candidates = self.store.objects_to_try(self.planned, self.remains)?;
+        let candidates = self.store.objects_to_try(self.planned.records.files(), self.planned, self.remains)?;
         self.progress.expect(candidates.len());
         let trash = fsutil::open_directory(&self.store.layout.trash())?;
         // If it ends without having said that this is all, something has failed, and what is in `trash/` may come back.

@@ -6,9 +6,9 @@ use super::record::Record;
 use super::segment::{Location, SegmentReader};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
+use crate::listing::TreeListing;
 use crate::tree::Node;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file's content and executable bit: what makes an object.
 pub(super) type FileKey = (BlobDigest, bool);
@@ -16,10 +16,10 @@ pub(super) type FileKey = (BlobDigest, bool);
 /// Where the records of some trees are: to be asked for before the index forgets them, and read whenever there is time.
 #[derive(Debug)]
 pub(super) struct TreeRecords {
-    places: Vec<Location>,
+    places: Vec<(TreeDigest, Location)>,
     reader: SegmentReader,
-    /// How many of the trees have no record.
-    missing: usize,
+    /// The trees that have no record.
+    missing: Vec<TreeDigest>,
 }
 
 impl TreeRecords {
@@ -31,27 +31,37 @@ impl TreeRecords {
 
     /// The same, but only those for which `wanted` says so: no others are ever kept.
     pub(super) fn files_where(&self, wanted: impl Fn(&FileKey) -> bool + Sync) -> (Vec<FileKey>, bool) {
-        let unread = AtomicUsize::new(self.missing);
-        let files_of = |location: &Location| {
-            let mut files = Vec::new();
-            let Ok(Some(Record::Tree { listing, .. })) = self.reader.read(location) else {
-                unread.fetch_add(1, Ordering::Relaxed);
-                return files;
-            };
-            let mut collect = |node: &Node| {
-                if let Node::File { blob, executable, .. } = node {
-                    files.extend(Some((*blob, *executable)).filter(&wanted));
-                }
-            };
-            collect(listing.root());
-            listing.walk(&mut |_, node| collect(node));
-            files
-        };
-        let mut files: Vec<_> = self.places.par_iter().with_min_len(64).flat_map_iter(files_of).collect();
-        files.par_sort_unstable();
-        files.dedup();
-        (files, unread.into_inner() == 0)
+        let files = self.map(|_, listing| Some(keys_of(listing?).filter(&wanted).collect()));
+        sorted_files(files)
     }
+
+    /// What `of` makes of each tree and its listing, which is `None` where the record is missing or damaged.
+    pub(super) fn map<T: Send>(&self, of: impl Fn(&TreeDigest, Option<&TreeListing>) -> T + Sync) -> Vec<T> {
+        let read = |(tree, location): &(TreeDigest, Location)| match self.reader.read(location) {
+            Ok(Some(Record::Tree { listing, .. })) => of(tree, Some(&listing)),
+            _ => of(tree, None),
+        };
+        let unknown = self.missing.par_iter().map(|tree| of(tree, None));
+        self.places.par_iter().with_min_len(64).map(read).chain(unknown).collect()
+    }
+}
+
+/// The files of a tree; some may come more than once.
+pub(super) fn keys_of(listing: &TreeListing) -> impl Iterator<Item = FileKey> {
+    let nodes = listing.directories().flat_map(|directory| directory.entries().map(|(_, node)| node));
+    std::iter::once(listing.root()).chain(nodes).filter_map(|node| match node {
+        Node::File { blob, executable, .. } => Some((*blob, *executable)),
+        _ => None,
+    })
+}
+
+/// The files of many trees, each once, and whether all of them are known.
+pub(super) fn sorted_files(files: Vec<Option<Vec<FileKey>>>) -> (Vec<FileKey>, bool) {
+    let are_all = files.iter().all(Option::is_some);
+    let mut files: Vec<_> = files.into_iter().flatten().flatten().collect();
+    files.par_sort_unstable();
+    files.dedup();
+    (files, are_all)
 }
 
 impl LocalStore {
@@ -60,18 +70,20 @@ impl LocalStore {
         trees.sort_unstable();
         trees.dedup();
         let mut sought = trees.iter().peekable();
-        let mut places: Vec<Location> = Vec::new();
+        let (mut places, mut missing) = (Vec::<(TreeDigest, Location)>::new(), Vec::new());
         self.ask(|index| {
             index.tree_records(|tree, location| {
                 // Both are sorted by digest.
-                while sought.next_if(|sought| **sought < tree).is_some() {}
+                while let Some(unknown) = sought.next_if(|sought| **sought < tree) {
+                    missing.push(*unknown);
+                }
                 if sought.next_if(|sought| **sought == tree).is_some() {
-                    places.push(location);
+                    places.push((tree, location));
                 }
             })
         })?;
-        places.sort_unstable_by(|a, b| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
-        let missing = trees.len() - places.len();
+        missing.extend(sought);
+        places.sort_unstable_by(|(_, a), (_, b)| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
         Ok(TreeRecords { places, reader: SegmentReader::new(self.layout.records()), missing })
     }
 }
