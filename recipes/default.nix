@@ -150,6 +150,7 @@ let
           // {
             inherit audit image;
             inherit (set) tiers;
+            trials = import ./lib/image/trials.nix;
           }
         ) file (./. + "/${file}");
       pack = call "lib/image/default.nix";

@@ -3,7 +3,7 @@
 use crate::Cli;
 use crate::commands::SPAWNER;
 use crate::error::CliError;
-use builder::fetch::{FetchSettings, Mirrors, ProxySettings, read_apt_sources};
+use builder::fetch::{Authorities, FetchSettings, Mirrors, ProxySettings, read_apt_sources, read_cargo_registries};
 use builder::{Builder, RunLimits, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -130,20 +130,22 @@ fn canonical(root: &Path) -> PathBuf {
 }
 
 fn default_root() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("LARDER_HOME")
         .or_else(|| set("XDG_DATA_HOME").map(|data| data.join("larder")))
         .or_else(|| set("HOME").map(|home| home.join(".local/share/larder")))
 }
 
-/// How this machine fetches: the mirror `debian` from its own apt sources, further ones from `LARDER_MIRRORS`
-/// (`name=url` or `hash=url`, separated by spaces), a proxy from the usual variables.
+/// How this machine fetches: the mirrors `debian` from its own apt sources and `cargo` from where its cargo gets crates, further ones
+/// from `LARDER_MIRRORS` (`name=url` or `hash=url`, separated by spaces), a proxy from the usual variables.
 pub(crate) fn fetch_settings() -> FetchSettings {
     let mut mirrors = Mirrors::default();
     let texts = read_apt_sources(Path::new("/etc/apt")).unwrap_or_default();
     let debian = Mirrors::debian_from_sources(texts.iter().map(String::as_str));
-    if !debian.is_empty() {
-        mirrors.named.insert("debian".to_owned(), debian);
+    let cargo = cargo_home().and_then(|home| read_cargo_registries(&home).ok()).unwrap_or_default();
+    for (name, bases) in [("debian", debian), ("cargo", cargo)] {
+        if !bases.is_empty() {
+            mirrors.named.insert(name.to_owned(), bases);
+        }
     }
     let given = std::env::var("LARDER_MIRRORS").unwrap_or_default();
     // Those given here come before the machine's own, in the order in which they stand.
@@ -153,7 +155,26 @@ pub(crate) fn fetch_settings() -> FetchSettings {
             name => mirrors.named.entry(name.to_owned()).or_default().insert(0, url.to_owned()),
         }
     }
-    FetchSettings { mirrors, proxy: proxy(), ..FetchSettings::default() }
+    FetchSettings { mirrors, proxy: proxy(), authorities: authorities(), ..FetchSettings::default() }
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    set("CARGO_HOME").or_else(|| set("HOME").map(|home| home.join(".cargo")))
+}
+
+/// What this machine believes, as other programs do: what `SSL_CERT_FILE` names, else the system's own bundle.
+fn authorities() -> Authorities {
+    let system = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    match set("SSL_CERT_FILE") {
+        Some(file) => Authorities::File(file),
+        None if system.exists() => Authorities::File(system.to_owned()),
+        None => Authorities::Bundled,
+    }
+}
+
+/// A variable that names a path; an empty one names none.
+fn set(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn proxy() -> Option<ProxySettings> {

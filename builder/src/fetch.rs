@@ -8,6 +8,7 @@
 mod address;
 mod apt_sources;
 mod candidate;
+mod cargo_registries;
 mod connection;
 mod error;
 mod mirrors;
@@ -18,6 +19,7 @@ mod url;
 
 pub use apt_sources::read_apt_sources;
 pub use candidate::Candidate;
+pub use cargo_registries::read_cargo_registries;
 pub use error::{FetchError, FetchSettingsError, Reason, UrlFailure};
 pub use mirrors::{Mirrors, ResolveError};
 pub use probe::Found;
@@ -25,7 +27,7 @@ pub use url::{Url, UrlError};
 
 use connection::Connections;
 use partial::PartialFile;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::FileHash;
 use transfer::Transfer;
@@ -117,8 +119,8 @@ impl std::fmt::Debug for ProxySettings {
 pub enum Authorities {
     /// Those that this program was built with (Mozilla's).
     Bundled,
-    /// Those in a bundle of PEM certificates, as the machine has one.
-    Pem(Vec<u8>),
+    /// Those in a file of PEM certificates, as the machine has one; it is read when something is fetched.
+    File(PathBuf),
 }
 
 /// How far a fetch is.

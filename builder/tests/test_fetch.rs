@@ -35,6 +35,13 @@ impl Place {
         self.directory.path().join("file")
     }
 
+    /// A file with this certificate authority.
+    fn believing(&self, certificate: &str) -> Authorities {
+        let file = self.directory.path().join("authorities.pem");
+        std::fs::write(&file, certificate).unwrap();
+        Authorities::File(file)
+    }
+
     fn fetch(&self, urls: &[String]) -> Result<Fetched, FetchError> {
         self.fetch_hash(urls, FileHash::of(HashAlgorithm::Sha256, CONTENT))
     }
@@ -400,7 +407,7 @@ fn d6_a_certificate_must_be_vouched_for() {
     let (text, reason) = place.refused(std::slice::from_ref(&url));
     assert!(text.contains("certificate") && matches!(reason, Reason::Transport(_)), "{text}");
     assert!(!text.contains("attempts"), "a bad certificate is not tried again: {text}");
-    place.settings.authorities = Authorities::Pem(tls_server::CERTIFICATE.as_bytes().to_vec());
+    place.settings.authorities = place.believing(tls_server::CERTIFICATE);
     place.fetched(&[url]);
 }
 
@@ -408,7 +415,7 @@ fn d6_a_certificate_must_be_vouched_for() {
 fn d6_a_certificate_must_be_for_the_host() {
     let address = tls_server::serve(CONTENT);
     let mut place = Place::new();
-    place.settings.authorities = Authorities::Pem(tls_server::CERTIFICATE.as_bytes().to_vec());
+    place.settings.authorities = place.believing(tls_server::CERTIFICATE);
     let (text, _) = place.refused(&[format!("https://127.0.0.1:{}/a", address.port())]);
     assert!(text.contains("not valid for name"), "{text}");
 }

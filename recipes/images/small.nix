@@ -6,6 +6,7 @@
   image,
   libc,
   linux-small,
+  trials,
   verified-init,
 }:
 
@@ -71,17 +72,6 @@ image {
         ];
       }
     ];
-    rescue = [
-      {
-        from = "rescue";
-        dialogue = [
-          {
-            expect = "# ";
-            say = "echo the first process is $$";
-          }
-          { expect = "the first process is 1"; }
-        ];
-      }
-    ];
+    inherit (trials) rescue;
   };
 }

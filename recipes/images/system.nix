@@ -41,6 +41,7 @@
   strace,
   sysvinit,
   tar,
+  trials,
   util-linux,
   verified-init,
   xz,
@@ -201,17 +202,6 @@ image {
         ];
       }
     ];
-    rescue = [
-      {
-        from = "rescue";
-        dialogue = [
-          {
-            expect = "# ";
-            say = "echo the first process is $$";
-          }
-          { expect = "the first process is 1"; }
-        ];
-      }
-    ];
+    inherit (trials) rescue;
   };
 }

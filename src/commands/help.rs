@@ -43,7 +43,9 @@ const TOPICS: &[(&str, &str)] = &[
          VISUAL, EDITOR  the editor that `:edit` of `larder repl` starts\n\
          XDG_STATE_HOME  where `larder repl` keeps its history, in larder/; if not set ~/.local/state\n\
          NO_COLOR, TERM  no colours, if the one has any value or the other is `dumb`\n\
-         https_proxy, http_proxy, no_proxy   the proxy for fetching\n",
+         https_proxy, http_proxy, no_proxy   the proxy for fetching\n\
+         SSL_CERT_FILE   certificate authorities for fetching; if not set the system's own\n\
+         CARGO_HOME      cargo's directory, whose registries are mirror://cargo; if not set ~/.cargo\n",
     ),
 ];
 

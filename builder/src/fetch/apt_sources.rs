@@ -32,7 +32,8 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn or_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// `None` where there is no such file.
+pub(super) fn or_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some),

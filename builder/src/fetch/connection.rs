@@ -127,18 +127,17 @@ fn proxy(settings: &ProxySettings) -> Result<Proxy, FetchSettingsError> {
 }
 
 fn roots(authorities: &Authorities) -> Result<RootCerts, FetchSettingsError> {
-    let Authorities::Pem(pem) = authorities else { return Ok(RootCerts::WebPki) };
+    let Authorities::File(path) = authorities else { return Ok(RootCerts::WebPki) };
+    let pem =
+        std::fs::read(path).map_err(|source| FetchSettingsError::AuthoritiesFile { path: path.clone(), source })?;
+    let malformed = || FetchSettingsError::Authorities { path: path.clone() };
     let mut certificates = Vec::new();
-    for item in ureq::tls::parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| FetchSettingsError::Authorities)? {
+    for item in ureq::tls::parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| malformed())? {
             certificates.push(certificate);
         }
     }
-    if certificates.is_empty() {
-        Err(FetchSettingsError::Authorities)
-    } else {
-        Ok(RootCerts::Specific(Arc::new(certificates)))
-    }
+    if certificates.is_empty() { Err(malformed()) } else { Ok(RootCerts::Specific(Arc::new(certificates))) }
 }
 
 /// Behind a proxy, names are resolved by the proxy; what can be told without it is checked here.
@@ -250,7 +249,11 @@ mod tests {
         assert!(!format!("{settings:?}").contains("secret"));
         let error = Connections::new(&settings).expect_err("malformed");
         assert!(!format!("{error} {error:?}").contains("secret"));
-        let settings = FetchSettings { authorities: Authorities::Pem(b"nothing".to_vec()), ..FetchSettings::default() };
-        assert!(matches!(Connections::new(&settings), Err(FetchSettingsError::Authorities)));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("authorities.pem");
+        let settings = FetchSettings { authorities: Authorities::File(path.clone()), ..FetchSettings::default() };
+        assert!(matches!(Connections::new(&settings), Err(FetchSettingsError::AuthoritiesFile { .. })));
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(matches!(Connections::new(&settings), Err(FetchSettingsError::Authorities { .. })));
     }
 }

@@ -14,9 +14,20 @@ pub enum FetchSettingsError {
     /// The proxy's URL cannot be read. It is not shown, because it may hold a password.
     #[error("the proxy's URL is malformed: expected `http://[user:password@]host:port`")]
     Proxy,
-    /// The bundle of certificates cannot be read, or is empty.
-    #[error("the certificate authorities are no bundle of PEM certificates")]
-    Authorities,
+    /// The file of certificate authorities cannot be read.
+    #[error("cannot read the certificate authorities in {}", path.display())]
+    AuthoritiesFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of certificate authorities has none, or something else.
+    #[error("{} has no certificate authorities: PEM certificates are expected", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// Why nothing was fetched.

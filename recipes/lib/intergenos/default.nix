@@ -14,7 +14,6 @@
 let
   inherit (builtins)
     attrNames
-    attrValues
     baseNameOf
     concatMap
     concatStringsSep
@@ -25,8 +24,11 @@ let
     isList
     listToAttrs
     mapAttrs
+    partition
     pathExists
     readDir
+    seq
+    tryEval
     ;
 
   readRecipe = import ./recipe.nix { inherit didYouMean; };
@@ -144,14 +146,32 @@ let
         )
       ) (groupBy (recipe: recipe.tier) found);
 
-      # A tier as one tree, without what another package takes the place of.
+      # A tier as one tree, without what another package takes the place of. With recipes in it that are wrong it fails and
+      # names them, as one of its parts, so that the others can be built (--keep-going).
       phaseOf =
         tier: members:
+        let
+          inherit (partition (name: evaluates members.${name}) (attrNames members)) right wrong;
+          packages = map (name: members.${name}) right;
+        in
         compose {
           name = "phase-${tier}";
-          root = filter (package: package.pending == null && !(graph.superseded ? ${package.pname})) (
-            attrValues members
-          );
+          root =
+            filter (package: package.pending == null && !(graph.superseded ? ${package.pname})) packages
+            ++ (if wrong == [ ] then [ ] else [ (refusal tier wrong) ]);
+        };
+      evaluates = package: (tryEval (package.pending != null || seq package.drvPath true)).success;
+      refusal =
+        tier: wrong:
+        derivation {
+          name = "phase-${tier}-refused";
+          inherit system;
+          builder = "/usr/bin/bash";
+          args = [
+            "-c"
+            "echo 'larder: recipes of ${tier} are wrong; build one of them, or `larder lint` the tree, to see why: ${concatStringsSep ", " wrong}' >&2; exit 1"
+          ];
+          root = environmentOf tier;
         };
     in
     built

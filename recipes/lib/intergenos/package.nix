@@ -197,7 +197,8 @@ let
     larder_other_patches = words otherPatches;
     larder_repository = words (map (path: "${path}=${repositoryFile path}") repositoryPaths);
     larder_bundled = words recipe.bundled;
-    larder_configure_flags = words recipe.configureFlags;
+    # A build.sh says by itself how it configures.
+    larder_configure_flags = words (if recipe.script == null then recipe.configureFlags else [ ]);
     larder_promises = words recipe.promises;
     larder_install_function = recipe.installFunction;
     larder_direct_install = if recipe.directInstall then "yes" else "no";

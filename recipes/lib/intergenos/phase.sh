@@ -103,6 +103,8 @@ function_of() {
 }
 
 readonly larder_phase=$1
+# Where files go is for who installs: makefiles that find it in their environment look there for what they compile with, too.
+[[ $larder_phase == install ]] || export -n DESTDIR
 eval "flags=($larder_configure_flags)"
 for profile in /etc/profile.d/*.sh; do
     # shellcheck source=/dev/null

@@ -14,13 +14,14 @@ let
   };
 
   # That a package was built, and this can be said of its files in `/`.
-  shows =
-    name: test:
+  shows = name: showsOf name [ tree.${name} ];
+  showsOf =
+    name: tools: test:
     lib.mkPackage {
       pname = "shows-${name}";
       version = "1";
       style = "custom";
-      tools = [ tree.${name} ];
+      inherit tools;
       phases.check = test;
       phases.install = ''install -D -m 644 /dev/null "$out/usr/share/shown"'';
       verify = [ "usr/share/shown" ];
@@ -31,24 +32,69 @@ let
     };
 
   # What an image makes of what is deferred.
-  image = recipes.small.lib.image {
-    name = "deferred";
+  imageOf =
+    arguments:
+    recipes.small.lib.image (
+      {
+        name = "deferred";
+        kernel = recipes.small.linux-small;
+        firstProgram = recipes.small.verified-init;
+        stub = recipes.small.efi-stub;
+        commandLines.live = "quiet";
+      }
+      // arguments
+    );
+  root = {
+    uid = 0;
+    group = "root";
+  };
+  image = imageOf {
     packages = [
       tree.root-acts
       tree.after
     ];
-    kernel = recipes.small.linux-small;
-    firstProgram = recipes.small.verified-init;
-    stub = recipes.small.efi-stub;
-    commandLines.live = "quiet";
-    users.root = {
-      uid = 0;
-      group = "root";
-    };
+    users = { inherit root; };
     groups.root.gid = 0;
     groups.after.members = [ "sample" ];
     groups.after.gid = 40;
     owners."usr/share/root-acts/file".mode = "0755";
+  };
+
+  # A package with nothing but notes, and a file that they are of.
+  noting =
+    name: notes:
+    lib.write {
+      inherit name;
+      entries = {
+        "usr/share/${name}/file".text = "";
+        "usr/share/larder/deferred/${name}".text = notes;
+      };
+    }
+    // {
+      pname = name;
+      deferring = true;
+    };
+  # The image says users and groups as well: who is in whose group, and which number is taken, is known to both.
+  joined = imageOf {
+    packages = [
+      (noting "joins" ''
+        run groupadd -g 200 web
+        run groupadd -r made
+        run useradd -r -g made -G render maker
+        run usermod -aG render web
+        mode 2750 usr/share/joins/file
+        owner maker:render usr/share/joins/file
+      '')
+    ];
+    users = {
+      inherit root;
+      web = {
+        uid = 999;
+        group = "web";
+      };
+    };
+    groups.root.gid = 0;
+    groups.render.gid = 60;
   };
 
   says = {
@@ -112,6 +158,17 @@ in
       has '/usr/share/root-acts/five-digits file 4711 0 0'
       test ! -e ${image.files}/usr/bin/gcc
     '';
+    joined = showsOf "joined" [ ] ''
+      diff - ${joined.files}/etc/group <<'GROUPS'
+      root:x:0:
+      render:x:60:maker,web
+      web:x:200:
+      made:x:999:
+      GROUPS
+      grep -x 'web:x:999:200:web:/:/usr/bin/false' ${joined.files}/etc/passwd
+      grep -x 'maker:x:998:999::/home/maker:/bin/sh' ${joined.files}/etc/passwd
+      grep '^/usr/share/joins/file file 2750 998 60 ' ${joined.manifest}/manifest
+    '';
     direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
     old-places = shows "contract" "test -f /usr/lib/old-place";
     root-acts = shows "root-acts" ''
@@ -139,8 +196,29 @@ in
       DEFERRED
     '';
   };
-  bad = mapAttrs (name: says: {
-    package = tree.${name};
-    inherit says;
-  }) says;
+  bad =
+    mapAttrs (name: says: {
+      package = tree.${name};
+      inherit says;
+    }) says
+    // {
+      unknown-group = {
+        package =
+          (imageOf {
+            packages = [ (noting "joins" "run usermod -aG nowhere root\n") ];
+            users = { inherit root; };
+            groups.root.gid = 0;
+          }).files;
+        says = "the package joins asks for `run usermod -aG nowhere root`: the group nowhere, which there is not";
+      };
+      shared-number = {
+        package =
+          (imageOf {
+            packages = [ (noting "twins" "run useradd -u 0 toor\n") ];
+            users = { inherit root; };
+            groups.root.gid = 0;
+          }).files;
+        says = "the users root and toor have the number 0";
+      };
+    };
 }

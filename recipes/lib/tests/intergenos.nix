@@ -5,6 +5,7 @@ let
   inherit (builtins)
     attrNames
     deepSeq
+    elem
     filter
     isString
     tryEval
@@ -15,8 +16,8 @@ let
   bad = lib.intergenos ../../../testdata/intergenos-bad;
 
   refused = value: !(tryEval (deepSeq value value)).success;
-  names = packages: map (package: package.pname or "environment") packages;
-  needs = package: filter (name: name != "environment" && !(lib ? ${name})) (names package.override);
+  names = packages: map (package: package.pname or package.name) packages;
+  needs = package: filter (name: elem name (attrNames tree.packages)) (names package.override);
 
   cases = {
     "every recipe evaluates" = builtins.all (name: isString tree.packages.${name}.drvPath) (
@@ -44,6 +45,16 @@ let
       ];
     "what is pending cannot be built" = refused tree.igos-blob.drvPath;
     "what is pending has its description" = tree.igos-blob.meta.licence == "MIT";
+    "a phase is the packages of its tier" =
+      names tree.phases.base.root == attrNames tree.base && tree.base != { };
+    "a phase with wrong recipes fails by itself, beside the others" =
+      let
+        parts = names bad.phases.core.root;
+      in
+      isString bad.phases.core.drvPath
+      && elem "phase-core-refused" parts
+      && elem "dead-flags" parts
+      && !(elem "bad-hash" parts);
     "an artifact without a hash is refused" = refused bad.artifact.drvPath;
     "an artifact may be given" =
       isString
@@ -88,6 +99,7 @@ let
       })
       [
         "contested-a"
+        "dead-flags"
         "runtime-a"
         "runtime-b"
         "stub"

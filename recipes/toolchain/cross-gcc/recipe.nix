@@ -39,6 +39,8 @@ mkPackage {
     install = ''
       make MAKEINFO=true DESTDIR="$out" install-gcc install-target-libgcc
       rm -r "$out/cross/share"
+      # What would mend the headers of another C library, with the shell of the seed.
+      rm -r "$out"/cross/{lib,libexec}/gcc/${target}/${gcc-parts.version}/install-tools
     '';
   };
 

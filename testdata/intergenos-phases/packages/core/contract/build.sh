@@ -3,6 +3,8 @@ set -e
 
 configure() {
     test -n "${DESTDIR}"
+    # The script knows it, but what it starts does not.
+    test -z "$(printenv DESTDIR || true)"
     test "${IGOS_JOBS}" -ge 1
     test "${PKG_VERSION}" = 1.2.3
     test "${version}" = 1.2.3
@@ -23,6 +25,7 @@ check() {
 }
 
 do_install() {
+    test "$(printenv DESTDIR)" = "${DESTDIR}"
     install -D -m 644 /dev/null "${DESTDIR}/usr/share/contract/file"
     install -D -m 644 /dev/null "${DESTDIR}/lib/old-place"
 }
