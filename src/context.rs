@@ -4,7 +4,8 @@ use crate::Cli;
 use crate::commands::SPAWNER;
 use crate::error::CliError;
 use builder::fetch::{Authorities, FetchSettings, Mirrors, ProxySettings, read_apt_sources, read_cargo_registries};
-use builder::{Builder, RunLimits, Settings};
+use builder::sandbox::Limits;
+use builder::{Builder, RunLimits, Settings, control_group};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::local::{LocalStore, OpenOptions};
@@ -30,12 +31,36 @@ pub(crate) struct BuildLimits {
     pub(crate) cores: Option<usize>,
     /// How long each may take and how much it may print.
     pub(crate) run: RunLimits,
+    /// How much memory one of them may have.
+    pub(crate) memory: Memory,
     /// Whether what failed before is tried again.
     pub(crate) retry: bool,
     /// Whether the files of a failed build are kept.
     pub(crate) keep_failed: bool,
     /// Whether it is recorded which files builds use.
     pub(crate) trace_inputs: bool,
+}
+
+/// How much memory a build may have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Memory {
+    /// Nine tenths of what there is, so that what lacks memory is the build and not the machine.
+    #[default]
+    Most,
+    /// So many bytes.
+    Bytes(u64),
+    /// As much as it wants.
+    All,
+}
+
+impl Memory {
+    fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Most => memory().map(|bytes| bytes / 10 * 9),
+            Self::Bytes(bytes) => Some(bytes),
+            Self::All => None,
+        }
+    }
 }
 
 impl Context {
@@ -85,6 +110,7 @@ impl Context {
             cores: limits.cores.unwrap_or(processors),
             memory: memory(),
             limits: limits.run,
+            sandbox: Limits { memory: limits.memory.bytes(), ..Limits::default() },
             retry: limits.retry,
             keep_failed: limits.keep_failed,
             trace_inputs: limits.trace_inputs,
@@ -99,22 +125,12 @@ pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Where the groups of version 2 are.
-const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
-
 /// How many bytes of memory this process may use: those of the machine, or of the control groups it is in.
 pub(crate) fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let machine = line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024;
-    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let own = Path::new(CONTROL_GROUPS).join(own);
-    let limits = own
-        .ancestors()
-        .take_while(|group| group.starts_with(CONTROL_GROUPS))
-        .filter_map(|group| std::fs::read_to_string(group.join("memory.max")).ok()?.trim().parse::<u64>().ok());
-    Some(limits.fold(machine, u64::min))
+    Some(control_group::memory_limit().map_or(machine, |limit| limit.min(machine)))
 }
 
 /// The system of this machine, as derivations name it.

@@ -1,6 +1,6 @@
 //! Realising with everything a user expects around it: progress, interruption, and failures told so that one can act on them.
 
-use crate::context::{BuildLimits, Context};
+use crate::context::{BuildLimits, Context, Memory};
 use crate::error::{CliError, with_causes};
 use crate::installable::Target;
 use crate::interrupt;
@@ -39,6 +39,10 @@ pub(crate) struct LimitArgs {
     /// Stop a build that prints more bytes, as `20M`; 0 for no limit [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
     max_log_size: Option<u64>,
+    /// Stop a build whose processes together need more bytes of memory, where control groups are delegated; 0 for no limit [default: nine
+    /// tenths of what there is]
+    #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
+    max_build_memory: Option<u64>,
     /// Try what failed before again
     #[arg(long)]
     retry: bool,
@@ -59,6 +63,11 @@ impl LimitArgs {
                 total: self.timeout.filter(|limit| !limit.is_zero()),
                 silence: self.max_silent_time.filter(|limit| !limit.is_zero()),
                 log_bytes: self.max_log_size.or(RunLimits::default().log_bytes).filter(|&limit| limit > 0),
+            },
+            memory: match self.max_build_memory {
+                None => Memory::Most,
+                Some(0) => Memory::All,
+                Some(bytes) => Memory::Bytes(bytes),
             },
             retry: self.retry,
             keep_failed: self.keep_failed || !self.discard_failed,

@@ -47,6 +47,8 @@ pub struct Settings {
     pub memory: Option<u64>,
     /// How long a build may take and how much it may print.
     pub limits: RunLimits,
+    /// What the kernel limits of each build.
+    pub sandbox: Limits,
     /// Whether actions that failed before are tried again.
     pub retry: bool,
     /// Whether the files of a failed build are kept.
@@ -70,6 +72,7 @@ pub struct Builder<'s> {
     running: DashMap<u64, CancelHandle>,
     next: AtomicU64,
     cancelled: AtomicBool,
+    noted: AtomicBool,
     publisher: Publisher,
     /// Those that no build has.
     pub(crate) desks: Mutex<Vec<Desk>>,
@@ -111,6 +114,7 @@ impl<'s> Builder<'s> {
             running: DashMap::new(),
             next: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
+            noted: AtomicBool::new(false),
             publisher: Publisher::default(),
             desks: Mutex::default(),
             left: Mutex::default(),
@@ -164,6 +168,16 @@ impl<'s> Builder<'s> {
         let (program, arguments) = &self.settings.spawner;
         let started = Spawner::start(program, arguments)?;
         Ok(self.spawner.get_or_init(|| started))
+    }
+
+    /// Tells once which limits of builds this machine cannot keep.
+    pub(crate) fn note_lacking(&self, sink: Sink<'_>) -> Result<(), BuildError> {
+        if !self.noted.swap(true, Ordering::SeqCst)
+            && let Some(lacking) = self.spawner()?.lacking()
+        {
+            sink(Event::Noted { message: lacking.to_string() });
+        }
+        Ok(())
     }
 
     /// Who hands out the processor tokens of all builds, started when first needed.
@@ -397,7 +411,7 @@ impl<'s> Builder<'s> {
             return Err(BuildError::Cancelled);
         }
         let drv = resolved.action.resolved();
-        let (started, outputs, usage) = match drv.builtin() {
+        let (started, outputs, usage, memory) = match drv.builtin() {
             Some(name) => {
                 let started = Instant::now();
                 let outputs = vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)];
@@ -405,13 +419,13 @@ impl<'s> Builder<'s> {
                     // Who uses it knows what it declares, not what the derivations of the graph do.
                     self.verify_runtime(resolved, &outputs)?;
                 }
-                (started, outputs, Usage::default())
+                (started, outputs, Usage::default(), 0)
             }
             None => {
                 let ran = self.run(resolved, variation, sink)?;
                 self.verify_runtime(resolved, &ran.outputs)?;
                 leak::warn(resolved, &ran.outputs, &|| self.is_cancelled(), sink)?;
-                (ran.started, ran.outputs, ran.usage)
+                (ran.started, ran.outputs, ran.usage, ran.memory)
             }
         };
         if let (Some(fixed), Some((_, sealed))) = (&drv.fixed, outputs.first()) {
@@ -421,7 +435,7 @@ impl<'s> Builder<'s> {
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             duration_ms: milliseconds(started.elapsed()),
             cpu_ms: milliseconds(usage.user_time + usage.system_time),
-            memory: usage.peak_memory,
+            memory,
         };
         Ok(Made { outputs, cost })
     }
@@ -470,7 +484,7 @@ impl<'s> Builder<'s> {
             command: drv.builder.clone(),
             args: drv.args.clone(),
             env: environment::of_build(&resolved.action, self.settings.cores, false, variation),
-            limits: Limits::default(),
+            limits: self.settings.sandbox,
             scoping: Scoping::default(),
             job_server: None,
             interactive: false,

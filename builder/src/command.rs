@@ -2,6 +2,7 @@
 //! of it is dead.
 
 use crate::builder::{Builder, host_path};
+use crate::control_group::Spent;
 use crate::desk::{self, Desk};
 use crate::ending::Ending;
 use crate::environment::{self, Variation};
@@ -35,12 +36,16 @@ pub(crate) struct Ran {
     pub(crate) outputs: Vec<(OutputName, Sealed)>,
     /// What it used.
     pub(crate) usage: Usage,
+    /// Bytes of memory that it needed: of all its processes together where they were counted so, else of the largest one.
+    pub(crate) memory: u64,
 }
 
 /// A command that has ended.
 struct Ended {
     outcome: Outcome,
     overrun: Option<Overrun>,
+    /// What its control group counted, if it had one.
+    spent: Option<Spent>,
     /// How many processes had been killed for lack of memory when it began.
     killed_before: Option<u64>,
     /// The last lines it printed.
@@ -49,9 +54,23 @@ struct Ended {
 }
 
 impl Ended {
-    /// Whether processes were killed for lack of memory while it ran; perhaps others.
+    /// Whether processes were killed for lack of memory while it ran; perhaps others if it had no control group.
     fn lacked_memory(&self) -> bool {
-        memory::killed_for_lack() > self.killed_before
+        match self.spent.and_then(|spent| spent.killed) {
+            Some(killed) => killed > 0,
+            None => memory::killed_for_lack() > self.killed_before,
+        }
+    }
+
+    /// How it ended that lacked memory.
+    fn out_of_memory(&self, limit: Option<u64>) -> Ending {
+        Ending::OutOfMemory { limit: limit.filter(|_| self.spent.is_some_and(|spent| spent.at_limit)) }
+    }
+
+    /// Bytes of memory that it needed.
+    fn memory(&self) -> u64 {
+        let together = self.spent.and_then(|spent| spent.peak).unwrap_or(0);
+        together.max(self.outcome.usage.peak_memory)
     }
 }
 
@@ -62,6 +81,7 @@ impl Builder<'_> {
         if drv.system != self.settings().system {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings().system.clone() });
         }
+        self.note_lacking(sink)?;
         let staging = self.store().stage()?;
         let borrowed = self.publisher().borrow(resolved.action.inputs().iter().chain(&resolved.layers));
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
@@ -80,14 +100,14 @@ impl Builder<'_> {
             (Status::Exited(_) | Status::Signalled(_), Some(overrun @ Overrun::Log(_))) => Ending::Stopped(overrun),
             (Status::Exited(0), _) => {
                 let outputs = self.take_outputs(resolved, staging)?;
-                return Ok(Ran { started, outputs, usage: ended.outcome.usage });
+                return Ok(Ran { started, outputs, usage: ended.outcome.usage, memory: ended.memory() });
             }
             (Status::Killed, Some(overrun)) if !self.is_cancelled() => Ending::Stopped(overrun),
             (Status::Killed, _) => return Err(BuildError::Cancelled),
-            _ if ended.lacked_memory() => Ending::OutOfMemory,
+            _ if ended.lacked_memory() => ended.out_of_memory(spec.limits.memory),
             (Status::Exited(code), _) => Ending::Exited(*code),
             (Status::Signalled(signal), _) => Ending::Signalled(*signal),
-            (Status::SetupFailed(_), _) => Ending::OutOfMemory,
+            (Status::SetupFailed(_), _) => ended.out_of_memory(spec.limits.memory),
         };
         Err(self.failed(ending, ended, resolved, staging))
     }
@@ -162,6 +182,7 @@ impl Builder<'_> {
         let tell = |line: &str| sink(Event::Output { derivation: resolved.derivation.clone(), line: line.to_owned() });
         let mut watched = Watched { limits: &self.settings().limits, log, running: &running, started, overrun: None };
         let outcome = watched.until_end(&tell);
+        let spent = running.spent();
         self.unregister(number);
         let Watched { log, overrun, .. } = watched;
         let outcome = outcome?;
@@ -178,9 +199,10 @@ impl Builder<'_> {
             });
         }
         if ended {
-            let _ = ActionUsage::of(&outcome.usage).write(&logs, &resolved.digest);
+            let peak = spent.and_then(|spent| spent.peak);
+            let _ = ActionUsage::of(&outcome.usage, peak).write(&logs, &resolved.digest);
         }
-        Ok(Ended { outcome, overrun, killed_before, tail, duration: started.elapsed() })
+        Ok(Ended { outcome, overrun, spent, killed_before, tail, duration: started.elapsed() })
     }
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {

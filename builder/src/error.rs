@@ -167,7 +167,7 @@ impl BuildError {
     /// Whether it may succeed where there is more memory.
     #[must_use]
     pub const fn is_lack_of_memory(&self) -> bool {
-        matches!(self, Self::Builder { ending: Ending::OutOfMemory, .. })
+        matches!(self, Self::Builder { ending: Ending::OutOfMemory { .. }, .. })
     }
 
     /// What may help.

@@ -67,6 +67,11 @@ pub enum Event {
         /// The line, without its end.
         line: String,
     },
+    /// Something about this machine is worth knowing; once a run.
+    Noted {
+        /// What.
+        message: String,
+    },
     /// Something about a build is worth knowing, though it did not fail.
     Warned {
         /// The derivation.

@@ -140,7 +140,8 @@ mod tests {
             Ending::Signalled(9),
             // What a shell says of a program that was killed.
             Ending::Exited(137),
-            Ending::OutOfMemory,
+            Ending::OutOfMemory { limit: None },
+            Ending::OutOfMemory { limit: Some(1) },
             Ending::Stopped(Overrun::Total(Duration::from_secs(1))),
         ];
         for ending in passing {

@@ -10,6 +10,7 @@ pub mod builder;
 mod builtin;
 mod command;
 pub mod compose;
+pub mod control_group;
 mod desk;
 mod ending;
 pub mod environment;

@@ -3,7 +3,7 @@
 //! Kept beside the log, as `logs/<action>.usage`, and collected with it. Canonical JSON would gain nothing: nobody compares it.
 //!
 //! ```text
-//! { "version": 1, "finished": s since the epoch, "user_ms", "system_ms", "largest_process": bytes,
+//! { "version": 1, "finished": s since the epoch, "user_ms", "system_ms", "largest_process": bytes, "peak": bytes or null,
 //!   "transfer": { "read", "written", "disk_read", "disk_written" } or null }
 //! ```
 
@@ -28,13 +28,15 @@ pub struct ActionUsage {
     pub system_ms: u64,
     /// Memory of the process that needed most, in bytes.
     pub largest_process: u64,
+    /// Memory of all processes together, in bytes, if that was counted.
+    pub peak: Option<u64>,
     /// What was read and written, if that was counted.
     pub transfer: Option<Transfer>,
 }
 
 impl ActionUsage {
     /// What a run that has just ended used.
-    pub(crate) fn of(usage: &Usage) -> Self {
+    pub(crate) fn of(usage: &Usage, peak: Option<u64>) -> Self {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             version: VERSION,
@@ -42,6 +44,7 @@ impl ActionUsage {
             user_ms: milliseconds(usage.user_time),
             system_ms: milliseconds(usage.system_time),
             largest_process: usage.peak_memory,
+            peak,
             transfer: usage.transfer,
         }
     }
@@ -77,8 +80,8 @@ mod tests {
         assert_eq!(ActionUsage::read(directory.path(), &action), None);
         let transfer = Some(Transfer { read: 1, written: 2, disk_read: 3, disk_written: 4 });
         let (user_time, system_time) = (Duration::from_millis(1500), Duration::from_micros(2999));
-        let usage = ActionUsage::of(&Usage { user_time, system_time, peak_memory: 5, transfer });
-        assert_eq!((usage.user_ms, usage.system_ms, usage.largest_process), (1500, 2, 5));
+        let usage = ActionUsage::of(&Usage { user_time, system_time, peak_memory: 5, transfer }, Some(6));
+        assert_eq!((usage.user_ms, usage.system_ms, usage.largest_process, usage.peak), (1500, 2, 5, Some(6)));
         usage.write(directory.path(), &action).expect("written");
         assert_eq!(ActionUsage::read(directory.path(), &action), Some(usage));
     }

@@ -1,6 +1,7 @@
 //! A store for tests with a program to build with, and derivations in it.
 
 use builder::fetch::FetchSettings;
+use builder::sandbox::Limits;
 use builder::{Builder, Event, How, Kind, RunLimits, RunOptions, RunResult, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -47,6 +48,7 @@ impl Fixture {
             keep_failed: false,
             memory: None,
             limits: RunLimits::default(),
+            sandbox: Limits::default(),
             fetch: FetchSettings::default(),
         }
     }

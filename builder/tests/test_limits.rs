@@ -161,7 +161,10 @@ fn what_lacked_memory_is_tried_once_more_alone_and_the_reason_is_told() {
     let again = words.iter().rposition(|word| word == "bomb: begun").unwrap();
     assert!(place("built other") < again, "alone: {words:?}");
     let [failure] = &result.failures[..] else { panic!("{:?}", result.failures) };
-    assert!(matches!(&*failure.error, BuildError::Builder { ending: Ending::OutOfMemory, .. }), "{failure:?}");
+    assert!(
+        matches!(&*failure.error, BuildError::Builder { ending: Ending::OutOfMemory { limit: None }, .. }),
+        "{failure:?}"
+    );
     assert_eq!(fixture.store.verify(None, true).unwrap(), []);
 }
 

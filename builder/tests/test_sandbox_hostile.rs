@@ -249,6 +249,13 @@ fn there_are_no_capabilities_to_gain() {
 }
 
 #[test]
+fn the_own_control_group_is_the_root_of_all() {
+    // Which group larder is in, and the number of the sandbox's, is nothing to the guest.
+    let fixture = Fixture::script("grep -c -v ':/$' /proc/self/cgroup");
+    assert_eq!(fixture.run().1, "0\n");
+}
+
+#[test]
 fn the_environment_is_exactly_what_was_given() {
     let mut fixture = Fixture::script("");
     fixture.spec.command = "/usr/bin/env".to_owned();

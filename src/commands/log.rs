@@ -108,6 +108,7 @@ fn described(
             "user_ms": usage.user_ms,
             "system_ms": usage.system_ms,
             "largest_process": usage.largest_process,
+            "peak": usage.peak,
             "transfer": usage.transfer,
         })
     };

@@ -59,6 +59,9 @@ fn show_sandbox(context: &Context, derivation: &StorePath) -> CommandResult {
     if !builder::sandbox::has_scoping() {
         output::error("note: this kernel's Landlock has no scopes, so `scoping` is left to the namespaces\n");
     }
+    if let Some(lacking) = builder::control_group::lacking() {
+        output::error(&format!("note: {lacking}\n"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -37,6 +37,7 @@ pub(super) fn event(event: &Event, time: Duration) -> Value {
             value["line"] = line.as_str().into();
             value
         }
+        Event::Noted { message } => json!({ "event": "noted", "message": message }),
         Event::Warned { derivation, message } => {
             let mut value = about("warned", derivation);
             value["message"] = message.as_str().into();

@@ -67,6 +67,7 @@ impl Plain {
                 self.logs.entry(derivation.clone()).or_default().push(line.clone());
                 Vec::new()
             }
+            Event::Noted { message } => vec![format!("{} {message}", output::styled("note:", "2"))],
             Event::Warned { derivation, message } => {
                 vec![format!("{} {}: {message}", output::styled("warning", "33"), human(derivation))]
             }

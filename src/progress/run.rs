@@ -93,7 +93,7 @@ impl Run {
                 running.last.truncate(TAIL - 1);
                 running.last.push_front(line.clone());
             }),
-            Event::Warned { .. } => {}
+            Event::Warned { .. } | Event::Noted { .. } => {}
             Event::Realised { derivation, how, duration } => self.realised(derivation, *how, *duration),
             Event::Failed { derivation, .. } => {
                 self.sums.running -= usize::from(self.running(derivation).is_some());

@@ -24,7 +24,7 @@ use super::outcome::{SetupError, Step};
 use super::spec::SandboxSpec;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub(crate) use identity::OuterIds;
 pub(crate) use sys::{Forked, ignore_interrupt, kill_by_pidfd, received_descriptors, wait_for};
@@ -35,22 +35,22 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWCGROUP;
+    | libc::CLONE_NEWUTS;
 
-/// Forks a child that is the first process of new user, mount, pid, net, ipc, uts and cgroup namespaces.
+/// Forks a child that is the first process of new user, mount, pid, net, ipc and uts namespaces, and of a control group if one is given. The
+/// guest has a cgroup namespace of its own, whose root is that group.
 ///
 /// # Errors
 /// The machine forbids it, or has run out of something.
-pub(crate) fn clone_into_namespaces() -> Result<Forked, SetupError> {
-    sys::fork_into(NAMESPACES).at(Step::Namespaces, "")
+pub(crate) fn clone_into_namespaces(group: Option<BorrowedFd<'_>>) -> Result<Forked, SetupError> {
+    sys::fork_into(NAMESPACES, group).at(Step::Namespaces, "")
 }
 
 /// Makes and leaves the namespaces in a child that does nothing else, to see whether the machine allows them. The child
 /// only makes system calls, so this may be called with other threads running.
 pub(crate) fn probe_namespaces() -> Result<(), SetupError> {
     let outer = OuterIds::current();
-    match clone_into_namespaces()? {
+    match clone_into_namespaces(None)? {
         Forked::Child => sys::exit(i32::from(identity::map_ids(1000, outer).is_err())),
         Forked::Parent { pid, .. } => match wait_for(pid) {
             Ok((0, _)) => Ok(()),

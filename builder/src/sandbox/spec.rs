@@ -104,6 +104,14 @@ pub(crate) struct Groundwork {
     pub(crate) traced: bool,
 }
 
+impl Groundwork {
+    /// Whether many runs can be expected that want the same.
+    pub(crate) fn is_usual(&self) -> bool {
+        let usual = Self { limits: self.limits, scoping: self.scoping, ..Self::default() };
+        *self == usual
+    }
+}
+
 /// Resource limits of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -113,13 +121,26 @@ pub struct Limits {
     pub open_files_hard: u64,
     /// Bytes of stack. Core dumps are always off.
     pub stack: u64,
-    /// Processes and threads that all of the guest may have at once; at least 301. Linux before 6.14 does not limit them for root.
+    /// Processes and threads that all of the guest may have at once; at least 301. Without a control group, Linux before 6.14 does not limit
+    /// them for root.
     pub processes: u64,
+    /// Bytes of memory that all of the guest may have at once, with files in memory; as many as there are if not said. Only where
+    /// [control groups](crate::control_group) can be had.
+    pub memory: Option<u64>,
+    /// Its part of the processors when all are wanted: as much as each of the others has with 100. Only where control groups can be had.
+    pub cpu_weight: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { open_files: 1024, open_files_hard: 65_536, stack: 8 << 20, processes: 8192 }
+        Self {
+            open_files: 1024,
+            open_files_hard: 65_536,
+            stack: 8 << 20,
+            processes: 8192,
+            memory: None,
+            cpu_weight: 100,
+        }
     }
 }
 
@@ -315,7 +336,7 @@ mod tests {
             r#"{"layers":["/store/a"],"writable":{"Directories":{"upper":"/tmp/upper","work":"/tmp/work"}},"#,
             r#""binds":[{"source":"/store/b","target":"/larder/store/b"}],"build_dir":"/tmp/build","out_dir":"/tmp/out","#,
             r#""command":"/bin/sh","args":["-e"],"env":{"A":"b"},"#,
-            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192},"scoping":{"abstract_sockets":true,"signals":true},"job_server":null,"interactive":false,"#,
+            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192,"memory":null,"cpu_weight":100},"scoping":{"abstract_sockets":true,"signals":true},"job_server":null,"interactive":false,"#,
             r#""circumstances":{"host_name":null,"domain_name":null,"user":null,"processors":null,"umask":null,"#,
             r#""reverse_directories":false,"clock_offset":0,"fixed_addresses":false,"kernel_release":null}}"#
         );

@@ -1,6 +1,7 @@
 //! larder's side: many threads hand in runs, each to a sandbox of its own, and hear from it how it ended.
 
 use super::protocol::{self, Request, Told};
+use crate::control_group::{Divided, Group, Lacking, Spent, Undivided};
 use crate::sandbox::linux::{Stdio, Task, kill_by_pidfd};
 use crate::sandbox::{
     Groundwork, HostFacts, Outcome, SandboxSpec, SetupError, SpecError, Status, Step, Usage, with_remedy,
@@ -36,6 +37,9 @@ pub enum SpawnError {
     /// The specification is impossible.
     #[error("the sandbox cannot be made")]
     Spec(#[from] SpecError),
+    /// A sandbox's control group could not be made.
+    #[error("the sandbox cannot be limited")]
+    Group(#[from] Undivided),
     /// The specification could not be sent.
     #[error("cannot send a sandbox's specification to the spawner")]
     Send(#[source] std::io::Error),
@@ -49,8 +53,31 @@ pub enum SpawnError {
 pub struct Spawner {
     socket: Arc<OwnedFd>,
     process: Child,
-    /// The sockets of sandboxes that were asked for ahead, with nothing varied.
-    stock: Mutex<VecDeque<OwnedFd>>,
+    /// Sandboxes that were asked for ahead.
+    stock: Mutex<VecDeque<Prepared>>,
+    /// Whence sandboxes have their control groups; the last to go, for it is in a group itself.
+    groups: Result<Arc<Divided>, Undivided>,
+}
+
+/// A sandbox that has no task yet.
+#[derive(Debug)]
+struct Prepared {
+    groundwork: Groundwork,
+    socket: OwnedFd,
+    group: Option<Lodging>,
+}
+
+/// The control group of a sandbox, taken back when dropped.
+#[derive(Debug)]
+struct Lodging {
+    group: Option<Group>,
+    groups: Arc<Divided>,
+}
+
+impl Drop for Lodging {
+    fn drop(&mut self) {
+        self.group.take().into_iter().for_each(|group| self.groups.take_back(group));
+    }
 }
 
 /// The descriptors of an interactive run: standard input, output and error.
@@ -70,6 +97,7 @@ pub struct Running {
     socket: OwnedFd,
     spawner: Arc<OwnedFd>,
     cancel: CancelHandle,
+    group: Option<Lodging>,
     /// Whether its end has been told.
     over: AtomicBool,
 }
@@ -107,9 +135,20 @@ impl Spawner {
     pub fn start(program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, SpawnError> {
         let failed = |source: std::io::Error| SpawnError::Start { program: program.to_owned(), source };
         let (ours, theirs) = pair().map_err(failed)?;
+        // Before there is a child, which would have to leave the group, too.
+        let groups = Divided::open().map(Arc::new);
         let process =
             Command::new(program).args(args).stdin(std::process::Stdio::from(theirs)).spawn().map_err(failed)?;
-        Ok(Self { socket: Arc::new(ours), process, stock: Mutex::default() })
+        Ok(Self { socket: Arc::new(ours), process, stock: Mutex::default(), groups })
+    }
+
+    /// What of the limits of sandboxes this machine cannot keep.
+    #[must_use]
+    pub fn lacking(&self) -> Option<Lacking> {
+        match &self.groups {
+            Ok(groups) => groups.lacking(),
+            Err(undivided) => Some(undivided.into()),
+        }
     }
 
     /// Runs one command in a sandbox and waits for its end; everything it prints goes to `log`: a pipe, or
@@ -151,20 +190,21 @@ impl Spawner {
         spec.check()?;
         let task = Task { spec: write_spec(spec).map_err(SpawnError::Send)?, stdio, trace };
         let groundwork = spec.groundwork(task.trace.is_some());
-        let usual = groundwork == Groundwork::default();
-        let ready = if usual { self.hand_to_stock(&task)? } else { None };
-        let socket = match ready {
-            Some(socket) => socket,
+        let usual = groundwork.is_usual();
+        let ready = if usual { self.hand_to_stock(&groundwork, &task)? } else { None };
+        let prepared = match ready {
+            Some(prepared) => prepared,
             None => {
-                let socket = self.ask(groundwork)?;
+                let prepared = self.ask(&groundwork)?;
                 // If it has ended, it tells of what.
-                hand_over(&socket, &task)?;
-                socket
+                hand_over(&prepared.socket, &task)?;
+                prepared
             }
         };
-        let cancel = CancelHandle { first: Arc::default() };
-        let running = Running { socket, spawner: Arc::clone(&self.socket), cancel, over: AtomicBool::new(false) };
-        match if usual { self.fill_stock() } else { Ok(()) } {
+        let Prepared { socket, group, .. } = prepared;
+        let (cancel, over) = (CancelHandle { first: Arc::default() }, AtomicBool::new(false));
+        let running = Running { socket, spawner: Arc::clone(&self.socket), cancel, group, over };
+        match if usual { self.fill_stock(&groundwork) } else { Ok(()) } {
             // Without the spawner the run ends, too.
             Err(gone @ SpawnError::Gone) => Err(gone),
             // The run itself has begun: who lacks a spare sandbox next time asks for it then.
@@ -172,42 +212,55 @@ impl Spawner {
         }
     }
 
-    /// Gives a task to a sandbox that was prepared, unless there is none that lives.
-    fn hand_to_stock(&self, task: &Task) -> Result<Option<OwnedFd>, SpawnError> {
+    /// Gives a task to a sandbox that was prepared so, unless there is none that lives.
+    fn hand_to_stock(&self, groundwork: &Groundwork, task: &Task) -> Result<Option<Prepared>, SpawnError> {
         loop {
-            let Some(socket) = self.lock_stock().pop_front() else { return Ok(None) };
-            if hand_over(&socket, task)? {
-                return Ok(Some(socket));
+            let Some(prepared) = self.lock_stock().pop_front() else { return Ok(None) };
+            if prepared.groundwork == *groundwork && hand_over(&prepared.socket, task)? {
+                return Ok(Some(prepared));
             }
         }
     }
 
-    fn lock_stock(&self) -> std::sync::MutexGuard<'_, VecDeque<OwnedFd>> {
+    fn lock_stock(&self) -> std::sync::MutexGuard<'_, VecDeque<Prepared>> {
         // Each change is one call, so that a panic elsewhere leaves it whole.
         self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fill_stock(&self) -> Result<(), SpawnError> {
+    fn fill_stock(&self, groundwork: &Groundwork) -> Result<(), SpawnError> {
         let mut stock = self.lock_stock();
         while stock.len() < STOCK {
-            stock.push_back(self.ask(Groundwork::default())?);
+            stock.push_back(self.ask(groundwork)?);
         }
         Ok(())
     }
 
-    /// Asks for a sandbox; gives the socket at which it will be.
-    fn ask(&self, groundwork: Groundwork) -> Result<OwnedFd, SpawnError> {
-        let (ours, theirs) = pair().map_err(SpawnError::Send)?;
-        protocol::send(self.socket.as_fd(), &Request { groundwork }, &[theirs.as_raw_fd()]).map_err(|error| {
+    /// Asks for a sandbox, in a control group of its own if that can be had.
+    fn ask(&self, groundwork: &Groundwork) -> Result<Prepared, SpawnError> {
+        let (socket, theirs) = pair().map_err(SpawnError::Send)?;
+        let group = match &self.groups {
+            Ok(groups) => Some(Lodging::take(groups, groundwork)?),
+            Err(_) => None,
+        };
+        let handle = group.as_ref().and_then(|lodging| lodging.group.as_ref()).map(|group| group.handle().as_raw_fd());
+        let fds: Vec<_> = [theirs.as_raw_fd()].into_iter().chain(handle).collect();
+        let request = Request { groundwork: groundwork.clone() };
+        protocol::send(self.socket.as_fd(), &request, &fds).map_err(|error| {
             if error.kind() == std::io::ErrorKind::BrokenPipe { SpawnError::Gone } else { SpawnError::Send(error) }
         })?;
-        Ok(ours)
+        Ok(Prepared { groundwork: request.groundwork, socket, group })
     }
 
     /// The spawner's process id, for messages.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.process.id()
+    }
+}
+
+impl Lodging {
+    fn take(groups: &Arc<Divided>, groundwork: &Groundwork) -> Result<Self, Undivided> {
+        Ok(Self { group: Some(groups.make(&groundwork.limits)?), groups: Arc::clone(groups) })
     }
 }
 
@@ -318,6 +371,11 @@ impl Running {
         if let Some(process) = self.cancel.first.process.get() {
             is_ready(process.as_fd(), PollFlags::IN, None);
         }
+    }
+
+    /// What its control group counted, if it has one. To be asked when its end has been told.
+    pub(crate) fn spent(&self) -> Option<Spent> {
+        self.group.as_ref()?.group.as_ref().map(Group::spent)
     }
 
     /// A handle to kill the run with.

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// larder asks for a sandbox; the descriptor that comes with it is the sandbox's socket.
+/// larder asks for a sandbox; the descriptors that come with it are the sandbox's socket and, if it has one, the directory of its control
+/// group.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
     /// What to prepare.

@@ -79,8 +79,9 @@ impl Server {
     /// Handles one request; false at the end of the connection.
     fn answer(&mut self) -> io::Result<bool> {
         let Some((Request { groundwork }, fds)) = protocol::receive(self.socket.as_fd())? else { return Ok(false) };
-        let Some(socket) = fds.into_iter().next() else { return Err(io::ErrorKind::InvalidData.into()) };
-        let (told, sandbox) = match self.make(groundwork, &socket) {
+        let mut fds = fds.into_iter();
+        let Some(socket) = fds.next() else { return Err(io::ErrorKind::InvalidData.into()) };
+        let (told, sandbox) = match self.make(groundwork, &socket, fds.next()) {
             Ok(sandbox) => (Told::Born, Some(sandbox)),
             Err(error) => {
                 let outcome = Outcome { status: Status::SetupFailed(error), usage: Usage::default() };
@@ -94,8 +95,8 @@ impl Server {
         Ok(true)
     }
 
-    fn make(&self, groundwork: Groundwork, socket: &OwnedFd) -> Result<Sandbox, SetupError> {
-        match linux::clone_into_namespaces()? {
+    fn make(&self, groundwork: Groundwork, socket: &OwnedFd, group: Option<OwnedFd>) -> Result<Sandbox, SetupError> {
+        match linux::clone_into_namespaces(group.as_ref().map(AsFd::as_fd))? {
             Forked::Parent { pid, pidfd } => Ok(Sandbox { pid, pidfd }),
             Forked::Child => {
                 let Self { own: spawner, outer, filters, .. } = self;

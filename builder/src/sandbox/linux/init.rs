@@ -113,7 +113,8 @@ impl Guest {
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .at(Step::Supervise, "socket")?;
         let circumstances = &birth.groundwork.circumstances;
-        match sys::fork_into(0).at(Step::Exec, "fork")? {
+        // The root of its cgroup namespace is the group that we were born in, whose number is nothing to it.
+        match sys::fork_into(libc::CLONE_NEWCGROUP, None).at(Step::Namespaces, "cgroup")? {
             Forked::Child => {
                 drop(ours);
                 if let Err(error) = guest::become_command(&theirs, &birth.groundwork, filters) {

@@ -26,15 +26,22 @@ fn check(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Forks; the child is in the new namespaces that `flags` name. The calling process must have a single thread, or the
-/// child must do no more than make system calls.
-pub(crate) fn fork_into(flags: i32) -> io::Result<Forked> {
+/// `CLONE_INTO_CGROUP`, which the constant of that name is too narrow for.
+const INTO_GROUP: u64 = 1 << 33;
+
+/// Forks; the child is in the new namespaces that `flags` name, and in a control group if its directory is given. The calling process must
+/// have a single thread, or the child must do no more than make system calls.
+pub(crate) fn fork_into(flags: i32, group: Option<BorrowedFd<'_>>) -> io::Result<Forked> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain integers, for which all zeroes is a valid value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = (flags as u32 as u64) | libc::CLONE_PIDFD as u64;
     args.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = group {
+        args.flags |= INTO_GROUP;
+        args.cgroup = group.as_raw_fd() as u64;
+    }
     let size = size_of::<libc::clone_args>();
     // SAFETY: without CLONE_VM and with no stack given this is fork: the child goes on with a copy of all memory. The
     // caller vouches that no other thread can hold a lock the child will need.
