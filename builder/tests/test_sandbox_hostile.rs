@@ -249,6 +249,16 @@ fn there_are_no_capabilities_to_gain() {
 }
 
 #[test]
+fn of_what_keeps_capabilities_only_what_keeps_none_can_be_set() {
+    const KEEP_CAPS: i32 = 1 << 4;
+    let set = |option: i32, value: i32| call(libc::SYS_prctl, &format!("{option}, {value}, 0, 0, 0"));
+    let keeping = [set(libc::PR_SET_KEEPCAPS, 1), set(libc::PR_SET_KEEPCAPS, 0)].concat();
+    let locked = [set(libc::PR_SET_SECUREBITS, 0), set(libc::PR_SET_SECUREBITS, KEEP_CAPS)].concat();
+    assert_eq!(Fixture::script(&keeping).output(), "done\n".repeat(2));
+    assert_eq!(Fixture::script(&locked).output(), errno(libc::EPERM).repeat(2));
+}
+
+#[test]
 fn the_own_control_group_is_the_root_of_all() {
     // Which group larder is in, and the number of the sandbox's, is nothing to the guest.
     let fixture = Fixture::script("grep -c -v ':/$' /proc/self/cgroup");

