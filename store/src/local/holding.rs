@@ -10,6 +10,7 @@ use crate::gc::{self, Explanation, GcGraph, GcNode, GcPolicy, Holder, Share};
 use crate::store_path::StorePath;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// What a root holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +46,45 @@ impl LocalStore {
         let (targets, roots): (Vec<_>, Vec<_>) = named.unzip();
         let keeping = gc::keeps_any(&self.gc_graph()?, &targets, policy, paths);
         Ok(roots.into_iter().zip(keeping).filter(|(_, keeps)| *keeps).map(|(root, _)| root).collect())
+    }
+
+    /// All GC roots by name.
+    ///
+    /// # Errors
+    /// When `roots/` cannot be read.
+    pub fn roots(&self) -> Result<Vec<Root>, StoreError> {
+        Ok(roots::list(&self.layout)?)
+    }
+
+    /// Adds or moves a named root.
+    ///
+    /// # Errors
+    /// When the name is malformed or the link cannot be made.
+    pub fn add_root(&self, name: &str, path: &StorePath) -> Result<(), RootError> {
+        // Held first, so that no collection that is under way takes it before the root counts.
+        self.hold_for_root(path)?;
+        roots::add(&self.layout, name, path)
+    }
+
+    /// Makes a link outside the store to a path, and a root of it.
+    ///
+    /// # Errors
+    /// When something that is no such link is in its place, or it cannot be made.
+    pub fn add_root_link(&self, link: &Path, path: &StorePath) -> Result<(), RootError> {
+        self.hold_for_root(path)?;
+        roots::add_link(&self.layout, link, path)
+    }
+
+    pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
+        self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
+    }
+
+    /// Removes a named root.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it cannot be removed.
+    pub fn remove_root(&self, name: &str) -> Result<(), RootError> {
+        roots::remove(&self.layout, name)
     }
 
     /// What living processes hold.

@@ -1,9 +1,7 @@
 //! Questions to a store.
 
-use super::fsutil::IoError;
 use super::index::PathInfo;
 use super::record::{BuildCost, Record};
-use super::roots::{self, Root, RootError};
 use super::{LocalStore, StoreError, now, segment};
 use crate::base32::{self, DIGEST_CHARS};
 use crate::derivation::{Derivation, OutputName};
@@ -11,7 +9,7 @@ use crate::digest::{ActionDigest, DerivationDigest, TreeDigest};
 use crate::listing::TreeListing;
 use crate::store_path::{StoreName, StorePath};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The fewest characters of a digest that are looked up.
@@ -332,45 +330,6 @@ impl LocalStore {
         self.index
             .change(|transaction| super::index::touch(transaction, paths, now))
             .map_err(|error| self.index_error(error))
-    }
-
-    /// All GC roots by name.
-    ///
-    /// # Errors
-    /// When `roots/` cannot be read.
-    pub fn roots(&self) -> Result<Vec<Root>, StoreError> {
-        Ok(roots::list(&self.layout)?)
-    }
-
-    /// Adds or moves a named root.
-    ///
-    /// # Errors
-    /// When the name is malformed or the link cannot be made.
-    pub fn add_root(&self, name: &str, path: &StorePath) -> Result<(), RootError> {
-        // Held first, so that no collection that is under way takes it before the root counts.
-        self.hold_for_root(path)?;
-        roots::add(&self.layout, name, path)
-    }
-
-    /// Makes a link outside the store to a path, and a root of it.
-    ///
-    /// # Errors
-    /// When something that is no such link is in its place, or it cannot be made.
-    pub fn add_root_link(&self, link: &Path, path: &StorePath) -> Result<(), RootError> {
-        self.hold_for_root(path)?;
-        roots::add_link(&self.layout, link, path)
-    }
-
-    pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
-        self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
-    }
-
-    /// Removes a named root.
-    ///
-    /// # Errors
-    /// When there is none of this name, or it cannot be removed.
-    pub fn remove_root(&self, name: &str) -> Result<(), RootError> {
-        roots::remove(&self.layout, name)
     }
 
     /// Where the tree of a path physically is.
