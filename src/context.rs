@@ -33,6 +33,8 @@ pub(crate) struct BuildLimits {
     pub(crate) run: RunLimits,
     /// How much memory one of them may have.
     pub(crate) memory: Memory,
+    /// How many bytes and files each file system in memory of one of them takes, if that is said.
+    pub(crate) tmpfs: [Option<u64>; 2],
     /// Whether what failed before is tried again.
     pub(crate) retry: bool,
     /// Whether the files of a failed build are kept.
@@ -110,7 +112,7 @@ impl Context {
             cores: limits.cores.unwrap_or(processors),
             memory: memory(),
             limits: limits.run,
-            sandbox: Limits { memory: limits.memory.bytes(), ..Limits::default() },
+            sandbox: sandbox_limits(&limits),
             retry: limits.retry,
             keep_failed: limits.keep_failed,
             trace_inputs: limits.trace_inputs,
@@ -118,6 +120,14 @@ impl Context {
         };
         Ok(Builder::new(store, settings))
     }
+}
+
+/// What the kernel limits of each build.
+fn sandbox_limits(limits: &BuildLimits) -> Limits {
+    let usual = Limits::default();
+    let [bytes, files] = limits.tmpfs;
+    let tmpfs_bytes = bytes.filter(|bytes| memory().is_none_or(|memory| *bytes < memory / 2));
+    Limits { memory: limits.memory.bytes(), tmpfs_bytes, tmpfs_files: files.unwrap_or(usual.tmpfs_files), ..usual }
 }
 
 /// How many processors this process may use.

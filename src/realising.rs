@@ -9,7 +9,7 @@ use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
 use builder::error::Left;
 use builder::schedule::Failure;
-use builder::{Builder, RunLimits, RunOptions, RunResult};
+use builder::{Allowance, Builder, RunLimits, RunOptions, RunResult};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,6 +39,14 @@ pub(crate) struct LimitArgs {
     /// Stop a build that prints more bytes, as `20M`; 0 for no limit [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
     max_log_size: Option<u64>,
+    /// Stop a build whose files take more bytes on the disk, or on a file system in memory; 0 for no limit on the disk [default: nine
+    /// tenths of what is free, and half of the memory]
+    #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
+    max_build_size: Option<u64>,
+    /// Stop a build that has more files; 0 for no limit on the disk [default: nine tenths of what the disk can still have, and 1048576 in
+    /// memory]
+    #[arg(long, value_name = "COUNT")]
+    max_build_files: Option<u64>,
     /// Stop a build whose processes together need more bytes of memory, where control groups are delegated; 0 for no limit [default: nine
     /// tenths of what there is]
     #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
@@ -63,16 +71,27 @@ impl LimitArgs {
                 total: self.timeout.filter(|limit| !limit.is_zero()),
                 silence: self.max_silent_time.filter(|limit| !limit.is_zero()),
                 log_bytes: self.max_log_size.or(RunLimits::default().log_bytes).filter(|&limit| limit > 0),
+                disk_bytes: allowance(self.max_build_size),
+                disk_files: allowance(self.max_build_files),
             },
             memory: match self.max_build_memory {
                 None => Memory::Most,
                 Some(0) => Memory::All,
                 Some(bytes) => Memory::Bytes(bytes),
             },
+            tmpfs: [self.max_build_size, self.max_build_files].map(|limit| limit.filter(|&limit| limit > 0)),
             retry: self.retry,
             keep_failed: self.keep_failed || !self.discard_failed,
             trace_inputs: false,
         }
+    }
+}
+
+fn allowance(limit: Option<u64>) -> Allowance {
+    match limit {
+        None => Allowance::Most,
+        Some(0) => Allowance::Any,
+        Some(limit) => Allowance::Of(limit),
     }
 }
 

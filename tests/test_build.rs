@@ -325,6 +325,7 @@ fn a_limit_stops_a_build_and_the_reason_is_told() {
     let scratch = Scratch::new(
         r#"rec {
       slow = mini "slow" "say begun\nsleep 600" { };
+      large = mini "large" "copy /bin/mini $out" { };
       loud = mini "loud" "cat /bin/mini\nwrite $out loud" { };
     }"#,
     );
@@ -338,6 +339,13 @@ fn a_limit_stops_a_build_and_the_reason_is_told() {
         .larder("build .#loud --max-log-size 10K")
         .fails(1, &["was stopped because it printed more than 10240 bytes", "--max-log-size"]);
     scratch.larder("build .#loud --max-log-size 0").ok();
+    scratch
+        .larder("build .#large --max-build-size 50K")
+        .fails(1, &["was stopped because its files take more than 51200 bytes", "--max-build-size"]);
+    scratch
+        .larder("build .#large --max-build-files 2")
+        .fails(1, &["was stopped because it has more than 2 files", "--max-build-files"]);
+    scratch.larder("build .#large --max-build-size 0 --max-build-files 0").ok();
     scratch.assert_sound();
 }
 

@@ -4,6 +4,7 @@
 use crate::builder::{Builder, host_path};
 use crate::control_group::Spent;
 use crate::desk::{self, Desk};
+use crate::disk_use::DiskWatch;
 use crate::ending::Ending;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
@@ -97,7 +98,10 @@ impl Builder<'_> {
             (Status::SetupFailed(error), _) if error.step != Step::Supervise || !ended.lacked_memory() => {
                 return Err(error.clone().into());
             }
-            (Status::Exited(_) | Status::Signalled(_), Some(overrun @ Overrun::Log(_))) => Ending::Stopped(overrun),
+            (
+                Status::Exited(_) | Status::Signalled(_),
+                Some(overrun @ (Overrun::Log(_) | Overrun::Disk(_) | Overrun::Files(_))),
+            ) => Ending::Stopped(overrun),
             (Status::Exited(0), _) => {
                 let outputs = self.take_outputs(resolved, staging)?;
                 return Ok(Ran { started, outputs, usage: ended.outcome.usage, memory: ended.memory() });
@@ -180,7 +184,9 @@ impl Builder<'_> {
         let number = self.register(&running);
         self.clear_away();
         let tell = |line: &str| sink(Event::Output { derivation: resolved.derivation.clone(), line: line.to_owned() });
-        let mut watched = Watched { limits: &self.settings().limits, log, running: &running, started, overrun: None };
+        let limits = &self.settings().limits;
+        let disk = DiskWatch::start(limits, staging);
+        let mut watched = Watched { limits, log, disk, running: &running, started, overrun: None };
         let outcome = watched.until_end(&tell);
         let spent = running.spent();
         self.unregister(number);
@@ -209,7 +215,10 @@ impl Builder<'_> {
         let log = self.store().layout().log(&resolved.digest);
         let Ended { tail, duration, .. } = ended;
         let disk_full = is_full(staging.path()) || tail.iter().any(|line| tells_of_want(line));
-        BuildError::Builder { ending, duration, tail, log, kept: self.keep(resolved, staging), disk_full }
+        // What takes too much is not kept.
+        let too_much = matches!(ending, Ending::Stopped(Overrun::Disk(_) | Overrun::Files(_)));
+        let kept = if too_much { None } else { self.keep(resolved, staging) };
+        BuildError::Builder { ending, duration, tail, log, kept, disk_full: disk_full && !too_much }
     }
 
     /// Keeps the files of a failed build, in the place of those of its last failure.
@@ -232,6 +241,7 @@ impl Builder<'_> {
 struct Watched<'w> {
     limits: &'w RunLimits,
     log: Log,
+    disk: DiskWatch,
     running: &'w Running,
     started: Instant,
     overrun: Option<Overrun>,
@@ -264,7 +274,8 @@ impl Watched<'_> {
 
     /// Waits until the log or the sandbox has something to take, as far as these are wanted, or there is something else to do.
     fn wait(&self, log: bool, running: bool) -> Result<(bool, bool), BuildError> {
-        let next = [self.left(), self.log.due()].into_iter().flatten().min();
+        let disk = if running { self.disk.due() } else { None };
+        let next = [self.left(), self.log.due(), disk].into_iter().flatten().min();
         let timeout = next.and_then(|left| Timespec::try_from(left).ok());
         let fds = [(log, self.log.reader()), (running, self.running.socket())];
         let mut polled: Vec<_> = fds
@@ -292,7 +303,8 @@ impl Watched<'_> {
     fn stop_at_limit(&mut self, runs: bool) {
         let (elapsed, silence) = if runs { (self.started.elapsed(), self.log.silence()) } else { Default::default() };
         if self.overrun.is_none() {
-            self.overrun = self.limits.reached(elapsed, silence, self.log.bytes());
+            let reached = self.limits.reached(elapsed, silence, self.log.bytes());
+            self.overrun = reached.or_else(|| self.disk.reached(runs));
             if self.overrun.is_some() {
                 // If it has ended meanwhile, its own end is what counts.
                 self.running.cancel_handle().kill();

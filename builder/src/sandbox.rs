@@ -11,8 +11,8 @@
 //! the end is reported.
 //!
 //! What is not hidden from it: the processor and memory of the machine (`/proc/cpuinfo`, `/proc/meminfo`), its kernel's
-//! version, and, in `/proc/self/mountinfo`, the host paths of layers and binds. What is not limited: disk space and, without a
-//! [control group](crate::control_group), memory, and before Linux 6.14 the processes of a guest of root. What does not run: programs of another architecture (32-bit ones on a 64-bit machine are killed), debuggers,
+//! version, and, in `/proc/self/mountinfo`, the host paths of layers and binds. What is not limited here: disk space (larder itself
+//! watches that) and, without a [control group](crate::control_group), memory, and before Linux 6.14 the processes of a guest of root. What does not run: programs of another architecture (32-bit ones on a 64-bit machine are killed), debuggers,
 //! and anything that insists on a set-user-id or set-group-id bit.
 
 mod clock;

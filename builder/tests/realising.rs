@@ -119,7 +119,9 @@ pub(crate) fn output_of(derivation: &StorePath) -> Input {
 /// A tree with this machine's shell, tools and GNU make, and all the libraries these need.
 pub(crate) fn tools(fixture: &Fixture) -> StorePath {
     let top = fixture.top.path().join("tools");
-    let programs = ["bash", "sh", "make", "sleep", "date", "cat", "head", "setsid", "tail"];
+    let programs = [
+        "bash", "sh", "make", "sleep", "date", "cat", "head", "setsid", "tail", "perl", "chmod", "mknod", "ln", "mkdir",
+    ];
     for program in programs {
         install(&top, Path::new("/usr/bin").join(program).to_str().unwrap());
     }

@@ -8,6 +8,7 @@ mod realising;
 mod test_build;
 mod test_fetch;
 mod test_graphs;
+mod test_hostile_builds;
 mod test_known_failures;
 mod test_limits;
 mod test_sandbox_as_user;

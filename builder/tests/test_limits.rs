@@ -1,11 +1,12 @@
 //! Limits of builds: what takes too long, is silent for too long or prints too much is stopped, and the result says why.
 
 use crate::realising::{Fixture, told, tools};
-use builder::{BuildError, Builder, Ending, Overrun, RunLimits, RunOptions, Settings};
+use builder::{Allowance, BuildError, Builder, Ending, Overrun, RunLimits, RunOptions, Settings};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const NONE: RunLimits = RunLimits { total: None, silence: None, log_bytes: None };
+const NONE: RunLimits =
+    RunLimits { total: None, silence: None, log_bytes: None, disk_bytes: Allowance::Any, disk_files: Allowance::Any };
 
 /// What came of a script within limits, with the length of its log, and whether it left a process.
 fn ending(script: &str, limits: RunLimits) -> (Result<usize, Ending>, usize) {

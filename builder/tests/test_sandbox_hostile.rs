@@ -549,6 +549,19 @@ fn no_descriptor_passes_from_one_build_to_another() {
 }
 
 #[test]
+fn bombs_of_files_in_memory_reach_a_limit() {
+    let script = r#"for place in /tmp /dev/shm; do perl -e '
+        $n = 0; while (open(F, ">", "$ARGV[0]/$n")) { $n++ } print $n < 1000 ? "few" : $n, " ", $! + 0, "\n"; unlink glob "$ARGV[0]/*";
+        open(F, ">", "$ARGV[0]/x") or die; $block = "x" x 4096;
+        while (syswrite(F, $block)) { $m++ } print $m <= 256 ? "little" : $m, " ", $! + 0, "\n"' $place; done"#;
+    let mut fixture = Fixture::script(script);
+    fixture.use_memory();
+    (fixture.spec.limits.tmpfs_files, fixture.spec.limits.tmpfs_bytes) = (1000, Some(1 << 20));
+    assert_eq!(fixture.output(), format!("few {0}\nlittle {0}\n", libc::ENOSPC).repeat(2));
+    assert_eq!(Fixture::script("echo well").output(), "well\n");
+}
+
+#[test]
 fn files_in_memory_are_limited_and_given_back() {
     // The writable layer and shared memory are file systems in memory: each has a limit, of bytes and of files.
     let mut fixture =

@@ -129,6 +129,10 @@ pub struct Limits {
     pub memory: Option<u64>,
     /// Its part of the processors when all are wanted: as much as each of the others has with 100. Only where control groups can be had.
     pub cpu_weight: u64,
+    /// Bytes that each of its file systems in memory takes; half of the machine's memory if not said.
+    pub tmpfs_bytes: Option<u64>,
+    /// Files, with directories and links, that each of them takes.
+    pub tmpfs_files: u64,
 }
 
 impl Default for Limits {
@@ -140,6 +144,8 @@ impl Default for Limits {
             processes: 8192,
             memory: None,
             cpu_weight: 100,
+            tmpfs_bytes: None,
+            tmpfs_files: 1 << 20,
         }
     }
 }
@@ -336,7 +342,7 @@ mod tests {
             r#"{"layers":["/store/a"],"writable":{"Directories":{"upper":"/tmp/upper","work":"/tmp/work"}},"#,
             r#""binds":[{"source":"/store/b","target":"/larder/store/b"}],"build_dir":"/tmp/build","out_dir":"/tmp/out","#,
             r#""command":"/bin/sh","args":["-e"],"env":{"A":"b"},"#,
-            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192,"memory":null,"cpu_weight":100},"scoping":{"abstract_sockets":true,"signals":true},"job_server":null,"interactive":false,"#,
+            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192,"memory":null,"cpu_weight":100,"tmpfs_bytes":null,"tmpfs_files":1048576},"scoping":{"abstract_sockets":true,"signals":true},"job_server":null,"interactive":false,"#,
             r#""circumstances":{"host_name":null,"domain_name":null,"user":null,"processors":null,"umask":null,"#,
             r#""reverse_directories":false,"clock_offset":0,"fixed_addresses":false,"kernel_release":null}}"#
         );

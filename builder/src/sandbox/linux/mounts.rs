@@ -8,7 +8,7 @@ use super::super::outcome::{SetupError, Step};
 use super::super::path::HostPath;
 use super::super::remedy::kernel_version;
 use super::super::skeleton::{self, Entry, KERNEL_RELEASE, MASK, STORE, mount_points, store_mount_points};
-use super::super::spec::{Groundwork, STAGE, SandboxSpec, WritableLayer};
+use super::super::spec::{Groundwork, Limits, STAGE, SandboxSpec, WritableLayer};
 use super::{AtStep, sys};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -51,7 +51,7 @@ impl Stage {
     pub(crate) fn make(groundwork: &Groundwork) -> Result<Self, SetupError> {
         let circumstances = &groundwork.circumstances;
         let proc = new_proc(groundwork.limits.processes)?;
-        let tmpfs = new_tmpfs(Step::Skeleton)?;
+        let tmpfs = new_tmpfs(Step::Skeleton, &groundwork.limits)?;
         for name in [LOWER, UPPER, WORK, "proc", "dev", "store"] {
             rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(0o755)).at(Step::Skeleton, name)?;
         }
@@ -61,10 +61,10 @@ impl Stage {
         move_mount(&tmpfs, "", CWD, STAGE, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).at(Step::Skeleton, STAGE)?;
         attach(&proc, &tmpfs, "proc", Step::Proc)?;
         cover_secrets(proc.as_fd(), skeleton.as_fd(), circumstances.kernel_release.is_some())?;
-        let dev = new_tmpfs(Step::Dev)?;
+        let dev = new_tmpfs(Step::Dev, &groundwork.limits)?;
         attach(&dev, &tmpfs, "dev", Step::Dev)?;
         fill_dev(&dev)?;
-        let store = new_tmpfs(Step::Bind)?;
+        let store = new_tmpfs(Step::Bind, &groundwork.limits)?;
         attach(&store, &tmpfs, "store", Step::Bind)?;
         Ok(Self { skeleton, proc, dev, store })
     }
@@ -112,9 +112,12 @@ fn open_within(root: impl AsFd, place: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 /// A new, empty file system in memory, detached.
-fn new_tmpfs(step: Step) -> Result<OwnedFd, SetupError> {
+fn new_tmpfs(step: Step, limits: &Limits) -> Result<OwnedFd, SetupError> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).at(step, "tmpfs")?;
-    fsconfig_set_string(&context, "mode", "0755").at(step, "tmpfs")?;
+    let size = limits.tmpfs_bytes.map_or("50%".to_owned(), |bytes| bytes.to_string());
+    for (key, value) in [("mode", "0755"), ("size", &size), ("nr_inodes", &limits.tmpfs_files.to_string())] {
+        fsconfig_set_string(&context, key, value).at(step, "tmpfs")?;
+    }
     fsconfig_create(&context).at(step, "tmpfs")?;
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_PRIVILEGE).at(step, "tmpfs")
 }

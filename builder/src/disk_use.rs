@@ -1,0 +1,211 @@
+//! What a build takes on the disk while it runs.
+//!
+//! A walk through all its files takes longer than many builds. So what is asked every now and then is how much room the file system has
+//! left, and files are looked at only when so much of it is gone that the build may have reached its limit. What others take meanwhile
+//! costs a walk too many; what others give back puts one off, but then the disk does not fill.
+//!
+//! Not seen are files that are open and have no name any more: they are gone when the build is.
+
+use crate::limits::{Allowance, Overrun, RunLimits};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often it is asked what room is left.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Room on a disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Room {
+    bytes: u64,
+    files: u64,
+}
+
+impl Room {
+    /// That which a file system has left for this user; of files without end if it does not count them.
+    fn left(place: &Path) -> Option<Self> {
+        let disk = rustix::fs::statvfs(place).ok()?;
+        let files = if disk.f_files == 0 { u64::MAX } else { disk.f_favail };
+        Some(Self { bytes: disk.f_bavail.saturating_mul(disk.f_frsize), files })
+    }
+
+    fn with(self, other: Self, change: impl Fn(u64, u64) -> u64) -> Self {
+        Self { bytes: change(self.bytes, other.bytes), files: change(self.files, other.files) }
+    }
+}
+
+/// The limits of one build, and when it may have reached them. Pure.
+#[derive(Debug)]
+struct Account {
+    most: Room,
+    /// What the build had when it was looked at last.
+    used: Room,
+    /// The most that has been left since then.
+    left: Room,
+}
+
+impl Account {
+    /// That of a build that begins when so much is left.
+    fn new(limits: &RunLimits, left: Room) -> Self {
+        let of = |limit: Allowance, left| limit.of(left).unwrap_or(u64::MAX);
+        let most = Room { bytes: of(limits.disk_bytes, left.bytes), files: of(limits.disk_files, left.files) };
+        Self { most, used: Room::default(), left }
+    }
+
+    /// Whether the build may have reached a limit, by what is left now.
+    fn may_be_reached(&mut self, left: Room) -> bool {
+        self.left = self.left.with(left, u64::max);
+        let gone = self.left.with(left, u64::saturating_sub);
+        let may_take = self.most.with(self.used, u64::saturating_sub);
+        gone.bytes > may_take.bytes || gone.files > may_take.files
+    }
+
+    /// Takes in what the build has, found out when so much was left. Of what `hides` files all that is gone counts as its own.
+    fn look(&mut self, found: Room, hides: bool, left: Room) -> Option<Overrun> {
+        let gone = self.left.with(left, u64::saturating_sub);
+        let hidden = self.used.with(gone, u64::saturating_add);
+        self.used = if hides { found.with(hidden, u64::max) } else { found };
+        self.left = left;
+        let bytes = (self.used.bytes > self.most.bytes).then_some(Overrun::Disk(self.most.bytes));
+        bytes.or((self.used.files > self.most.files).then_some(Overrun::Files(self.most.files)))
+    }
+}
+
+/// Watches the directory of a build.
+#[derive(Debug)]
+pub(crate) struct DiskWatch {
+    place: PathBuf,
+    /// `None` if the file system does not tell what is left.
+    account: Option<Account>,
+    /// Whether a limit was named: that one is looked at in the end in any case.
+    named: bool,
+    next: Instant,
+}
+
+impl DiskWatch {
+    /// Begins to watch what is below a directory.
+    pub(crate) fn start(limits: &RunLimits, place: &Path) -> Self {
+        let account = Room::left(place).map(|left| Account::new(limits, left));
+        let named = [limits.disk_bytes, limits.disk_files].iter().any(|limit| matches!(limit, Allowance::Of(_)));
+        Self { place: place.to_owned(), account, named, next: Instant::now() + INTERVAL }
+    }
+
+    /// Time until it looks again.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.account.is_some().then(|| self.next.saturating_duration_since(Instant::now()))
+    }
+
+    /// The limit that is reached, if it is time to look; in the end it is.
+    pub(crate) fn reached(&mut self, runs: bool) -> Option<Overrun> {
+        let now = Instant::now();
+        if runs && now < self.next {
+            return None;
+        }
+        self.next = now + INTERVAL;
+        let (account, left) = (self.account.as_mut()?, Room::left(&self.place)?);
+        (account.may_be_reached(left) || !runs && self.named).then_some(())?;
+        let mut walk = Walk::default();
+        walk.go_below(&self.place);
+        account.look(walk.found, walk.hides, left)
+    }
+}
+
+/// A count of all that lies below a directory.
+#[derive(Debug, Default)]
+struct Walk {
+    found: Room,
+    /// Whether there is a directory that cannot be read.
+    hides: bool,
+}
+
+impl Walk {
+    fn go_below(&mut self, top: &Path) {
+        let mut pending: Vec<OwnedFd> = open(CWD, top).into_iter().collect();
+        while let Some(directory) = pending.pop() {
+            let Ok(entries) = Dir::read_from(&directory) else {
+                self.hides = true;
+                continue;
+            };
+            // What goes while it is looked at does not count.
+            for entry in entries.flatten().filter(|entry| ![c".", c".."].contains(&entry.file_name())) {
+                pending.extend(self.count(directory.as_fd(), entry.file_name()));
+            }
+        }
+    }
+
+    /// Counts an entry; gives it if it is a directory to go on with.
+    fn count(&mut self, directory: BorrowedFd<'_>, name: &CStr) -> Option<OwnedFd> {
+        let data = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_directory = FileType::from_raw_mode(data.st_mode).is_dir();
+        // Each name has its part of a file with several.
+        let names = if is_directory { 1 } else { u64::from(data.st_nlink as u32).max(1) };
+        self.found.bytes = self.found.bytes.saturating_add(data.st_blocks.unsigned_abs() * 512 / names);
+        self.found.files += 1;
+        is_directory.then_some(())?;
+        let opened = open(directory, name);
+        self.hides |= opened.is_none();
+        opened
+    }
+}
+
+fn open(directory: impl AsFd, name: impl rustix::path::Arg) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, Mode::empty()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn room(bytes: u64, files: u64) -> Room {
+        Room { bytes, files }
+    }
+
+    fn account(bytes: Allowance, files: Allowance) -> Account {
+        Account::new(&RunLimits { disk_bytes: bytes, disk_files: files, ..RunLimits::default() }, room(1000, 100))
+    }
+
+    #[test]
+    fn files_are_looked_at_only_when_so_much_is_gone() {
+        let mut account = account(Allowance::Of(300), Allowance::Any);
+        assert!(!account.may_be_reached(room(700, 0)));
+        assert!(account.may_be_reached(room(699, 0)));
+        assert_eq!(account.look(room(100, 5), false, room(699, 0)), None, "others took the rest");
+        assert!(!account.may_be_reached(room(499, 0)), "it may take 200 more");
+        assert!(!account.may_be_reached(room(800, 0)), "others gave back");
+        assert!(account.may_be_reached(room(599, 0)));
+        assert_eq!(account.look(room(301, 5), false, room(599, 0)), Some(Overrun::Disk(300)));
+    }
+
+    #[test]
+    fn who_is_told_no_limit_leaves_a_tenth() {
+        let mut account = account(Allowance::Most, Allowance::Most);
+        assert!(!account.may_be_reached(room(100, 10)) && account.may_be_reached(room(100, 9)));
+        assert_eq!(account.look(room(0, 91), false, room(100, 9)), Some(Overrun::Files(90)));
+        let mut account = self::account(Allowance::Any, Allowance::Any);
+        assert!(!account.may_be_reached(room(0, 0)));
+    }
+
+    #[test]
+    fn what_is_hidden_counts_as_all_that_is_gone() {
+        let mut account = account(Allowance::Of(300), Allowance::Any);
+        assert!(account.may_be_reached(room(600, 100)));
+        assert_eq!(account.look(room(10, 1), true, room(600, 100)), Some(Overrun::Disk(300)));
+    }
+
+    #[test]
+    fn a_walk_counts_names_and_blocks_and_follows_no_link() {
+        let top = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| top.path().join(name);
+        std::fs::create_dir(path("directory")).expect("created");
+        std::fs::write(path("directory/file"), vec![1; 100_000]).expect("written");
+        std::fs::hard_link(path("directory/file"), path("same")).expect("linked");
+        std::os::unix::fs::symlink("/", path("link")).expect("linked");
+        let mut walk = Walk::default();
+        walk.go_below(top.path());
+        assert_eq!((walk.found.files, walk.hides), (4, false));
+        assert!((100_000..130_000).contains(&walk.found.bytes), "{walk:?}");
+    }
+}
