@@ -73,7 +73,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
 /// What is known of a path: what it keeps alive.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
-    needs: BTreeSet<StorePath>,
+    pub(crate) needs: BTreeSet<StorePath>,
 }
 
 /// How many have the store open.
