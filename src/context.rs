@@ -79,7 +79,7 @@ impl Context {
             return Ok(store);
         }
         if !self.makes_store && !self.has_store()? {
-            let error = CliError::usage(format!("there is no store in {}", self.root()?.display()));
+            let error = CliError::usage(self.lacks_store()?);
             return Err(error.hint("`larder build` or `larder add` makes one; --store DIR names another one"));
         }
         let opened = LocalStore::open(&canonical(self.root()?), self.options)?;
@@ -89,6 +89,11 @@ impl Context {
     /// Whether there is a store already.
     pub(crate) fn has_store(&self) -> Result<bool, CliError> {
         Ok(LocalStore::is_in(self.root()?)?)
+    }
+
+    /// That there is no store, in words.
+    pub(crate) fn lacks_store(&self) -> Result<String, CliError> {
+        Ok(format!("there is no store in {}", self.root()?.display()))
     }
 
     /// Where the store is, or will be.

@@ -435,6 +435,12 @@ fn a_build_may_write_derivations_that_the_plan_goes_on_with() {
       user = mini "user" "copy ${whole} $out\nappend $out three" { };
     }"#,
     );
+    let adds = "-whole.drv: never built here; then the derivations of its graph are added\n";
+    let plan = scratch.larder("build .#user --dry-run").ok();
+    assert!(plan.stdout.contains(adds), "{}", plan.stdout);
+    scratch
+        .larder("debug .#whole")
+        .fails(1, &["builtin:graph is done by larder itself", "larder build --retry", "graph can"]);
     let ran = scratch.larder("build .#user").ok();
     assert_eq!(std::fs::read_to_string(scratch.physical(&ran.line())).unwrap(), "one\ntwo\nthree\n");
     assert_eq!(ran.done(), ["built both", "built first", "built second", "built steps", "built user", "made whole"]);

@@ -114,7 +114,9 @@ fn questions_make_no_store() {
         }
     }
     // One that is not there has no builds: the first one may have been started and not have made it yet.
-    assert_eq!(scratch.larder("--store new ps").ok().stdout, "");
+    let ran = scratch.larder("--store new ps").ok();
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.starts_with("note: there is no store in ") && ran.stderr.ends_with("new\n"), "{}", ran.stderr);
     let listed = scratch.larder("--store new ps --json").ok().json("ps");
     assert_eq!(listed["builds"], serde_json::json!([]));
     assert!(!scratch.path("new").exists(), "ps has made something");

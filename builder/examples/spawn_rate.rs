@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "its results are its purpose")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made may panic")]
 
-use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, Scoping, Status, WritableLayer};
+use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, Status, WritableLayer};
 use builder::spawner::Spawner;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -90,7 +90,6 @@ fn specification(top: &Path, binds: usize) -> SandboxSpec {
         args: Vec::new(),
         env: BTreeMap::new(),
         limits: Limits::default(),
-        scoping: Scoping::default(),
         job_server: None,
         interactive: false,
         circumstances: Circumstances::default(),

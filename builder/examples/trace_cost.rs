@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "its results are its purpose")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made may panic")]
 
-use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, Scoping, Status, WritableLayer};
+use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, Status, WritableLayer};
 use builder::spawner::Spawner;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -77,7 +77,6 @@ fn specification(top: &Path, source: &str, script: &str) -> SandboxSpec {
         args: vec!["-c".to_owned(), script.to_owned()],
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/usr/sbin".to_owned())]),
         limits: Limits::default(),
-        scoping: Scoping::default(),
         job_server: None,
         interactive: false,
         circumstances: Circumstances::default(),

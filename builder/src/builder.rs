@@ -15,7 +15,7 @@ use crate::leak;
 use crate::limits::RunLimits;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
-use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Scoping, Usage, WritableLayer};
+use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
 use crate::spawner::{CancelHandle, Running, Spawner};
 use crate::trace::InputTrace;
 use crate::world::World;
@@ -485,7 +485,6 @@ impl<'s> Builder<'s> {
             args: drv.args.clone(),
             env: environment::of_build(&resolved.action, self.settings.cores, false, variation),
             limits: self.settings.sandbox,
-            scoping: Scoping::default(),
             job_server: None,
             interactive: false,
             circumstances: variation.circumstances.clone(),

@@ -6,10 +6,12 @@
 
 mod declared;
 mod elf;
+mod module_version;
 mod package_config;
 mod script;
 
 use crate::world::{Found, World};
+use package_config::{Module, Reference};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
@@ -68,6 +70,15 @@ pub enum Need {
     },
     /// A module of pkg-config.
     Module(String),
+    /// Versions of a module, which is there.
+    ModuleVersion {
+        /// The module.
+        module: String,
+        /// Which versions would do, as `>= 1.2`.
+        wanted: String,
+        /// Which one is there.
+        found: String,
+    },
 }
 
 impl Need {
@@ -82,6 +93,7 @@ impl Need {
             Self::Library(name) | Self::Version { library: name, .. } => below(&LIBRARY_DIRECTORIES, name),
             Self::Command(name) => below(&PROGRAM_DIRECTORIES, name),
             Self::Module(name) => module_places(name).collect(),
+            Self::ModuleVersion { .. } => Vec::new(),
         }
     }
 }
@@ -98,6 +110,10 @@ impl fmt::Display for Unmet {
                 write!(f, "/{file} needs the version {} of {}", version.escape_debug(), library.escape_debug())
             }
             Need::Module(name) => write!(f, "/{file} needs the pkg-config module {}", name.escape_debug()),
+            Need::ModuleVersion { module, wanted, found } => {
+                let (module, wanted, found) = (module.escape_debug(), wanted.escape_debug(), found.escape_debug());
+                write!(f, "/{file} needs the pkg-config module {module} {wanted}, which is there as {found}")
+            }
         }?;
         self.provider.as_ref().map_or(Ok(()), |path| write!(f, ", which {} of the build's root has", path.name()))
     }
@@ -157,8 +173,12 @@ fn is_package_config(path: &TreePath) -> bool {
 
 /// Where pkg-config looks for a module.
 fn module_places(name: &str) -> impl Iterator<Item = String> {
-    let directories = LIBRARY_DIRECTORIES.into_iter().chain(["/usr/share"]);
-    directories.map(move |directory| format!("{directory}/pkgconfig/{name}.pc"))
+    module_directories().map(move |directory| format!("{directory}/{name}.pc"))
+}
+
+/// Where pkg-config looks.
+fn module_directories() -> impl Iterator<Item = String> {
+    LIBRARY_DIRECTORIES.into_iter().chain(["/usr/share"]).map(|directory| format!("{directory}/pkgconfig"))
 }
 
 /// The program that the kernel starts for an executable file, by the file's first bytes; nothing if it needs none.
@@ -192,7 +212,7 @@ impl Verifier<'_> {
         }
         if is_package_config(path) {
             file.take(LONGEST_PACKAGE_CONFIG).read_to_end(&mut content).at("read", host)?;
-            return Ok(self.unmet_modules(&String::from_utf8_lossy(&content), path));
+            return self.unmet_modules(&Module::parse(&String::from_utf8_lossy(&content)), path);
         }
         Ok(Vec::new())
     }
@@ -256,13 +276,56 @@ impl Verifier<'_> {
         needs.filter(|need| !need.places().iter().any(|place| self.world.has(place))).collect()
     }
 
-    fn unmet_modules(&self, text: &str, path: &TreePath) -> Vec<Need> {
+    /// What pkg-config would refuse: it takes the first file of a module's name and looks at its version; only where there is none may
+    /// another module stand for it.
+    fn unmet_modules(&self, module: &Module, path: &TreePath) -> Result<Vec<Need>, IoError> {
         let beside = path.parent().map(|parent| format!("/{parent}")).unwrap_or_default();
-        let is_there = |name: &String| {
-            self.world.has(&format!("{beside}/{name}.pc")) || module_places(name).any(|place| self.world.has(&place))
-        };
-        let modules = package_config::required_modules(text).into_iter();
-        modules.filter(|name| !is_there(name)).map(Need::Module).collect()
+        let directories: Vec<_> = [beside].into_iter().chain(module_directories()).collect();
+        let mut unmet = Vec::new();
+        for Reference { name, constraint } in &module.requires {
+            let mut places = directories.iter().map(|directory| format!("{directory}/{name}.pc"));
+            let found = match places.find(|place| self.world.has(place)) {
+                Some(place) => self.module(&place)?,
+                None if self
+                    .is_provided(&directories, &Reference { name: name.clone(), constraint: constraint.clone() })? =>
+                {
+                    continue;
+                }
+                None => {
+                    unmet.push(Need::Module(name.clone()));
+                    continue;
+                }
+            };
+            if let (Some(wanted), Some(Module { version, .. })) = (constraint, found)
+                && !wanted.allows(&version)
+            {
+                unmet.push(Need::ModuleVersion { module: name.clone(), wanted: wanted.to_string(), found: version });
+            }
+        }
+        Ok(unmet)
+    }
+
+    /// Whether any module of these directories says that it stands for what is wanted.
+    fn is_provided(&self, directories: &[String], wanted: &Reference) -> Result<bool, IoError> {
+        for directory in directories {
+            for name in self.world.names(directory).filter(|name| name.ends_with(".pc")) {
+                let module = self.module(&format!("{directory}/{name}"))?;
+                if module.is_some_and(|module| module.stands_for(wanted)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The module that a file of the world describes; `None` if it is nowhere to be read.
+    fn module(&self, place: &str) -> Result<Option<Module>, IoError> {
+        let way = self.world.follow(place);
+        let Some(host) = (self.host)(&way.end).filter(|_| way.found == Some(Found::File)) else { return Ok(None) };
+        let mut content = Vec::new();
+        let file = File::open(&host).at("open", &host)?;
+        file.take(LONGEST_PACKAGE_CONFIG).read_to_end(&mut content).at("read", &host)?;
+        Ok(Some(Module::parse(&String::from_utf8_lossy(&content))))
     }
 }
 
@@ -278,10 +341,6 @@ mod tests {
     use super::*;
     use crate::world::tests::{alone, tree};
 
-    fn nowhere(_: &str) -> Option<PathBuf> {
-        None
-    }
-
     /// The needs of a tree of these files, of which all are executable, in a world of these paths.
     fn unmet(files: &[(&str, &str)], there: &[&str]) -> Vec<String> {
         let directory = tempfile::tempdir().expect("a directory");
@@ -293,7 +352,8 @@ mod tests {
         let output = tree(&files.iter().map(|(name, _)| (*name, None)).collect::<Vec<_>>());
         let paths = files.iter().map(|(name, _)| name).chain(there);
         let world = alone(tree(&paths.map(|&name| (name, None)).collect::<Vec<_>>()));
-        let unmet = verify(&output, directory.path(), &world, &nowhere, &|| false).expect("readable");
+        let host = |path: &str| Some(directory.path().join(&path[1..])).filter(|place| place.exists());
+        let unmet = verify(&output, directory.path(), &world, &host, &|| false).expect("readable");
         unmet.iter().map(ToString::to_string).collect()
     }
 
@@ -315,6 +375,36 @@ mod tests {
         assert_eq!(unmet(&file, &["usr/lib/pkgconfig/y.pc"]), [format!("{needs} z")]);
         assert_eq!(unmet(&file, &["usr/lib/pkgconfig/y.pc", "usr/share/pkgconfig/z.pc"]), [""; 0]);
         assert_eq!(unmet(&[("usr/x.pc", "Requires: y\n")], &[]), [""; 0], "pkg-config does not look there");
+    }
+
+    /// As pkgconf 1.8.1 answers `--exists x`.
+    #[test]
+    fn modules_have_the_versions_that_are_required_or_others_stand_for_them() {
+        let x = |requires: &str, y: &str| {
+            let x = format!("Version: 1\nRequires: {requires}\n");
+            unmet(&[("usr/lib/pkgconfig/x.pc", &x), ("usr/share/pkgconfig/p.pc", y)], &[])
+        };
+        let names = |requires, version| {
+            let x = format!("Version: 1\nRequires: {requires}\n");
+            let y = format!("v={version}\nVersion: ${{v}}\n");
+            unmet(&[("usr/lib/pkgconfig/x.pc", &x), ("usr/lib64/pkgconfig/y.pc", &y)], &[])
+        };
+        let needs = "/usr/lib/pkgconfig/x.pc needs the pkg-config module y";
+        assert_eq!(names("y >= 2.0", "2.0~rc1"), [format!("{needs} >= 2.0, which is there as 2.0~rc1")]);
+        assert_eq!(names("y >= 2.0~beta, y < 2.0", "2.0~rc1"), [""; 0]);
+        assert_eq!(names("y >= 2 y < 3", "3.1"), [format!("{needs} < 3, which is there as 3.1")]);
+        for (provides, requires, is_met) in [
+            ("y = 1.2", "y >= 1.0", true),
+            ("y = 1.2", "y >= 2.0", false),
+            ("y", "y", false),
+            ("y = 1.2", "y", true),
+            ("y >= 1.0", "y >= 2.0", true),
+            ("y = 1.2", "y != 1.2", false),
+            ("z = 1.2", "y", false),
+        ] {
+            let expected = if is_met { vec![] } else { vec![needs.to_owned()] };
+            assert_eq!(x(requires, &format!("Version: 9\nProvides: {provides}\n")), expected, "{provides}: {requires}");
+        }
     }
 
     #[test]

@@ -31,11 +31,10 @@ pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
 pub(crate) use spec::Groundwork;
 pub use spec::{
-    Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, Scoping, SpecError, User,
-    WritableLayer,
+    Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer,
 };
 
-/// Whether this machine's kernel can keep guests from what [`Scoping`] says.
+/// Whether this machine's kernel keeps guests by Landlock, too, from abstract sockets and processes outside.
 #[must_use]
 pub fn has_scoping() -> bool {
     linux::landlock::has_scopes()

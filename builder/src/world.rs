@@ -42,12 +42,29 @@ impl<'a> World<'a> {
 
     /// What stands at a path without links in it.
     fn get(&self, path: &[Vec<u8>]) -> Option<&Node> {
+        self.get_with_tree(path).map(|(_, node)| node)
+    }
+
+    /// The same, and in which tree.
+    fn get_with_tree(&self, path: &[Vec<u8>]) -> Option<(&TreeListing, &Node)> {
         let components: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
         let (tree, inside) = match components.as_slice() {
             [b"larder", b"store", name, inside @ ..] => (*self.trees.get(std::str::from_utf8(name).ok()?)?, inside),
             inside => (&self.root, inside),
         };
-        tree.get(&TreePath::parse(&inside.join(&b'/')).ok()?)
+        Some((tree, tree.get(&TreePath::parse(&inside.join(&b'/')).ok()?)?))
+    }
+
+    /// The names in a directory, following links to it; none if it is not there. Those that are no text are left out.
+    pub fn names(&self, directory: &str) -> impl Iterator<Item = String> + use<> {
+        let end: Vec<_> = components(self.follow(directory).end.as_bytes()).collect();
+        let found = match self.get_with_tree(&end) {
+            Some((tree, Node::Directory(digest))) => tree.directory(digest),
+            _ => None,
+        };
+        let names = found.into_iter().flat_map(|found| found.entries());
+        let names: Vec<_> = names.filter_map(|(name, _)| String::from_utf8(name.as_bytes().to_vec()).ok()).collect();
+        names.into_iter()
     }
 
     /// Whether an absolute path leads to a file or directory, following links.

@@ -138,10 +138,16 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
             output::line(format!("{heading}: {}", below.len()))?;
         }
         for (job, outlook) in below {
-            output::line(format!("  {}: {}", job.path, outlook_text(outlook)))?;
+            let graph = if adds(job, outlook) { "; then the derivations of its graph are added" } else { "" };
+            output::line(format!("  {}: {}{graph}", job.path, outlook_text(outlook)))?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a job has a graph, of which nobody knows yet what it adds.
+fn adds(job: &Job, outlook: &Outlook) -> bool {
+    job.derivation.builtin() == Some("graph") && matches!(outlook, Outlook::Done(_) | Outlook::DoneUnlessAsBefore(_))
 }
 
 const fn heading_of(kind: Kind, outlook: &Outlook) -> &'static str {
@@ -197,6 +203,7 @@ fn job_json((job, outlook): (&Job, &Outlook)) -> serde_json::Value {
         "outcome": outcome,
         "why": why,
         "changes": changes,
+        "adds": adds(job, outlook),
         "expected_ms": job.expected.map(|expected| expected.duration),
         "expected_memory": job.expected.map(|expected| expected.memory),
     })

@@ -20,8 +20,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    // Who has just started the first build asks perhaps before it has made the store.
-    let builds = if context.has_store()? { running(&context.store()?.layout().tmp())? } else { Vec::new() };
+    let builds = if context.has_store()? {
+        running(&context.store()?.layout().tmp())?
+    } else {
+        // No failure: who has just started the first build asks perhaps before it has made the store.
+        output::error(&format!("note: {}\n", context.lacks_store()?));
+        Vec::new()
+    };
     let all = Process::all();
     let builds: Vec<_> = builds.into_iter().map(|build| (build.processes(&all), build)).collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

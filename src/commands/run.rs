@@ -9,7 +9,7 @@ use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::compose::merge_first_wins;
 use builder::environment;
-use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, Scoping, WritableLayer};
+use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, WritableLayer};
 use std::ffi::OsString;
 use std::path::Path;
 use store::local::LocalStore;
@@ -63,7 +63,6 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         args: rest,
         env: environment::fixed(),
         limits: Limits::default(),
-        scoping: Scoping::default(),
         job_server: None,
         interactive: true,
         circumstances: Circumstances::default(),

@@ -57,7 +57,9 @@ fn show_sandbox(context: &Context, derivation: &StorePath) -> CommandResult {
     let text = serde_json::to_string_pretty(&spec).map_err(|error| CliError::internal(error.to_string()))?;
     output::line(text)?;
     if !builder::sandbox::has_scoping() {
-        output::error("note: this kernel's Landlock has no scopes, so `scoping` is left to the namespaces\n");
+        output::error(
+            "note: this kernel's Landlock has no scopes, so abstract sockets and processes outside are left to the namespaces\n",
+        );
     }
     if let Some(lacking) = builder::control_group::lacking() {
         output::error(&format!("note: {lacking}\n"));

@@ -1,5 +1,7 @@
-//! What pkg-config files need: the modules in `Requires` and `Requires.private`, without which pkg-config refuses. Pure.
+//! What pkg-config files say of modules: their version, what they provide besides, and the modules in `Requires` and
+//! `Requires.private`, without which pkg-config refuses. Pure.
 
+use super::module_version::{Comparison, Constraint};
 use std::collections::{HashMap, HashSet};
 
 /// Values of variables within values of variables, so that a circle ends.
@@ -8,47 +10,95 @@ const MAX_EXPANSIONS: usize = 64;
 const LONGEST_LIST: usize = 64 << 10;
 /// Modules that pkg-config has by itself.
 const OWN: [&str; 2] = ["pkg-config", "pkgconf"];
+/// Characters of operators.
+const OPERATOR: [char; 4] = ['<', '>', '=', '!'];
 
-/// The modules that a file requires, each once, in their order. That they are of the required version is not checked.
-pub(super) fn required_modules(text: &str) -> Vec<String> {
-    let mut variables: HashMap<&str, &str> = HashMap::new();
-    let mut lists = Vec::new();
-    let joined = text.replace("\\\n", " ");
-    for line in joined.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
-        let end = line.find(|character: char| !(character.is_ascii_alphanumeric() || "_.".contains(character)));
-        let Some((name, rest)) = end.map(|end| line.split_at(end)) else { continue };
-        match rest.trim_start().split_at_checked(1) {
-            Some(("=", value)) => drop(variables.insert(name, value.trim())),
-            Some((":", value)) if matches!(name, "Requires" | "Requires.private") => lists.push(value),
-            _ => {}
-        }
-    }
-    let mut seen: HashSet<String> = OWN.map(str::to_owned).into();
-    let modules = lists.into_iter().flat_map(|list| modules_of(&expanded(list, &variables)));
-    modules.filter(|module| seen.insert(module.clone())).collect()
+/// A module, as its file describes it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Module {
+    /// Its version.
+    pub(super) version: String,
+    /// What it stands for besides itself.
+    pub(super) provides: Vec<Reference>,
+    /// What it requires, each once, in the order of the file.
+    pub(super) requires: Vec<Reference>,
 }
 
-/// The names in a list, of which some are followed by an operator and a version.
-fn modules_of(list: &str) -> Vec<String> {
-    let mut modules = Vec::new();
-    let spaced = list.replace(',', " ");
-    let mut words = spaced.split_whitespace();
-    while let Some(word) = words.next() {
-        if word.starts_with(['<', '>', '=', '!']) {
-            // `>=1.2` in one word, or the version in the next one.
-            if word.ends_with('=') || word.ends_with(['<', '>']) {
-                words.next();
+/// A module by its name, and which versions of it are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Reference {
+    /// The module.
+    pub(super) name: String,
+    /// The versions; any if not said.
+    pub(super) constraint: Option<Constraint>,
+}
+
+impl Module {
+    /// Reads a file.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut variables: HashMap<&str, &str> = HashMap::new();
+        let mut fields = Vec::new();
+        let joined = text.replace("\\\n", " ");
+        for line in joined.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
+            let end = line.find(|character: char| !(character.is_ascii_alphanumeric() || "_.".contains(character)));
+            let Some((name, rest)) = end.map(|end| line.split_at(end)) else { continue };
+            match rest.trim_start().split_at_checked(1) {
+                Some(("=", value)) => drop(variables.insert(name, value.trim())),
+                Some((":", value)) => fields.push((name, value)),
+                _ => {}
             }
-            continue;
         }
-        let end = word.find(['<', '>', '=', '!']).unwrap_or(word.len());
-        // A variable that is nowhere, or in a circle, names nothing.
-        modules.extend(Some(word[..end].to_owned()).filter(|name| !name.contains('$')));
-        if word[end..].ends_with(['=', '<', '>']) {
+        let mut module = Self::default();
+        let mut seen = HashSet::new();
+        for (name, value) in fields {
+            match name {
+                "Version" => module.version = expanded(value, &variables).trim().to_owned(),
+                "Provides" => module.provides.extend(references(&expanded(value, &variables))),
+                "Requires" | "Requires.private" => {
+                    let required = references(&expanded(value, &variables)).into_iter();
+                    let others = required.filter(|reference| !OWN.contains(&&*reference.name));
+                    module.requires.extend(others.filter(|reference| seen.insert(reference.clone())));
+                }
+                _ => {}
+            }
+        }
+        module
+    }
+
+    /// Whether it may stand for what is referred to.
+    pub(super) fn stands_for(&self, wanted: &Reference) -> bool {
+        let provided = self.provides.iter().filter(|provided| provided.name == wanted.name);
+        // What is provided without a version pkgconf does not take for anything.
+        provided
+            .filter_map(|provided| provided.constraint.as_ref())
+            .any(|provided| wanted.constraint.as_ref().is_none_or(|wanted| provided.has_common_versions(wanted)))
+    }
+}
+
+/// The modules of a list, of which some are followed by an operator and a version. What pkgconf does not take for an operator, for it
+/// has no blanks around it, only parts a name from what follows.
+fn references(list: &str) -> Vec<Reference> {
+    let spaced = list.replace(',', " ");
+    let mut words = spaced.split_whitespace().peekable();
+    let mut references = Vec::new();
+    while let Some(word) = words.next() {
+        let (name, glued) = word.split_at(word.find(OPERATOR).unwrap_or(word.len()));
+        let mut constraint = None;
+        if glued.is_empty()
+            && let Some(operator) = words.next_if(|next| next.starts_with(OPERATOR))
+        {
+            let whole = operator.ends_with(OPERATOR);
+            let version = if whole { words.next() } else { None };
+            let comparison = Comparison::parse(operator);
+            constraint = comparison.zip(version).map(|(comparison, version)| Constraint::new(comparison, version));
+        } else if glued.ends_with(OPERATOR) {
             words.next();
         }
+        // A variable that is nowhere, or in a circle, names nothing.
+        let named = !name.is_empty() && !name.contains('$');
+        references.extend(named.then(|| Reference { name: name.to_owned(), constraint }));
     }
-    modules
+    references
 }
 
 fn expanded(text: &str, variables: &HashMap<&str, &str>) -> String {
@@ -69,14 +119,29 @@ fn expanded(text: &str, variables: &HashMap<&str, &str>) -> String {
 mod tests {
     use super::*;
 
+    fn required(text: &str) -> Vec<String> {
+        let written = |reference: Reference| match reference.constraint {
+            Some(constraint) => format!("{} {constraint}", reference.name),
+            None => reference.name,
+        };
+        Module::parse(text).requires.into_iter().map(written).collect()
+    }
+
     #[test]
     fn modules_are_named_in_two_lists_with_versions_and_variables() {
         let text = "prefix=/usr\nextra=libffi >= 3\nName: x\nVersion: 1\n# Requires: no\nRequires: glib-2.0 >= 2.40, zlib\\\n             gio-2.0>=2\nRequires.private: ${extra} zlib pcre2 = 10\nRequires.internal: no\nLibs: -L${prefix}/lib -lx\n";
-        assert_eq!(required_modules(text), ["glib-2.0", "zlib", "gio-2.0", "libffi", "pcre2"]);
-        assert_eq!(required_modules("Requires:\nRequires.private: ${a}\na=${a}\n"), [""; 0]);
-        assert_eq!(required_modules("Requires: pkg-config >= 0.29, x pkgconf"), ["x"]);
+        assert_eq!(required(text), ["glib-2.0 >= 2.40", "zlib", "gio-2.0", "libffi >= 3", "pcre2 = 10"]);
+        assert_eq!(required("Requires:\nRequires.private: ${a}\na=${a}\n"), [""; 0]);
+        assert_eq!(required("Requires: pkg-config >= 0.29, x pkgconf"), ["x"]);
         let doubled = "a=${b}${b}\nb=${c}${c}\nc=".to_owned() + &"x".repeat(LONGEST_LIST / 2) + "\nRequires: ${a}";
-        assert_eq!(required_modules(&doubled), [""; 0]);
-        assert_eq!(required_modules("a=${a}x\nRequires: y ${"), ["y"]);
+        assert_eq!(required(&doubled), [""; 0]);
+        assert_eq!(required("a=${a}x\nRequires: y ${"), ["y"]);
+        assert_eq!(required("Requires: a >=3 b= 4 c == 5 d"), ["a", "b", "c", "d"], "no operators to pkgconf");
+    }
+
+    #[test]
+    fn the_version_and_what_is_provided_may_have_variables() {
+        let module = Module::parse("v=1.2\nVersion: ${v}.3 \nProvides: y = ${v}, z\n");
+        assert_eq!((&*module.version, module.provides.len()), ("1.2.3", 2));
     }
 }

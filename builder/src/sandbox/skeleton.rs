@@ -98,7 +98,7 @@ fn etc(circumstances: &Circumstances) -> [(&'static str, String); 3] {
 #[cfg(test)]
 mod tests {
     use super::super::path::{GuestPath, HostPath};
-    use super::super::spec::{Bind, Limits, Scoping, WritableLayer};
+    use super::super::spec::{Bind, Limits, WritableLayer};
     use super::*;
 
     fn spec(targets: &[&str]) -> SandboxSpec {
@@ -114,7 +114,6 @@ mod tests {
             args: Vec::new(),
             env: BTreeMap::new(),
             limits: Limits::default(),
-            scoping: Scoping::default(),
             job_server: None,
             interactive: false,
             circumstances: Circumstances::default(),

@@ -42,8 +42,6 @@ pub struct SandboxSpec {
     pub env: BTreeMap<String, String>,
     /// Resource limits.
     pub limits: Limits,
-    /// What of the outside it is kept from once more, where the kernel can.
-    pub scoping: Scoping,
     /// The FIFO of a job server, among `binds`, that the command has open as [`JOB_SERVER_DESCRIPTORS`].
     pub job_server: Option<GuestPath>,
     /// Whether the process keeps the session and the controlling terminal it was started from (for `shell`, `run` and
@@ -94,8 +92,6 @@ pub struct Bind {
 pub(crate) struct Groundwork {
     /// Resource limits.
     pub(crate) limits: Limits,
-    /// What of the outside it is kept from once more.
-    pub(crate) scoping: Scoping,
     /// What is varied on purpose.
     pub(crate) circumstances: Circumstances,
     /// Whether the process keeps its session.
@@ -107,7 +103,7 @@ pub(crate) struct Groundwork {
 impl Groundwork {
     /// Whether many runs can be expected that want the same.
     pub(crate) fn is_usual(&self) -> bool {
-        let usual = Self { limits: self.limits, scoping: self.scoping, ..Self::default() };
+        let usual = Self { limits: self.limits, ..Self::default() };
         *self == usual
     }
 }
@@ -147,21 +143,6 @@ impl Default for Limits {
             tmpfs_bytes: None,
             tmpfs_files: 1 << 20,
         }
-    }
-}
-
-/// What a guest is kept from by Landlock, besides by its namespaces; with Linux 6.12 or later that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scoping {
-    /// Abstract sockets that no process of the guest has made.
-    pub abstract_sockets: bool,
-    /// Signals to processes that are not the guest's, its first process among them.
-    pub signals: bool,
-}
-
-impl Default for Scoping {
-    fn default() -> Self {
-        Self { abstract_sockets: true, signals: true }
     }
 }
 
@@ -260,9 +241,9 @@ pub enum SpecError {
 impl SandboxSpec {
     /// What of it is made beforehand, for a run of which the files that it uses are noted if it is `traced`.
     pub(crate) fn groundwork(&self, traced: bool) -> Groundwork {
-        let Self { limits, scoping, circumstances, interactive, .. } = self;
-        let (limits, scoping, interactive) = (*limits, *scoping, *interactive);
-        Groundwork { limits, scoping, circumstances: circumstances.clone(), interactive, traced }
+        let Self { limits, circumstances, interactive, .. } = self;
+        let (limits, interactive) = (*limits, *interactive);
+        Groundwork { limits, circumstances: circumstances.clone(), interactive, traced }
     }
 
     /// Checks what can be checked without looking at the file system.
@@ -328,7 +309,6 @@ mod tests {
             args: vec!["-e".to_owned()],
             env: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
             limits: Limits::default(),
-            scoping: Scoping::default(),
             job_server: None,
             interactive: false,
             circumstances: Circumstances::default(),
@@ -342,7 +322,7 @@ mod tests {
             r#"{"layers":["/store/a"],"writable":{"Directories":{"upper":"/tmp/upper","work":"/tmp/work"}},"#,
             r#""binds":[{"source":"/store/b","target":"/larder/store/b"}],"build_dir":"/tmp/build","out_dir":"/tmp/out","#,
             r#""command":"/bin/sh","args":["-e"],"env":{"A":"b"},"#,
-            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192,"memory":null,"cpu_weight":100,"tmpfs_bytes":null,"tmpfs_files":1048576},"scoping":{"abstract_sockets":true,"signals":true},"job_server":null,"interactive":false,"#,
+            r#""limits":{"open_files":1024,"open_files_hard":65536,"stack":8388608,"processes":8192,"memory":null,"cpu_weight":100,"tmpfs_bytes":null,"tmpfs_files":1048576},"job_server":null,"interactive":false,"#,
             r#""circumstances":{"host_name":null,"domain_name":null,"user":null,"processors":null,"umask":null,"#,
             r#""reverse_directories":false,"clock_offset":0,"fixed_addresses":false,"kernel_release":null}}"#
         );

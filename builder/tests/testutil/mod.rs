@@ -1,7 +1,7 @@
 //! A sandbox for tests, made of this machine's own tools: `/usr` and what belongs to it, bound into an empty root.
 
 use builder::sandbox::{
-    Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Scoping, Status, WritableLayer, unlock_work,
+    Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer, unlock_work,
 };
 use builder::spawner::Spawner;
 use std::collections::BTreeMap;
@@ -67,7 +67,6 @@ impl Fixture {
             args: vec!["-c".to_owned(), script.to_owned()],
             env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/usr/sbin".to_owned())]),
             limits: Limits::default(),
-            scoping: Scoping::default(),
             job_server: None,
             interactive: false,
             circumstances: Circumstances::default(),

@@ -30,7 +30,7 @@ pub(super) fn become_command(
     apply_limits(groundwork)?;
     sys::reset_signals();
     privileges::drop_all()?;
-    landlock::confine(groundwork.scoping)?;
+    landlock::confine()?;
     filters.install(Supervision::of(groundwork, socket.as_fd()))?;
     let Some(task) = protocol::receive_task(socket)? else { return Ok(None) };
     let spec = task.read_spec()?;

@@ -5,11 +5,12 @@
 //! what lies beneath, as the store paths, which are read-only mounts.
 
 use super::super::outcome::{SetupError, Step};
-use super::super::spec::Scoping;
 use super::{AtStep, sys};
 
 /// The first version that knows scopes: that of Linux 6.12.
 const SCOPES: u32 = 6;
+const ABSTRACT_SOCKETS: u64 = 1 << 0;
+const SIGNALS: u64 = 1 << 1;
 
 /// `struct landlock_ruleset_attr` of that version.
 #[repr(C)]
@@ -21,12 +22,11 @@ pub(super) struct RuleSet {
 }
 
 impl RuleSet {
-    /// What can be had of what is wanted with a version of the kernel's interface; `None` if that is nothing.
-    fn of(wanted: Scoping, version: Option<u32>) -> Option<Self> {
+    /// Abstract sockets that no process of the guest has made, and signals to processes that are not the guest's; `None` if this version of
+    /// the kernel's interface knows no scopes.
+    fn of(version: Option<u32>) -> Option<Self> {
         version.filter(|version| *version >= SCOPES)?;
-        let scopes = [(wanted.abstract_sockets, 1 << 0), (wanted.signals, 1 << 1)];
-        let scoped = scopes.into_iter().filter(|(wanted, _)| *wanted).fold(0, |all, (_, scope)| all | scope);
-        (scoped != 0).then_some(Self { handled_files: 0, handled_network: 0, scoped })
+        Some(Self { handled_files: 0, handled_network: 0, scoped: ABSTRACT_SOCKETS | SIGNALS })
     }
 }
 
@@ -35,15 +35,15 @@ fn version() -> Option<u32> {
     sys::landlock_version().ok()
 }
 
-/// Whether the machine's kernel can keep guests from what [`Scoping`] says.
+/// Whether the machine's kernel knows scopes.
 #[must_use]
 pub(crate) fn has_scopes() -> bool {
     version().is_some_and(|version| version >= SCOPES)
 }
 
 /// Confines the calling thread and what it starts, for good, as far as the kernel can. It must have given up gaining privileges.
-pub(super) fn confine(wanted: Scoping) -> Result<(), SetupError> {
-    let Some(rules) = RuleSet::of(wanted, version()) else { return Ok(()) };
+pub(super) fn confine() -> Result<(), SetupError> {
+    let Some(rules) = RuleSet::of(version()) else { return Ok(()) };
     match sys::landlock_restrict(&rules) {
         // There are as many layers as there can be: the sandbox is in others that larder was started in.
         Err(error) if error.raw_os_error() == Some(libc::E2BIG) => Ok(()),
@@ -57,16 +57,11 @@ mod tests {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-    const ALL: Scoping = Scoping { abstract_sockets: true, signals: true };
-
     #[test]
     fn older_kernels_get_less() {
-        assert_eq!([None, Some(0), Some(1), Some(5)].map(|version| RuleSet::of(ALL, version)), [None; 4]);
-        let rules = |scoped| Some(RuleSet { handled_files: 0, handled_network: 0, scoped });
-        assert_eq!([6, 7, 99].map(|version| RuleSet::of(ALL, Some(version))), [rules(3); 3]);
-        assert_eq!(RuleSet::of(Scoping { signals: false, ..ALL }, Some(6)), rules(1));
-        assert_eq!(RuleSet::of(Scoping { abstract_sockets: false, ..ALL }, Some(6)), rules(2));
-        assert_eq!(RuleSet::of(Scoping { abstract_sockets: false, signals: false }, Some(6)), None);
+        assert_eq!([None, Some(0), Some(1), Some(5)].map(RuleSet::of), [None; 4]);
+        let rules = Some(RuleSet { handled_files: 0, handled_network: 0, scoped: 3 });
+        assert_eq!([6, 7, 99].map(|version| RuleSet::of(Some(version))), [rules; 3]);
     }
 
     #[test]
@@ -82,7 +77,7 @@ mod tests {
         // Only the thread is confined.
         let (outer, inner) = std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).unwrap();
-            confine(ALL).unwrap();
+            confine().unwrap();
             let _inside = UnixListener::bind_addr(&address("larder-inside")).unwrap();
             let reach = |name| UnixStream::connect_addr(&address(name)).map(drop).map_err(|error| error.raw_os_error());
             (reach("larder-outside"), reach("larder-inside"))
