@@ -199,6 +199,15 @@ class Accounts:
                 if other != name:
                     raise AccountError(f"the {what} {other} and {name} have the number {entry[number]}")
 
+    def refuse_separators(self):
+        """A field with a separator in it would be several, and somebody else."""
+        for name, user in self.users.items():
+            for field in (name, user["comment"], user["home"], user["shell"], user["password"]):
+                check_field(f"the user {name!r}", field, ":")
+        for name, group in self.groups.items():
+            for field in (name, *group["members"]):
+                check_field(f"the group {name!r}", field, ":,")
+
     def write(self, directory):
         by_number = lambda entries, number: sorted(entries.items(), key=lambda pair: (pair[1][number], pair[0]))
         users = by_number(self.users, "uid")
@@ -209,6 +218,12 @@ class Accounts:
         directory.mkdir(parents=True)
         for name, lines in (("passwd", passwd), ("shadow", shadow), ("group", group)):
             (directory / name).write_text("".join(lines))
+
+
+def check_field(whose, field, separators):
+    for character in field:
+        if character in separators or ord(character) < 32:
+            raise AccountError(f"{whose} has {character!r} in {field!r}, which separates fields there")
 
 
 def fields(path, count):
@@ -233,6 +248,7 @@ def main():
             accounts.follow(note)
     accounts.settle()
     accounts.refuse_shared_numbers()
+    accounts.refuse_separators()
     accounts.write(out / "etc")
 
 

@@ -5,7 +5,7 @@ Environment: `iso` and `verity` are trees of the image. `starts` is JSON, a list
     from      `medium`: as a machine does that finds the medium; `disk`: without the medium, from the disk that earlier
               machines wrote; else a kernel image by its name, with the medium beside it
     dialogue  a list of what must come (`expect`) and what is typed then (`say`)
-    ends      the machine goes off by itself afterwards
+    ends      the machine goes off by itself afterwards, and not because its kernel panics
 
 `kernels` names the kernel images: `name=tree`, a line each. All machines have the same disk, which is empty first. `refuse`
 must never come. With `tamper` one byte in the middle of the file system image is another one. The machines' words go to
@@ -83,7 +83,8 @@ class Console:
         self.machine = machine
         self.said = bytearray()
         self.ended = False
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
     def read(self):
         while chunk := self.machine.stdout.read(4096):
@@ -92,14 +93,18 @@ class Console:
             sys.stdout.flush()
         self.ended = True
 
+    def refuse(self, refused):
+        if refused in bytes(self.said):
+            sys.exit(f"\nboot: the machine said `{refused.decode()}`")
+
     def wait_for(self, expected, refused, begin=0):
         """Where the text behind `expected` begins."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             ended = self.ended
             text = bytes(self.said)
-            if refused and refused.encode() in text:
-                sys.exit(f"\nboot: the machine said `{refused}`")
+            if refused:
+                self.refuse(refused.encode())
             if (place := text.find(expected.encode(), begin)) >= 0:
                 return place + len(expected)
             if ended:
@@ -108,8 +113,7 @@ class Console:
         sys.exit(f"\nboot: no `{expected}` in {SECONDS} s")
 
 
-def hold(machine, dialogue):
-    console = Console(machine)
+def hold(machine, console, dialogue):
     place = 0
     for turn in dialogue:
         place = console.wait_for(turn["expect"], os.environ["refuse"], place)
@@ -117,20 +121,26 @@ def hold(machine, dialogue):
             machine.stdin.write(turn["say"].encode() + b"\n")
 
 
-def wait_for_end(machine):
+def wait_for_end(machine, console, refused):
     try:
         machine.wait(SECONDS)
     except subprocess.TimeoutExpired:
         sys.exit(f"\nboot: the machine did not go off in {SECONDS} s")
+    console.reader.join()
+    # One that panics goes off, too.
+    console.refuse(b"Kernel panic")
+    if refused:
+        console.refuse(refused.encode())
 
 
 def run(step, iso):
     """Starts a machine, and tells what came, as lines."""
     machine = start(step["from"], iso)
+    console = Console(machine)
     try:
-        hold(machine, step["dialogue"])
+        hold(machine, console, step["dialogue"])
         if step["ends"]:
-            wait_for_end(machine)
+            wait_for_end(machine, console, os.environ["refuse"])
     finally:
         machine.kill()
         machine.wait()

@@ -151,13 +151,15 @@ let
       phaseOf =
         tier: members:
         let
-          inherit (partition (name: evaluates members.${name}) (attrNames members)) right wrong;
+          # What another takes the place of need not even evaluate.
+          wanted = filter (name: !(graph.superseded ? ${name})) (attrNames members);
+          inherit (partition (name: evaluates members.${name}) wanted) right wrong;
           packages = map (name: members.${name}) right;
         in
         compose {
           name = "phase-${tier}";
           root =
-            filter (package: package.pending == null && !(graph.superseded ? ${package.pname})) packages
+            filter (package: package.pending == null) packages
             ++ (if wrong == [ ] then [ ] else [ (refusal tier wrong) ]);
         };
       evaluates = package: (tryEval (package.pending != null || seq package.drvPath true)).success;
@@ -169,8 +171,10 @@ let
           builder = "/usr/bin/bash";
           args = [
             "-c"
-            "echo 'larder: recipes of ${tier} are wrong; build one of them, or `larder lint` the tree, to see why: ${concatStringsSep ", " wrong}' >&2; exit 1"
+            ''echo "larder: recipes of $tier are wrong; build one of them, or \`larder lint\` the tree, to see why: $wrong" >&2; exit 1''
           ];
+          inherit tier;
+          wrong = concatStringsSep ", " wrong;
           root = environmentOf tier;
         };
     in

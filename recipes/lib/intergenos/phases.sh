@@ -44,12 +44,12 @@ lay_out_recipe() {
     chmod -R u+w "$repository"
     # One of them may lie in another: what is there already stays, and directories are filled up.
     for entry in "${repository_files[@]}"; do
-        target=$repository/${entry%%=*}
+        target=$repository/${entry%%=/*}
         mkdir -p "$(dirname "$target")"
         if [[ -d $target ]]; then
-            fill_up "$target" "${entry#*=}"
+            fill_up "$target" "/${entry#*=/}"
         else
-            cp -R --no-dereference "${entry#*=}" "$target"
+            cp -R --no-dereference "/${entry#*=/}" "$target"
         fi
         chmod -R u+w "$target"
     done
@@ -69,9 +69,9 @@ link_into() {
     shift
     mkdir -p "$directory"
     for entry; do
-        target=$directory/${entry%%=*}
+        target=$directory/${entry%%=/*}
         mkdir -p "$(dirname "$target")"
-        ln -sfn "${entry#*=}" "$target"
+        ln -sfn "/${entry#*=/}" "$target"
     done
 }
 
@@ -128,7 +128,7 @@ apply_patches() {
     local entry file
     cd "$source_directory"
     for entry in "${patches[@]}"; do
-        file=${entry%%=*}
+        file=${entry%%=/*}
         say "patch $file"
         patch_text "$IGOS_PATCHES/$file" | patch -Np1 --batch --no-backup-if-mismatch || fail "$file does not apply"
     done
@@ -213,8 +213,8 @@ open_system() {
     done
 }
 
-# What is installed there, and not below $DESTDIR, would be lost.
-close_system() { really chmod u-w "${system_directories[@]}"; }
+# What is installed there, and not below $DESTDIR, would be lost: also in what a recipe has made there before.
+close_system() { find /usr /etc /opt /run /srv /var -xdev -type d -perm -u+w -exec "$programs/chmod" u-w {} +; }
 
 # The root as it is when the package is installed; what is written from now on is the package's.
 enter_live_root() {

@@ -118,7 +118,7 @@ change_owner() {
 }
 
 # Says in `plain` a mode without setuid, setgid and sticky bits, which no file of a build can have, and in `special`
-# what becomes of those: `=4000`, `+2000`, `-6000`, or nothing.
+# what becomes of those: `=4000`, `+2000`, `-6000`, one such word for each clause, or nothing.
 split_mode() {
     local mode=$1 clause bits
     plain=$mode special=
@@ -139,7 +139,7 @@ split_mode() {
         [[ $clause != *s* || ( $clause == *g* && $clause != *[ua]* ) ]] || bits=$((bits | 8#4000))
         [[ $clause != *s* || ( $clause == *u* && $clause != *[ga]* ) ]] || bits=$((bits | 8#2000))
         [[ $clause != *t* ]] || bits=$((bits | 8#1000))
-        (( bits == 0 )) || printf -v special '%s%o' "$([[ $clause == *-* ]] && printf '%s' - || printf '%s' +)" "$bits"
+        (( bits == 0 )) || printf -v special '%s%s%o ' "$special" "$([[ $clause == *-* ]] && printf '%s' - || printf '%s' +)" "$bits"
     done <<<"$mode,"
 }
 
@@ -167,7 +167,12 @@ change_mode() {
 }
 
 find_special() {
-    [[ -z $special || ( $special == =0 && ! -s $noted ) ]] || note_path "$below" special "$special" "$1"
+    [[ $special == =0 && ! -s $noted ]] || note_special_bits "$below" "$1"
+}
+
+note_special_bits() {
+    local change
+    for change in $special; do note_path "$1" special "$change" "$2"; done
 }
 
 # install without owners and special bits; whose the files become is noted.
@@ -206,7 +211,7 @@ install_plainly() {
     for file in "${operands[@]}"; do
         [[ -z $target ]] || file=$target/${file##*/}
         [[ -z $user$group ]] || note_path no owner "${user:-root}:${group:-root}" "$file"
-        [[ -z $special ]] || note_path no special "$special" "$file"
+        note_special_bits no "$file"
     done
 }
 
@@ -287,9 +292,14 @@ unit_says() {
         "${root%/}/$file"
 }
 
+# Units may name each other in `Also`.
+declare -A enabled=()
+
 enable_unit() {
     local unit file word
     find_unit "$1"
+    [[ -z ${enabled[$unit]-} ]] || return 0
+    enabled[$unit]=yes
     if [[ -z $file ]]; then
         # It may be another package's.
         note run "$called" enable "$unit"
@@ -298,7 +308,7 @@ enable_unit() {
     for word in $(unit_says WantedBy); do link_unit "/$file" "$word.wants/$unit"; done
     for word in $(unit_says RequiredBy); do link_unit "/$file" "$word.requires/$unit"; done
     for word in $(unit_says Alias); do link_unit "/$file" "$word"; done
-    for word in $(unit_says Also); do [[ $word == "$unit" ]] || enable_unit "$word"; done
+    for word in $(unit_says Also); do enable_unit "$word"; done
 }
 
 disable_unit() {

@@ -106,7 +106,7 @@ let
     doubled = "files lie in $DESTDIR/$DESTDIR";
     empty = "phase finish failed: nothing was installed: the output is empty";
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
-    past-staging = "build.sh:5: exit status 1 from: mkdir /var/lib/past-staging";
+    past-staging = "build.sh:10: exit status 1 from: touch /var/lib/past-staging/below/file";
     promise = "promised, but not installed: usr/share/promise/file";
     failing-check = "phase check failed: it ended with status 1";
   };
@@ -129,6 +129,7 @@ in
       test ! -e /usr/share/after/removed
       test "$(cat /etc/after/made)" = made
       test "$(readlink /etc/systemd/system/multi-user.target.wants/after.service)" = /usr/lib/systemd/system/after.service
+      test "$(readlink /etc/systemd/system/sockets.target.wants/after.socket)" = /usr/lib/systemd/system/after.socket
       diff - /usr/share/larder/deferred/after <<'DEFERRED'
       run groupadd -r after
       run ldconfig
@@ -186,11 +187,13 @@ in
       owner root:sample usr/share/root-acts/as-other
       mode 2755 usr/share/root-acts/as-sample
       owner root:sample usr/share/root-acts/as-sample
+      mode 6755 usr/share/root-acts/both
       mode 4755 usr/share/root-acts/clustered
       mode 6755 usr/share/root-acts/file
       owner sample:sample usr/share/root-acts/file
       mode 1777 usr/share/root-acts/first
       mode 4711 usr/share/root-acts/five-digits
+      mode 4755 usr/share/root-acts/one-of-both
       mode 700 usr/share/root-acts/private
       mode 1777 usr/share/root-acts/second
       DEFERRED

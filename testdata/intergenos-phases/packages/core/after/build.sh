@@ -5,7 +5,8 @@ do_install() {
     install -D -m 644 /dev/null "${DESTDIR}/usr/share/after/file"
     install -D -m 644 /dev/null "${DESTDIR}/usr/share/after/removed"
     mkdir -p "${DESTDIR}/usr/lib/systemd/system"
-    printf '[Install]\nWantedBy=multi-user.target\n' > "${DESTDIR}/usr/lib/systemd/system/after.service"
+    printf '[Install]\nWantedBy=multi-user.target\nAlso=after.socket\n' > "${DESTDIR}/usr/lib/systemd/system/after.service"
+    printf '[Install]\nWantedBy=sockets.target\nAlso=after.service\n' > "${DESTDIR}/usr/lib/systemd/system/after.socket"
 }
 
 post_install() {

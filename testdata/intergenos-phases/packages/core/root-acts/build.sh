@@ -31,6 +31,10 @@ do_install() {
     install -D -o sample -g sample -m 2755 data/as-sample "${share}/file"
     chown -R sample "${share}"
     chmod u+s "${share}/file"
+    install -m 755 data/as-sample "${share}/both"
+    chmod u+s,g+s "${share}/both"
+    install -m 6755 data/as-sample "${share}/one-of-both"
+    chmod u+s,g-s "${share}/one-of-both"
     install -Dm4755 data/as-sample "${share}/clustered"
     install -Dvm 04711 data/as-sample "${share}/five-digits"
     install -o root -g root -m 644 -t "${share}" data/as-other
