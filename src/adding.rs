@@ -1,12 +1,12 @@
 //! Sources that evaluation has taken in, on their way to the store: many are published together, because a publication waits for the disk.
 //!
-//! Invariants: nothing that waits mentions anything else that does; whoever looks into a path that waits has it published first; what could
-//! not be published is told to whoever flushes.
+//! Invariants: nothing that waits mentions anything else that does; whoever looks into a path that waits has it published first. Evaluation has
+//! the paths of what waits already: when that cannot be published, nothing that is asked here afterwards succeeds.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::local::publish::{Addition, Taken};
 use store::local::{LocalStore, StoreError};
 use store::{StorePath, TreeDigest, TreeListing};
@@ -16,6 +16,24 @@ const MANY: usize = 256;
 
 /// So many entries a source may have to wait: for larger ones a publication is a small part of the work.
 const SMALL: usize = 256;
+
+/// Why sources could not be published, for whoever asks.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct AddError(Arc<StoreError>);
+
+impl AddError {
+    /// What the store said.
+    pub(crate) fn reason(&self) -> &StoreError {
+        &self.0
+    }
+}
+
+impl From<StoreError> for AddError {
+    fn from(error: StoreError) -> Self {
+        Self(Arc::new(error))
+    }
+}
 
 /// Sources that wait to be published.
 #[derive(Debug)]
@@ -32,7 +50,7 @@ struct Waiting {
     places: HashMap<String, usize>,
     trees: HashSet<TreeDigest>,
     /// Why some that waited could not be published.
-    failed: Option<StoreError>,
+    failed: Option<AddError>,
 }
 
 impl Adding {
@@ -46,7 +64,10 @@ impl Adding {
     }
 
     /// Has a source published, soon or at once.
-    pub(crate) fn add(&self, store: &LocalStore, addition: Addition) -> Result<StorePath, StoreError> {
+    ///
+    /// # Errors
+    /// When it, or one before it, cannot be published.
+    pub(crate) fn add(&self, store: &LocalStore, addition: Addition) -> Result<StorePath, AddError> {
         let taken = match addition {
             Addition::There(path) => return Ok(path),
             Addition::Taken(taken) => *taken,
@@ -84,27 +105,35 @@ impl Adding {
     /// Has a source published if it waits: somebody looks into it. `name` is that of something in the store.
     pub(crate) fn need(&self, store: &LocalStore, name: &OsStr) {
         let mut waiting = self.waiting();
-        let waits = std::str::from_utf8(name.as_bytes()).is_ok_and(|name| waiting.places.contains_key(name));
-        if waits && let Err(error) = waiting.publish(store) {
-            // Who looks does not find it; what is wrong is told in the end.
-            waiting.failed.get_or_insert(error);
+        if std::str::from_utf8(name.as_bytes()).is_ok_and(|name| waiting.places.contains_key(name)) {
+            // Who looks does not find it then, and is told by what comes next why.
+            let _ = waiting.publish(store);
         }
     }
 
+    /// Why something could not be published, if so.
+    pub(crate) fn failed(&self) -> Option<AddError> {
+        self.waiting().failed.clone()
+    }
+
     /// Publishes all that waits.
-    pub(crate) fn flush(&self, store: &LocalStore) -> Result<(), StoreError> {
-        let mut waiting = self.waiting();
-        waiting.publish(store)?;
-        waiting.failed.take().map_or(Ok(()), Err)
+    pub(crate) fn flush(&self, store: &LocalStore) -> Result<(), AddError> {
+        self.waiting().publish(store)
     }
 }
 
 impl Waiting {
-    fn publish(&mut self, store: &LocalStore) -> Result<(), StoreError> {
+    fn publish(&mut self, store: &LocalStore) -> Result<(), AddError> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
         self.places.clear();
         self.trees.clear();
         let taken = std::mem::take(&mut self.taken);
-        if taken.is_empty() { Ok(()) } else { store.publish_taken(taken) }
+        if taken.is_empty() {
+            return Ok(());
+        }
+        store.publish_taken(taken).map_err(|error| self.failed.insert(error.into()).clone())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Libraries return typed errors; here each becomes a kind, which gives the exit code, a message with its causes, and hints. Messages
 //! are lower case, without a final period, and say what failed and on which thing; hints say what to do.
 
+use crate::adding::AddError;
 use crate::output;
 use builder::BuildError;
 use std::error::Error;
@@ -121,8 +122,19 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let text = with_causes(&error);
-        let failed = Self::failed(text);
+        Self::from(&error)
+    }
+}
+
+impl From<AddError> for CliError {
+    fn from(error: AddError) -> Self {
+        Self::from(error.reason())
+    }
+}
+
+impl From<&StoreError> for CliError {
+    fn from(error: &StoreError) -> Self {
+        let failed = Self::failed(with_causes(error));
         match error {
             StoreError::Index { source: IndexError::Newer { .. }, .. } => {
                 failed.hint("the index is only made from what is in the store: `larder` of that version can use both")

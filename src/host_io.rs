@@ -1,6 +1,6 @@
 //! What the evaluator asks of this machine: files of the user and of the store, and a place for what it makes.
 
-use crate::adding::Adding;
+use crate::adding::{AddError, Adding};
 use crate::keeping::Keeping;
 use crate::output;
 use crate::reading;
@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::local::{At, LocalStore, StoreError};
+use store::local::{At, LocalStore};
 use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreeListing, TreePath};
 
 /// Makes inputs valid for evaluation.
@@ -55,9 +55,18 @@ impl HostIo {
     }
 
     /// Keeps the sources and derivations that evaluation has made so far.
-    pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.adding.flush(&self.store)?;
-        self.keeping.flush(&self.store)
+    pub(crate) fn flush(&self) -> Result<(), AddError> {
+        let sources = || self.adding.flush(&self.store);
+        sources()?;
+        self.keeping.flush(&self.store, &sources)
+    }
+
+    /// Why a path cannot be looked at. What is to be in the store may be missing for a reason of its own.
+    fn failed(&self, path: &Path, error: std::io::Error) -> IoError {
+        match self.adding.failed().filter(|_| path.starts_with(STORE_DIR)) {
+            Some(reason) => IoError::Failed { path: path.to_owned(), problem: crate::error::with_causes(&reason) },
+            None => failed(path, error),
+        }
     }
 
     /// The files and directories of a source that was added.
@@ -134,12 +143,12 @@ impl EvalIo for HostIo {
         match reading::read(&self.host(path), goes_on) {
             Ok(Some(content)) => Ok(content),
             Ok(None) => Err(IoError::Ended { path: path.to_owned() }),
-            Err(error) => Err(failed(path, error)),
+            Err(error) => Err(self.failed(path, error)),
         }
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>, IoError> {
-        list(&self.host(path)).map_err(|error| failed(path, error))
+        list(&self.host(path)).map_err(|error| self.failed(path, error))
     }
 
     fn file_type(&self, path: &Path) -> Result<Option<FileType>, IoError> {
@@ -151,13 +160,13 @@ impl EvalIo for HostIo {
     }
 
     fn read_link(&self, path: &Path) -> Result<Vec<u8>, IoError> {
-        let target = std::fs::read_link(self.host(path)).map_err(|error| failed(path, error))?;
+        let target = std::fs::read_link(self.host(path)).map_err(|error| self.failed(path, error))?;
         Ok(target.as_os_str().as_bytes().to_vec())
     }
 
     fn is_executable(&self, path: &Path) -> Result<bool, IoError> {
         use std::os::unix::fs::PermissionsExt;
-        let data = std::fs::metadata(self.host(path)).map_err(|error| failed(path, error))?;
+        let data = std::fs::metadata(self.host(path)).map_err(|error| self.failed(path, error))?;
         Ok(data.permissions().mode() & 0o100 != 0)
     }
 
@@ -171,19 +180,19 @@ impl EvalIo for HostIo {
         refuse_store(&self.store, &host, left_out)
             .map_err(|problem| IoError::Failed { path: path.to_owned(), problem })?;
         let taken = self.store.take_path(&host, name.clone(), Some(&left_out));
-        let added = taken.and_then(|taken| self.adding.add(&self.store, taken));
+        let added = taken.map_err(AddError::from).and_then(|taken| self.adding.add(&self.store, taken));
         added.map_err(|error| IoError::Failed { path: path.to_owned(), problem: crate::error::with_causes(&error) })
     }
 
     fn add_text(&self, name: &StoreName, text: &[u8]) -> Result<StorePath, IoError> {
         let taken = self.store.take_bytes(text, false, name.clone());
-        let added = taken.and_then(|taken| self.adding.add(&self.store, taken));
+        let added = taken.map_err(AddError::from).and_then(|taken| self.adding.add(&self.store, taken));
         added.map_err(|error| IoError::Derivation { problem: crate::error::with_causes(&error) })
     }
 
     fn add_derivation(&self, derivation: EncodedDerivation) -> Result<(), IoError> {
-        let problem = |error: StoreError| crate::error::with_causes(&error);
-        self.keeping.add(derivation).map_err(|error| IoError::Derivation { problem: problem(error) })
+        let kept = self.keeping.add(derivation, &|| self.adding.flush(&self.store));
+        kept.map_err(|error| IoError::Derivation { problem: crate::error::with_causes(&error) })
     }
 
     fn scratch_file(&self) -> Option<File> {

@@ -4,6 +4,7 @@
 //! are of interest only when one of them must be built wait in a file without a name, so that looking at many packages
 //! takes little memory. *Invariant:* what was taken in and is not in the store is still here, whatever failed.
 
+use crate::adding::AddError;
 use crate::host_io::scratch_file;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -18,6 +19,9 @@ use store::local::{LocalStore, StoreError};
 const BATCH: usize = 512;
 /// So many bytes go to the file at once.
 const CHUNK: usize = 1 << 20;
+
+/// Puts into the store what the derivations taken in so far name.
+type Before<'b> = dyn Fn() -> Result<(), AddError> + 'b;
 
 type Batch = Vec<Arc<EncodedDerivation>>;
 
@@ -40,10 +44,10 @@ impl Keeping {
         }
     }
 
-    /// Takes a derivation in.
-    pub(crate) fn add(&self, derivation: EncodedDerivation) -> Result<(), StoreError> {
+    /// Takes a derivation in. What derivations name goes to the store before them: that is what `before` does.
+    pub(crate) fn add(&self, derivation: EncodedDerivation, before: &Before<'_>) -> Result<(), AddError> {
         match self {
-            Self::Surely(batches) => batches.add(Arc::new(derivation)),
+            Self::Surely(batches) => batches.add(Arc::new(derivation), before),
             Self::Perhaps(spool) => {
                 lock(spool).push(derivation.encoding());
                 Ok(())
@@ -52,10 +56,14 @@ impl Keeping {
     }
 
     /// Puts all that was taken in into the store.
-    pub(crate) fn flush(&self, store: &LocalStore) -> Result<(), StoreError> {
+    pub(crate) fn flush(&self, store: &LocalStore, before: &Before<'_>) -> Result<(), AddError> {
         match self {
-            Self::Surely(batches) => batches.flush(),
-            Self::Perhaps(spool) => lock(spool).drain(|batch| store.add_derivations(batch)),
+            Self::Surely(batches) => batches.flush(before),
+            Self::Perhaps(spool) => {
+                let mut spool = lock(spool);
+                before()?;
+                Ok(spool.drain(|batch| store.add_derivations(batch))?)
+            }
         }
     }
 }
@@ -81,19 +89,23 @@ struct Writer {
 }
 
 impl Batches {
-    fn add(&self, derivation: Arc<EncodedDerivation>) -> Result<(), StoreError> {
+    fn add(&self, derivation: Arc<EncodedDerivation>, before: &Before<'_>) -> Result<(), AddError> {
         let full = {
             let mut pending = lock(&self.pending);
             pending.push(derivation);
             pending.len() >= BATCH
         };
-        if full { self.send() } else { Ok(()) }
+        if full { self.send(before) } else { Ok(()) }
     }
 
     /// Hands what is pending to the thread. Who holds the writer finds everything there or pending, nothing in between.
-    fn send(&self) -> Result<(), StoreError> {
+    fn send(&self, before: &Before<'_>) -> Result<(), AddError> {
         let mut writer = lock(&self.writer);
         let batch = std::mem::take(&mut *lock(&self.pending));
+        if let Err(error) = before() {
+            lock(&self.pending).extend(batch);
+            return Err(error);
+        }
         let Writer { batches, failed, .. } = writer.get_or_insert_with(|| start(&self.store));
         // Only a panic ends the thread before its senders.
         if let Err(unsent) = batches.send(batch) {
@@ -101,21 +113,22 @@ impl Batches {
             failed.store(true, Ordering::Relaxed);
         }
         // Trying again says what is wrong.
-        if failed.load(Ordering::Relaxed) { self.write_all(&mut writer) } else { Ok(()) }
+        if failed.load(Ordering::Relaxed) { self.write_all(&mut writer, before) } else { Ok(()) }
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        self.write_all(&mut lock(&self.writer))
+    fn flush(&self, before: &Before<'_>) -> Result<(), AddError> {
+        self.write_all(&mut lock(&self.writer), before)
     }
 
-    fn write_all(&self, writer: &mut Option<Writer>) -> Result<(), StoreError> {
+    fn write_all(&self, writer: &mut Option<Writer>, before: &Before<'_>) -> Result<(), AddError> {
         let mut left = Batch::new();
         if let Some(Writer { batches, thread, .. }) = writer.take() {
             drop(batches);
             left = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
         left.append(&mut lock(&self.pending));
-        let kept = if left.is_empty() { Ok(()) } else { self.store.add_derivations(&left) };
+        let keep = || Ok::<_, AddError>(self.store.add_derivations(&left)?);
+        let kept = if left.is_empty() { Ok(()) } else { before().and_then(|()| keep()) };
         if kept.is_err() {
             lock(&self.pending).append(&mut left);
         }

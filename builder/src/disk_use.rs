@@ -7,14 +7,18 @@
 //! Not seen are files that are open and have no name any more: they are gone when the build is.
 
 use crate::limits::{Allowance, Overrun, RunLimits};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
-use std::ffi::CStr;
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How often it is asked what room is left.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How many directories are looked at that lie in each other.
+const DEEPEST: usize = 256;
 
 /// Room on a disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -116,37 +120,56 @@ impl DiskWatch {
 #[derive(Debug, Default)]
 struct Walk {
     found: Room,
-    /// Whether there is a directory that cannot be read.
+    /// Whether there is a directory that cannot be read, or lies too deep.
     hides: bool,
+}
+
+/// A directory that is to be looked into.
+struct Below {
+    /// Open as long as one of its directories waits, so that no more are open than lie in each other.
+    parent: Rc<OwnedFd>,
+    name: CString,
+    depth: usize,
 }
 
 impl Walk {
     fn go_below(&mut self, top: &Path) {
-        let mut pending: Vec<OwnedFd> = open(CWD, top).into_iter().collect();
-        while let Some(directory) = pending.pop() {
-            let Ok(entries) = Dir::read_from(&directory) else {
-                self.hides = true;
-                continue;
-            };
-            // What goes while it is looked at does not count.
-            for entry in entries.flatten().filter(|entry| ![c".", c".."].contains(&entry.file_name())) {
-                pending.extend(self.count(directory.as_fd(), entry.file_name()));
+        let Some(top) = open(CWD, top) else { return };
+        let mut pending = self.count_in(top, 0);
+        while let Some(Below { parent, name, depth }) = pending.pop() {
+            match open(&parent, &name).filter(|_| depth < DEEPEST) {
+                Some(directory) => pending.append(&mut self.count_in(directory, depth)),
+                None => self.hides = true,
             }
         }
     }
 
-    /// Counts an entry; gives it if it is a directory to go on with.
-    fn count(&mut self, directory: BorrowedFd<'_>, name: &CStr) -> Option<OwnedFd> {
+    /// Counts what is in a directory; gives the directories among it.
+    fn count_in(&mut self, directory: OwnedFd, depth: usize) -> Vec<Below> {
+        let Ok(entries) = Dir::read_from(&directory) else {
+            self.hides = true;
+            return Vec::new();
+        };
+        let parent = Rc::new(directory);
+        let entries = entries.flatten().filter(|entry| ![c".", c".."].contains(&entry.file_name()));
+        let directories = entries.filter(|entry| self.count(parent.as_fd(), entry.file_name()) == Some(true));
+        let below = |entry: DirEntry| Below {
+            parent: Rc::clone(&parent),
+            name: entry.file_name().to_owned(),
+            depth: depth + 1,
+        };
+        directories.map(below).collect()
+    }
+
+    /// Counts an entry; says whether it is a directory. What goes while it is looked at does not count.
+    fn count(&mut self, directory: BorrowedFd<'_>, name: &CStr) -> Option<bool> {
         let data = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let is_directory = FileType::from_raw_mode(data.st_mode).is_dir();
         // Each name has its part of a file with several.
         let names = if is_directory { 1 } else { u64::from(data.st_nlink as u32).max(1) };
         self.found.bytes = self.found.bytes.saturating_add(data.st_blocks.unsigned_abs() * 512 / names);
         self.found.files += 1;
-        is_directory.then_some(())?;
-        let opened = open(directory, name);
-        self.hides |= opened.is_none();
-        opened
+        Some(is_directory)
     }
 }
 
@@ -207,5 +230,21 @@ mod tests {
         walk.go_below(top.path());
         assert_eq!((walk.found.files, walk.hides), (4, false));
         assert!((100_000..130_000).contains(&walk.found.bytes), "{walk:?}");
+    }
+
+    #[test]
+    fn a_walk_has_few_directories_open_and_says_what_lies_too_deep() {
+        let top = tempfile::tempdir().expect("a directory");
+        (0..200).for_each(|number| std::fs::create_dir(top.path().join(number.to_string())).expect("created"));
+        let mut walk = Walk::default();
+        let found = walk.count_in(open(CWD, top.path()).expect("opened"), 0);
+        assert_eq!((found.len(), Rc::strong_count(&found[0].parent)), (200, 200), "one is open for all");
+        let deep = (0..DEEPEST).fold(top.path().join("0"), |path, _| path.join("d"));
+        std::fs::create_dir_all(deep.parent().expect("below the top")).expect("created");
+        let (mut fits, mut hides) = (Walk::default(), Walk::default());
+        fits.go_below(top.path());
+        std::fs::create_dir(&deep).expect("created");
+        hides.go_below(top.path());
+        assert!(!fits.hides && hides.hides);
     }
 }

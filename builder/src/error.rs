@@ -164,10 +164,10 @@ impl BuildError {
         }
     }
 
-    /// Whether it may succeed where there is more memory.
+    /// Whether it may succeed where no other build needs memory. What reached a limit of its own would reach it again.
     #[must_use]
     pub const fn is_lack_of_memory(&self) -> bool {
-        matches!(self, Self::Builder { ending: Ending::OutOfMemory { .. }, .. })
+        matches!(self, Self::Builder { ending: Ending::OutOfMemory { limit: None }, .. })
     }
 
     /// What may help.

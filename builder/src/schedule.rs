@@ -378,6 +378,7 @@ impl<'r> Run<'r> {
     /// Skips those of the jobs that were added, and the one they were added for, that need what has failed before.
     fn skip_what_cannot_be(&self, state: &mut State, first: usize) {
         for failed in 0..first {
+            // Who has succeeded has nobody left who waits.
             if state.ended[failed]
                 && !state.needed_by[failed].is_empty()
                 && let Some(because) = state.failure_of(&state.jobs[failed].path)

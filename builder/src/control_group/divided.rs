@@ -5,6 +5,7 @@ use super::limit::settings;
 use super::{CONTROLLERS, Group, Lacking, Undivided};
 use crate::sandbox::Limits;
 use rustix::fs::{Access, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,8 @@ pub(super) fn survey(own: Option<Place>, wanted: &[&'static str]) -> Result<Surv
 #[derive(Debug)]
 pub(crate) struct Divided {
     survey: Survey,
+    /// Its controllers that were not enabled before.
+    enabled: Vec<&'static str>,
     /// The directory in it that is this larder's.
     top: PathBuf,
     _lock: OwnedFd,
@@ -85,9 +88,12 @@ impl Divided {
     fn of(survey: Survey) -> Result<Self, Undivided> {
         sweep(&survey.group);
         let (top, lock) = make_top(&survey.group)?;
+        let before = std::fs::read_to_string(survey.group.join(ENABLED)).unwrap_or_default();
+        let is_new = |wanted: &&str| !before.split_whitespace().any(|enabled| enabled == *wanted);
+        let enabled = survey.controllers.iter().copied().filter(is_new).collect();
         let (next, left) = Default::default();
         // From here on, whatever fails is undone.
-        let divided = Self { survey, top, _lock: lock, next, left };
+        let divided = Self { survey, enabled, top, _lock: lock, next, left };
         if divided.survey.must_leave {
             let leaf = divided.top.join(SELF);
             at(&leaf, std::fs::create_dir(&leaf))?;
@@ -145,11 +151,13 @@ impl Drop for Divided {
             std::thread::sleep(Duration::from_millis(1));
         }
         let own = &self.survey.group;
-        if self.survey.must_leave {
-            // A group that is divided takes no process, and none is undivided above another that is divided.
-            for group in [&self.top, own] {
-                let _ = std::fs::write(group.join(ENABLED), signed('-', &self.survey.controllers));
+        // A group that is divided takes no process, and none is undivided above another that is divided.
+        for (group, controllers) in [(&self.top, &self.survey.controllers), (own, &self.enabled)] {
+            if !controllers.is_empty() {
+                let _ = std::fs::write(group.join(ENABLED), signed('-', controllers));
             }
+        }
+        if self.survey.must_leave {
             let _ = std::fs::write(own.join(PROCESSES), "0");
             let _ = std::fs::remove_dir(self.top.join(SELF));
         }
@@ -181,27 +189,38 @@ fn make_top(group: &Path) -> Result<(PathBuf, OwnedFd), Undivided> {
             made => {
                 at(&top, made)?;
                 // Another larder may take it for one that a dead one left, until it is locked.
-                if let Some(lock) = lock(&top) {
-                    return Ok((top, lock));
+                match lock(&top) {
+                    Ok(Some(lock)) => return Ok((top, lock)),
+                    Ok(None) => {}
+                    Err(source) => {
+                        let _ = std::fs::remove_dir(&top);
+                        return Err(Undivided::Failed { path: top, source });
+                    }
                 }
             }
         }
     }
 }
 
-/// Locks a directory that is there, unless somebody else has.
-fn lock(directory: &Path) -> Option<OwnedFd> {
+/// Locks a directory; `None` if somebody else has locked or removed it.
+fn lock(directory: &Path) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
-    rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive).ok()?;
-    let (ours, there) = (rustix::fs::fstat(&opened).ok()?, rustix::fs::lstat(directory).ok()?);
-    (ours.st_ino == there.st_ino).then_some(opened)
+    let locked = || {
+        let opened = rustix::fs::open(directory, flags, Mode::empty())?;
+        rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive)?;
+        let (ours, there) = (rustix::fs::fstat(&opened)?, rustix::fs::lstat(directory)?);
+        Ok((ours.st_ino == there.st_ino).then_some(opened))
+    };
+    match locked() {
+        Err(Errno::NOENT | Errno::WOULDBLOCK) => Ok(None),
+        locked => Ok(locked?),
+    }
 }
 
 /// Removes what larders that are dead have left in a group.
 fn sweep(group: &Path) {
     for top in directories(group).filter(|top| is_ours(top)) {
-        let Some(_lock) = lock(&top) else { continue };
+        let Ok(Some(_lock)) = lock(&top) else { continue };
         for left in directories(&top) {
             // Nobody has these processes any more. Who is about to end keeps the directory until the next time.
             let _ = std::fs::write(left.join("cgroup.kill"), "1");

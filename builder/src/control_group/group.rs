@@ -21,7 +21,7 @@ pub(crate) struct Spent {
     pub(crate) killed: Option<u64>,
     /// Whether it was the group's own limit that was reached.
     pub(crate) at_limit: bool,
-    /// The most bytes of memory that all its processes had at once, not counting files that could be read again.
+    /// At least so many bytes of memory all its processes had at once: the peak without the pages of files that there are in the end.
     pub(crate) peak: Option<u64>,
 }
 
@@ -57,12 +57,15 @@ impl Group {
         let read = |name: &str| std::fs::read_to_string(self.directory.join(name)).unwrap_or_default();
         let events = read("memory.events");
         let peak = read("memory.peak").trim().parse::<u64>().ok();
-        // Pages of files stay after who read them has ended, for as long as nobody wants the memory.
-        let cached = || counted(&read("memory.stat"), "file").unwrap_or(0);
+        // Pages of files stay after who read them has ended, for as long as nobody wants the memory; of files in memory they are needed.
+        let now = read("memory.stat");
+        let counted_now = |name: &str| counted(&now, name).unwrap_or(0);
+        let (shared, cached) = (counted_now("shmem"), counted_now("file"));
+        let least = counted_now("anon") + shared;
         Spent {
             killed: counted(&events, "oom_kill"),
             at_limit: counted(&events, "oom").is_some_and(|reached| reached > 0),
-            peak: peak.map(|peak| peak.saturating_sub(cached())),
+            peak: peak.map(|peak| peak.saturating_sub(cached.saturating_sub(shared)).max(least)),
         }
     }
 
@@ -99,8 +102,12 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(file(name), text).expect("written");
         write("memory.events", "low 0\nhigh 0\nmax 12\noom 2\noom_kill 3\noom_group_kill 0\n");
         write("memory.peak", "5000\n");
-        write("memory.stat", "anon 100\nfile 2000\nfile_mapped 9\n");
+        write("memory.stat", "anon 100\nfile 2000\nshmem 0\nfile_mapped 9\n");
         assert_eq!(group.spent(), Spent { killed: Some(3), at_limit: true, peak: Some(3000) });
+        write("memory.stat", "anon 100\nfile 2000\nshmem 1500\n");
+        assert_eq!(group.spent().peak, Some(4500), "files in memory are needed");
+        write("memory.stat", "anon 4000\nfile 2000\nshmem 10\n");
+        assert_eq!(group.spent().peak, Some(4010), "so much is there still");
         write("memory.events", "oom 0\noom_kill 1\n");
         assert_eq!((group.spent().killed, group.spent().at_limit), (Some(1), false), "somebody else's limit");
     }

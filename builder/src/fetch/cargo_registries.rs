@@ -1,6 +1,7 @@
 //! Where this machine's cargo gets crates: what the indexes of registries that it has read say (`config.json` in each).
 
 use super::apt_sources::or_absent;
+use super::url::Url;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -26,7 +27,8 @@ pub fn read_cargo_registries(home: &Path) -> io::Result<Vec<String>> {
 fn downloads(config: &str) -> Option<String> {
     let config: serde_json::Value = serde_json::from_str(config).ok()?;
     let address = config.get("dl")?.as_str()?;
-    (!address.contains('{')).then(|| address.to_owned())
+    // It is no configuration of this machine: a file here, or nothing that can be asked, spoils no other registry.
+    Url::parse(address).ok().filter(|_| !address.contains('{')).map(|_| address.to_owned())
 }
 
 #[cfg(test)]
@@ -46,6 +48,8 @@ mod tests {
         index("a.example-1", r#"{"dl": "https://a.example/get"}"#);
         index("c.example-3", r#"{"dl": "https://c.example/{crate}-{version}.crate"}"#);
         index("d.example-4", "no JSON");
+        index("f.example-6", r#"{"dl": "file:///srv/crates"}"#);
+        index("g.example-7", r#"{"dl": "nowhere"}"#);
         fs::create_dir(home.path().join("registry/index/e.example-5")).unwrap();
         assert_eq!(read_cargo_registries(home.path()).unwrap(), ["https://a.example/get", "https://b.example/crates"]);
     }
