@@ -57,8 +57,12 @@ impl Group {
         let read = |name: &str| std::fs::read_to_string(self.directory.join(name)).unwrap_or_default();
         let events = read("memory.events");
         let peak = read("memory.peak").trim().parse::<u64>().ok();
-        // Pages of files stay after who read them has ended, for as long as nobody wants the memory.
-        let cached = || counted(&read("memory.stat"), "file").unwrap_or(0);
+        // Pages of files on disks stay after who read them has ended, for as long as nobody wants the memory.
+        let cached = || {
+            let stat = read("memory.stat");
+            let [files, in_memory] = ["file", "shmem"].map(|name| counted(&stat, name).unwrap_or(0));
+            files.saturating_sub(in_memory)
+        };
         Spent {
             killed: counted(&events, "oom_kill"),
             at_limit: counted(&events, "oom").is_some_and(|reached| reached > 0),
@@ -99,8 +103,8 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(file(name), text).expect("written");
         write("memory.events", "low 0\nhigh 0\nmax 12\noom 2\noom_kill 3\noom_group_kill 0\n");
         write("memory.peak", "5000\n");
-        write("memory.stat", "anon 100\nfile 2000\nfile_mapped 9\n");
-        assert_eq!(group.spent(), Spent { killed: Some(3), at_limit: true, peak: Some(3000) });
+        write("memory.stat", "anon 100\nfile 2000\nfile_mapped 9\nshmem 500\n");
+        assert_eq!(group.spent(), Spent { killed: Some(3), at_limit: true, peak: Some(3500) });
         write("memory.events", "oom 0\noom_kill 1\n");
         assert_eq!((group.spent().killed, group.spent().at_limit), (Some(1), false), "somebody else's limit");
     }
