@@ -137,7 +137,7 @@ impl Walk {
         let Some(top) = open(CWD, top) else { return };
         let mut pending = self.count_in(top, 0);
         while let Some(Below { parent, name, depth }) = pending.pop() {
-            match open(&parent, &name).filter(|_| depth < DEEPEST) {
+            match open(&parent, &name).filter(|_| depth <= DEEPEST) {
                 Some(directory) => pending.append(&mut self.count_in(directory, depth)),
                 None => self.hides = true,
             }

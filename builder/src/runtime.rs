@@ -7,11 +7,11 @@
 mod declared;
 mod elf;
 mod module_version;
+mod modules;
 mod package_config;
 mod script;
 
 use crate::world::{Found, World};
-use package_config::{Module, Reference};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
@@ -37,9 +37,6 @@ const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"
 
 /// The first bytes of ELF files.
 const ELF: &[u8] = b"\x7fELF";
-
-/// So many bytes of a pkg-config file are read.
-const LONGEST_PACKAGE_CONFIG: u64 = 1 << 20;
 
 /// Something that a file needs and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +89,7 @@ impl Need {
             Self::Library(name) | Self::Version { library: name, .. } if name.starts_with('/') => vec![name.clone()],
             Self::Library(name) | Self::Version { library: name, .. } => below(&LIBRARY_DIRECTORIES, name),
             Self::Command(name) => below(&PROGRAM_DIRECTORIES, name),
-            Self::Module(name) => module_places(name).collect(),
+            Self::Module(name) => modules::places(name).collect(),
             Self::ModuleVersion { .. } => Vec::new(),
         }
     }
@@ -171,16 +168,6 @@ fn is_package_config(path: &TreePath) -> bool {
     last_name(path).ends_with(".pc") && path.parent().is_some_and(|parent| last_name(&parent) == "pkgconfig")
 }
 
-/// Where pkg-config looks for a module.
-fn module_places(name: &str) -> impl Iterator<Item = String> {
-    module_directories().map(move |directory| format!("{directory}/{name}.pc"))
-}
-
-/// Where pkg-config looks.
-fn module_directories() -> impl Iterator<Item = String> {
-    LIBRARY_DIRECTORIES.into_iter().chain(["/usr/share"]).map(|directory| format!("{directory}/pkgconfig"))
-}
-
 /// The program that the kernel starts for an executable file, by the file's first bytes; nothing if it needs none.
 pub(crate) fn interpreter(start: &[u8]) -> Option<String> {
     match start.strip_prefix(b"#!") {
@@ -211,8 +198,7 @@ impl Verifier<'_> {
             return Ok(self.unmet_of_script(&content[2..]));
         }
         if is_package_config(path) {
-            file.take(LONGEST_PACKAGE_CONFIG).read_to_end(&mut content).at("read", host)?;
-            return self.unmet_modules(&Module::parse(&String::from_utf8_lossy(&content)), path);
+            return self.unmet_modules(&modules::read(host)?, path);
         }
         Ok(Vec::new())
     }
@@ -274,58 +260,6 @@ impl Verifier<'_> {
         let Some(script::FirstLine { interpreter, command }) = script::first_line(line) else { return Vec::new() };
         let needs = [Need::Interpreter(interpreter)].into_iter().chain(command.map(Need::Command));
         needs.filter(|need| !need.places().iter().any(|place| self.world.has(place))).collect()
-    }
-
-    /// What pkg-config would refuse: it takes the first file of a module's name and looks at its version; only where there is none may
-    /// another module stand for it.
-    fn unmet_modules(&self, module: &Module, path: &TreePath) -> Result<Vec<Need>, IoError> {
-        let beside = path.parent().map(|parent| format!("/{parent}")).unwrap_or_default();
-        let directories: Vec<_> = [beside].into_iter().chain(module_directories()).collect();
-        let mut unmet = Vec::new();
-        for Reference { name, constraint } in &module.requires {
-            let mut places = directories.iter().map(|directory| format!("{directory}/{name}.pc"));
-            let found = match places.find(|place| self.world.has(place)) {
-                Some(place) => self.module(&place)?,
-                None if self
-                    .is_provided(&directories, &Reference { name: name.clone(), constraint: constraint.clone() })? =>
-                {
-                    continue;
-                }
-                None => {
-                    unmet.push(Need::Module(name.clone()));
-                    continue;
-                }
-            };
-            if let (Some(wanted), Some(Module { version, .. })) = (constraint, found)
-                && !wanted.allows(&version)
-            {
-                unmet.push(Need::ModuleVersion { module: name.clone(), wanted: wanted.to_string(), found: version });
-            }
-        }
-        Ok(unmet)
-    }
-
-    /// Whether any module of these directories says that it stands for what is wanted.
-    fn is_provided(&self, directories: &[String], wanted: &Reference) -> Result<bool, IoError> {
-        for directory in directories {
-            for name in self.world.names(directory).filter(|name| name.ends_with(".pc")) {
-                let module = self.module(&format!("{directory}/{name}"))?;
-                if module.is_some_and(|module| module.stands_for(wanted)) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// The module that a file of the world describes; `None` if it is nowhere to be read.
-    fn module(&self, place: &str) -> Result<Option<Module>, IoError> {
-        let way = self.world.follow(place);
-        let Some(host) = (self.host)(&way.end).filter(|_| way.found == Some(Found::File)) else { return Ok(None) };
-        let mut content = Vec::new();
-        let file = File::open(&host).at("open", &host)?;
-        file.take(LONGEST_PACKAGE_CONFIG).read_to_end(&mut content).at("read", &host)?;
-        Ok(Some(Module::parse(&String::from_utf8_lossy(&content))))
     }
 }
 
