@@ -1,5 +1,4 @@
-# The whole system: a live medium with a shell, users, and programs to look around with. Its kernel is that of the small
-# image, which runs on virtual machines.
+# The whole system: a live medium with a shell, users, and programs to look around with, for virtual machines and usual PCs.
 {
   acl,
   attr,
@@ -13,9 +12,11 @@
   e2fsprogs,
   ed,
   efi-stub,
+  fd,
   file,
   filesystem,
   findutils,
+  git,
   grep,
   gzip,
   image,
@@ -25,7 +26,7 @@
   less,
   libc,
   libcap,
-  linux-small,
+  linux,
   lz4,
   make,
   mawk,
@@ -76,9 +77,11 @@ image {
     dropbear
     e2fsprogs
     ed
+    fd
     file
     filesystem
     findutils
+    git
     grep
     gzip
     install-image
@@ -107,7 +110,7 @@ image {
     zlib
     zstd
   ];
-  kernel = linux-small;
+  kernel = linux;
   firstProgram = verified-init;
   stub = efi-stub;
   commandLines = {
@@ -170,7 +173,11 @@ image {
             say = "ls -l /usr/bin/su && curl --version";
           }
           { expect = "-rwsr-xr-x"; }
-          { expect = "OpenSSL/3.0.20"; }
+          {
+            expect = "OpenSSL/3.0.20";
+            say = "cd /tmp && git init -q tree && fd --hidden --exact-depth 2 HEAD tree";
+          }
+          { expect = "tree/.git/HEAD"; }
         ];
       }
     ];
