@@ -19,6 +19,8 @@ const CONTENT: &[u8] = b"0123456789abcdefghij";
 /// A directory to fetch into.
 struct Place {
     directory: tempfile::TempDir,
+    /// For what a fetch is given, so that nothing but its own is left in `directory`.
+    given: tempfile::TempDir,
     settings: FetchSettings,
     limits: FetchLimits,
 }
@@ -28,7 +30,7 @@ impl Place {
         let settings = FetchSettings { back_off: Duration::from_millis(1), attempts: 3, ..FetchSettings::default() };
         let second = Duration::from_secs(1);
         let limits = FetchLimits { bytes: 1000, connect: second, idle: second / 2, total: 10 * second };
-        Self { directory: tempfile::tempdir().unwrap(), settings, limits }
+        Self { directory: tempfile::tempdir().unwrap(), given: tempfile::tempdir().unwrap(), settings, limits }
     }
 
     fn file(&self) -> PathBuf {
@@ -37,7 +39,7 @@ impl Place {
 
     /// A file with this certificate authority.
     fn believing(&self, certificate: &str) -> Authorities {
-        let file = self.directory.path().join("authorities.pem");
+        let file = self.given.path().join("authorities.pem");
         std::fs::write(&file, certificate).unwrap();
         Authorities::File(file)
     }

@@ -1,5 +1,4 @@
-# The whole system: a live medium with a shell, users, and programs to look around with. Its kernel is that of the small
-# image, which runs on virtual machines.
+# The whole system: a live medium with a shell, users, and programs to look around with, for virtual machines and usual PCs.
 {
   acl,
   attr,
@@ -13,9 +12,11 @@
   e2fsprogs,
   ed,
   efi-stub,
+  fd,
   file,
   filesystem,
   findutils,
+  git,
   grep,
   gzip,
   image,
@@ -25,7 +26,7 @@
   less,
   libc,
   libcap,
-  linux-small,
+  linux,
   lz4,
   make,
   mawk,
@@ -50,6 +51,8 @@
 }:
 
 let
+  # What the compiler of `small` cannot make.
+  notOfSmall = builtins.filter (package: package.pending == null) [ fd ];
   console = "console=tty0 console=ttyS0,115200 panic=10 quiet";
   login = [
     {
@@ -79,6 +82,7 @@ image {
     file
     filesystem
     findutils
+    git
     grep
     gzip
     install-image
@@ -106,8 +110,9 @@ image {
     xz
     zlib
     zstd
-  ];
-  kernel = linux-small;
+  ]
+  ++ notOfSmall;
+  kernel = linux;
   firstProgram = verified-init;
   stub = efi-stub;
   commandLines = {
@@ -170,7 +175,15 @@ image {
             say = "ls -l /usr/bin/su && curl --version";
           }
           { expect = "-rwsr-xr-x"; }
-          { expect = "OpenSSL/3.0.20"; }
+          {
+            expect = "OpenSSL/3.0.20";
+            say = "cd /tmp && git init -q tree && cat tree/.git/HEAD";
+          }
+          {
+            expect = "ref: refs/heads/";
+            say = "fd --version; echo status $?";
+          }
+          { expect = if notOfSmall == [ ] then "status 127" else "fd 10."; }
         ];
       }
     ];

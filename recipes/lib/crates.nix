@@ -1,5 +1,5 @@
-# The crates that a Cargo.lock names, unpacked side by side as cargo wants a directory of vendored sources. Each is
-# fetched by the checksum in the lock file, from `mirror://crates/NAME/NAME-VERSION.crate` or any mirror by content.
+# Crates: sources of Rust libraries and programs, each fetched by its checksum, from `mirror://crates/NAME/NAME-VERSION.crate`,
+# from where this machine's cargo takes them, or from a mirror by content.
 {
   compose,
   system,
@@ -9,8 +9,12 @@
 
 let
   inherit (builtins)
+    attrValues
+    concatMap
+    concatStringsSep
     filter
     fromTOML
+    head
     listToAttrs
     match
     readFile
@@ -18,13 +22,21 @@ let
     ;
 
   fetchCrate =
-    crate:
+    {
+      name,
+      version,
+      checksum,
+      ... # what else a lock file says of it
+    }:
     derivation {
       inherit system;
-      name = "${crate.name}-${crate.version}.crate";
+      name = "${name}-${version}.crate";
       builder = "builtin:fetch";
-      urls = "mirror://crates/${crate.name}/${crate.name}-${crate.version}.crate";
-      outputHash = "sha256:${crate.checksum}";
+      urls = concatStringsSep " " [
+        "mirror://crates/${name}/${name}-${version}.crate"
+        "mirror://cargo/${name}/${version}/download"
+      ];
+      outputHash = "sha256:${checksum}";
       outputHashMode = "flat";
     };
 
@@ -47,22 +59,40 @@ let
         };
       }) crates
     );
+
+  # What several lock files name is there once.
+  once =
+    crates:
+    attrValues (
+      listToAttrs (
+        map (crate: {
+          name = "${crate.name}-${crate.version}";
+          value = crate;
+        }) crates
+      )
+    );
+
+  # The crates that lock files name, side by side as cargo wants a directory of vendored sources.
+  vendor =
+    pname: locks:
+    let
+      packages = concatMap (lock: (fromTOML (readFile lock)).package or [ ]) locks;
+      crates = once (filter (crate: crate ? checksum) packages);
+      foreign = filter (crate: match "git[+].*" (crate.source or "") != null) packages;
+    in
+    if foreign != [ ] then
+      throw "${pname}: the lock file takes ${(head foreign).name} from git, which has no hash: use a release of it"
+    else
+      compose {
+        name = "${pname}-crates";
+        root = map unpackCrate crates ++ [
+          (write {
+            name = "${pname}-checksums";
+            entries = checksums crates;
+          })
+        ];
+      };
 in
-pname: lock:
-let
-  packages = (fromTOML (readFile lock)).package or [ ];
-  crates = filter (crate: crate ? checksum) packages;
-  foreign = filter (crate: match "git[+].*" (crate.source or "") != null) packages;
-in
-if foreign != [ ] then
-  throw "${pname}: the lock file takes ${(builtins.head foreign).name} from git, which has no hash: use a release of it"
-else
-  compose {
-    name = "${pname}-crates";
-    root = map unpackCrate crates ++ [
-      (write {
-        name = "${pname}-checksums";
-        entries = checksums crates;
-      })
-    ];
-  }
+{
+  inherit fetchCrate vendor;
+}

@@ -45,14 +45,16 @@ let
       check
       closure
       compose
-      crates
       didYouMean
       shell
       stdenv
       system
       unpack
       ;
+    vendorCrates = pname: lock: crates.vendor pname ([ lock ] ++ libraryLocks);
   };
+  # For an environment with a C library of its own, the standard library of Rust is compiled, too.
+  libraryLocks = if stdenv.sysroot == null then [ ] else [ tools.rust.libraryLock ];
 
   words = {
     inherit
@@ -64,6 +66,7 @@ let
       unpack
       write
       ;
+    inherit (crates) fetchCrate;
     inherit (debian) composeDebs unpackDeb usrMerge;
   };
 in

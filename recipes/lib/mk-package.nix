@@ -5,13 +5,13 @@
   check,
   closure,
   compose,
-  crates,
   didYouMean,
   shell,
   stdenv,
   styleTools, # style -> trees that its commands are in
   system,
   unpack,
+  vendorCrates,
 }:
 
 let
@@ -136,7 +136,7 @@ let
           larder_sources = assignments (mapAttrs (unpackSource pname) archives);
           larder_patches = shell.words (map (patch: "${patch}") patches);
           larder_configure_flags = shell.words configureFlags;
-          larder_crates = if cargoLock == null then "" else crates pname cargoLock;
+          larder_crates = if cargoLock == null then "" else vendorCrates pname cargoLock;
           larder_metapackage = if metapackage then "yes" else "no";
           larder_make_flags = shell.words makeFlags;
           larder_promise_check = "${./promises.sh}";

@@ -24,7 +24,8 @@ mkPackage rec {
       sed -i "s/^SUBDIRS=.*/SUBDIRS=lib ip bridge/" Makefile
       ./configure
     '';
-    build = ''run_make CC="''${CC:-gcc}" AR="''${AR:-ar}" HOSTCC=gcc CCOPTS="-O2 -D_GNU_SOURCE" SHARED_LIBS=n SUBDIRS="lib ip"'';
+    # musl declares `basename` where POSIX has it only.
+    build = ''run_make CC="''${CC:-gcc}" AR="''${AR:-ar}" HOSTCC=gcc CCOPTS="-O2 -D_GNU_SOURCE -include libgen.h" SHARED_LIBS=n SUBDIRS="lib ip"'';
     install = ''install -D -m 755 ip/ip "$out/usr/sbin/ip"'';
   };
 

@@ -29,6 +29,8 @@ mkPackage rec {
     zlib
   ];
 
+  # musl declares `basename` where POSIX has it only.
+  env.CFLAGS = "-O2 -include libgen.h";
   configureFlags = [
     "--disable-manpages"
     "--disable-test-modules"

@@ -43,7 +43,7 @@ mkPackage rec {
 
       compile_flags=(
           -DGNU_EFI_USE_MS_ABI -DSD_BOOT -ffreestanding -fshort-wchar -fvisibility=hidden -std=gnu11 -O2
-          -fno-stack-protector -fno-strict-aliasing -fpic -fwide-exec-charset=UCS2 -mno-red-zone -mno-sse -mno-mmx
+          -fno-stack-protector -fno-strict-aliasing -fpic -fwide-exec-charset=UTF-16LE -mno-red-zone -mno-sse -mno-mmx
           -I src/fundamental -I src/boot/efi -include config.h
           -I gnu-efi/inc/x86_64 -isystem gnu-efi/inc
       )

@@ -17,6 +17,8 @@ mkPackage rec {
   style = "autotools";
   runtime = [ libc ];
 
+  # musl declares `basename` where POSIX has it only.
+  env.CFLAGS = "-O2 -include libgen.h";
   configureFlags = [
     "--disable-nls"
     "--disable-static"

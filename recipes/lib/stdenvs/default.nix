@@ -5,6 +5,7 @@
 #            that goes then
 #   libc     what everything built with it needs at run time
 #   triplet  what the result runs on, as configure scripts say it
+#   cxx      whether C++ is compiled for its C library without further tools
 #   env      variables of every build
 #   tested   whether packages run their tests
 #
@@ -29,6 +30,7 @@ let
     sysroot = [ ];
     libc = null;
     triplet = target;
+    cxx = false;
     tested = false;
     env = {
       AR = "${target}-ar";
@@ -70,6 +72,7 @@ in
     sysroot = null;
     inherit (packages) libc;
     triplet = "x86_64-linux-gnu";
+    cxx = false;
     tested = true;
     env = { };
   };
@@ -80,5 +83,6 @@ in
 
   system = withC // {
     layers = withC.layers ++ [ (call withC ./cross-libstdcxx.nix) ];
+    cxx = true;
   };
 }

@@ -136,6 +136,11 @@ in
         }).checks.seedFreedom;
       says = "seed-freedom: /usr/lib/libgcc.a is /larder/store/";
     };
+    vanishedOption = {
+      # Without block devices there are no file systems on them.
+      step = linux-small.change { env.fragments = "${./vanished-option.config}"; };
+      says = "options vanished, because something that they depend on is off:";
+    };
     tooLarge = {
       step = (sample { maxSize = 1000; }).iso;
       says = "more than its maxSize of 1000";
