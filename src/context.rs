@@ -129,10 +129,18 @@ impl Context {
 
 /// What the kernel limits of each build.
 fn sandbox_limits(limits: &BuildLimits) -> Limits {
+    // Mount points of the sandbox's own are there, too.
+    const LEAST_BYTES: u64 = 16 << 20;
+    const LEAST_FILES: u64 = 1 << 16;
     let usual = Limits::default();
     let [bytes, files] = limits.tmpfs;
     let tmpfs_bytes = bytes.filter(|bytes| memory().is_none_or(|memory| *bytes < memory / 2));
-    Limits { memory: limits.memory.bytes(), tmpfs_bytes, tmpfs_files: files.unwrap_or(usual.tmpfs_files), ..usual }
+    Limits {
+        memory: limits.memory.bytes(),
+        tmpfs_bytes: tmpfs_bytes.map(|bytes| bytes.max(LEAST_BYTES)),
+        tmpfs_files: files.map_or(usual.tmpfs_files, |files| files.max(LEAST_FILES)),
+        ..usual
+    }
 }
 
 /// How many processors this process may use.
