@@ -31,7 +31,7 @@ const ACTIONS: u8 = 4;
 
 /// More with `LARDER_TEST_LONG`.
 fn steps_of_each() -> usize {
-    if std::env::var_os(LONG).is_some() { 2000 } else { 200 }
+    if std::env::var_os(LONG).is_some() { 2000 } else { 60 }
 }
 
 /// What a process does.
