@@ -84,6 +84,7 @@ impl LocalStore {
     /// # Errors
     /// When a step fails; none of them is valid then.
     pub fn publish_taken(&self, taken: Vec<Taken>) -> Result<(), StoreError> {
+        self.hold_mentioned(&taken)?;
         let (mut trees, mut sources) = (Vec::new(), Vec::new());
         for Taken { path, sealed, source } in taken {
             trees.push((path, sealed));
@@ -97,6 +98,16 @@ impl LocalStore {
             return Ok(());
         }
         self.index.change(note).map_err(|error| self.index_error(error))
+    }
+
+    /// Holds what sources mention: until they are in the index themselves, a collection does not know that they need it. Of a build that is
+    /// held already, for it is among its inputs.
+    fn hold_mentioned(&self, taken: &[Taken]) -> Result<(), StoreError> {
+        let mentioned: BTreeSet<_> = taken.iter().flat_map(Taken::references).collect();
+        for tree in mentioned {
+            self.hold(&self.ask(|index| index.paths_of_tree(tree))?)?;
+        }
+        Ok(())
     }
 
     /// Takes a copy of a tree from outside, if the store does not have it.
