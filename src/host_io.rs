@@ -56,9 +56,7 @@ impl HostIo {
 
     /// Keeps the sources and derivations that evaluation has made so far.
     pub(crate) fn flush(&self) -> Result<(), AddError> {
-        let sources = || self.adding.flush(&self.store);
-        sources()?;
-        self.keeping.flush(&self.store, &sources)
+        self.keeping.flush(&self.store, &|| self.adding.flush(&self.store))
     }
 
     /// Why a path cannot be looked at. What is to be in the store may be missing for a reason of its own.

@@ -55,7 +55,7 @@ impl Keeping {
         }
     }
 
-    /// Puts all that was taken in into the store.
+    /// Puts all that was taken in into the store, and what it names before it.
     pub(crate) fn flush(&self, store: &LocalStore, before: &Before<'_>) -> Result<(), AddError> {
         match self {
             Self::Surely(batches) => batches.flush(before),
@@ -127,8 +127,8 @@ impl Batches {
             left = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
         left.append(&mut lock(&self.pending));
-        let keep = || Ok::<_, AddError>(self.store.add_derivations(&left)?);
-        let kept = if left.is_empty() { Ok(()) } else { before().and_then(|()| keep()) };
+        let keep = || if left.is_empty() { Ok(()) } else { Ok(self.store.add_derivations(&left)?) };
+        let kept = before().and_then(|()| keep());
         if kept.is_err() {
             lock(&self.pending).append(&mut left);
         }
