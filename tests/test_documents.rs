@@ -26,6 +26,13 @@ fn named_paths(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).filter(|quoted| tops.iter().any(|top| quoted.starts_with(top))).collect()
 }
 
+/// Asserts that the README shows a path of the store as it is: eight characters of its digest and its name.
+pub(crate) fn is_in_the_readme(path: &str) {
+    let (digest, name) = path.trim_start_matches("/larder/store/").split_once('-').unwrap();
+    let shown = format!("/larder/store/{}…-{name}\n", &digest[..8]);
+    assert!(read("README.md").contains(&shown), "README.md does not show {shown}");
+}
+
 #[test]
 fn every_path_in_the_documents_exists() {
     for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "recipes/README.md", "docs/json.md"] {

@@ -3,6 +3,7 @@
 //! One store serves all of them, so that the seed is fetched and unpacked once a run. It stays until the next run.
 
 use crate::harness::{Ran, Scratch};
+use crate::test_documents::is_in_the_readme;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -121,6 +122,7 @@ fn changed_bytes_in_zlib_rebuild_what_uses_it_once() {
 fn hello_greets() {
     let Some(shared) = shared() else { return };
     shared.build("hello", "{ }").ok();
+    shared.0.larder("query closure .#hello").ok().lines().into_iter().for_each(is_in_the_readme);
     assert_eq!(shared.0.larder("run .#hello").ok().stdout, "Hello, world!\n");
     assert_eq!(shared.0.larder("run .#hello -- hello --greeting=hi").ok().stdout, "hi\n");
     assert!(shared.0.larder("log .#hello").ok().stdout.contains("larder: phase build"));

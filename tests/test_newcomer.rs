@@ -1,6 +1,7 @@
 //! What somebody types who has not read anything.
 
 use crate::harness::Scratch;
+use crate::test_documents::is_in_the_readme;
 
 const RECIPES: &str =
     r#"rec { hi = mini "hi" "mkdir $out\nwrite $out/hi hi" { }; two = mini "two" "say a\nwrite $out ${hi}" { }; }"#;
@@ -177,7 +178,7 @@ fn the_recipe_tree_is_sound_to_evaluate() {
     let scratch = Scratch::new(RECIPES);
     let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let hello = format!("{}#hello", recipes.display());
-    assert!(scratch.larder_with(&["instantiate", &hello]).ok().line().contains("-hello-"));
+    is_in_the_readme(&scratch.larder_with(&["instantiate", &hello]).ok().line());
     assert_eq!(
         scratch.larder_with(&["eval", "--raw", &format!("{hello}.meta.licence")]).ok().stdout,
         "GPL-3.0-or-later"
