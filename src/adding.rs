@@ -74,6 +74,9 @@ impl Adding {
         };
         let path = taken.path().clone();
         let mut waiting = self.waiting();
+        if let Some(failed) = &waiting.failed {
+            return Err(failed.clone());
+        }
         if waiting.places.contains_key(&path.base_name()) {
             return Ok(path);
         }
@@ -194,6 +197,20 @@ mod tests {
         let two = scene.add("two");
         let three = scene.add(&format!("see {two}"));
         assert!(scene.is_valid(&two) && !scene.is_valid(&three));
+    }
+
+    #[test]
+    fn nothing_is_added_after_what_could_not_be_published() {
+        let scene = Scene::new(true);
+        let one = scene.add("one");
+        let two = scene.store.take_bytes(b"two", false, StoreName::parse("two").expect("valid")).expect("taken");
+        let place = scene.store.layout().store();
+        std::fs::remove_dir(&place).expect("empty");
+        std::fs::write(&place, "").expect("written");
+        scene.adding.need(&scene.store, OsStr::new(&one.base_name()));
+        assert!(scene.adding.failed().is_some() && !scene.is_valid(&one));
+        scene.adding.add(&scene.store, two).expect_err("evaluation has the path of what is lost");
+        scene.adding.flush(&scene.store).expect_err("it is not forgotten");
     }
 
     #[test]

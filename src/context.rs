@@ -132,13 +132,15 @@ fn sandbox_limits(limits: &BuildLimits) -> Limits {
     // Mount points of the sandbox's own are there, too.
     const LEAST_BYTES: u64 = 16 << 20;
     const LEAST_FILES: u64 = 1 << 16;
+    // The kernel takes no number without end.
+    const MOST_FILES: u64 = 1 << 40;
     let usual = Limits::default();
     let [bytes, files] = limits.tmpfs;
     let tmpfs_bytes = bytes.filter(|bytes| memory().is_none_or(|memory| *bytes < memory / 2));
     Limits {
         memory: limits.memory.bytes(),
         tmpfs_bytes: tmpfs_bytes.map(|bytes| bytes.max(LEAST_BYTES)),
-        tmpfs_files: files.map_or(usual.tmpfs_files, |files| files.max(LEAST_FILES)),
+        tmpfs_files: files.map_or(usual.tmpfs_files, |files| files.clamp(LEAST_FILES, MOST_FILES)),
         ..usual
     }
 }
@@ -180,7 +182,7 @@ pub(crate) fn fetch_settings() -> FetchSettings {
     let mut mirrors = Mirrors::default();
     let texts = read_apt_sources(Path::new("/etc/apt")).unwrap_or_default();
     let debian = Mirrors::debian_from_sources(texts.iter().map(String::as_str));
-    let cargo = cargo_home().and_then(|home| read_cargo_registries(&home).ok()).unwrap_or_default();
+    let cargo = cargo_home().map(|home| read_cargo_registries(&home)).unwrap_or_default();
     for (name, bases) in [("debian", debian), ("cargo", cargo)] {
         if !bases.is_empty() {
             mirrors.named.insert(name.to_owned(), bases);

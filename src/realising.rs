@@ -39,12 +39,12 @@ pub(crate) struct LimitArgs {
     /// Stop a build that prints more bytes, as `20M`; 0 for no limit [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
     max_log_size: Option<u64>,
-    /// Stop a build whose files take more bytes on the disk, or on a file system in memory; 0 for no limit on the disk [default: nine
-    /// tenths of what is free, and half of the memory]
+    /// Stop a build whose files take more bytes on the disk; 0 for no limit. File systems in memory have as much room, from 16 MiB to half
+    /// of the memory [default: nine tenths of what is free, and half of the memory]
     #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
     max_build_size: Option<u64>,
-    /// Stop a build that has more files; 0 for no limit on the disk [default: nine tenths of what the disk can still have, and 1048576 in
-    /// memory]
+    /// Stop a build that has more files on the disk; 0 for no limit. File systems in memory have room for as many, at least 65536 [default:
+    /// nine tenths of what the disk can still have, and 1048576 in memory]
     #[arg(long, value_name = "COUNT")]
     max_build_files: Option<u64>,
     /// Stop a build whose processes together need more bytes of memory, where control groups are delegated; 0 for no limit [default: nine

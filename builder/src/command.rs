@@ -10,6 +10,7 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, Sink};
 use crate::job_server::Seat;
+use crate::lack::Lack;
 use crate::limits::{Overrun, RunLimits};
 use crate::log::Log;
 use crate::memory;
@@ -25,9 +26,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::OutputName;
 use store::local::{At, Sealed, Staging};
-
-/// With less room than this on the disk, that a command failed says nothing of the command.
-const LEAST_ROOM: u64 = 32 << 20;
 
 /// A command that succeeded.
 pub(crate) struct Ran {
@@ -214,11 +212,11 @@ impl Builder<'_> {
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {
         let log = self.store().layout().log(&resolved.digest);
         let Ended { tail, duration, .. } = ended;
-        let disk_full = is_full(staging.path()) || tail.iter().any(|line| tells_of_want(line));
-        // What takes too much is not kept.
+        // What takes too much is not kept, and lacks nothing.
         let too_much = matches!(ending, Ending::Stopped(Overrun::Disk(_) | Overrun::Files(_)));
+        let lack = if too_much { None } else { Lack::find(staging.path(), &tail) };
         let kept = if too_much { None } else { self.keep(resolved, staging) };
-        BuildError::Builder { ending, duration, tail, log, kept, disk_full: disk_full && !too_much }
+        BuildError::Builder { ending, duration, tail, log, kept, lack }
     }
 
     /// Keeps the files of a failed build, in the place of those of its last failure.
@@ -274,7 +272,7 @@ impl Watched<'_> {
 
     /// Waits until the log or the sandbox has something to take, as far as these are wanted, or there is something else to do.
     fn wait(&self, log: bool, running: bool) -> Result<(bool, bool), BuildError> {
-        let disk = if running { self.disk.due() } else { None };
+        let disk = self.disk.due().filter(|_| running && self.overrun.is_none());
         let next = [self.left(), self.log.due(), disk].into_iter().flatten().min();
         let timeout = next.and_then(|left| Timespec::try_from(left).ok());
         let fds = [(log, self.log.reader()), (running, self.running.socket())];
@@ -311,23 +309,4 @@ impl Watched<'_> {
             }
         }
     }
-}
-
-/// Whether a disk is as good as full, in bytes or in files.
-fn is_full(place: &Path) -> bool {
-    rustix::fs::statvfs(place).is_ok_and(|disk| {
-        disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM || disk.f_files > 0 && disk.f_favail == 0
-    })
-}
-
-/// Whether a line tells that the machine lacked something, whatever there is of it now: then another try may succeed.
-fn tells_of_want(line: &str) -> bool {
-    const WORDS: [&str; 5] = [
-        "No space left on device",
-        "Disk quota exceeded",
-        "Cannot allocate memory",
-        "virtual memory exhausted",
-        "Killed",
-    ];
-    WORDS.iter().any(|words| line.contains(words))
 }

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How often it is asked what room is left.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// How many times as long as it took to look at the files it takes at least until they are looked at again.
+const PAUSE: u32 = 10;
+
 /// How many directories are looked at that lie in each other.
 const DEEPEST: usize = 256;
 
@@ -110,15 +113,18 @@ impl DiskWatch {
         self.next = now + INTERVAL;
         let (account, left) = (self.account.as_mut()?, Room::left(&self.place)?);
         (account.may_be_reached(left) || !runs && self.named).then_some(())?;
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(account.most);
         walk.go_below(&self.place);
+        // Who has many files, and neighbours that write, would be looked at all the time.
+        self.next += now.elapsed() * PAUSE;
         account.look(walk.found, walk.hides, left)
     }
 }
 
-/// A count of all that lies below a directory.
-#[derive(Debug, Default)]
+/// A count of all that lies below a directory, until it is more than may be there.
+#[derive(Debug)]
 struct Walk {
+    most: Room,
     found: Room,
     /// Whether there is a directory that cannot be read, or lies too deep.
     hides: bool,
@@ -133,10 +139,21 @@ struct Below {
 }
 
 impl Walk {
+    fn new(most: Room) -> Self {
+        Self { most, found: Room::default(), hides: false }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.found.bytes > self.most.bytes || self.found.files > self.most.files
+    }
+
     fn go_below(&mut self, top: &Path) {
         let Some(top) = open(CWD, top) else { return };
         let mut pending = self.count_in(top, 0);
         while let Some(Below { parent, name, depth }) = pending.pop() {
+            if self.is_enough() {
+                return;
+            }
             match open(&parent, &name).filter(|_| depth <= DEEPEST) {
                 Some(directory) => pending.append(&mut self.count_in(directory, depth)),
                 None => self.hides = true,
@@ -182,6 +199,8 @@ fn open(directory: impl AsFd, name: impl rustix::path::Arg) -> Option<OwnedFd> {
 mod tests {
     use super::*;
 
+    const ENDLESS: Room = room(u64::MAX, u64::MAX);
+
     const fn room(bytes: u64, files: u64) -> Room {
         Room { bytes, files }
     }
@@ -226,22 +245,25 @@ mod tests {
         std::fs::write(path("directory/file"), vec![1; 100_000]).expect("written");
         std::fs::hard_link(path("directory/file"), path("same")).expect("linked");
         std::os::unix::fs::symlink("/", path("link")).expect("linked");
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(ENDLESS);
         walk.go_below(top.path());
         assert_eq!((walk.found.files, walk.hides), (4, false));
         assert!((100_000..130_000).contains(&walk.found.bytes), "{walk:?}");
+        let mut walk = Walk::new(room(u64::MAX, 2));
+        walk.go_below(top.path());
+        assert_eq!(walk.found.files, 3, "what lies deeper is not looked at any more");
     }
 
     #[test]
     fn a_walk_has_few_directories_open_and_says_what_lies_too_deep() {
         let top = tempfile::tempdir().expect("a directory");
         (0..200).for_each(|number| std::fs::create_dir(top.path().join(number.to_string())).expect("created"));
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(ENDLESS);
         let found = walk.count_in(open(CWD, top.path()).expect("opened"), 0);
         assert_eq!((found.len(), Rc::strong_count(&found[0].parent)), (200, 200), "one is open for all");
         let deep = (0..DEEPEST).fold(top.path().join("0"), |path, _| path.join("d"));
         std::fs::create_dir_all(deep.parent().expect("below the top")).expect("created");
-        let (mut fits, mut hides) = (Walk::default(), Walk::default());
+        let (mut fits, mut hides) = (Walk::new(ENDLESS), Walk::new(ENDLESS));
         fits.go_below(top.path());
         std::fs::create_dir(&deep).expect("created");
         hides.go_below(top.path());

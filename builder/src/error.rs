@@ -4,6 +4,7 @@ use crate::compose::ComposeError;
 use crate::ending::Ending;
 use crate::fetch::FetchError;
 use crate::known_failure::{KnownFailure, roughly};
+use crate::lack::Lack;
 use crate::runtime::Unmet;
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
@@ -53,8 +54,8 @@ pub enum BuildError {
         log: PathBuf,
         /// Where its files are kept.
         kept: Option<PathBuf>,
-        /// Whether there was hardly any room left on the disk.
-        disk_full: bool,
+        /// What it seems to have lacked.
+        lack: Option<Lack>,
     },
     /// The action failed before, and is not tried again unless that is asked for.
     #[error("it failed before, {} ago: {}", roughly(failure.age()), failure.message)]
@@ -156,7 +157,7 @@ impl BuildError {
     pub const fn is_lasting(&self) -> bool {
         match self {
             // Shells report programs that were killed with 128 and the signal's number.
-            Self::Builder { ending: Ending::Exited(code), disk_full: false, .. } => *code <= 128,
+            Self::Builder { ending: Ending::Exited(code), lack: None, .. } => *code <= 128,
             // What is missing at run time may be declared by a dependency later, which does not make the action another one.
             Self::MissingOutput { .. } | Self::ExtraOutput(_) => true,
             Self::FixedHash { .. } | Self::FixedNotAFile => true,
@@ -184,10 +185,7 @@ impl BuildError {
                 vec!["its arguments and variables are more than a program can be started with: put what is long into a file, as with `write`".to_owned()]
             }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
-            Self::Builder { disk_full: true, .. } => {
-                vec!["there is hardly any room left on the disk; `larder gc` may make some".to_owned()]
-            }
-            Self::Builder { ending, .. } => ending.hint().into_iter().collect(),
+            Self::Builder { ending, lack, .. } => ending.hint().or_else(|| lack.map(Lack::hint)).into_iter().collect(),
             Self::FailedBefore { derivation, .. } => {
                 vec![format!("to build it again: larder build --retry {derivation}")]
             }
@@ -221,4 +219,22 @@ fn list_unmet(unmet: &[Unmet]) -> String {
         lines.push(format!("  and {} more", unmet.len() - SHOWN));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_a_build_is_told_before_what_it_may_have_lacked() {
+        let hints = |ending, lack| {
+            let (duration, tail, log) = (Duration::ZERO, Vec::new(), PathBuf::new());
+            BuildError::Builder { ending, duration, tail, log, kept: None, lack }.hints().join("; ")
+        };
+        let at_limit = Ending::OutOfMemory { limit: Some(1) };
+        assert!(hints(at_limit, Some(Lack::Memory)).contains("--max-build-memory"));
+        assert!(hints(Ending::Exited(1), Some(Lack::Room)).contains("--max-build-size"));
+        assert!(hints(Ending::Exited(1), Some(Lack::Disk)).contains("`larder gc`"));
+        assert_eq!(hints(Ending::Exited(1), None), "");
+    }
 }

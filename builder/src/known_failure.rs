@@ -111,7 +111,7 @@ mod tests {
 
     fn failed(ending: Ending) -> BuildError {
         let (tail, log) = (vec!["last".to_owned()], PathBuf::new());
-        BuildError::Builder { ending, duration: Duration::from_secs(1), tail, log, kept: None, disk_full: false }
+        BuildError::Builder { ending, duration: Duration::from_secs(1), tail, log, kept: None, lack: None }
     }
 
     #[test]

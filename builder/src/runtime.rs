@@ -137,7 +137,8 @@ pub fn verify(
             candidates.push((path.clone(), *executable));
         }
     });
-    let mut verifier = Verifier { world, host, defined: HashMap::new() };
+    let (defined, module_versions, provided) = Default::default();
+    let mut verifier = Verifier { world, host, cancelled, defined, module_versions, provided };
     let mut unmet = Vec::new();
     for (path, executable) in candidates {
         if cancelled() {
@@ -180,8 +181,13 @@ pub(crate) fn interpreter(start: &[u8]) -> Option<String> {
 struct Verifier<'v> {
     world: &'v World<'v>,
     host: &'v dyn Fn(&str) -> Option<PathBuf>,
+    cancelled: &'v dyn Fn() -> bool,
     /// The versions that libraries define, by their path.
     defined: HashMap<String, BTreeSet<String>>,
+    /// The versions of modules, by the path of their file.
+    module_versions: HashMap<String, Option<String>>,
+    /// What modules stand for, by their directory.
+    provided: HashMap<String, modules::Provided>,
 }
 
 impl Verifier<'_> {
@@ -309,6 +315,28 @@ mod tests {
         assert_eq!(unmet(&file, &["usr/lib/pkgconfig/y.pc"]), [format!("{needs} z")]);
         assert_eq!(unmet(&file, &["usr/lib/pkgconfig/y.pc", "usr/share/pkgconfig/z.pc"]), [""; 0]);
         assert_eq!(unmet(&[("usr/x.pc", "Requires: y\n")], &[]), [""; 0], "pkg-config does not look there");
+    }
+
+    #[test]
+    fn each_module_is_read_once_whatever_is_required() {
+        let required: String = (0..1000).map(|number| format!("Requires: m{number}, y > {number}\n")).collect();
+        let names = ["usr/lib/pkgconfig/x.pc", "usr/lib/pkgconfig/y.pc", "usr/share/pkgconfig/z.pc"];
+        let directory = tempfile::tempdir().expect("a directory");
+        for name in names {
+            let place = directory.path().join(name);
+            std::fs::create_dir_all(place.parent().expect("it has one")).expect("created");
+            std::fs::write(place, if name.contains('x') { &required } else { "Version: 7\n" }).expect("written");
+        }
+        let output = tree(&names.map(|name| (name, None)));
+        let world = alone(tree(&names.map(|name| (name, None))));
+        let asked = std::cell::Cell::new(0);
+        let host = |path: &str| {
+            asked.set(asked.get() + 1);
+            Some(directory.path().join(&path[1..]))
+        };
+        let unmet = verify(&output, directory.path(), &world, &host, &|| false).expect("readable");
+        assert_eq!(unmet.len(), 1000 + 993, "none of the modules, and not those versions");
+        assert_eq!(asked.get(), 4, "three that may stand for others, one for its version");
     }
 
     /// As pkgconf 1.8.1 answers `--exists x`.

@@ -40,8 +40,8 @@ fn blown_up(script: &str, disk_bytes: Allowance, disk_files: Allowance) -> Endin
     let (result, words) = told(&builder, &[drv], RunOptions::default());
     drop(builder);
     let [failure] = &result.failures[..] else { panic!("{words:?}") };
-    let BuildError::Builder { ending, kept, disk_full, .. } = &*failure.error else { panic!("{failure:?}") };
-    assert_eq!((kept, disk_full), (&None, &false), "what takes too much is not kept");
+    let BuildError::Builder { ending, kept, lack, .. } = &*failure.error else { panic!("{failure:?}") };
+    assert_eq!((kept, lack), (&None, &None), "what takes too much is not kept");
     assert_eq!(left_of_builds(&fixture), [""; 0], "the disk has its room again");
     assert_eq!(fixture.store.verify(None, true).unwrap(), []);
     *ending

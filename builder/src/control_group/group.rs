@@ -32,7 +32,10 @@ impl Group {
         std::fs::create_dir(&directory).map_err(|source| failed(&directory, source))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(&directory, flags, Mode::empty());
-        let handle = handle.map_err(|errno| failed(&directory, errno.into()))?;
+        let handle = handle.map_err(|errno| {
+            let _ = std::fs::remove_dir(&directory);
+            failed(&directory, errno.into())
+        })?;
         let group = Self { directory, handle };
         for setting in settings {
             let file = group.directory.join(setting.file);

@@ -33,7 +33,7 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// `None` where there is no such file.
-pub(super) fn or_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+fn or_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some),

@@ -1,26 +1,18 @@
 //! Where this machine's cargo gets crates: what the indexes of registries that it has read say (`config.json` in each).
 
-use super::apt_sources::or_absent;
 use super::url::Url;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 /// Base URLs of the registries whose indexes are in `home`, cargo's own directory: a crate is at `NAME/VERSION/download` below one.
-/// Empty where there are none; registries that lay out crates in another way are left out.
-///
-/// # Errors
-/// When a file or directory exists but cannot be read.
-pub fn read_cargo_registries(home: &Path) -> io::Result<Vec<String>> {
-    let Some(entries) = or_absent(fs::read_dir(home.join("registry/index")))? else { return Ok(Vec::new()) };
-    let mut indexes = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+/// Registries that lay out crates in another way, or whose indexes cannot be read, are left out.
+#[must_use]
+pub fn read_cargo_registries(home: &Path) -> Vec<String> {
+    let entries = fs::read_dir(home.join("registry/index")).into_iter().flatten().flatten();
+    let mut indexes: Vec<_> = entries.map(|entry| entry.path()).collect();
     indexes.sort();
-    let mut bases = Vec::new();
-    for index in indexes {
-        let text = or_absent(fs::read_to_string(index.join("config.json")))?;
-        bases.extend(text.as_deref().and_then(downloads));
-    }
-    Ok(bases)
+    let configurations = indexes.iter().filter_map(|index| fs::read_to_string(index.join("config.json")).ok());
+    configurations.filter_map(|text| downloads(&text)).collect()
 }
 
 /// What an index says of downloads: an address that `/NAME/VERSION/download` is appended to, unless it has markers.
@@ -38,7 +30,7 @@ mod tests {
     #[test]
     fn registries_are_those_that_cargo_has_read() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(read_cargo_registries(home.path()).unwrap(), Vec::<String>::new());
+        assert_eq!(read_cargo_registries(home.path()), [""; 0]);
         let index = |name: &str, config: &str| {
             let directory = home.path().join("registry/index").join(name);
             fs::create_dir_all(&directory).unwrap();
@@ -51,6 +43,7 @@ mod tests {
         index("f.example-6", r#"{"dl": "file:///srv/crates"}"#);
         index("g.example-7", r#"{"dl": "nowhere"}"#);
         fs::create_dir(home.path().join("registry/index/e.example-5")).unwrap();
-        assert_eq!(read_cargo_registries(home.path()).unwrap(), ["https://a.example/get", "https://b.example/crates"]);
+        fs::write(home.path().join("registry/index/file"), "").unwrap();
+        assert_eq!(read_cargo_registries(home.path()), ["https://a.example/get", "https://b.example/crates"]);
     }
 }

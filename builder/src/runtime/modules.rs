@@ -1,8 +1,10 @@
 //! Looking for the modules that a pkg-config file requires, as pkg-config would.
 
+use super::module_version::Constraint;
 use super::package_config::{Module, Reference};
 use super::{LIBRARY_DIRECTORIES, Need, Verifier};
 use crate::world::Found;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,6 +13,9 @@ use store::local::{At, IoError};
 
 /// So many bytes of a file are read.
 const LONGEST: u64 = 1 << 20;
+
+/// The versions of modules that others stand for, by name.
+pub(super) type Provided = HashMap<String, HashSet<Constraint>>;
 
 /// Reads the file of a module.
 pub(super) fn read(host: &Path) -> Result<Module, IoError> {
@@ -32,11 +37,15 @@ fn directories() -> impl Iterator<Item = String> {
 impl Verifier<'_> {
     /// What pkg-config would refuse: it takes the first file of a module's name and looks at its version; only where there is none may
     /// another module stand for it.
-    pub(super) fn unmet_modules(&self, module: &Module, path: &TreePath) -> Result<Vec<Need>, IoError> {
+    pub(super) fn unmet_modules(&mut self, module: &Module, path: &TreePath) -> Result<Vec<Need>, IoError> {
         let beside = path.parent().map(|parent| format!("/{parent}")).unwrap_or_default();
-        let directories: Vec<_> = [beside].into_iter().chain(directories()).collect();
+        let others: Vec<_> = directories().filter(|directory| *directory != beside).collect();
+        let directories: Vec<_> = [beside].into_iter().chain(others).collect();
         let mut unmet = Vec::new();
         for wanted in &module.requires {
+            if (self.cancelled)() {
+                break;
+            }
             let Reference { name, constraint } = wanted;
             let mut places = directories.iter().map(|directory| format!("{directory}/{name}.pc"));
             let Some(place) = places.find(|place| self.world.has(place)) else {
@@ -45,27 +54,53 @@ impl Verifier<'_> {
                 }
                 continue;
             };
-            if let (Some(constraint), Some(Module { version, .. })) = (constraint, self.module(&place)?)
-                && !constraint.allows(&version)
+            if let Some(constraint) = constraint
+                && let Some(version) = self.module_version(&place)?
+                && !constraint.allows(version)
             {
-                let (module, wanted) = (name.clone(), constraint.to_string());
-                unmet.push(Need::ModuleVersion { module, wanted, found: version });
+                let (module, wanted, found) = (name.clone(), constraint.to_string(), version.to_owned());
+                unmet.push(Need::ModuleVersion { module, wanted, found });
             }
         }
         Ok(unmet)
     }
 
     /// Whether any module of these directories says that it stands for what is wanted.
-    fn is_provided(&self, directories: &[String], wanted: &Reference) -> Result<bool, IoError> {
+    fn is_provided(&mut self, directories: &[String], wanted: &Reference) -> Result<bool, IoError> {
         for directory in directories {
-            for name in self.world.names(directory).filter(|name| name.ends_with(".pc")) {
-                let module = self.module(&format!("{directory}/{name}"))?;
-                if module.is_some_and(|module| module.stands_for(wanted)) {
-                    return Ok(true);
-                }
+            let provided = self.provided(directory)?.get(&wanted.name);
+            if provided.is_some_and(|provided| provided.iter().any(|provided| wanted.is_met_by(provided))) {
+                return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// What the modules of a directory stand for.
+    fn provided(&mut self, directory: &str) -> Result<&Provided, IoError> {
+        if !self.provided.contains_key(directory) {
+            let mut provided = Provided::new();
+            for name in self.world.names(directory).filter(|name| name.ends_with(".pc")) {
+                if (self.cancelled)() {
+                    break;
+                }
+                let module = self.module(&format!("{directory}/{name}"))?;
+                for (name, versions) in module.into_iter().flat_map(|module| module.provides) {
+                    provided.entry(name).or_default().insert(versions);
+                }
+            }
+            self.provided.insert(directory.to_owned(), provided);
+        }
+        Ok(&self.provided[directory])
+    }
+
+    /// The version of the module that a file of the world describes; `None` if it is nowhere to be read.
+    fn module_version(&mut self, place: &str) -> Result<Option<&str>, IoError> {
+        if !self.module_versions.contains_key(place) {
+            let version = self.module(place)?.map(|module| module.version);
+            self.module_versions.insert(place.to_owned(), version);
+        }
+        Ok(self.module_versions[place].as_deref())
     }
 
     /// The module that a file of the world describes; `None` if it is nowhere to be read.

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Values of variables within values of variables, so that a circle ends.
 const MAX_EXPANSIONS: usize = 64;
-/// Bytes of a list with its variables; of a longer one nothing is required.
-const LONGEST_LIST: usize = 64 << 10;
+/// Bytes of all values of a file with their variables; what comes after so many says nothing.
+const LONGEST_VALUES: usize = 64 << 10;
 /// Modules that pkg-config has by itself.
 const OWN: [&str; 2] = ["pkg-config", "pkgconf"];
 /// Characters of operators.
@@ -18,8 +18,8 @@ const OPERATOR: [char; 4] = ['<', '>', '=', '!'];
 pub(super) struct Module {
     /// Its version.
     pub(super) version: String,
-    /// What it stands for besides itself.
-    pub(super) provides: Vec<Reference>,
+    /// What it stands for besides itself. What has no version pkgconf does not take for anything.
+    pub(super) provides: HashSet<(String, Constraint)>,
     /// What it requires, each once, in the order of the file.
     pub(super) requires: Vec<Reference>,
 }
@@ -50,28 +50,32 @@ impl Module {
         }
         let mut module = Self::default();
         let mut seen = HashSet::new();
-        for (name, value) in fields {
+        let mut room = LONGEST_VALUES;
+        let known = ["Version", "Provides", "Requires", "Requires.private"];
+        for (name, value) in fields.into_iter().filter(|(name, _)| known.contains(name)) {
+            let Some(value) = expanded(value, &variables, room) else { break };
+            room -= value.len();
             match name {
-                "Version" => module.version = expanded(value, &variables).trim().to_owned(),
-                "Provides" => module.provides.extend(references(&expanded(value, &variables))),
-                "Requires" | "Requires.private" => {
-                    let required = references(&expanded(value, &variables)).into_iter();
+                "Version" => module.version = value.trim().to_owned(),
+                "Provides" => {
+                    let provided = references(&value).into_iter();
+                    module.provides.extend(provided.filter_map(|provided| Some((provided.name, provided.constraint?))));
+                }
+                _ => {
+                    let required = references(&value).into_iter();
                     let others = required.filter(|reference| !OWN.contains(&&*reference.name));
                     module.requires.extend(others.filter(|reference| seen.insert(reference.clone())));
                 }
-                _ => {}
             }
         }
         module
     }
+}
 
-    /// Whether it may stand for what is referred to.
-    pub(super) fn stands_for(&self, wanted: &Reference) -> bool {
-        let provided = self.provides.iter().filter(|provided| provided.name == wanted.name);
-        // What is provided without a version pkgconf does not take for anything.
-        provided
-            .filter_map(|provided| provided.constraint.as_ref())
-            .any(|provided| wanted.constraint.as_ref().is_none_or(|wanted| provided.has_common_versions(wanted)))
+impl Reference {
+    /// Whether what provides such versions of the module may stand for it.
+    pub(super) fn is_met_by(&self, provided: &Constraint) -> bool {
+        self.constraint.as_ref().is_none_or(|wanted| provided.has_common_versions(wanted))
     }
 }
 
@@ -101,18 +105,19 @@ fn references(list: &str) -> Vec<Reference> {
     references
 }
 
-fn expanded(text: &str, variables: &HashMap<&str, &str>) -> String {
-    let mut text = text.to_owned();
+/// A value with those of its variables; `None` if that takes more than `room` bytes.
+fn expanded(text: &str, variables: &HashMap<&str, &str>, room: usize) -> Option<String> {
+    let mut text = Some(text.to_owned()).filter(|text| text.len() <= room)?;
     for _ in 0..MAX_EXPANSIONS {
         let Some(start) = text.find("${") else { break };
         let Some(length) = text[start..].find('}') else { break };
         let value = variables.get(&text[start + 2..start + length]).copied().unwrap_or_default();
-        if text.len() + value.len() > LONGEST_LIST {
-            return String::new();
+        if text.len() + value.len() > room {
+            return None;
         }
         text = format!("{}{value}{}", &text[..start], &text[start + length + 1..]);
     }
-    text
+    Some(text)
 }
 
 #[cfg(test)]
@@ -133,7 +138,7 @@ mod tests {
         assert_eq!(required(text), ["glib-2.0 >= 2.40", "zlib", "gio-2.0", "libffi >= 3", "pcre2 = 10"]);
         assert_eq!(required("Requires:\nRequires.private: ${a}\na=${a}\n"), [""; 0]);
         assert_eq!(required("Requires: pkg-config >= 0.29, x pkgconf"), ["x"]);
-        let doubled = "a=${b}${b}\nb=${c}${c}\nc=".to_owned() + &"x".repeat(LONGEST_LIST / 2) + "\nRequires: ${a}";
+        let doubled = "a=${b}${b}\nb=${c}${c}\nc=".to_owned() + &"x".repeat(LONGEST_VALUES / 2) + "\nRequires: ${a}";
         assert_eq!(required(&doubled), [""; 0]);
         assert_eq!(required("a=${a}x\nRequires: y ${"), ["y"]);
         assert_eq!(required("Requires: a >=3 b= 4 c == 5 d"), ["a", "b", "c", "d"], "no operators to pkgconf");
@@ -142,6 +147,18 @@ mod tests {
     #[test]
     fn the_version_and_what_is_provided_may_have_variables() {
         let module = Module::parse("v=1.2\nVersion: ${v}.3 \nProvides: y = ${v}, z\n");
-        assert_eq!((&*module.version, module.provides.len()), ("1.2.3", 2));
+        let y = ("y".to_owned(), Constraint::new(Comparison::Equal, "1.2"));
+        assert_eq!((&*module.version, module.provides), ("1.2.3", HashSet::from([y])));
+    }
+
+    #[test]
+    fn what_a_file_says_has_an_end() {
+        let lists = |line: &str| Module::parse(&format!("a={}\n{}", "y = 1 ".repeat(5000), line.repeat(100_000)));
+        assert_eq!(lists("Requires: ${a}\n").requires.len(), 1);
+        let many: String = (0..100_000).map(|number| format!("Requires: m{number}\n")).collect();
+        let required = Module::parse(&many).requires.len();
+        assert!((5_000..LONGEST_VALUES).contains(&required), "{required}");
+        let provided = Module::parse(&many.replace("Requires: ", "Provides: y = ")).provides.len();
+        assert!((5_000..LONGEST_VALUES).contains(&provided), "{provided}");
     }
 }
