@@ -104,10 +104,9 @@ impl LocalStore {
     /// held already, for it is among its inputs.
     fn hold_mentioned(&self, taken: &[Taken]) -> Result<(), StoreError> {
         let mentioned: BTreeSet<_> = taken.iter().flat_map(Taken::references).collect();
-        for tree in mentioned {
-            self.hold(&self.ask(|index| index.paths_of_tree(tree))?)?;
-        }
-        Ok(())
+        let paths = mentioned.into_iter().map(|tree| self.ask(|index| index.paths_of_tree(tree)));
+        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        Ok(self.hold(paths.iter().flatten())?)
     }
 
     /// Takes a copy of a tree from outside, if the store does not have it.
