@@ -83,7 +83,7 @@ impl Builder<'_> {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings().system.clone() });
         }
         self.note_lacking(sink)?;
-        let staging = self.store().stage()?;
+        let staging = self.take_site()?;
         let borrowed = self.publisher().borrow(resolved.action.inputs().iter().chain(&resolved.layers));
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
         let desk = self.take_desk()?;
