@@ -304,7 +304,8 @@ impl Watched<'_> {
         let (elapsed, silence) = if runs { (self.started.elapsed(), self.log.silence()) } else { Default::default() };
         if self.overrun.is_none() {
             let reached = self.limits.reached(elapsed, silence, self.log.bytes());
-            self.overrun = reached.or_else(|| self.disk.reached(runs));
+            let processes = || self.running.processes();
+            self.overrun = reached.or_else(|| self.disk.reached(runs.then_some(&processes)));
             if self.overrun.is_some() {
                 // If it has ended meanwhile, its own end is what counts.
                 self.running.cancel_handle().kill();

@@ -128,17 +128,23 @@ impl RunningBuild {
             let below = children(first.id).any(|process| process.mounts_below(&self.place));
             below || first.mounts_below(&self.place)
         });
-        let mut found: Vec<Process> = Vec::new();
-        let mut pending: Vec<u32> = first.map(|first| first.id).into_iter().collect();
-        while let Some(parent) = pending.pop() {
-            let mut below: Vec<_> = children(parent).cloned().collect();
-            below.sort_by_key(|process| std::cmp::Reverse(process.id));
-            pending.extend(below.iter().map(|process| process.id));
-            found.extend(below);
-        }
-        found.sort_by_key(|process| process.id);
-        found
+        first.map(|first| below(first.id, all)).unwrap_or_default()
     }
+}
+
+/// All processes below one, by their numbers.
+pub(crate) fn below(first: u32, all: &[Process]) -> Vec<Process> {
+    let mut found: Vec<Process> = Vec::new();
+    let mut pending = vec![first];
+    while let Some(parent) = pending.pop() {
+        let children = all.iter().filter(|process| process.parent == parent);
+        for child in children {
+            pending.push(child.id);
+            found.push(child.clone());
+        }
+    }
+    found.sort_by_key(|process| process.id);
+    found
 }
 
 /// A process of this machine.
