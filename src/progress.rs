@@ -15,7 +15,7 @@ use plain::{Plain, Wanted};
 use region::{Room, region};
 use run::Run;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,7 +91,8 @@ struct Shared {
 struct Told {
     run: Run,
     plain: Plain,
-    timeline: Timeline,
+    /// Only if it is to be written.
+    timeline: Option<Timeline>,
     /// Lines that are to scroll past the region.
     lines: Vec<String>,
 }
@@ -122,7 +123,7 @@ impl Progress {
         let told = Told {
             run: Run::default(),
             plain: Plain::new(wanted, began),
-            timeline: Timeline::default(),
+            timeline: trace.as_ref().map(|_| Timeline::default()),
             lines: Vec::new(),
         };
         let shared = Arc::new(Shared { told: Mutex::new(told), ended: AtomicBool::new(false), mode, slots, began });
@@ -147,9 +148,10 @@ impl Progress {
     /// When the timeline cannot be written.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let Some((path, mut file)) = self.trace.take() else { return Ok(()) };
-        let timeline = std::mem::take(&mut self.shared.told().timeline);
-        let trace = timeline.finish(self.shared.began.elapsed());
-        file.write_all(trace.to_string().as_bytes()).map_err(|error| not_written(&path, &error))
+        let timeline = self.shared.told().timeline.take().unwrap_or_default();
+        let mut to = BufWriter::new(&mut file);
+        let written = timeline.finish(self.shared.began.elapsed(), &mut to).and_then(|()| to.flush());
+        written.map_err(|error| not_written(&path, &error))
     }
 }
 
@@ -182,7 +184,7 @@ impl Shared {
         let mut told = self.told();
         let Told { run, plain, timeline, lines } = &mut *told;
         run.take(event, now);
-        timeline.take(event, time);
+        timeline.iter_mut().for_each(|timeline| timeline.take(event, time));
         match self.mode {
             Mode::Json => output::error(&format!("{}\n", json::event(event, time))),
             Mode::Plain => plain.lines(event, run, now).iter().for_each(|line| output::error(&format!("{line}\n"))),

@@ -16,6 +16,7 @@ use crate::limits::RunLimits;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
+use crate::site::{self, Left};
 use crate::spawner::{CancelHandle, Running, Spawner};
 use crate::trace::InputTrace;
 use crate::world::World;
@@ -24,7 +25,7 @@ use rustix::fs::Mode;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::derivation::{FixedOutput, HashMode, OutputName, output_path_name};
 use store::file_hash::HashAlgorithm;
@@ -76,15 +77,10 @@ pub struct Builder<'s> {
     publisher: Publisher,
     /// Those that no build has.
     pub(crate) desks: Mutex<Vec<Desk>>,
-    /// What builds that have ended leave, removed while others run.
-    left: Mutex<Left>,
-}
-
-/// Directories of builds and the trees they had borrowed.
-#[derive(Debug, Default)]
-struct Left {
-    directories: Vec<Staging>,
-    trees: Vec<Lent>,
+    /// Those that no build has.
+    pub(crate) sites: Mutex<Vec<Staging>>,
+    /// What builds that have ended leave, cleared away while others run.
+    pub(crate) left: Mutex<Left>,
 }
 
 /// So many entries a tree may have to be published in the background: until then it is there twice, as links.
@@ -117,6 +113,7 @@ impl<'s> Builder<'s> {
             noted: AtomicBool::new(false),
             publisher: Publisher::default(),
             desks: Mutex::default(),
+            sites: Mutex::default(),
             left: Mutex::default(),
         }
     }
@@ -189,30 +186,6 @@ impl<'s> Builder<'s> {
         let budget = self.settings.cores.max(self.settings.jobs);
         let started = JobServer::start(budget).at("share processors below", self.store.layout().tmp())?;
         Ok(self.job_server.get_or_init(|| started))
-    }
-
-    /// Removes the directory of a build that has ended: later, if that is quick, so that nobody waits for it.
-    fn leave(&self, staging: Staging) {
-        let build = staging.path().join("build");
-        if std::fs::read_dir(build).is_ok_and(|mut entries| entries.next().is_none()) {
-            self.left().directories.push(staging);
-        }
-    }
-
-    /// Gives back what a build had borrowed: later, as with directories.
-    pub(crate) fn give_back(&self, lent: Lent) {
-        self.left().trees.push(lent);
-    }
-
-    fn left(&self) -> MutexGuard<'_, Left> {
-        // Each change is one statement.
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Removes what ended builds have left. To be called when there is time: a build has just been started.
-    pub(crate) fn clear_away(&self) {
-        let left = std::mem::take(&mut *self.left());
-        drop(left);
     }
 
     /// Ends every running build and lets none begin.
@@ -465,10 +438,7 @@ impl<'s> Builder<'s> {
         let drv = resolved.action.resolved();
         let directory = |name: &str| -> Result<HostPath, BuildError> {
             let path = place.join(name);
-            match std::fs::create_dir(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                made => made.at("create directory", &path)?,
-            }
+            site::make_directory(&path)?;
             host_path(path)
         };
         let bind = |path: &StorePath| -> Result<Bind, BuildError> {
@@ -533,14 +503,14 @@ impl<'s> Builder<'s> {
         }
         let taken = expected.iter().map(|output| Ok((output.clone(), self.take_output(&directory, output)?)));
         let taken = taken.collect::<Result<_, BuildError>>()?;
-        self.leave(staging);
+        self.leave_site(staging);
         Ok(taken)
     }
 
     fn take_output(&self, directory: &Path, output: &OutputName) -> Result<Sealed, BuildError> {
         let from = directory.join(output.as_str());
-        let staging = self.store.stage()?;
-        let place = staging.path().join("tree");
+        let staging = self.store.reserve()?;
+        let place = staging.path().to_owned();
         if from.symlink_metadata().at("stat", &from)?.is_dir() {
             // A directory can only be moved by those who may write to it.
             rustix::fs::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;

@@ -19,6 +19,18 @@ use store::derivation::{HashMode, OutputName};
 use store::local::{At, Sealed};
 use store::{StorePath, TreeListing, TreePath};
 
+/// The builders, and which attributes each reads. What `builtin:graph` has are trees that the graph may name.
+const BUILDERS: [(&str, Option<&[&str]>); 5] = [
+    ("fetch", Some(&["urls", "executable", "unpack"])),
+    ("unpack", Some(&["src", "stripComponents", "exclude", "rename"])),
+    ("compose", Some(&["root", "override", "at"])),
+    ("write", Some(&["entries"])),
+    ("graph", None),
+];
+
+/// Attributes that a derivation has whatever its builder is.
+const OF_ALL: [&str; 3] = ["name", "system", "builder"];
+
 /// Runs the builder called `name`, and returns the tree it makes.
 pub(crate) fn run(
     builder: &Builder<'_>,
@@ -29,16 +41,14 @@ pub(crate) fn run(
     // They read their inputs where the store has them.
     builder.settle()?;
     let request = Request { builder, name, resolved };
-    if !resolved.action.resolved().outputs.iter().map(OutputName::as_str).eq(["out"]) {
-        return Err(request.error("it has one output, called `out`"));
-    }
+    request.check()?;
     match name {
         "fetch" => request.fetch(sink),
         "unpack" => request.unpack(),
         "compose" => request.compose(),
         "write" => request.write(),
         "graph" => builder.graph_result(resolved),
-        _ => Err(request.error("unknown; known are fetch, unpack, compose, write and graph")),
+        _ => unreachable!("only the builders of the table pass the check"),
     }
 }
 
@@ -51,6 +61,33 @@ struct Request<'r> {
 impl Request<'_> {
     fn error(&self, problem: impl Into<String>) -> BuildError {
         BuildError::Builtin { builder: format!("builtin:{}", self.name), problem: problem.into() }
+    }
+
+    /// Fails if there is no such builder, or it would ignore something of the derivation: who wrote that meant something by it.
+    fn check(&self) -> Result<(), BuildError> {
+        let Some((_, known)) = BUILDERS.iter().find(|(name, _)| *name == self.name) else {
+            let names = BUILDERS.map(|(name, _)| name).join(", ");
+            return Err(self.error(format!("unknown; known are {names}")));
+        };
+        let derivation = self.resolved.action.resolved();
+        if !derivation.outputs.iter().map(OutputName::as_str).eq(["out"]) {
+            return Err(self.error("it has one output, called `out`"));
+        }
+        let Some(known) = known else { return Ok(()) };
+        let fields = [
+            ("args", derivation.args.is_empty()),
+            ("root", derivation.root.is_empty()),
+            ("override", derivation.overrides.is_empty()),
+        ];
+        let given = fields.into_iter().filter(|(_, empty)| !empty).map(|(name, _)| name);
+        let mut given = given.chain(derivation.env.keys().map(String::as_str));
+        match given.find(|name| !known.contains(name) && !OF_ALL.contains(name)) {
+            None => Ok(()),
+            Some(other) => {
+                let problem = format!("it does not know the attribute `{other}`, only `{}`", known.join("`, `"));
+                Err(self.error(problem))
+            }
+        }
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

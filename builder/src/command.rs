@@ -81,7 +81,7 @@ impl Builder<'_> {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings().system.clone() });
         }
         self.note_lacking(sink)?;
-        let staging = self.store().stage()?;
+        let staging = self.take_site()?;
         let borrowed = self.publisher().borrow(resolved.action.inputs().iter().chain(&resolved.layers));
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
         let desk = self.take_desk()?;
@@ -302,7 +302,8 @@ impl Watched<'_> {
         let (elapsed, silence) = if runs { (self.started.elapsed(), self.log.silence()) } else { Default::default() };
         if self.overrun.is_none() {
             let reached = self.limits.reached(elapsed, silence, self.log.bytes());
-            self.overrun = reached.or_else(|| self.disk.reached(runs));
+            let processes = || self.running.processes();
+            self.overrun = reached.or_else(|| self.disk.reached(runs.then_some(&processes)));
             if self.overrun.is_some() {
                 // If it has ended meanwhile, its own end is what counts.
                 self.running.cancel_handle().kill();

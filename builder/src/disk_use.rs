@@ -4,10 +4,12 @@
 //! left, and files are looked at only when so much of it is gone that the build may have reached its limit. What others take meanwhile
 //! costs a walk too many; what others give back puts one off, but then the disk does not fill.
 //!
-//! Not seen are files that are open and have no name any more: they are gone when the build is.
+//! Files that have no name any more, or never had one, are found by who has them open. Room on the disk alone would not tell whose they
+//! are. Not seen are those that are only mapped, or on their way from one process to another: they are gone when the build is.
 
 use crate::limits::{Allowance, Overrun, RunLimits};
 use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags};
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -104,9 +106,9 @@ impl DiskWatch {
         self.account.is_some().then(|| self.next.saturating_duration_since(Instant::now()))
     }
 
-    /// The limit that is reached, if it is time to look; in the end it is.
-    pub(crate) fn reached(&mut self, runs: bool) -> Option<Overrun> {
-        let now = Instant::now();
+    /// The limit that is reached, if it is time to look; in the end, when there are no `processes`, it is.
+    pub(crate) fn reached(&mut self, processes: Option<&dyn Fn() -> Vec<u32>>) -> Option<Overrun> {
+        let (now, runs) = (Instant::now(), processes.is_some());
         if runs && now < self.next {
             return None;
         }
@@ -115,6 +117,9 @@ impl DiskWatch {
         (account.may_be_reached(left) || !runs && self.named).then_some(())?;
         let mut walk = Walk::new(account.most);
         walk.go_below(&self.place);
+        if let Some(processes) = processes {
+            walk.count_nameless(&self.place, &processes());
+        }
         // Who has many files, and neighbours that write, would be looked at all the time.
         self.next += now.elapsed() * PAUSE;
         account.look(walk.found, walk.hides, left)
@@ -178,6 +183,22 @@ impl Walk {
         directories.map(below).collect()
     }
 
+    /// Counts files without a name on the disk of a place that these processes have open, each once.
+    fn count_nameless(&mut self, place: &Path, processes: &[u32]) {
+        let Ok(disk) = rustix::fs::stat(place).map(|data| data.st_dev) else { return };
+        let mut seen = HashSet::new();
+        // Threads may have descriptors of their own.
+        let tasks = processes.iter().flat_map(|process| entries(&PathBuf::from(format!("/proc/{process}/task"))));
+        for descriptor in tasks.flat_map(|task| entries(&task.join("fd"))) {
+            // What is closed while it is looked at does not count.
+            let Ok(data) = rustix::fs::stat(&descriptor) else { continue };
+            if data.st_dev == disk && data.st_nlink == 0 && seen.insert(data.st_ino) {
+                self.found.bytes = self.found.bytes.saturating_add(data.st_blocks.unsigned_abs() * 512);
+                self.found.files += 1;
+            }
+        }
+    }
+
     /// Counts an entry; says whether it is a directory. What goes while it is looked at does not count.
     fn count(&mut self, directory: BorrowedFd<'_>, name: &CStr) -> Option<bool> {
         let data = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
@@ -188,6 +209,11 @@ impl Walk {
         self.found.files += 1;
         Some(is_directory)
     }
+}
+
+/// What is in a directory of `/proc`; nothing of a process that has ended.
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 fn open(directory: impl AsFd, name: impl rustix::path::Arg) -> Option<OwnedFd> {
@@ -252,6 +278,27 @@ mod tests {
         let mut walk = Walk::new(room(u64::MAX, 2));
         walk.go_below(top.path());
         assert_eq!(walk.found.files, 3, "what lies deeper is not looked at any more");
+    }
+
+    #[test]
+    fn a_file_without_a_name_counts_once_for_all_who_have_it_open() {
+        let top = tempfile::tempdir().expect("a directory");
+        let nameless = tempfile::tempfile_in(top.path()).expect("made");
+        std::fs::write(top.path().join("named"), vec![1; 100_000]).expect("written");
+        let named = std::fs::File::open(top.path().join("named")).expect("opened");
+        std::io::Write::write_all(&mut &nameless, &vec![1; 100_000]).expect("written");
+        let again = nameless.try_clone().expect("cloned");
+        let count = || {
+            let mut walk = Walk::new(ENDLESS);
+            walk.count_nameless(top.path(), &[std::process::id()]);
+            walk.found
+        };
+        let found = count();
+        // Other tests of this process may have such files, too.
+        assert!(found.files >= 1 && found.bytes >= 100_000, "{found:?}");
+        drop((nameless, named));
+        assert!(count().bytes >= 100_000, "the other one is still open");
+        drop(again);
     }
 
     #[test]

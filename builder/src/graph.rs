@@ -16,9 +16,11 @@
 //! makes; nothing is fetched, for a URL could tell what the build has seen; there are no cycles, for a derivation is made after what it
 //! names; sizes are limited.
 
+mod reference;
+
+use reference::{Allowed, Part, Parts};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use store::base32::DIGEST_CHARS;
+use std::collections::{BTreeMap, BTreeSet};
 use store::derivation::{DerivationError, OutputName};
 use store::{Derivation, Input, StoreName, StorePath};
 
@@ -107,46 +109,6 @@ impl Step {
     }
 }
 
-/// A piece of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part<'t> {
-    Plain(&'t str),
-    /// What stands between `@{` and `}`.
-    Reference(&'t str),
-}
-
-impl<'t> Part<'t> {
-    fn name(self) -> Option<&'t str> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Reference(text) => Some(text.split_once('!').map_or(text, |(name, _)| name)),
-        }
-    }
-}
-
-/// The pieces of a text.
-struct Parts<'t>(&'t str);
-
-impl<'t> Iterator for Parts<'t> {
-    type Item = Part<'t>;
-
-    fn next(&mut self) -> Option<Part<'t>> {
-        let text = std::mem::take(&mut self.0);
-        if text.is_empty() {
-            return None;
-        }
-        let Some(rest) = text.strip_prefix("@{") else {
-            let (plain, rest) = text.split_at(text.find("@{").unwrap_or(text.len()));
-            self.0 = rest;
-            return Some(Part::Plain(plain));
-        };
-        // What is not closed here is not closed anywhere.
-        let Some((reference, rest)) = rest.split_once('}') else { return Some(Part::Plain(text)) };
-        self.0 = rest;
-        Some(Part::Reference(reference))
-    }
-}
-
 impl Graph {
     /// Makes the derivations of a graph. They may name the trees in `allowed`, and are built on `system`.
     pub(crate) fn parse(bytes: &[u8], allowed: &BTreeSet<StorePath>, system: &str) -> Result<Self, GraphError> {
@@ -204,32 +166,6 @@ fn order(steps: &BTreeMap<String, Step>) -> Result<Vec<&str>, GraphError> {
 fn cycle(path: &[(&str, Vec<&str>)], again: &str) -> GraphError {
     let names = path.iter().map(|(name, _)| *name).skip_while(|name| *name != again);
     GraphError::Cycle(names.chain([again]).map(str::to_owned).collect())
-}
-
-/// The trees that may be named, and their digests as they are written.
-struct Allowed<'g> {
-    paths: &'g BTreeSet<StorePath>,
-    by_digest: HashMap<[u8; DIGEST_CHARS], Vec<&'g StorePath>>,
-}
-
-impl<'g> Allowed<'g> {
-    fn new(paths: &'g BTreeSet<StorePath>) -> Self {
-        let mut by_digest = HashMap::<_, Vec<_>>::new();
-        for path in paths {
-            by_digest.entry(path.digest_text()).or_default().push(path);
-        }
-        Self { paths, by_digest }
-    }
-
-    /// Those that a text mentions, in one pass however many there are.
-    fn mentioned<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'g StorePath> + 't {
-        let behind = text.match_indices(store::STORE_DIR).map(|(at, store)| &text[at + store.len()..]);
-        let names = behind.filter_map(|rest| rest.strip_prefix('/'));
-        names.flat_map(|name| {
-            let same = name.as_bytes().first_chunk().and_then(|digest| self.by_digest.get(digest));
-            same.into_iter().flatten().copied().filter(move |path| name.starts_with(&path.base_name()))
-        })
-    }
 }
 
 /// What is made so far.
@@ -400,17 +336,6 @@ mod tests {
         let text =
             format!(r#"{{"version":1,"result":"a","derivations":{{"a":{{"builder":"/b","args":["{}"]}}}}}}"#, tree(2));
         assert_eq!(parse(&text).unwrap().derivations[0].inputs, BTreeSet::new());
-    }
-
-    #[test]
-    fn a_mention_has_the_whole_name() {
-        let allowed = BTreeSet::from([tree(1)]);
-        let allowed = Allowed::new(&allowed);
-        let mentions = |text: &str| allowed.mentioned(text).count();
-        let (path, store) = (tree(1).to_string(), store::STORE_DIR);
-        assert_eq!(mentions(&format!("{store}{store}/x é{path}/bin:{path}")), 2);
-        assert_eq!(mentions(&path[..path.len() - 1]), 0);
-        assert_eq!(mentions(&format!("{store}/é{}", &path[store.len() + 1..])), 0);
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub mod runtime;
 #[deny(unsafe_code)]
 pub mod sandbox;
 pub mod schedule;
+mod site;
 #[deny(unsafe_code)]
 pub mod spawner;
 mod tokens;

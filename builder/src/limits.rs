@@ -1,5 +1,5 @@
-//! How long a build may run and be silent, and how much it may print and take on the disk. Pure. No part of a derivation: they change
-//! nothing of what is built, only whether one waits for it.
+//! Limits of a run: how long a build may take and be silent, how much it may print and have on the disk. Pure. No part of a derivation:
+//! they change nothing of what is built, only whether one waits for it.
 
 use std::fmt;
 use std::time::Duration;

@@ -4,6 +4,8 @@
 //! without a log.
 
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,7 +64,16 @@ pub(crate) fn tell(desk: &Path, place: &Path, derivation: &StorePath, action: &A
     };
     let file = desk.join(FILE);
     let text = serde_json::to_vec(&told).map_err(std::io::Error::from).at("write", &file)?;
-    std::fs::write(&file, text).at("write", &file)
+    overwrite(&file, &text).at("write", &file)
+}
+
+/// Writes a file over what it had before. It is not emptied first: a file system that sees that writes the new content to the disk as soon
+/// as the file is closed, lest a power cut leave nothing, and to this one a power cut does not matter.
+fn overwrite(file: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(false).open(file)?;
+    file.write_all(text)?;
+    let length = text.len() as u64;
+    if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
 }
 
 /// The builds at work whose desks are in `tmp`, those first that began first.
@@ -117,17 +128,23 @@ impl RunningBuild {
             let below = children(first.id).any(|process| process.mounts_below(&self.place));
             below || first.mounts_below(&self.place)
         });
-        let mut found: Vec<Process> = Vec::new();
-        let mut pending: Vec<u32> = first.map(|first| first.id).into_iter().collect();
-        while let Some(parent) = pending.pop() {
-            let mut below: Vec<_> = children(parent).cloned().collect();
-            below.sort_by_key(|process| std::cmp::Reverse(process.id));
-            pending.extend(below.iter().map(|process| process.id));
-            found.extend(below);
-        }
-        found.sort_by_key(|process| process.id);
-        found
+        first.map(|first| below(first.id, all)).unwrap_or_default()
     }
+}
+
+/// All processes below one, by their numbers.
+pub(crate) fn below(first: u32, all: &[Process]) -> Vec<Process> {
+    let mut found: Vec<Process> = Vec::new();
+    let mut pending = vec![first];
+    while let Some(parent) = pending.pop() {
+        let children = all.iter().filter(|process| process.parent == parent);
+        for child in children {
+            pending.push(child.id);
+            found.push(child.clone());
+        }
+    }
+    found.sort_by_key(|process| process.id);
+    found
 }
 
 /// A process of this machine.
@@ -213,7 +230,10 @@ mod tests {
         let digest = store::DerivationDigest::from_bytes([1; 32]);
         let derivation = StorePath::from_derivation(digest, &name).expect("valid");
         let action = ActionDigest::from_bytes([2; 32]);
-        tell(&place, Path::new("/files"), &derivation, &action).expect("told");
+        // A desk has been used before, by one with more to tell.
+        for files in ["/files/with/a/longer/name", "/files"] {
+            tell(&place, Path::new(files), &derivation, &action).expect("told");
+        }
         assert_eq!(running(tmp.path()).expect("read"), [], "it has no log yet");
         std::fs::write(place.join(LOG), "").expect("written");
         let found = running(tmp.path()).expect("read");

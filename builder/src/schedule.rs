@@ -5,13 +5,15 @@
 //! processor. Builds that together needed more memory last time than there is wait for each other; one that was killed for lack of it
 //! is tried once more, alone.
 
+mod state;
+
 use crate::builder::Builder;
 use crate::error::BuildError;
-use crate::event::{Event, How, Kind, PlannedJob, Sink};
+use crate::event::{Event, How, PlannedJob, Sink};
 use crate::grow::Growth;
-use crate::memory::Room;
 use crate::plan::{Expected, Job, Plan, PlanSource, plan};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use state::{End, FETCH, State, class, memory};
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
@@ -213,36 +215,6 @@ struct Run<'r> {
     changed: Condvar,
 }
 
-/// How far it is.
-struct State {
-    /// All jobs, and at the end what those that have ended added to the plan.
-    jobs: Vec<Arc<Job>>,
-    /// Which job a derivation is.
-    numbers: HashMap<StorePath, usize>,
-    /// The jobs that wait for each.
-    needed_by: Vec<Vec<usize>>,
-    /// How many graphs that builds made lie between the targets and each job.
-    depths: Vec<usize>,
-    /// How many needs of each job are not done.
-    open: Vec<usize>,
-    /// Urgency and number, by whether it is a fetch.
-    ready: [BinaryHeap<(u64, std::cmp::Reverse<usize>)>; 2],
-    running: [usize; 2],
-    /// Workers that wait for a job.
-    idle: usize,
-    room: Room,
-    /// Jobs that were short of memory and run, if they run again, with no other build beside them.
-    alone: BTreeSet<usize>,
-    /// Whether one of these runs.
-    exclusive: bool,
-    stopped: bool,
-    /// Whether nothing runs and nothing will.
-    over: bool,
-    /// Jobs that have an end: done, failed or skipped.
-    ended: Vec<bool>,
-    result: RunResult,
-}
-
 /// What a job came to.
 enum Came {
     /// It is done.
@@ -261,23 +233,8 @@ impl<'r> Run<'r> {
         targets: &'r [StorePath],
         sink: Sink<'r>,
     ) -> (Self, State) {
-        let mut state = State {
-            jobs: Vec::new(),
-            numbers: HashMap::new(),
-            needed_by: Vec::new(),
-            depths: Vec::new(),
-            open: Vec::new(),
-            ready: Default::default(),
-            running: [0; 2],
-            idle: 0,
-            room: Room::new(builder.settings().memory),
-            alone: BTreeSet::new(),
-            exclusive: false,
-            stopped: false,
-            over: false,
-            ended: Vec::new(),
-            result: RunResult::default(),
-        };
+        let mut state = State::new(builder.settings().memory);
+        // Nothing has failed yet.
         state.add(plan, 0);
         (Self { builder, options, targets, sink, changed: Condvar::new() }, state)
     }
@@ -362,32 +319,18 @@ impl<'r> Run<'r> {
         }
         (self.sink)(Event::Planned { jobs: growth.plan.jobs.iter().map(planned).collect() });
         self.release(state, number);
-        let (first, urgency) = (state.jobs.len(), state.jobs[number].priority);
+        let urgency = state.jobs[number].priority;
         growth.plan.jobs.iter_mut().for_each(|job| job.priority += urgency);
-        state.add(growth.plan, depth);
-        match state.numbers.get(&growth.result).copied() {
-            Some(result) if !state.is_done(result) => {
+        let mut doomed = state.add(growth.plan, depth);
+        match state.numbers.get(&growth.result).map(|&result| (result, state.ends[result])) {
+            Some((_, Some(End::Failed(because)))) => doomed.push((number, because)),
+            Some((result, None)) => {
                 state.needed_by[result].push(number);
                 state.open[number] += 1;
             }
             _ => state.push(number),
         }
-        self.skip_what_cannot_be(state, first);
-    }
-
-    /// Skips those of the jobs that were added, and the one they were added for, that need what has failed before.
-    fn skip_what_cannot_be(&self, state: &mut State, first: usize) {
-        for failed in 0..first {
-            // Who has succeeded has nobody left who waits.
-            if state.ended[failed]
-                && !state.needed_by[failed].is_empty()
-                && let Some(because) = state.failure_of(&state.jobs[failed].path)
-            {
-                for later in std::mem::take(&mut state.needed_by[failed]) {
-                    self.skip(state, later, &because);
-                }
-            }
-        }
+        doomed.into_iter().for_each(|(later, because)| self.skip(state, later, because));
     }
 
     /// Gives back what a job that runs has.
@@ -441,9 +384,9 @@ impl<'r> Run<'r> {
             state.push(number);
             return;
         }
-        state.ended[number] = true;
         match realised {
             Ok((outputs, how)) => {
+                state.ends[number] = Some(End::Done);
                 state.result.add(&derivation, outputs, how);
                 (self.sink)(Event::Realised { derivation, how, duration });
                 for number in std::mem::take(&mut state.needed_by[number]) {
@@ -459,83 +402,32 @@ impl<'r> Run<'r> {
 
     fn fail(&self, state: &mut State, number: usize, error: BuildError) {
         let error = Arc::new(error);
+        state.ends[number] = Some(End::Failed(number));
         let derivation = state.jobs[number].path.clone();
         if !matches!(*error, BuildError::Cancelled) {
             (self.sink)(Event::Failed { derivation: derivation.clone(), error: Arc::clone(&error) });
         }
-        state.result.failures.push(Failure { derivation: derivation.clone(), error });
+        state.result.failures.push(Failure { derivation, error });
         state.stopped |= !self.options.keep_going;
         for later in std::mem::take(&mut state.needed_by[number]) {
-            self.skip(state, later, &derivation);
+            self.skip(state, later, number);
         }
     }
 
-    /// Does not try a job, and what needs it, because of a failure.
-    fn skip(&self, state: &mut State, number: usize, because: &StorePath) {
+    /// Does not try a job, and what needs it, because another one failed.
+    fn skip(&self, state: &mut State, number: usize, because: usize) {
+        let failed = state.jobs[because].path.clone();
         let mut pending = vec![number];
         while let Some(number) = pending.pop() {
-            if !std::mem::replace(&mut state.ended[number], true) {
+            if state.ends[number].is_none() {
+                state.ends[number] = Some(End::Failed(because));
                 let skipped = state.jobs[number].path.clone();
-                (self.sink)(Event::Skipped { derivation: skipped.clone(), because: because.clone() });
-                state.result.skipped.push((skipped, because.clone()));
+                (self.sink)(Event::Skipped { derivation: skipped.clone(), because: failed.clone() });
+                state.result.skipped.push((skipped, failed.clone()));
                 pending.append(&mut state.needed_by[number]);
             }
         }
     }
-}
-
-impl State {
-    /// Adds a plan's jobs but for those that there are, `depth` graphs away from the targets, and has begin what may.
-    fn add(&mut self, plan: Plan, depth: usize) {
-        self.result.outputs.extend(plan.known);
-        let mut numbers = Vec::new();
-        for job in plan.jobs {
-            if let Some(&known) = self.numbers.get(&job.path) {
-                numbers.push(known);
-                continue;
-            }
-            let number = self.jobs.len();
-            numbers.push(number);
-            let needs: Vec<_> =
-                job.needs.iter().map(|&need| numbers[need]).filter(|&need| !self.is_done(need)).collect();
-            needs.iter().for_each(|&need| self.needed_by[need].push(number));
-            self.numbers.insert(job.path.clone(), number);
-            self.jobs.push(Arc::new(job));
-            self.needed_by.push(Vec::new());
-            self.depths.push(depth);
-            self.open.push(needs.len());
-            self.ended.push(false);
-            if needs.is_empty() {
-                self.push(number);
-            }
-        }
-    }
-
-    fn is_done(&self, number: usize) -> bool {
-        self.ended[number] && self.failure_of(&self.jobs[number].path).is_none()
-    }
-
-    fn push(&mut self, number: usize) {
-        let job = &self.jobs[number];
-        self.ready[class(job.kind())].push((job.priority, std::cmp::Reverse(number)));
-    }
-
-    fn inputs(&self, number: usize) -> BTreeMap<Input, StorePath> {
-        let known = |input: &Input| Some((input.clone(), self.result.outputs.get(input)?.clone()));
-        self.jobs[number].derivation.all_inputs().into_iter().filter_map(known).collect()
-    }
-
-    /// The failure because of which a derivation has no outputs.
-    fn failure_of(&self, derivation: &StorePath) -> Option<StorePath> {
-        let failed = self.result.failures.iter().find(|failure| failure.derivation == *derivation);
-        let skipped = self.result.skipped.iter().find(|(skipped, _)| skipped == derivation);
-        failed.map(|failure| failure.derivation.clone()).or_else(|| skipped.map(|(_, because)| because.clone()))
-    }
-}
-
-/// Bytes that a job is expected to need.
-fn memory(job: &Job) -> u64 {
-    job.expected.map_or(0, |expected| expected.memory)
 }
 
 impl RunResult {
@@ -555,14 +447,4 @@ impl RunResult {
 fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
     // Who panics ends the run; all that is wanted of it then is that.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The class of fetches.
-const FETCH: usize = 1;
-
-const fn class(kind: Kind) -> usize {
-    match kind {
-        Kind::Fetch => FETCH,
-        Kind::Builtin | Kind::Build => 0,
-    }
 }

@@ -102,7 +102,8 @@ impl Drop for Fixture {
     }
 }
 
-fn make_writable(directory: &Path) {
+/// Lets a directory be removed.
+pub(crate) fn make_writable(directory: &Path) {
     let _ = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755));
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -60,6 +60,14 @@ fn a_bomb_of_bytes_is_stopped_and_cleared_away() {
             "{place}"
         );
     }
+    // Nameless: one that lost its name, and one that never had any (O_TMPFILE and O_RDWR), held by a process that has ended but for its child.
+    for opening in [r"open(F, q(>), q(/build/x)); unlink q(/build/x)", "sysopen(F, q(/build), 0x410002, 0600) or die"] {
+        let script = format!(
+            "#\nexec perl -e '{opening}; fork and exec q(sleep), 60; $x = q(x) x 1048576; syswrite(F, $x) and select(undef, undef, undef, 0.01) while 1'"
+        );
+        let ended = blown_up(&script, Allowance::Of(MOST), Allowance::Any);
+        assert_eq!(ended, Ending::Stopped(Overrun::Disk(MOST)), "{opening}");
+    }
     // However fast it was, and however well it ended.
     let ended = blown_up("#\nhead -c 64M /dev/zero > $out", Allowance::Of(MOST), Allowance::Any);
     assert_eq!(ended, Ending::Stopped(Overrun::Disk(MOST)));

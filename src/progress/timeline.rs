@@ -6,6 +6,7 @@ use super::json::kind;
 use builder::{Event, How, Kind};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
 use std::time::Duration;
 use store::StorePath;
 
@@ -15,7 +16,16 @@ pub(super) struct Timeline {
     running: HashMap<StorePath, (Duration, Kind, usize)>,
     /// Rows that are in use.
     rows: BTreeSet<usize>,
-    events: Vec<Value>,
+    seen: Vec<Seen>,
+}
+
+/// An event of the trace. It becomes JSON when that is written, for which it takes thirty times the room.
+#[derive(Debug)]
+enum Seen {
+    /// A job that has ended.
+    Job { derivation: StorePath, of: Kind, row: usize, began: Duration, ended: Duration, how: &'static str },
+    /// How many jobs run from now on.
+    Count { time: Duration, jobs: usize },
 }
 
 impl Timeline {
@@ -40,31 +50,43 @@ impl Timeline {
         }
     }
 
-    fn end(&mut self, derivation: &StorePath, time: Duration, how: &str) {
+    fn end(&mut self, derivation: &StorePath, ended: Duration, how: &'static str) {
         let Some((began, of, row)) = self.running.remove(derivation) else { return };
         self.rows.remove(&row);
-        self.events.push(json!({
-            "name": human(derivation), "cat": kind(of), "ph": "X", "pid": 1, "tid": row,
-            "ts": microseconds(began), "dur": microseconds(time.saturating_sub(began)),
-            "args": { "derivation": derivation.to_string(), "result": how },
-        }));
-        self.count(time);
+        self.seen.push(Seen::Job { derivation: derivation.clone(), of, row, began, ended, how });
+        self.count(ended);
     }
 
     fn count(&mut self, time: Duration) {
-        let count = self.running.len();
-        self.events.push(
-            json!({ "name": "running", "ph": "C", "pid": 1, "ts": microseconds(time), "args": { "jobs": count } }),
-        );
+        self.seen.push(Seen::Count { time, jobs: self.running.len() });
     }
 
-    /// The whole trace; what has not ended ends now.
-    pub(super) fn finish(mut self, time: Duration) -> Value {
+    /// Writes the whole trace; what has not ended ends now.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn finish(mut self, time: Duration, to: &mut dyn Write) -> std::io::Result<()> {
         let open: Vec<_> = self.running.keys().cloned().collect();
         open.iter().for_each(|derivation| self.end(derivation, time, "interrupted"));
         let name = json!({ "name": "process_name", "ph": "M", "pid": 1, "args": { "name": "larder" } });
-        self.events.insert(0, name);
-        json!({ "traceEvents": self.events, "displayTimeUnit": "ms" })
+        write!(to, "{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[{name}")?;
+        self.seen.iter().try_for_each(|seen| write!(to, ",{}", seen.json()))?;
+        to.write_all(b"]}")
+    }
+}
+
+impl Seen {
+    fn json(&self) -> Value {
+        match self {
+            Self::Job { derivation, of, row, began, ended, how } => json!({
+                "name": human(derivation), "cat": kind(*of), "ph": "X", "pid": 1, "tid": row,
+                "ts": microseconds(*began), "dur": microseconds(ended.saturating_sub(*began)),
+                "args": { "derivation": derivation.to_string(), "result": how },
+            }),
+            Self::Count { time, jobs } => {
+                json!({ "name": "running", "ph": "C", "pid": 1, "ts": microseconds(*time), "args": { "jobs": jobs } })
+            }
+        }
     }
 }
 
@@ -89,7 +111,9 @@ mod tests {
         timeline.take(&realised(1), at(10));
         timeline.take(&started(3), at(10));
         timeline.take(&realised(2), at(20));
-        let trace = timeline.finish(at(25));
+        let mut text = Vec::new();
+        timeline.finish(at(25), &mut text).expect("written");
+        let trace: Value = serde_json::from_slice(&text).expect("JSON");
         let all = trace["traceEvents"].as_array().expect("an array");
         let rows: Vec<_> = all
             .iter()
@@ -111,5 +135,9 @@ mod tests {
                 ("package-3", Some(1), Some(10_000), Some(15_000)),
             ]
         );
+        let counts: Vec<_> =
+            all.iter().filter(|event| event["ph"] == "C").map(|event| &event["args"]["jobs"]).collect();
+        assert_eq!(counts, [1, 2, 1, 2, 1, 0]);
+        assert_eq!(trace["displayTimeUnit"], "ms");
     }
 }

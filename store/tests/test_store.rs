@@ -294,6 +294,36 @@ fn what_an_unfinished_publication_left_is_cleaned_up() {
     assert!(own.path().exists(), "what this process stages stays");
 }
 
+/// A tree that is one file lies in `tmp/` itself, which is everybody's.
+#[test]
+fn a_file_that_two_builds_made_is_published_once() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let tmp = store.layout().tmp();
+    let before = tmp.metadata().expect("there").mode();
+    let seal = || {
+        let staging = store.reserve().expect("reserved");
+        let place = staging.path().to_owned();
+        assert!(!place.exists());
+        std::fs::write(&place, "the same").expect("written");
+        store.seal(staging, &place).expect("sealed")
+    };
+    // Neither sees the other: only who is published second finds the object.
+    let (first, second) = (seal(), seal());
+    let paths = [first, second].map(|sealed| store.publish(sealed, name("made")).expect("published"));
+    let third = seal();
+    assert_eq!(
+        third.path().metadata().expect("there").nlink(),
+        3,
+        "a link to the object, which the tree in the store is"
+    );
+    assert_eq!((&paths[0], third.digest()), (&paths[1], paths[0].tree().expect("a tree")));
+    assert_eq!(tmp.metadata().expect("there").mode(), before);
+    drop(third);
+    assert_eq!(names(&tmp), BTreeSet::new(), "nothing is left");
+    fixture.assert_sound();
+}
+
 /// What is lent looks as it will when it is published, and stays as long as it is needed.
 #[test]
 fn trees_are_lent_while_they_are_published() {

@@ -2,6 +2,7 @@
 
 use super::protocol::{self, Request, Told};
 use crate::control_group::{Divided, Group, Lacking, Spent, Undivided};
+use crate::running::{Process, below};
 use crate::sandbox::linux::{Stdio, Task, kill_by_pidfd};
 use crate::sandbox::{
     Groundwork, HostFacts, Outcome, SandboxSpec, SetupError, SpecError, Status, Step, Usage, with_remedy,
@@ -322,6 +323,12 @@ impl Running {
         }
     }
 
+    /// The numbers of the processes in the sandbox, but for its first.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let first = self.cancel.first.process.get().and_then(number_of);
+        first.map(|first| below(first, &Process::all())).unwrap_or_default().iter().map(|process| process.id).collect()
+    }
+
     /// Readable when there is something to [receive](Self::receive).
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -383,6 +390,12 @@ impl Running {
     pub fn cancel_handle(&self) -> CancelHandle {
         self.cancel.clone()
     }
+}
+
+/// The number of a process of which there is a descriptor; `None` once it is gone.
+fn number_of(process: &OwnedFd) -> Option<u32> {
+    let known = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
+    known.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
 }
 
 /// Waits until a descriptor is ready, but not longer than `most`.

@@ -1,5 +1,6 @@
 //! A sandbox for tests, made of this machine's own tools: `/usr` and what belongs to it, bound into an empty root.
 
+use crate::realising::make_writable;
 use builder::sandbox::{
     Bind, Circumstances, GuestPath, HostPath, Limits, Outcome, SandboxSpec, Status, WritableLayer, unlock_work,
 };
@@ -9,6 +10,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use store::StoreName;
+use store::local::{LocalStore, OpenOptions};
 
 /// The spawner all tests share, so that they run at the same time in one of them, as builds do.
 pub(crate) fn spawner() -> &'static Spawner {
@@ -25,6 +28,39 @@ pub(crate) fn start_spawner() -> Spawner {
 pub(crate) struct Fixture {
     pub(crate) spec: SandboxSpec,
     pub(crate) top: tempfile::TempDir,
+    guarded: Option<Guarded>,
+}
+
+/// What a hostile guest sees and must not change.
+struct Guarded {
+    store: LocalStore,
+    layer: PathBuf,
+    /// What the layer has when the guest begins.
+    before: OnceLock<Vec<String>>,
+}
+
+impl Guarded {
+    fn assert_intact(&self) {
+        assert_eq!(self.store.verify(None, true).unwrap(), []);
+        if let Some(before) = self.before.get() {
+            assert_eq!(&snapshot(&self.layer), before);
+        }
+    }
+}
+
+/// Every path below `top` with its mode, time and content.
+pub(crate) fn snapshot(top: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(top).unwrap().map(Result::unwrap) {
+        let data = entry.metadata().unwrap();
+        let content = if data.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+        found.push(format!("{:?} {:?} {:?} {content:?}", entry.path(), data.permissions(), data.modified().unwrap()));
+        if data.is_dir() {
+            found.extend(snapshot(&entry.path()));
+        }
+    }
+    found.sort();
+    found
 }
 
 pub(crate) fn host(path: impl Into<PathBuf>) -> HostPath {
@@ -71,7 +107,18 @@ impl Fixture {
             interactive: false,
             circumstances: Circumstances::default(),
         };
-        Self { spec, top }
+        Self { spec, top, guarded: None }
+    }
+
+    /// A sandbox that runs a hostile script, which sees a path of a store, too: that store and the layers are intact when the fixture goes.
+    pub(crate) fn hostile(script: &str) -> Self {
+        let fixture = Self::script(script);
+        let store = LocalStore::open(&fixture.path("guarded"), OpenOptions { durable: false }).unwrap();
+        let layer = fixture.path("layer");
+        let tree = store.add_path(&layer, StoreName::parse("layer").unwrap(), None).unwrap();
+        let mut fixture = fixture.bind(store.host_path(&tree), &tree.to_string());
+        fixture.guarded = Some(Guarded { store, layer, before: OnceLock::new() });
+        fixture
     }
 
     /// A path in the fixture's own directory.
@@ -97,6 +144,9 @@ impl Fixture {
     }
 
     pub(crate) fn run_in(&self, spawner: &Spawner) -> (Outcome, String) {
+        if let Some(guarded) = &self.guarded {
+            guarded.before.get_or_init(|| snapshot(&guarded.layer));
+        }
         let path = self.path("log");
         let log = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
         let outcome = spawner.run(&self.spec, log.into()).unwrap();
@@ -116,5 +166,10 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         unlock_work(&self.spec.writable).unwrap();
+        // Of two panics the first says more.
+        if let Some(guarded) = self.guarded.as_ref().filter(|_| !std::thread::panicking()) {
+            guarded.assert_intact();
+        }
+        make_writable(&self.path("guarded"));
     }
 }

@@ -38,9 +38,11 @@ else
     urls = [ url ];
     inherit
       name
-      url
       outputHash
       outputHashAlgo
       executable
       ;
+  }
+  // {
+    inherit url;
   }

@@ -142,6 +142,11 @@ impl Place<'_> {
     fn relative(&self, name: &[u8]) -> PathBuf {
         if self.depth == 0 { PathBuf::new() } else { join_bytes(self.relative, name) }
     }
+
+    /// A name for what takes an entry's place: within a tree one that no build picks, beside it one that a collection knows.
+    fn temporary(&self) -> String {
+        fsutil::unique_name(if self.depth == 0 { "" } else { ".larder-" })
+    }
 }
 
 /// A file of the source, opened.
@@ -462,7 +467,7 @@ impl<'a> Ingest<'a> {
         target_name: &[u8],
         object: String,
     ) -> Result<(), Errno> {
-        let temporary = fsutil::unique_name(".larder-");
+        let temporary = place.temporary();
         if self.link_known(place, OsStr::new(&temporary), &object) {
             return effect::renameat(place.target, &*temporary, place.target, OsStr::from_bytes(target_name));
         }
@@ -475,7 +480,7 @@ impl<'a> Ingest<'a> {
         let host = || opened.host();
         if stat.st_nlink > 1 {
             // Another name of the same inode may lie where it will not be sealed: take a file of our own.
-            copy_in_place(place.source, name, file, opened.executable()).at_place("copy", host)?;
+            copy_in_place(place, name, file, opened.executable()).at_place("copy", host)?;
         } else {
             effect::fchmod(file, sealed_file(opened.executable())).at_place("change the mode of", host)?;
             set_fixed_time(file).at_place("set the time of", host)?;
@@ -532,13 +537,8 @@ fn umask_hides_bits() -> bool {
     })
 }
 
-fn copy_in_place(
-    directory: BorrowedFd<'_>,
-    name: &[u8],
-    mut source: &File,
-    executable: bool,
-) -> Result<(), std::io::Error> {
-    let temporary = fsutil::unique_name(".larder-");
+fn copy_in_place(place: &Place<'_>, name: &[u8], mut source: &File, executable: bool) -> Result<(), std::io::Error> {
+    let (directory, temporary) = (place.source, place.temporary());
     let target = create_file(directory, temporary.as_bytes(), executable)?;
     std::io::Seek::rewind(&mut source)?;
     let mut piece = vec![0; SMALL as usize];

@@ -138,8 +138,8 @@ impl LocalStore {
     /// When they cannot be made.
     pub fn lend(&self, prepared: &mut Prepared) -> Result<Vec<(StorePath, Sealed)>, StoreError> {
         let lend = |(path, sealed): &mut (StorePath, Sealed)| {
-            let staging = self.stage()?;
-            let place = staging.path().join("tree");
+            let staging = self.reserve()?;
+            let place = staging.path().to_owned();
             self.materialise(&sealed.ingested.listing, Source::Tree(&sealed.place), &place)?;
             let twin = Sealed { ingested: sealed.ingested.clone(), staging, place };
             let lent = std::mem::replace(sealed, twin);

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-/// A directory below `tmp/`, removed when dropped.
+/// A place below `tmp/`, removed when dropped with what is there.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
@@ -55,7 +55,7 @@ pub struct Sealed {
     pub(super) ingested: Ingested,
     /// What holds it; dropped once the tree has been moved away.
     pub(super) staging: Staging,
-    /// Its place below the staging directory.
+    /// Its place: that which holds it, or below it.
     pub(super) place: PathBuf,
 }
 
@@ -99,13 +99,22 @@ impl LocalStore {
     /// # Errors
     /// When it cannot be made.
     pub fn stage(&self) -> Result<Staging, StoreError> {
-        self.must_be_writable()?;
-        let path = self.layout.tmp().join(unique_name(""));
-        effect::mkdir(&path, Mode::RWXU).at("create directory", &path)?;
-        Ok(Staging { path, keep: false })
+        let staging = self.reserve()?;
+        effect::mkdir(&staging.path, Mode::RWXU).at("create directory", &staging.path)?;
+        Ok(staging)
     }
 
-    /// Hashes, scans and seals a tree that was made below a staging directory. Nothing may be able to write to it any more.
+    /// A new place for a tree that is to be published. There is nothing at it yet: to make and remove a directory takes longer than to
+    /// move a small tree.
+    ///
+    /// # Errors
+    /// When the store may only be read.
+    pub fn reserve(&self) -> Result<Staging, StoreError> {
+        self.must_be_writable()?;
+        Ok(Staging { path: self.layout.tmp().join(unique_name("")), keep: false })
+    }
+
+    /// Hashes, scans and seals a tree that was made at or below a staging place. Nothing may be able to write to it any more.
     ///
     /// # Errors
     /// When it is missing, is no tree, or cannot be changed.

@@ -93,7 +93,9 @@ impl LocalStore {
             }
         }
         let parent = file.parent().unwrap_or(root);
-        let renamed = effect::chmod(parent, Mode::RWXU)
+        // What a tree lies in that is a file is not its own.
+        let opened = if parent.starts_with(root) { effect::chmod(parent, Mode::RWXU) } else { Ok(()) };
+        let renamed = opened
             .at("change the mode of", parent)
             .and_then(|()| effect::rename(&temporary, file).at("rename", &temporary));
         // Also when it succeeded: two links to one file are not renamed but both left.
