@@ -65,9 +65,9 @@ packages:
 boot set="small":
     cargo run --release -- run recipes#{{set}}.machine
 
-# All that is checked of the small image, its boot included
+# All that is checked of the small image, its boot and the set's own compiler included
 check-image set="small":
-    cargo run --release -- build --no-link --keep-going $(printf 'recipes#{{set}}.checks.%s ' closure seedFreedom licences reproducible tampered boot rescue)
+    cargo run --release -- build --no-link --keep-going $(printf 'recipes#{{set}}.checks.%s ' closure seedFreedom licences reproducible tampered boot rescue native)
 
 # The whole system, from its own compiler on: an hour of two processors, and more when others use them
 system:

@@ -148,11 +148,13 @@ let
         callRecipe (
           set.scope
           // {
-            inherit audit image;
+            inherit audit compiler image;
             inherit (set) tiers;
             trials = import ./lib/image/trials.nix;
           }
         ) file (./. + "/${file}");
+      # Runs in the system and compiles for it: no part of an image, unless that names it.
+      compiler = if stdenv.cxx then set.packages.gcc else set.packages.tcc;
       pack = call "lib/image/default.nix";
       image = arguments: complete (pack arguments);
       checksOf = call "lib/image/checks.nix";
@@ -185,7 +187,10 @@ let
       inherit (set) tiers;
       inherit (stdenv) libc;
       inherit audit images;
-      inherit (images) checks machine phases;
+      inherit (images) machine phases;
+      checks = images.checks // {
+        native = call "lib/native/check.nix";
+      };
       lib = set.lib // {
         inherit image;
       };

@@ -208,7 +208,7 @@ fn authorities() -> Authorities {
     let system = Path::new("/etc/ssl/certs/ca-certificates.crt");
     match set("SSL_CERT_FILE") {
         Some(file) => Authorities::File(file),
-        None if system.exists() => Authorities::File(system.to_owned()),
+        None if system.exists() => Authorities::Machine(system.to_owned()),
         None => Authorities::Bundled,
     }
 }

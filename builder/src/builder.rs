@@ -130,13 +130,19 @@ impl<'s> Builder<'s> {
         &self.settings
     }
 
-    pub(crate) fn fetcher(&self) -> Result<&Fetcher, BuildError> {
+    /// What fetches, made when first needed; what is wrong with the machine's settings is noted then.
+    pub(crate) fn fetcher(&self, sink: Sink<'_>) -> Result<&Fetcher, BuildError> {
         if let Some(fetcher) = self.fetcher.get() {
             return Ok(fetcher);
         }
         let made = Fetcher::new(self.settings.fetch.clone())
             .map_err(|error| BuildError::Builtin { builder: "builtin:fetch".to_owned(), problem: error.to_string() })?;
-        Ok(self.fetcher.get_or_init(|| made))
+        Ok(self.fetcher.get_or_init(|| {
+            if let Some(message) = made.passed_over() {
+                sink(Event::Noted { message });
+            }
+            made
+        }))
     }
 
     pub(crate) fn publisher(&self) -> &Publisher {

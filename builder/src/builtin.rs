@@ -114,7 +114,7 @@ impl Request<'_> {
         let staging = store.stage()?;
         let place = staging.path().join(if unpacks { "archive" } else { "out" });
         let derivation = &self.resolved.derivation;
-        self.builder.fetcher()?.fetch(&request, &place, &mut |progress| {
+        self.builder.fetcher(sink)?.fetch(&request, &place, &mut |progress| {
             let (bytes, total) = (progress.bytes, progress.total);
             sink(Event::Fetched { derivation: derivation.clone(), bytes, total });
         })?;

@@ -5,7 +5,7 @@ use crate::ending::Ending;
 use crate::fetch::FetchError;
 use crate::known_failure::{KnownFailure, roughly};
 use crate::lack::Lack;
-use crate::runtime::Unmet;
+use crate::runtime::{Unmet, list};
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
 use crate::unpack::UnpackError;
@@ -100,7 +100,7 @@ pub enum BuildError {
     #[error("the output is not a plain file, but its hash is that of one")]
     FixedNotAFile,
     /// Files of the output need what is not there at run time.
-    #[error("{}", list_unmet(.0))]
+    #[error("{}", list(.0))]
     Runtime(Vec<Unmet>),
     /// Nothing could be fetched.
     #[error(transparent)]
@@ -209,16 +209,6 @@ impl BuildError {
 
 fn list_created(created: &[String]) -> String {
     if created.is_empty() { String::new() } else { format!("; it created {}", created.join(", ")) }
-}
-
-fn list_unmet(unmet: &[Unmet]) -> String {
-    const SHOWN: usize = 10;
-    let mut lines = vec!["the run-time closure is not complete:".to_owned()];
-    lines.extend(unmet.iter().take(SHOWN).map(|need| format!("  {need}")));
-    if unmet.len() > SHOWN {
-        lines.push(format!("  and {} more", unmet.len() - SHOWN));
-    }
-    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -121,6 +121,9 @@ pub enum Authorities {
     Bundled,
     /// Those in a file of PEM certificates, as the machine has one; it is read when something is fetched.
     File(PathBuf),
+    /// Those of the machine, in such a file where nobody named one: if it is damaged, those that this program was built with. What is
+    /// fetched is believed for its hash, so that no more is lost than secrecy.
+    Machine(PathBuf),
 }
 
 /// How far a fetch is.
@@ -160,6 +163,13 @@ impl Fetcher {
     pub fn new(settings: FetchSettings) -> Result<Self, FetchSettingsError> {
         let connections = Connections::new(&settings)?;
         Ok(Self { settings, connections })
+    }
+
+    /// Why the machine's own certificate authorities are not believed, if they are not.
+    #[must_use]
+    pub fn passed_over(&self) -> Option<String> {
+        let error = self.connections.passed_over()?;
+        Some(format!("{error}: those that larder was built with are believed instead"))
     }
 
     /// Fetches `request` into `destination`, which must not exist. After an error it does not exist either.

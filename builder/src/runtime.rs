@@ -10,15 +10,18 @@ mod module_version;
 mod modules;
 mod package_config;
 mod script;
+mod unmet;
+
+pub(crate) use unmet::list;
+pub use unmet::{Need, Unmet};
 
 use crate::world::{Found, World};
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use store::local::{At, IoError};
-use store::{Node, StorePath, TreeListing, TreePath};
+use store::{Node, TreeListing, TreePath};
 
 /// Where the dynamic linkers of the usual systems look without being told.
 const LIBRARY_DIRECTORIES: [&str; 8] = [
@@ -37,84 +40,6 @@ const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"
 
 /// The first bytes of ELF files.
 const ELF: &[u8] = b"\x7fELF";
-
-/// Something that a file needs and that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
-    /// The file, relative to the output.
-    pub file: TreePath,
-    /// What it needs.
-    pub need: Need,
-    /// What in the root of the build has it.
-    pub provider: Option<StorePath>,
-}
-
-/// What files need.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// The program that an ELF file or a script is run by.
-    Interpreter(String),
-    /// A program that is looked for in the search path.
-    Command(String),
-    /// A shared library.
-    Library(String),
-    /// A version of symbols.
-    Version {
-        /// The library that is to have it, and is there.
-        library: String,
-        /// The version's name.
-        version: String,
-    },
-    /// A module of pkg-config.
-    Module(String),
-    /// Versions of a module, which is there.
-    ModuleVersion {
-        /// The module.
-        module: String,
-        /// Which versions would do, as `>= 1.2`.
-        wanted: String,
-        /// Which one is there.
-        found: String,
-    },
-}
-
-impl Need {
-    /// Where what is needed usually is.
-    pub(crate) fn places(&self) -> Vec<String> {
-        let below = |directories: &[&str], name: &str| -> Vec<String> {
-            directories.iter().map(|directory| format!("{directory}/{name}")).collect()
-        };
-        match self {
-            Self::Interpreter(path) => vec![path.clone()],
-            Self::Library(name) | Self::Version { library: name, .. } if name.starts_with('/') => vec![name.clone()],
-            Self::Library(name) | Self::Version { library: name, .. } => below(&LIBRARY_DIRECTORIES, name),
-            Self::Command(name) => below(&PROGRAM_DIRECTORIES, name),
-            Self::Module(name) => modules::places(name).collect(),
-            Self::ModuleVersion { .. } => Vec::new(),
-        }
-    }
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = &self.file;
-        // Names come from the file and may act on a terminal.
-        match &self.need {
-            Need::Interpreter(path) => write!(f, "/{file} needs the interpreter {}", path.escape_debug()),
-            Need::Command(name) => write!(f, "/{file} needs the program {}", name.escape_debug()),
-            Need::Library(name) => write!(f, "/{file} needs the library {}", name.escape_debug()),
-            Need::Version { library, version } => {
-                write!(f, "/{file} needs the version {} of {}", version.escape_debug(), library.escape_debug())
-            }
-            Need::Module(name) => write!(f, "/{file} needs the pkg-config module {}", name.escape_debug()),
-            Need::ModuleVersion { module, wanted, found } => {
-                let (module, wanted, found) = (module.escape_debug(), wanted.escape_debug(), found.escape_debug());
-                write!(f, "/{file} needs the pkg-config module {module} {wanted}, which is there as {found}")
-            }
-        }?;
-        self.provider.as_ref().map_or(Ok(()), |path| write!(f, ", which {} of the build's root has", path.name()))
-    }
-}
 
 /// Finds what the files of an output need and `world`, the output merged with its declared run-time closure, has not. `host` says
 /// where a file of that world is. What is found until it is `cancelled` is not all.

@@ -8,6 +8,7 @@ use super::error::{FetchSettingsError, Reason};
 use super::url::Url;
 use super::{Authorities, FetchLimits, FetchSettings, ProxySettings, address};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::config::Config;
@@ -29,6 +30,8 @@ pub(super) struct Connections {
     redirected: Agent,
     has_proxy: bool,
     private_redirects: bool,
+    /// Why the machine's own certificate authorities are not believed.
+    passed_over: Option<FetchSettingsError>,
 }
 
 /// One request.
@@ -56,7 +59,8 @@ impl Connections {
     /// Prepares both agents.
     pub(super) fn new(settings: &FetchSettings) -> Result<Self, FetchSettingsError> {
         let proxy = settings.proxy.as_ref().map(proxy).transpose()?;
-        let config = config(proxy.clone(), &settings.authorities)?;
+        let (roots, passed_over) = roots(&settings.authorities)?;
+        let config = config(proxy.clone(), roots);
         let proxy_host = proxy.map(|proxy| proxy.host().to_owned());
         let has_proxy = proxy_host.is_some();
         let guard = PublicResolver { inner: DefaultResolver::default(), proxy_host };
@@ -65,7 +69,13 @@ impl Connections {
             redirected: Agent::with_parts(config, DefaultConnector::default(), guard),
             has_proxy,
             private_redirects: settings.private_redirects,
+            passed_over,
         })
+    }
+
+    /// Why the machine's own certificate authorities are not believed.
+    pub(super) fn passed_over(&self) -> Option<&FetchSettingsError> {
+        self.passed_over.as_ref()
     }
 
     /// Sends one GET request; redirects are not followed here, and every status is an answer.
@@ -96,16 +106,16 @@ impl Connections {
     }
 }
 
-fn config(proxy: Option<Proxy>, authorities: &Authorities) -> Result<Config, FetchSettingsError> {
-    Ok(Config::builder()
+fn config(proxy: Option<Proxy>, roots: RootCerts) -> Config {
+    Config::builder()
         .proxy(proxy)
-        .tls_config(TlsConfig::builder().root_certs(roots(authorities)?).build())
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(USER_AGENT)
         .max_response_header_size(MAX_HEADER)
-        .build())
+        .build()
 }
 
 fn proxy(settings: &ProxySettings) -> Result<Proxy, FetchSettingsError> {
@@ -126,11 +136,22 @@ fn proxy(settings: &ProxySettings) -> Result<Proxy, FetchSettingsError> {
     settings.except.iter().fold(builder, |builder, host| builder.no_proxy(host)).build().map_err(malformed)
 }
 
-fn roots(authorities: &Authorities) -> Result<RootCerts, FetchSettingsError> {
-    let Authorities::File(path) = authorities else { return Ok(RootCerts::WebPki) };
+/// What is believed, and why that is not what the machine has.
+fn roots(authorities: &Authorities) -> Result<(RootCerts, Option<FetchSettingsError>), FetchSettingsError> {
+    match authorities {
+        Authorities::Bundled => Ok((RootCerts::WebPki, None)),
+        Authorities::File(path) => read_roots(path).map(|roots| (roots, None)),
+        Authorities::Machine(path) => Ok(match read_roots(path) {
+            Ok(roots) => (roots, None),
+            Err(error) => (RootCerts::WebPki, Some(error)),
+        }),
+    }
+}
+
+fn read_roots(path: &Path) -> Result<RootCerts, FetchSettingsError> {
     let pem =
-        std::fs::read(path).map_err(|source| FetchSettingsError::AuthoritiesFile { path: path.clone(), source })?;
-    let malformed = || FetchSettingsError::Authorities { path: path.clone() };
+        std::fs::read(path).map_err(|source| FetchSettingsError::AuthoritiesFile { path: path.to_owned(), source })?;
+    let malformed = || FetchSettingsError::Authorities { path: path.to_owned() };
     let mut certificates = Vec::new();
     for item in ureq::tls::parse_pem(&pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| malformed())? {
@@ -255,5 +276,23 @@ mod tests {
         assert!(matches!(Connections::new(&settings), Err(FetchSettingsError::AuthoritiesFile { .. })));
         std::fs::write(&path, "nothing").unwrap();
         assert!(matches!(Connections::new(&settings), Err(FetchSettingsError::Authorities { .. })));
+    }
+
+    #[test]
+    fn a_damaged_bundle_of_the_machine_is_passed_over_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("authorities.pem");
+        let passed_over = || {
+            let authorities = Authorities::Machine(path.clone());
+            let connections = Connections::new(&FetchSettings { authorities, ..FetchSettings::default() }).unwrap();
+            connections.passed_over().map(ToString::to_string)
+        };
+        let name = path.display().to_string();
+        assert!(passed_over().unwrap().contains(&name), "it is not there");
+        let certificate = |base64| format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+        std::fs::write(&path, certificate("AAAA") + &certificate("?")).unwrap();
+        assert!(passed_over().unwrap().contains(&name), "one of two is damaged");
+        std::fs::write(&path, certificate("AAAA")).unwrap();
+        assert_eq!(passed_over(), None);
     }
 }

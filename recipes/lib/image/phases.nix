@@ -1,6 +1,7 @@
 # The way from recipes to a medium as derivations with names, one after the other. Of a tier, what the image has of it.
 {
   audit,
+  compiler,
   lib,
   seed,
   stdenv,
@@ -76,6 +77,12 @@ mapAttrs ofTier tiers
         at = "sysroot";
       })
     ];
+  };
+
+  # A compiler that runs in the system, with all that it needs there.
+  native = compose {
+    name = "phase-native";
+    root = lib.closure [ compiler ];
   };
 
   bootloader = compose {

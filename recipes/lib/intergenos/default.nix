@@ -21,6 +21,7 @@ let
     filter
     groupBy
     isAttrs
+    isFunction
     isList
     listToAttrs
     mapAttrs
@@ -89,7 +90,8 @@ let
       tree, # the directory of the tiers, or one with it in `packages`
       patches ? null, # the directory of the patch files
       repository ? null, # what recipes call /mnt/intergenos
-      environment ? defaultEnvironment, # trees that every build has: a list, or a list for each tier
+      # Trees that every build has: a list, a list for each tier, or a function that makes one of these of the usual list.
+      environment ? defaultEnvironment,
       artifacts ? { }, # what build_artifacts name, by name
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
@@ -116,8 +118,8 @@ let
       found = recipesOf packages;
       recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
       graph = resolve { inherit didYouMean recipes; };
-      environmentOf =
-        tier: if isAttrs environment then environment.${tier} or defaultEnvironment else environment;
+      chosen = if isFunction environment then environment defaultEnvironment else environment;
+      environmentOf = tier: if isAttrs chosen then chosen.${tier} or defaultEnvironment else chosen;
 
       built = mapAttrs (
         name: recipe:

@@ -10,7 +10,8 @@ let
     isString
     tryEval
     ;
-  inherit (import ../../. { system = "x86_64-linux"; }) lib;
+  recipes = import ../../. { system = "x86_64-linux"; };
+  inherit (recipes) lib;
 
   tree = lib.intergenos ../../../testdata/intergenos;
   bad = lib.intergenos ../../../testdata/intergenos-bad;
@@ -62,6 +63,15 @@ let
           tree = ../../../testdata/intergenos-bad;
           artifacts."artifact-vendor.tar.xz" = ./append.patch;
         }).artifact.drvPath;
+    "an environment is the usual one with more" =
+      let
+        extended = lib.intergenos {
+          tree = ../../../testdata/intergenos;
+          environment = usual: { core = usual ++ [ recipes.ncurses ]; };
+        };
+      in
+      names extended.zlib.root == names tree.zlib.root ++ [ "ncurses" ]
+      && names extended.lz4.root == names tree.lz4.root;
     "an unknown argument is refused" =
       refused
         (lib.intergenos {

@@ -99,6 +99,9 @@ fn limits() -> FetchLimits {
 fn ask(wanted: &[Wanted]) -> Result<Vec<Answer>, CliError> {
     let settings = FetchSettings { attempts: ATTEMPTS, ..fetch_settings() };
     let fetcher = Fetcher::new(settings).map_err(|error| CliError::failed(error.to_string()))?;
+    if let Some(passed_over) = fetcher.passed_over() {
+        output::error(&format!("note: {passed_over}\n"));
+    }
     let next = AtomicUsize::new(0);
     let answers: Vec<Mutex<Option<Answer>>> = wanted.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {

@@ -106,7 +106,7 @@ impl LocalStore {
         let mentioned: BTreeSet<_> = taken.iter().flat_map(Taken::references).collect();
         let paths = mentioned.into_iter().map(|tree| self.ask(|index| index.paths_of_tree(tree)));
         let paths = paths.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.hold(paths.iter().flatten())?)
+        self.hold(paths.iter().flatten())
     }
 
     /// Takes a copy of a tree from outside, if the store does not have it.

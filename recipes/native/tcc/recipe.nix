@@ -48,7 +48,7 @@ mkPackage {
 
   tests = {
     policy = "off";
-    reason = "they compare with gcc; lib/tests/own-root.nix compiles a program with it";
+    reason = "they compare with gcc; `checks.native` compiles a program with it";
   };
 
   verify = [

@@ -1,0 +1,145 @@
+//! What files need and nothing has, and how that is said: every need, since each that is not named costs another build.
+
+use super::{LIBRARY_DIRECTORIES, PROGRAM_DIRECTORIES, modules};
+use std::collections::BTreeMap;
+use std::fmt;
+use store::{StorePath, TreePath};
+
+/// Of so many files it is said by name that they need one thing.
+const FILES_SHOWN: usize = 8;
+
+/// Of so many needs it is said what they are; more are those of a whole file system.
+const NEEDS_SHOWN: usize = 100;
+
+/// Something that a file needs and that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// The file, relative to the output.
+    pub file: TreePath,
+    /// What it needs.
+    pub need: Need,
+    /// What in the root of the build has it.
+    pub provider: Option<StorePath>,
+}
+
+/// What files need.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// The program that an ELF file or a script is run by.
+    Interpreter(String),
+    /// A program that is looked for in the search path.
+    Command(String),
+    /// A shared library.
+    Library(String),
+    /// A version of symbols.
+    Version {
+        /// The library that is to have it, and is there.
+        library: String,
+        /// The version's name.
+        version: String,
+    },
+    /// A module of pkg-config.
+    Module(String),
+    /// Versions of a module, which is there.
+    ModuleVersion {
+        /// The module.
+        module: String,
+        /// Which versions would do, as `>= 1.2`.
+        wanted: String,
+        /// Which one is there.
+        found: String,
+    },
+}
+
+impl Need {
+    /// Where what is needed usually is.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let below = |directories: &[&str], name: &str| -> Vec<String> {
+            directories.iter().map(|directory| format!("{directory}/{name}")).collect()
+        };
+        match self {
+            Self::Interpreter(path) => vec![path.clone()],
+            Self::Library(name) | Self::Version { library: name, .. } if name.starts_with('/') => vec![name.clone()],
+            Self::Library(name) | Self::Version { library: name, .. } => below(&LIBRARY_DIRECTORIES, name),
+            Self::Command(name) => below(&PROGRAM_DIRECTORIES, name),
+            Self::Module(name) => modules::places(name).collect(),
+            Self::ModuleVersion { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Names come from files and may act on a terminal.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interpreter(path) => write!(f, "the interpreter {}", path.escape_debug()),
+            Self::Command(name) => write!(f, "the program {}", name.escape_debug()),
+            Self::Library(name) => write!(f, "the library {}", name.escape_debug()),
+            Self::Version { library, version } => {
+                write!(f, "the version {} of {}", version.escape_debug(), library.escape_debug())
+            }
+            Self::Module(name) => write!(f, "the pkg-config module {}", name.escape_debug()),
+            Self::ModuleVersion { module, wanted, found } => {
+                let (module, wanted, found) = (module.escape_debug(), wanted.escape_debug(), found.escape_debug());
+                write!(f, "the pkg-config module {module} {wanted}, which is there as {found}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&sentence(&self.need, self.provider.as_ref(), &[&self.file]))
+    }
+}
+
+fn sentence(need: &Need, provider: Option<&StorePath>, files: &[&TreePath]) -> String {
+    let shown: Vec<_> = files.iter().take(FILES_SHOWN).map(|file| format!("/{file}")).collect();
+    let who = match (files.len(), shown.split_last()) {
+        (1, _) | (_, None) => format!("{} needs", shown.concat()),
+        (count, _) if count > FILES_SHOWN => format!("{} and {} more need", shown.join(", "), count - FILES_SHOWN),
+        (_, Some((last, others))) => format!("{} and {last} need", others.join(", ")),
+    };
+    let provider = provider.map(|path| format!(", which {} of the build's root has", path.name()));
+    format!("{who} {need}{}", provider.unwrap_or_default())
+}
+
+/// A line for each need, with the files that have it.
+pub(crate) fn list(unmet: &[Unmet]) -> String {
+    let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for Unmet { file, need, provider } in unmet {
+        files.entry((need, provider)).or_default().push(file);
+    }
+    let mut lines = vec!["the run-time closure is not complete:".to_owned()];
+    let shown = files.iter().take(NEEDS_SHOWN);
+    lines.extend(shown.map(|((need, provider), files)| format!("  {}", sentence(need, provider.as_ref(), files))));
+    if files.len() > NEEDS_SHOWN {
+        lines.push(format!("  and {} more needs", files.len() - NEEDS_SHOWN));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unmet(file: &str, need: Need) -> Unmet {
+        Unmet { file: TreePath::parse(file.as_bytes()).expect("valid"), need, provider: None }
+    }
+
+    #[test]
+    fn every_need_is_named_however_many_files_have_another() {
+        let shell = || Need::Interpreter("/bin/sh".to_owned());
+        let many = (10..23).map(|number| unmet(&format!("tools/{number}"), shell()));
+        let all: Vec<_> = many.chain([unmet("bin/p", Need::Command("perl".to_owned()))]).collect();
+        assert_eq!(
+            list(&all),
+            "the run-time closure is not complete:\n  \
+             /tools/10, /tools/11, /tools/12, /tools/13, /tools/14, /tools/15, /tools/16, /tools/17 and 5 more \
+             need the interpreter /bin/sh\n  \
+             /bin/p needs the program perl"
+        );
+        let two = [unmet("a", shell()), unmet("b", shell())];
+        assert!(list(&two).ends_with("\n  /a and /b need the interpreter /bin/sh"));
+    }
+}
