@@ -260,7 +260,7 @@ impl<'r> Run<'r> {
                     Some(_) => drop(start(scope, || self.work(scope, shared))),
                     None => {}
                 }
-                let (job, known) = (Arc::clone(&state.jobs[number]), state.inputs(number));
+                let (job, known) = (Arc::clone(state.job(number)), state.inputs(number));
                 drop(state);
                 let started = Instant::now();
                 let came = self.advance(&job, &known);
@@ -319,7 +319,7 @@ impl<'r> Run<'r> {
         }
         (self.sink)(Event::Planned { jobs: growth.plan.jobs.iter().map(planned).collect() });
         self.release(state, number);
-        let urgency = state.jobs[number].priority;
+        let urgency = state.job(number).priority;
         growth.plan.jobs.iter_mut().for_each(|job| job.priority += urgency);
         let mut doomed = state.add(growth.plan, depth);
         match state.numbers.get(&growth.result).map(|&result| (result, state.ends[result])) {
@@ -335,9 +335,9 @@ impl<'r> Run<'r> {
 
     /// Gives back what a job that runs has.
     fn release(&self, state: &mut State, number: usize) {
-        let job = &state.jobs[number];
+        let job = Arc::clone(state.job(number));
         state.running[class(job.kind())] -= 1;
-        state.room.give_back(memory(job));
+        state.room.give_back(memory(&job));
     }
 
     /// The most urgent job that has a slot.
@@ -346,7 +346,8 @@ impl<'r> Run<'r> {
         let class = self.may_start_any(state)?;
         let (_, std::cmp::Reverse(number)) = state.ready[class].pop()?;
         state.running[class] += 1;
-        state.room.take(memory(&state.jobs[number]));
+        let needed = memory(state.job(number));
+        state.room.take(needed);
         state.exclusive |= state.alone.contains(&number);
         Some(number)
     }
@@ -365,14 +366,14 @@ impl<'r> Run<'r> {
         match class {
             FETCH => true,
             _ if state.alone.contains(number) => nothing_runs,
-            _ => !state.exclusive && (nothing_runs || state.room.has(memory(&state.jobs[*number]))),
+            _ => !state.exclusive && (nothing_runs || state.room.has(memory(state.job(*number)))),
         }
     }
 
     /// Notes what came of a job.
     fn take(&self, state: &mut State, number: usize, realised: Realised, duration: Duration) {
         self.release(state, number);
-        let derivation = state.jobs[number].path.clone();
+        let derivation = state.job(number).path.clone();
         if state.alone.contains(&number) {
             state.exclusive = false;
         } else if let Err(error) = &realised
@@ -386,7 +387,7 @@ impl<'r> Run<'r> {
         }
         match realised {
             Ok((outputs, how)) => {
-                state.ends[number] = Some(End::Done);
+                state.done(number);
                 state.result.add(&derivation, outputs, how);
                 (self.sink)(Event::Realised { derivation, how, duration });
                 for number in std::mem::take(&mut state.needed_by[number]) {
@@ -403,7 +404,7 @@ impl<'r> Run<'r> {
     fn fail(&self, state: &mut State, number: usize, error: BuildError) {
         let error = Arc::new(error);
         state.ends[number] = Some(End::Failed(number));
-        let derivation = state.jobs[number].path.clone();
+        let derivation = state.job(number).path.clone();
         if !matches!(*error, BuildError::Cancelled) {
             (self.sink)(Event::Failed { derivation: derivation.clone(), error: Arc::clone(&error) });
         }
@@ -416,12 +417,12 @@ impl<'r> Run<'r> {
 
     /// Does not try a job, and what needs it, because another one failed.
     fn skip(&self, state: &mut State, number: usize, because: usize) {
-        let failed = state.jobs[because].path.clone();
+        let failed = state.job(because).path.clone();
         let mut pending = vec![number];
         while let Some(number) = pending.pop() {
             if state.ends[number].is_none() {
                 state.ends[number] = Some(End::Failed(because));
-                let skipped = state.jobs[number].path.clone();
+                let skipped = state.job(number).path.clone();
                 (self.sink)(Event::Skipped { derivation: skipped.clone(), because: failed.clone() });
                 state.result.skipped.push((skipped, failed.clone()));
                 pending.append(&mut state.needed_by[number]);

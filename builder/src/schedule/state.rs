@@ -21,8 +21,9 @@ pub(super) enum End {
 
 /// How far a run is.
 pub(super) struct State {
-    /// All jobs, and at the end what those that have ended added to the plan.
-    pub(super) jobs: Vec<Arc<Job>>,
+    /// All jobs, and at the end what those that have ended added to the plan. Those that are done are forgotten: a derivation takes much more
+    /// memory than its outputs.
+    pub(super) jobs: Vec<Option<Arc<Job>>>,
     /// Which job a derivation is.
     pub(super) numbers: HashMap<StorePath, usize>,
     /// The jobs that wait for each.
@@ -93,7 +94,7 @@ impl State {
                 open += 1;
             }
             self.numbers.insert(job.path.clone(), number);
-            self.jobs.push(Arc::new(job));
+            self.jobs.push(Some(Arc::new(job)));
             self.needed_by.push(Vec::new());
             self.depths.push(depth);
             self.open.push(open);
@@ -105,16 +106,27 @@ impl State {
         doomed
     }
 
+    /// A job that is not done.
+    pub(super) fn job(&self, number: usize) -> &Arc<Job> {
+        self.jobs[number].as_ref().expect("nobody asks what a job was that is done")
+    }
+
+    /// Notes that a job is done.
+    pub(super) fn done(&mut self, number: usize) {
+        self.ends[number] = Some(End::Done);
+        self.jobs[number] = None;
+    }
+
     /// Notes that a job may begin.
     pub(super) fn push(&mut self, number: usize) {
-        let job = &self.jobs[number];
+        let job = self.job(number);
         self.ready[class(job.kind())].push((job.priority, std::cmp::Reverse(number)));
     }
 
     /// The paths of what a job needs.
     pub(super) fn inputs(&self, number: usize) -> BTreeMap<Input, StorePath> {
         let known = |input: &Input| Some((input.clone(), self.result.outputs.get(input)?.clone()));
-        self.jobs[number].derivation.all_inputs().into_iter().filter_map(known).collect()
+        self.job(number).derivation.all_inputs().into_iter().filter_map(known).collect()
     }
 }
 
