@@ -11,7 +11,7 @@
 //! are those of the encodings before them.
 
 use crate::digest::TreeDigest;
-use crate::tree::{Directory, EntryName, Node, Tree, TreeError, TreePath};
+use crate::tree::{self, Directory, EntryName, Node, Tree, TreeError, TreePath};
 use std::collections::{HashMap, HashSet};
 
 const VERSION: u8 = 1;
@@ -197,24 +197,25 @@ impl TreeListing {
     pub fn decode(bytes: &[u8]) -> Result<Self, ListingError> {
         let mut directories = HashMap::new();
         let mut depths = HashMap::new();
-        let mut root = None;
+        let mut order = Vec::new();
         let trees = split(bytes)?;
-        let count = trees.len();
-        for encoding in trees {
-            let tree = Tree::decode(encoding)?;
-            let digest = tree.digest();
-            match tree {
-                Tree::Directory(directory) => {
-                    depths.insert(digest, depth_of(&directory, &depths)?);
-                    directories.insert(digest, directory);
-                    root = Some(Node::Directory(digest));
-                }
-                Tree::Leaf(node) if count == 1 => root = Some(node),
+        for encoding in &trees {
+            let directory = match Tree::decode(encoding)? {
+                Tree::Directory(directory) => directory,
+                Tree::Leaf(root) if trees.len() == 1 => return Ok(Self { root, directories }),
                 Tree::Leaf(_) => return Err(ListingError::Frame("a leaf among directories")),
-            }
+            };
+            // No other bytes are this directory's, so its digest is theirs.
+            let digest = tree::digest_of(encoding);
+            depths.insert(digest, depth_of(&directory, &depths)?);
+            directories.insert(digest, directory);
+            order.push(digest);
         }
-        let listing = Self { root: root.ok_or(ListingError::Frame("no trees"))?, directories };
-        if listing.encode() == bytes { Ok(listing) } else { Err(ListingError::Frame("not in canonical order")) }
+        let root = Node::Directory(*order.last().ok_or(ListingError::Frame("no trees"))?);
+        let listing = Self { root, directories };
+        let canonical = listing.directories_in_order();
+        let is_canonical = canonical.iter().map(|(digest, _)| digest).eq(&order);
+        if is_canonical { Ok(listing) } else { Err(ListingError::Frame("not in canonical order")) }
     }
 }
 

@@ -266,7 +266,8 @@ impl Tree {
     }
 }
 
-fn digest_of(encoding: &[u8]) -> TreeDigest {
+/// The digest of the tree that has these canonical bytes.
+pub(crate) fn digest_of(encoding: &[u8]) -> TreeDigest {
     TreeDigest::from_bytes(digest::derive(CONTEXT, encoding))
 }
 

@@ -3,6 +3,7 @@
 //! A store has millions of objects, so an object is its place among all objects sorted by path, and an edge is two numbers.
 
 use super::GcPolicy;
+use crate::base32::{self, DIGEST_CHARS};
 use crate::store_path::StorePath;
 use std::ops::Range;
 
@@ -50,6 +51,16 @@ impl GcNodes {
     #[must_use]
     pub fn number(&self, path: &StorePath) -> Option<u32> {
         self.numbers(path.digest()).find(|&number| self.nodes[number as usize].path.name() == path.name())
+    }
+
+    /// The number of the tree that has this name in a store directory, if it is there.
+    #[must_use]
+    pub fn number_named(&self, base_name: &[u8]) -> Option<u32> {
+        // Stores have a million of them, so no path is made of any.
+        let (digest, rest) = base_name.split_at_checked(DIGEST_CHARS)?;
+        let name = rest.strip_prefix(b"-")?;
+        let is_named = |path: &StorePath| path.name().as_str().as_bytes() == name && path.tree().is_some();
+        self.numbers(&base32::decode(digest)?).find(|&number| is_named(&self.nodes[number as usize].path))
     }
 
     /// The numbers of all paths with a digest: a tree has one for each of its names.
@@ -133,6 +144,12 @@ pub struct GcGraph {
 }
 
 impl GcGraph {
+    /// All objects, by number and digest.
+    #[must_use]
+    pub fn numbered(&self) -> &GcNodes {
+        &self.nodes
+    }
+
     /// The objects in the order of their numbers.
     #[must_use]
     pub fn nodes(&self) -> &[GcNode] {
@@ -208,6 +225,10 @@ mod tests {
                 assert_eq!(nodes.nodes[number as usize].path, path);
                 let same = nodes.numbers(path.digest());
                 assert_eq!((same.len(), same.contains(&number)), (2, true));
+                let name = path.base_name();
+                assert_eq!(nodes.number_named(name.as_bytes()), Some(number));
+                assert_eq!(nodes.number_named(&name.as_bytes()[..name.len() - 1]), None, "not all of it");
+                assert_eq!(nodes.number_named(&[name.as_bytes(), b"b"].concat()), None, "more than it");
             }
             assert_eq!(nodes.number(&path(digest(count), "a")), None);
             assert_eq!(nodes.numbers(&[0xff; 32]).len(), 0);

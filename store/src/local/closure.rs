@@ -39,6 +39,17 @@ impl LocalStore {
     pub fn closure_graph(&self, paths: &[StorePath]) -> Result<Graph, StoreError> {
         match self.closure_asked(paths)? {
             Some(graph) => Ok(graph),
+            None => self.closure_graph_from_tables(paths),
+        }
+    }
+
+    /// The paths of it alone.
+    ///
+    /// # Errors
+    /// As [`Self::closure_graph`].
+    pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
+        match self.closure_asked(paths)? {
+            Some(graph) => Ok(graph.into_paths().into_iter().collect()),
             None => self.closure_from_tables(paths),
         }
     }

@@ -82,7 +82,7 @@ impl LocalStore {
         let held = self.held_without(roots)?;
         let (names, graph) = rayon::join(|| self.names_in_store(), || self.gc_graph());
         let (names, graph) = (names?, graph?);
-        let there = numbers_of(|path| graph.number(path), &names);
+        let there = numbers_of(graph.numbered(), &names);
         let planned = self.planned(&graph, &held, policy, &there)?;
         let mut remains = self.remains()?;
         let known = held.iter().map(|(path, _)| path).collect();

@@ -5,7 +5,7 @@
 use super::effect;
 use super::reclaim::allocated;
 use crate::tree::TreePath;
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -161,8 +161,11 @@ pub(super) fn remove_directory_at(parent: BorrowedFd<'_>, name: &OsStr) -> Resul
     while let Some(Doomed { directory, subdirectories, .. }) = pending.last_mut() {
         let Some(name) = subdirectories.pop() else {
             let Doomed { name, .. } = pending.pop().expect("the loop condition");
-            let parent = pending.last().map_or(parent, |above| above.directory.as_fd());
-            effect::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR)?;
+            let remove = |parent| effect::unlinkat(parent, OsStr::from_bytes(&name), AtFlags::REMOVEDIR);
+            match pending.last().map(|above| above.directory.as_fd()) {
+                Some(above) => made_writable_for(above, || remove(above))?,
+                None => remove(parent)?,
+            }
             continue;
         };
         let subdirectory = open_to_empty(directory.as_fd(), OsStr::from_bytes(&name))?;
@@ -191,7 +194,9 @@ const MAX_OPEN: usize = 100;
 fn move_up(pending: &mut [Doomed], subdirectory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     let [first, .., last] = pending else { unreachable!("there are many") };
     // Only who may write to a directory may move it.
-    effect::fchmod(subdirectory, Mode::RWXU)?;
+    for directory in [subdirectory, &last.directory, &first.directory] {
+        effect::fchmod(directory, Mode::RWXU)?;
+    }
     let new_name = unique_name(".larder-");
     effect::renameat(&last.directory, OsStr::from_bytes(name), &first.directory, &*new_name)?;
     first.subdirectories.push(new_name.into_bytes());
@@ -211,7 +216,8 @@ impl Doomed {
     fn new(directory: OwnedFd, name: Vec<u8>, freed: &mut u64) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(&directory)?;
         *freed += allocated(&stat);
-        if !Mode::from_raw_mode(stat.st_mode).contains(Mode::RWXU) && !may_be_emptied(&directory) {
+        // What is sealed may be looked into; whether it may be changed, as by root, shows in time.
+        if !Mode::from_raw_mode(stat.st_mode).contains(Mode::RUSR | Mode::XUSR) {
             effect::fchmod(&directory, Mode::RWXU)?;
         }
         let mut subdirectories = Vec::new();
@@ -227,17 +233,23 @@ impl Doomed {
                 subdirectories.push(name);
                 continue;
             }
-            effect::unlinkat(&directory, entry, AtFlags::empty())?;
+            made_writable_for(directory.as_fd(), || effect::unlinkat(&directory, entry, AtFlags::empty()))?;
             *freed += bytes_of_last(&stat);
         }
         Ok(Self { directory, name, subdirectories })
     }
 }
 
-/// Whether a directory can be emptied whatever its mode says, as for root: its mode need not be changed then, which a disk would write.
-fn may_be_emptied(directory: &OwnedFd) -> bool {
-    let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-    rustix::fs::accessat(directory, ".", access, AtFlags::EACCESS).is_ok()
+/// Changes a directory that is being removed; if its mode forbids it, after that has been changed. For root no mode forbids anything, and a disk
+/// would write each that is changed.
+fn made_writable_for(directory: BorrowedFd<'_>, change: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+    match change() {
+        Err(Errno::ACCESS) => {
+            effect::fchmod(directory, Mode::RWXU)?;
+            change()
+        }
+        changed => changed,
+    }
 }
 
 /// Opens a directory below one that is being removed, also if its mode forbids it: then it is a directory, since of anything else opening

@@ -201,14 +201,6 @@ impl LocalStore {
         Ok(referrers)
     }
 
-    /// The run-time closure: the paths, all they mention or declare to need, and so on.
-    ///
-    /// # Errors
-    /// When the index cannot be asked, or one of the paths is not valid.
-    pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        Ok(self.closure_graph(paths)?.into_paths().into_iter().collect())
-    }
-
     /// The action a derivation last resolved to.
     ///
     /// # Errors

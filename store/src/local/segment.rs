@@ -17,6 +17,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// A segment that has grown to this many bytes is left alone.
 const FULL: u64 = 64 << 20;
 
+/// Records with no more bytes between them are read in one call.
+const CLOSE: u64 = 4096;
+
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
@@ -285,13 +288,40 @@ impl SegmentReader {
 
     /// Reads one record; `None` if what stands there is not a whole frame.
     pub(super) fn read(&self, location: &Location) -> Result<Option<Record>, IoError> {
+        let bytes = self.bytes(location)?;
+        Ok(bytes.and_then(|bytes| read_frame(&bytes)).map(|(record, _)| record))
+    }
+
+    /// Calls `visit` with the place in the slice and the record of each of these, which are sorted by segment and offset. Those that stand close
+    /// together are read in one call.
+    pub(super) fn visit(&self, locations: &[&Location], mut visit: impl FnMut(usize, Option<Record>)) {
+        let mut first = 0;
+        for run in locations.chunk_by(|a, b| a.segment == b.segment && b.offset - a.end().min(b.offset) <= CLOSE) {
+            let (begin, end) = (run[0].offset, run[run.len() - 1].end());
+            let all = Location { segment: Arc::clone(&run[0].segment), offset: begin, length: end - begin };
+            let bytes = self.bytes(&all).ok().flatten();
+            for (at, location) in run.iter().enumerate() {
+                let place = |offset: u64| usize::try_from(offset - begin).ok();
+                let frame = bytes.as_ref().and_then(|bytes| bytes.get(place(location.offset)?..place(location.end())?));
+                let record = match frame {
+                    Some(frame) => read_frame(frame).map(|(record, _)| record),
+                    // Not all of it could be read.
+                    None => self.read(location).ok().flatten(),
+                };
+                visit(first + at, record);
+            }
+            first += run.len();
+        }
+    }
+
+    /// The bytes at a place; `None` if the segment ends before.
+    fn bytes(&self, location: &Location) -> Result<Option<Vec<u8>>, IoError> {
         let file = self.segment(&location.segment)?;
         let mut bytes = vec![0; usize::try_from(location.length).unwrap_or(usize::MAX)];
         match file.read_exact_at(&mut bytes, location.offset) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-            read => read.at("read", self.directory.join(&*location.segment))?,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+            read => read.at("read", self.directory.join(&*location.segment)).map(|()| Some(bytes)),
         }
-        Ok(read_frame(&bytes).map(|(record, _)| record))
     }
 
     fn segment(&self, name: &Arc<str>) -> Result<Arc<File>, IoError> {
@@ -319,6 +349,13 @@ mod tests {
         for (record, location) in samples().into_iter().zip(&locations) {
             assert_eq!(read_record(directory.path(), location).expect("readable"), Some(record));
         }
+        let beyond = Location { offset: writer.end, ..locations[0].clone() };
+        let elsewhere = Location { segment: "x".into(), ..locations[0].clone() };
+        let sought: Vec<_> = locations.iter().step_by(2).chain([&beyond, &elsewhere]).collect();
+        let mut found = Vec::new();
+        SegmentReader::new(directory.path().to_owned()).visit(&sought, |at, record| found.push((at, record)));
+        let expected = samples().into_iter().step_by(2).map(Some).chain([None, None]);
+        assert_eq!(found, expected.enumerate().collect::<Vec<_>>());
     }
 
     #[test]

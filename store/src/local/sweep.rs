@@ -9,7 +9,6 @@ use super::effect;
 use super::fsutil::{self, At, unique_name};
 use super::layout::parse_object_name;
 use super::lease::{LivingLease, held_by_the_living, living, lock, lock_file};
-use super::rebuild::tree_path;
 use super::reclaim::{self, Reclaim};
 use super::remains::{Freed, Remains};
 use super::repair::files_of;
@@ -17,7 +16,7 @@ use super::take_out::TakeOut;
 use super::tree_files::{FileKey, TreeRecords};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
-use crate::gc::{self, GcGraph, GcNode, GcPlan, GcPolicy, Holder, Limit};
+use crate::gc::{self, GcGraph, GcNode, GcNodes, GcPlan, GcPolicy, Holder, Limit};
 use crate::store_path::StorePath;
 use rayon::prelude::*;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
@@ -61,18 +60,32 @@ impl GcProgress {
     }
 }
 
+/// Two numbers that change when the index does.
+type GraphState = (i64, u64);
+
 /// What goes, and what must be known of it before it is forgotten.
 pub(super) struct Planned {
     pub(super) plan: GcPlan,
     /// The records of the trees among it.
     pub(super) records: TreeRecords,
+    /// Other trees that have a record and no path.
+    pub(super) pathless: Vec<TreeDigest>,
     /// The objects that stay, whoever links to them.
     pub(super) needed: HashSet<FileKey>,
 }
 
-/// The numbers of what has these names in `store/`, as `number` gives them to paths.
-pub(super) fn numbers_of(number: impl Fn(&StorePath) -> Option<u32> + Sync, names: &[Vec<u8>]) -> Vec<Option<u32>> {
-    names.par_iter().with_min_len(1024).map(|name| number(&tree_path(name)?)).collect()
+/// What a collection is planned on.
+struct Loaded {
+    state: GraphState,
+    graph: GcGraph,
+    /// The names in `store/`, and the numbers of what has them.
+    names: Vec<Vec<u8>>,
+    there: Vec<Option<u32>>,
+}
+
+/// The numbers of what has these names in `store/`.
+pub(super) fn numbers_of(nodes: &GcNodes, names: &[Vec<u8>]) -> Vec<Option<u32>> {
+    names.par_iter().with_min_len(1024).map(|name| nodes.number_named(name)).collect()
 }
 
 /// The names that have no number.
@@ -101,16 +114,15 @@ impl LocalStore {
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;
         self.sync_mark(&mark)?;
-        let names = self.names_in_store()?;
-        let (state, graph) = self.graph_with_all(&names)?;
+        let Loaded { state, graph, names, there } = self.graph_with_all()?;
         let held = self.held_without(&[])?;
-        let mut planned = self.planned(&graph, &held, policy, &numbers_of(|path| graph.number(path), &names))?;
+        let mut planned = self.planned(&graph, &held, policy, &there)?;
         drop(graph);
         let no_leases = lock(&self.layout.gc_lock(), FlockOperation::LockExclusive)?;
         let held_now = self.held_without(&[])?;
         if held_now != held || self.graph_state()? != state {
             let graph = self.gc_graph()?;
-            planned = self.planned(&graph, &held_now, policy, &numbers_of(|path| graph.number(path), &names))?;
+            planned = self.planned(&graph, &held_now, policy, &numbers_of(graph.numbered(), &names))?;
         }
         let wanted = self.wanted_trees(&held_now)?;
         let mut freed = TakeOut { store: self, planned: &planned, remains: &remains, mark: &mark, progress }
@@ -126,17 +138,22 @@ impl LocalStore {
         Ok(GcReport { plan: planned.plan, freed })
     }
 
-    /// The graph and its state, when what a process that was killed has moved into `store/` is known, too. `names` are those in `store/` as
-    /// they were before.
-    fn graph_with_all(&self, names: &[Vec<u8>]) -> Result<((i64, u64), GcGraph), StoreError> {
+    /// The graph, and what lies in `store/`, when what a process that was killed has moved there is known, too.
+    fn graph_with_all(&self) -> Result<Loaded, StoreError> {
+        let read = || Ok::<_, StoreError>((self.graph_state()?, self.gc_graph()?));
+        let (names, read_meanwhile) = rayon::join(|| self.names_in_store(), read);
+        let (names, (mut state, mut graph)) = (names?, read_meanwhile?);
         // In this order, after the names: what nobody living holds now, and the index does not know after that, nobody is about to publish.
         let held = held_by_the_living(&self.layout)?;
-        let (state, graph) = (self.graph_state()?, self.gc_graph()?);
-        let unknown = unknown_names(names, &numbers_of(|path| graph.number(path), names));
-        if self.index_unknown(&unknown, &held)? {
-            return Ok((self.graph_state()?, self.gc_graph()?));
+        if self.graph_state()? != state {
+            (state, graph) = read()?;
         }
-        Ok((state, graph))
+        let mut there = numbers_of(graph.numbered(), &names);
+        if self.index_unknown(&unknown_names(&names, &there), &held)? {
+            (state, graph) = read()?;
+            there = numbers_of(graph.numbered(), &names);
+        }
+        Ok(Loaded { state, graph, names, there })
     }
 
     /// Plans, and looks up what must be known before anything is forgotten. `there` are the numbers of what lies in `store/`.
@@ -148,9 +165,12 @@ impl LocalStore {
         there: &[Option<u32>],
     ) -> Result<Planned, StoreError> {
         let plan = self.plan_of(graph, held, policy)?;
-        let records = self.records_of_trees(plan.dead.iter().filter_map(|node| node.path.tree()).collect())?;
+        let dead = plan.dead.iter().filter_map(|node| node.path.tree()).collect();
+        let mut pathless = Vec::new();
+        let has_no_path = |tree: &TreeDigest| graph.numbers_of(tree.as_bytes()).is_empty();
+        let records = self.records_of_trees(dead, |tree| pathless.extend(Some(tree).filter(has_no_path)))?;
         let needed = self.needed_for_repair(graph, &plan, there);
-        Ok(Planned { plan, records, needed })
+        Ok(Planned { plan, records, pathless, needed })
     }
 
     /// Plans with what the disk says, if the policy has to do with that.
@@ -218,8 +238,8 @@ impl LocalStore {
         Ok(held)
     }
 
-    /// Two numbers that change when the index does.
-    fn graph_state(&self) -> Result<(i64, u64), StoreError> {
+    /// The index as it is now.
+    fn graph_state(&self) -> Result<GraphState, StoreError> {
         let connection = self.index.lock();
         let version = connection
             .pragma_query_value(None, "data_version", |row| row.get(0))

@@ -32,10 +32,28 @@ const PORTION: usize = 4096;
 
 /// What the one thread tells the other.
 enum TakenOut {
-    /// These directories in `trash/` will not come back.
-    Portion(Vec<String>),
+    /// These directories will not come back.
+    Portion(Portion),
     /// Nothing more comes, and nothing in `trash/` will come back.
     All,
+}
+
+/// Directories that were taken out together. They are in one of their own below `trash/`, for one into which more is moved meanwhile would have
+/// to be waited for.
+struct Portion {
+    name: String,
+    directory: OwnedFd,
+    /// What is in it has the numbers up to this as names.
+    count: usize,
+}
+
+impl Portion {
+    fn new(trash: &OwnedFd) -> Result<Self, Errno> {
+        let name = unique_name("dead-");
+        effect::mkdirat(trash, &*name, Mode::RWXU)?;
+        let directory = fsutil::open_directory_at(trash.as_fd(), OsStr::new(&name))?;
+        Ok(Self { name, directory, count: 0 })
+    }
 }
 
 /// Takes out what is planned to go.
@@ -75,19 +93,17 @@ impl TakeOut<'_> {
         let trees: Vec<_> = dead.into_iter().filter(|path| path.tree().is_some()).collect();
         self.progress.expect(trees.len());
         let mut freed = 0;
-        for portion in trees.chunks(PORTION) {
-            let mut directories = Vec::with_capacity(portion.len());
-            for path in portion {
-                freed += self.take_out_one(&path.base_name(), &trash, &mut directories)?;
+        for paths in trees.chunks(PORTION) {
+            let mut portion = None;
+            for path in paths {
+                freed += self.take_out_one(&path.base_name(), &trash, &mut portion)?;
             }
             self.store.sync_names()?;
             // Who has failed to unlink says so itself; the rest is left for the next collection.
-            let _ = out.send(TakenOut::Portion(directories));
+            let _ = portion.map_or(Ok(()), |portion| out.send(TakenOut::Portion(portion)));
         }
         let _ = out.send(TakenOut::All);
-        if !self.planned.plan.dead.is_empty() || self.remains.may_leave_objects() {
-            self.forget_listings(wanted)?;
-        }
+        self.forget_listings(wanted)?;
         Ok(freed)
     }
 
@@ -105,13 +121,21 @@ impl TakeOut<'_> {
     /// Forgets what trees consisted of that have no path any more. Nobody asks for that, so it has time; but only while nobody can
     /// begin to publish one of them, who would find it recorded.
     fn forget_listings(&self, wanted: &HashSet<TreeDigest>) -> Result<(), StoreError> {
-        let forget = |transaction: &rusqlite::Transaction<'_>| index::delete_listings(transaction, wanted);
+        let dead = self.planned.plan.dead.iter().filter_map(|node| node.path.tree());
+        let mut trees: Vec<_> = dead.chain(self.planned.pathless.iter().copied()).collect();
+        trees.retain(|tree| !wanted.contains(tree));
+        if trees.is_empty() {
+            return Ok(());
+        }
+        trees.par_sort_unstable();
+        let forget =
+            |transaction: &rusqlite::Transaction<'_>| index::delete_listings(transaction, trees.iter().copied());
         self.store.index.change(forget).map_err(|error| self.store.index_error(error))
     }
 
     /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it. Says how many bytes that gives
     /// back at once.
-    fn take_out_one(&self, name: &str, trash: &OwnedFd, directories: &mut Vec<String>) -> Result<u64, IoError> {
+    fn take_out_one(&self, name: &str, trash: &OwnedFd, portion: &mut Option<Portion>) -> Result<u64, IoError> {
         let store = &self.store.store;
         let place = || self.store.layout.store().join(name);
         let stat = match rustix::fs::statat(store, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -123,16 +147,20 @@ impl TakeOut<'_> {
             self.progress.step();
             return Ok(if stat.st_nlink == 1 { reclaim::allocated(&stat) } else { 0 });
         }
-        let to = unique_name("dead-");
-        match effect::renameat(store, name, trash, &*to) {
+        let portion = match portion {
+            Some(portion) => portion,
+            none => none.insert(Portion::new(trash).at_place("create directory in", || self.store.layout.trash())?),
+        };
+        let to = portion.count.to_string();
+        match effect::renameat(store, name, &portion.directory, &*to) {
             // Only who may write to a directory may move it elsewhere.
             Err(Errno::ACCESS) => {
                 effect::chmodat(store, name, Mode::RWXU).at_place("change the mode of", place)?;
-                effect::renameat(store, name, trash, &*to).at_place("rename", place)?;
+                effect::renameat(store, name, &portion.directory, &*to).at_place("rename", place)?;
             }
             renamed => renamed.at_place("rename", place)?,
         }
-        directories.push(to);
+        portion.count += 1;
         Ok(0)
     }
 
@@ -150,7 +178,7 @@ impl TakeOut<'_> {
         // If it ends without having said that this is all, something has failed, and what is in `trash/` may come back.
         while let Ok(next) = taken_out.recv() {
             match next {
-                TakenOut::Portion(directories) => freed.trees += self.unlink_portion(&trash, &directories)?,
+                TakenOut::Portion(portion) => freed.trees += self.unlink_portion(&trash, &portion)?,
                 TakenOut::All => {
                     freed.trees += self.empty_trash(&trash)?;
                     freed.trees += self.remove_objects(&candidates)?;
@@ -161,13 +189,17 @@ impl TakeOut<'_> {
         Ok(freed)
     }
 
-    fn unlink_portion(&self, trash: &OwnedFd, directories: &[String]) -> Result<u64, StoreError> {
-        let one = |name: &String| {
+    fn unlink_portion(&self, trash: &OwnedFd, portion: &Portion) -> Result<u64, StoreError> {
+        let place = || self.store.layout.trash().join(&portion.name);
+        let one = |number: usize| {
             self.progress.step();
-            let place = || self.store.layout.trash().join(name);
-            fsutil::remove_directory_at(trash.as_fd(), OsStr::new(name)).at_place("remove", place)
+            let name = number.to_string();
+            fsutil::remove_directory_at(portion.directory.as_fd(), OsStr::new(&name))
+                .at_place("remove", || place().join(name))
         };
-        Ok(directories.par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?)
+        let freed = (0..portion.count).into_par_iter().map(one).try_reduce(|| 0, |a, b| Ok(a + b))?;
+        effect::unlinkat(trash, &*portion.name, AtFlags::REMOVEDIR).at_place("remove", place)?;
+        Ok(freed)
     }
 
     /// Unlinks what else is in `trash/`: what was no tree, for one.

@@ -13,6 +13,9 @@ use rayon::prelude::*;
 /// A file's content and executable bit: what makes an object.
 pub(super) type FileKey = (BlobDigest, bool);
 
+/// So many records are read one after the other, by one thread.
+const TOGETHER: usize = 64;
+
 /// Where the records of some trees are: to be asked for before the index forgets them, and read whenever there is time.
 #[derive(Debug)]
 pub(super) struct TreeRecords {
@@ -37,12 +40,19 @@ impl TreeRecords {
 
     /// What `of` makes of each tree and its listing, which is `None` where the record is missing or damaged.
     pub(super) fn map<T: Send>(&self, of: impl Fn(&TreeDigest, Option<&TreeListing>) -> T + Sync) -> Vec<T> {
-        let read = |(tree, location): &(TreeDigest, Location)| match self.reader.read(location) {
-            Ok(Some(Record::Tree { listing, .. })) => of(tree, Some(&listing)),
-            _ => of(tree, None),
+        let read = |places: &[(TreeDigest, Location)]| {
+            let mut read = Vec::with_capacity(places.len());
+            let locations: Vec<_> = places.iter().map(|(_, location)| location).collect();
+            self.reader.visit(&locations, |at, record| {
+                read.push(match record {
+                    Some(Record::Tree { listing, .. }) => of(&places[at].0, Some(&listing)),
+                    _ => of(&places[at].0, None),
+                });
+            });
+            read
         };
-        let unknown = self.missing.par_iter().map(|tree| of(tree, None));
-        self.places.par_iter().with_min_len(64).map(read).chain(unknown).collect()
+        let known = self.places.par_chunks(TOGETHER).flat_map_iter(read);
+        known.chain(self.missing.par_iter().map(|tree| of(tree, None))).collect()
     }
 }
 
@@ -65,8 +75,12 @@ pub(super) fn sorted_files(files: Vec<Option<Vec<FileKey>>>) -> (Vec<FileKey>, b
 }
 
 impl LocalStore {
-    /// Where the records of trees are.
-    pub(super) fn records_of_trees(&self, mut trees: Vec<TreeDigest>) -> Result<TreeRecords, StoreError> {
+    /// Where the records of trees are. `other` is told of every other tree that has one.
+    pub(super) fn records_of_trees(
+        &self,
+        mut trees: Vec<TreeDigest>,
+        mut other: impl FnMut(TreeDigest),
+    ) -> Result<TreeRecords, StoreError> {
         trees.sort_unstable();
         trees.dedup();
         let mut sought = trees.iter().peekable();
@@ -77,8 +91,9 @@ impl LocalStore {
                 while let Some(unknown) = sought.next_if(|sought| **sought < tree) {
                     missing.push(*unknown);
                 }
-                if sought.next_if(|sought| **sought == tree).is_some() {
-                    places.push((tree, location));
+                match sought.next_if(|sought| **sought == tree) {
+                    Some(_) => places.push((tree, location)),
+                    None => other(tree),
                 }
             })
         })?;
