@@ -154,7 +154,7 @@ let
           }
         ) file (./. + "/${file}");
       # Runs in the system and compiles for it: no part of an image, unless that names it.
-      compiler = if stdenv.cxx then set.packages.gcc else set.packages.tcc;
+      compiler = if set.packages.gcc.pending == null then set.packages.gcc else set.packages.tcc;
       pack = call "lib/image/default.nix";
       image = arguments: complete (pack arguments);
       checksOf = call "lib/image/checks.nix";

@@ -5,23 +5,29 @@
   filesystem,
   lib,
   libc,
-  stdenv,
   system,
   zlib,
 }:
 
+let
+  # What a compiler works with wins over busybox's programs of the same names.
+  own = lib.closure [ compiler ];
+in
 derivation {
   name = "check-native";
   inherit system;
   builder = "/usr/bin/sh";
   args = [ "${./check.sh}" ];
-  root = lib.closure [
-    busybox
-    compiler
-    filesystem
-    libc
-  ];
-  programs = if stdenv.cxx then "minigzip minigzip-static words words-static" else "minigzip";
+  root =
+    own
+    ++ lib.closure [
+      busybox
+      filesystem
+      libc
+    ];
+  override = own;
+  programs =
+    if compiler.pname == "gcc" then "minigzip minigzip-static words words-static" else "minigzip";
   source = lib.unpack {
     name = "zlib-source";
     src = zlib.source;

@@ -15,7 +15,7 @@ mkPackage {
   sources = gcc-parts.libraries;
   pending =
     if stdenv.cxx then
-      null
+      "it was not built to its end yet (`null` here tries it); `tcc` compiles C"
     else
       "it is for the system, whose cross compiler makes it: `system.gcc`; `tcc` is smaller";
 
