@@ -112,13 +112,17 @@ impl LocalStore {
 
     /// The tables, and by the numbers of trees which of them are on the disk.
     fn read_tables(&self) -> Result<(Tables, Vec<bool>), StoreError> {
-        let read = || {
-            let connection = self.index.lock();
-            let _snapshot = connection.unchecked_transaction()?;
+        let connection = self.index.lock();
+        let failed = |error: rusqlite::Error| self.index_error(error);
+        let _snapshot = connection.unchecked_transaction().map_err(failed)?;
+        // The first question fixes what is seen, which `store/` has by now: nothing is published between the two.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        let mut names = Ok(Vec::new());
+        let tables = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| names = self.names_in_store());
             Tables::read(&connection)
-        };
-        let (names, tables) = rayon::join(|| self.names_in_store(), read);
-        let (names, tables) = (names?, tables.map_err(|error| self.index_error(error))?);
+        });
+        let (names, tables) = (names?, tables.map_err(failed)?);
         let mut there = vec![false; tables.nodes.as_slice().len()];
         let numbers = numbers_of(&tables.nodes, &names);
         numbers.into_iter().flatten().for_each(|number| there[number as usize] = true);
