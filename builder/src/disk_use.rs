@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// How often it is asked what room is left.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How many times as long as it took to look at the files it takes at least until they are looked at again.
-const PAUSE: u32 = 10;
+/// How many times as long as a look at the files takes it is at least from its beginning to that of the next.
+const PAUSE: u32 = 2;
 
 /// How many directories are looked at that lie in each other.
 const DEEPEST: usize = 256;

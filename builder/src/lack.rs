@@ -38,7 +38,7 @@ impl Lack {
     pub fn hint(self) -> String {
         match self {
             Self::Disk => "there is hardly any room left on the disk; `larder gc` may make some",
-            Self::Room => "the disk has room: `/tmp` and `/dev/shm` are in memory, and have what --max-build-size says, at most half of it",
+            Self::Room => "if that was in `/tmp` or `/dev/shm`: they are in memory, with as much room as --max-build-size says, at most half of it",
             Self::Memory => "if it was memory that it lacked, with fewer processes it may need less: --cores 1",
         }
         .to_owned()
