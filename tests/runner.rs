@@ -10,6 +10,7 @@
 )]
 
 mod harness;
+mod test_attributes;
 mod test_bad_input;
 mod test_bad_paths;
 mod test_build;

@@ -13,6 +13,7 @@ use crate::job_server::JobServer;
 use crate::known_failure::KnownFailure;
 use crate::leak;
 use crate::limits::RunLimits;
+use crate::passed::Passed;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
@@ -403,6 +404,7 @@ impl<'s> Builder<'s> {
             None => {
                 let ran = self.run(resolved, variation, sink)?;
                 self.verify_runtime(resolved, &ran.outputs)?;
+                self.check_references(resolved, &ran.outputs)?;
                 leak::warn(resolved, &ran.outputs, &|| self.is_cancelled(), sink)?;
                 (ran.started, ran.outputs, ran.usage, ran.memory)
             }
@@ -451,15 +453,19 @@ impl<'s> Builder<'s> {
             let target = GuestPath::parse(path.to_string()).expect("a store path is absolute");
             Ok(Bind { source: self.place_of(path, lent)?, target })
         };
+        let build_dir = directory("build")?;
+        for (name, text) in Passed::of(drv)?.files {
+            site::make_file(&build_dir.as_path().join(name), &text)?;
+        }
         Ok(SandboxSpec {
             layers: self.layers(resolved, lent, &directory)?,
             writable: WritableLayer::Memory,
             binds: resolved.action.inputs().iter().map(bind).collect::<Result<_, _>>()?,
-            build_dir: directory("build")?,
+            build_dir,
             out_dir: directory("out")?,
             command: drv.builder.clone(),
             args: drv.args.clone(),
-            env: environment::of_build(&resolved.action, self.settings.cores, false, variation),
+            env: environment::of_build(&resolved.action, self.settings.cores, false, variation)?,
             limits: self.settings.sandbox,
             job_server: None,
             interactive: false,

@@ -140,7 +140,7 @@ impl Builder<'_> {
         let target = GuestPath::parse(environment::JOB_SERVER).expect("an absolute path");
         spec.binds.push(Bind { source: host_path(fifo)?, target: target.clone() });
         spec.job_server = Some(target);
-        spec.env = environment::of_build(&resolved.action, self.settings().cores, true, variation);
+        spec.env = environment::of_build(&resolved.action, self.settings().cores, true, variation)?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What every build finds in its environment: part of the sandbox ABI, version 1. Pure.
 
+use crate::error::BuildError;
+use crate::passed::Passed;
 use crate::sandbox::{Circumstances, JOB_SERVER_DESCRIPTORS};
 use std::collections::BTreeMap;
 use store::Action;
@@ -36,21 +38,28 @@ pub struct Variation {
 ///
 /// `jobs` is how many processes the build may run at once. It is no part of the action: a build whose output depends on it is not
 /// reproducible, which is what `larder repro` is for. With `job_server` it finds one: all builds together have one budget.
-#[must_use]
-pub fn of_build(action: &Action, jobs: usize, job_server: bool, variation: &Variation) -> BTreeMap<String, String> {
+///
+/// # Errors
+/// When what the derivation says of its environment is malformed.
+pub fn of_build(
+    action: &Action,
+    jobs: usize,
+    job_server: bool,
+    variation: &Variation,
+) -> Result<BTreeMap<String, String>, BuildError> {
     let mut environment = fixed();
     environment.insert("LARDER_JOBS".to_owned(), variation.jobs.unwrap_or(jobs).to_string());
     if job_server {
         environment.insert("MAKEFLAGS".to_owned(), make_flags());
     }
     environment.extend(variation.variables.clone());
-    environment.extend(action.resolved().env.clone());
+    environment.extend(Passed::of(action.resolved())?.variables);
     let outputs: Vec<_> = action.resolved().outputs.iter().map(store::OutputName::as_str).collect();
     environment.insert("outputs".to_owned(), outputs.join(" "));
     for output in &action.resolved().outputs {
         environment.insert(output.to_string(), output_guest_path(output));
     }
-    environment
+    Ok(environment)
 }
 
 /// The part that is the same for all.

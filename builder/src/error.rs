@@ -5,6 +5,7 @@ use crate::ending::Ending;
 use crate::fetch::FetchError;
 use crate::known_failure::{KnownFailure, roughly};
 use crate::lack::Lack;
+use crate::permitted::{Forbidden, lines};
 use crate::runtime::{Unmet, list};
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
@@ -102,6 +103,17 @@ pub enum BuildError {
     /// Files of the output need what is not there at run time.
     #[error("{}", list(.0))]
     Runtime(Vec<Unmet>),
+    /// Outputs need what they must not.
+    #[error("{}", lines(.0))]
+    Forbidden(Vec<Forbidden>),
+    /// An attribute of the derivation is malformed, or asks for what larder does not do.
+    #[error("`{attribute}`: {problem}")]
+    Attribute {
+        /// The attribute.
+        attribute: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Nothing could be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -139,6 +151,10 @@ pub struct Left<'e> {
 }
 
 impl BuildError {
+    pub(crate) fn attribute(attribute: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Attribute { attribute: attribute.into(), problem: problem.into() }
+    }
+
     /// What the build left; nothing of what is no failure of a build.
     #[must_use]
     pub fn left(&self) -> Left<'_> {
@@ -182,7 +198,7 @@ impl BuildError {
                 ]
             }
             Self::Setup(error) if error.step == Step::Exec && error.errno == libc::E2BIG => {
-                vec!["its arguments and variables are more than a program can be started with: put what is long into a file, as with `write`".to_owned()]
+                vec!["its arguments and variables are more than a program can be started with: put what is long into a file, as with `passAsFile`".to_owned()]
             }
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
             Self::Builder { ending, lack, .. } => ending.hint().or_else(|| lack.map(Lack::hint)).into_iter().collect(),
@@ -198,6 +214,9 @@ impl BuildError {
             }
             Self::Runtime(_) => {
                 vec!["add the package that has it to `runtime`, or correct the file that names it".to_owned()]
+            }
+            Self::Forbidden(_) => {
+                vec!["take what mentions it out of the output, or let the derivation permit it".to_owned()]
             }
             Self::FixedHash { got, .. } => {
                 vec![format!("if the new content is right, put `{got}` into the recipe")]

@@ -29,6 +29,8 @@ mod limits;
 pub mod log;
 mod memory;
 mod outlook;
+mod passed;
+mod permitted;
 pub mod plan;
 pub mod providers;
 mod publisher;

@@ -8,6 +8,8 @@
 use crate::builder::Builder;
 use crate::publisher::Lent;
 use rustix::fs::{CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{MutexGuard, PoisonError};
 use store::local::{At, IoError, Staging, StoreError};
@@ -32,6 +34,19 @@ pub(crate) fn make_directory(place: &Path) -> Result<(), IoError> {
         // Whatever larder's umask is.
         made => made.and_then(|()| rustix::fs::chmod(place, MODE)).at("create directory", place),
     }
+}
+
+/// Makes a file for a build, if it is not there. A link that a failed build left at its place is not followed.
+pub(crate) fn make_file(place: &Path, text: &str) -> Result<(), IoError> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    let made = match rustix::fs::open(place, flags, mode) {
+        Err(rustix::io::Errno::EXIST) => return Ok(()),
+        made => made.at("create", place)?,
+    };
+    // Whatever larder's umask is.
+    rustix::fs::fchmod(&made, mode).at("change the mode of", place)?;
+    File::from(made).write_all(text.as_bytes()).at("write", place)
 }
 
 impl Builder<'_> {

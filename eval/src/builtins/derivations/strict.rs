@@ -7,9 +7,9 @@
 //! | `outputs` | the names of the outputs |
 //! | `outputHash`, `outputHashAlgo`, `outputHashMode` (`flat`, `tree`, `nar`) | the fixed output |
 //! | `root`, `override`, `runtime` | lists of inputs: each element is exactly one store object |
-//! | `__structuredAttrs = true` | all variables as JSON in one variable, `__json` |
+//! | `__structuredAttrs = true` | all variables as JSON in one variable, `__json`, which the build finds as files |
 //! | `__ignoreNulls = true` | attributes that are null are left out |
-//! | any other | an environment variable |
+//! | any other | an environment variable; the builder knows `passAsFile` and the lists of what outputs may need |
 
 use super::super::hashes;
 use super::{output_name, output_values};
