@@ -20,6 +20,7 @@ mod layout;
 mod lease;
 mod materialise;
 mod mention;
+mod new_objects;
 mod pieces;
 mod present;
 pub mod publish;

@@ -105,6 +105,26 @@ fn what_others_link_to_is_not_freed() {
     assert!(freed.trees < 2 * bytes(&place.path("outside")) + 4096, "only one of the two: {freed:?}");
 }
 
+/// A directory has another time then than when it was sealed, and is read.
+#[test]
+fn what_was_put_into_a_sealed_tree_is_counted() {
+    let place = Place::new();
+    let store = place.open();
+    let other = place.add(&store, "other", &[("f", &large("o"))]);
+    let dead = store.host_path(&place.add(&store, "dead", &[("f", &large("d")), ("d/e/g", &large("g"))]));
+    crate::support::make_writable(&dead);
+    std::fs::write(dead.join("added"), large("a")).expect("written");
+    write_files(&dead.join("d/e"), &[("added", &large("b")), ("more/added", &large("c"))]);
+    std::fs::remove_file(dead.join("d/e/g")).expect("removed");
+    // Two links that go with it to a file that goes, too.
+    std::fs::hard_link(store.host_path(&other).join("f"), dead.join("linked")).expect("linked");
+    std::fs::hard_link(dead.join("added"), dead.join("d/again")).expect("linked");
+    drop(store);
+    let freed = place.collect(&GcPolicy::default());
+    assert!(freed.trees > 6 * 9000, "{freed:?}");
+    assert_clean_after_collection(&place.open());
+}
+
 #[test]
 fn all_that_goes_is_counted() {
     let place = Place::new();

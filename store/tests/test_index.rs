@@ -158,6 +158,34 @@ fn a_rebuilt_index_takes_the_last_realisation_recorded() {
     assert_eq!(realised(), None);
 }
 
+/// Whatever place a damaged index gives for a record: no memory is asked for that no segment could fill, who asks for the record is told,
+/// and a rebuild makes it good.
+#[test]
+fn records_that_are_said_to_be_where_none_can_be_are_damaged() {
+    let far = &*i64::MAX.to_string();
+    let places = [("offset", far), (far, far), (far, "40"), ("offset", "1 << 40"), ("offset", "-1"), ("-1", "40")];
+    for (offset, length) in places {
+        for which in ["TRUE", "unicode(substr(hex(key), 1)) % 3 = 0"] {
+            let fixture = Fixture::new();
+            let index = rusqlite::Connection::open(fixture.index()).expect("opened");
+            let damage = format!("UPDATE record SET offset = {offset}, length = {length} WHERE {which}");
+            assert!(index.execute(&damage, []).expect("damaged") > 0);
+            drop(index);
+            let store = open(&fixture.root());
+            if which == "TRUE" {
+                let asked = store.listing(&fixture.source.tree().expect("a tree"));
+                let error = asked.expect_err("it is not there");
+                assert!(matches!(error, StoreError::Record(_) | StoreError::Index { .. }), "{error:?}");
+            }
+            // It may work for now, and may say what is wrong when that is met.
+            let _ = store.plan_gc(&GcPolicy::default());
+            let _ = store.verify(None, true);
+            store.rebuild_index().expect("made anew");
+            fixture.check(&store);
+        }
+    }
+}
+
 /// A repair ends also when the index is damaged and stays where it is.
 #[test]
 fn a_damaged_index_that_cannot_be_set_aside_is_an_error() {

@@ -113,7 +113,7 @@ impl LocalStore {
                     None => needed.entry(segment.to_owned()).or_default(),
                 };
                 needed.offsets.push(offset);
-                needed.length += length;
+                needed.length = needed.length.saturating_add(length);
             })
         })?;
         let segments = segments.into_iter().map(|(name, end)| {
@@ -194,7 +194,7 @@ fn without_idle_marks(records: Vec<(Record, Location)>) -> Vec<(Record, Location
 /// Whether more than half of a segment of this length is not needed, and a block at least.
 fn is_mostly_waste(length: u64, needed: u64) -> bool {
     const BLOCK: u64 = 4096;
-    let waste = length.saturating_sub(SEGMENT_HEADER.len() as u64 + needed);
+    let waste = length.saturating_sub(needed).saturating_sub(SEGMENT_HEADER.len() as u64);
     waste >= BLOCK && waste > length / 2
 }
 

@@ -1,7 +1,8 @@
 //! Planning a collection without carrying it out: what it would delete, and how many bytes of the disk that would give back.
 //!
-//! Each table of the index is read once, and no directory: what the dead consist of is in their records, so every file of them, and its
-//! object, is looked at by its name. Invariant: the bytes are those that the collection then gives back, whoever else links to what.
+//! Each table of the index is read once, and no directory that is as it was sealed: what the dead consist of is in their records, so every
+//! file of them, and its object, is looked at by its name. Invariant: the bytes are those that the collection then gives back, whoever else
+//! links to what, and whatever has been put into a dead tree.
 
 use super::fsutil::{At, IoError};
 use super::layout::object_name;

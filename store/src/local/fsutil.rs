@@ -74,6 +74,14 @@ pub(super) const fn sealed_file(executable: bool) -> Mode {
     Mode::from_raw_mode(if executable { 0o555 } else { 0o444 })
 }
 
+/// Modification time of everything sealed, in seconds since the epoch.
+const FIXED_TIME: i64 = 1;
+
+/// Whether it has the time of what is sealed. A directory has another one as soon as something is added to it or removed.
+pub(super) fn has_fixed_time(stat: &Stat) -> bool {
+    (stat.st_mtime, stat.st_mtime_nsec) == (FIXED_TIME, 0)
+}
+
 /// Opens a directory by path; the last component must not be a link.
 pub(super) fn open_directory(path: &Path) -> Result<OwnedFd, IoError> {
     rustix::fs::open(path, directory_flags(), Mode::empty()).at("open directory", path)

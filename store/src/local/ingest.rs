@@ -7,6 +7,7 @@ use super::absent::AbsentObjects;
 use super::effect::{self, set_fixed_time};
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file};
 use super::layout::object_name;
+use super::new_objects::{MadeDirectory, NewObject, NewObjects};
 use super::pieces::{hash_pieces, read_full};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::{MAX_DEPTH, TreeListing};
@@ -24,7 +25,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Files up to this size are read in one piece.
 const SMALL: u64 = 4 << 20;
@@ -86,13 +87,6 @@ pub(super) enum Way {
     Read,
 }
 
-/// A file that no object has yet: where it lies below the staged tree.
-#[derive(Debug, Clone)]
-pub(super) struct NewObject {
-    pub(super) name: String,
-    pub(super) path: PathBuf,
-}
-
 /// What a walk found.
 #[derive(Debug, Clone)]
 pub(super) struct Ingested {
@@ -112,8 +106,8 @@ pub(super) struct Ingest<'a> {
     excluded: Option<Excluded<'a>>,
     directories: DashMap<TreeDigest, Directory, FxBuildHasher>,
     references: Mutex<BTreeSet<TreeDigest>>,
-    /// Files without an object, by the object's name: where they lie below `made`.
-    new_objects: DashMap<String, PathBuf, FxBuildHasher>,
+    /// Files without an object, below `made`.
+    new_objects: NewObjects,
     /// The root of what is being made: a directory and a name in it.
     made: Option<(BorrowedFd<'a>, &'a OsStr)>,
 }
@@ -129,7 +123,7 @@ struct Place<'a> {
     /// How many directories deep the entry at hand is; 0 for the root of the tree.
     depth: usize,
     /// The directory at hand, below the root of what is being made.
-    relative: &'a Path,
+    made: &'a Arc<MadeDirectory>,
 }
 
 impl Place<'_> {
@@ -138,9 +132,9 @@ impl Place<'_> {
         join_bytes(self.host, name)
     }
 
-    /// An entry's path below the root of what is being made; empty for the root itself.
-    fn relative(&self, name: &[u8]) -> PathBuf {
-        if self.depth == 0 { PathBuf::new() } else { join_bytes(self.relative, name) }
+    /// An entry's name below the root of what is being made; empty for the root itself.
+    fn name_below<'n>(&self, name: &'n [u8]) -> &'n [u8] {
+        if self.depth == 0 { b"" } else { name }
     }
 
     /// A name for what takes an entry's place: within a tree one that no build picks, beside it one that a collection knows.
@@ -185,7 +179,7 @@ impl<'a> Ingest<'a> {
             excluded,
             directories: DashMap::default(),
             references: Mutex::default(),
-            new_objects: DashMap::default(),
+            new_objects: NewObjects::default(),
             made: None,
         }
     }
@@ -206,18 +200,14 @@ impl<'a> Ingest<'a> {
             host: source_path.parent().unwrap_or(Path::new("/")),
             inside: &TreePath::default(),
             depth: 0,
-            relative: Path::new(""),
+            made: &self.new_objects.directory(PathBuf::new()),
         };
         let root = self.entry(&place, name.as_bytes(), FileType::Unknown, target_name.as_bytes())?;
         let directories: HashMap<_, _> = self.directories.into_iter().collect();
-        let mut new_objects: Vec<_> =
-            self.new_objects.into_iter().map(|(name, path)| NewObject { name, path }).collect();
-        // Each directory of `objects/` is then one thread's.
-        new_objects.par_sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(Ingested {
             listing: TreeListing::new(root, directories),
             references: self.references.into_inner().unwrap_or_default(),
-            new_objects,
+            new_objects: self.new_objects.into_sorted(),
         })
     }
 
@@ -230,7 +220,7 @@ impl<'a> Ingest<'a> {
             }
             known => known,
         };
-        if place.relative.as_os_str().len() + name.len() > MAX_PATH {
+        if place.made.path().as_os_str().len() + name.len() > MAX_PATH {
             return Err(IngestError::TooLong { path: place.host(name) });
         }
         let special = |kind| Err(IngestError::Special { path: place.host(name), kind });
@@ -312,7 +302,10 @@ impl<'a> Ingest<'a> {
             effect::fchmod(source, Mode::RWXU).at("change the mode of", host)?;
         }
         let names = fsutil::names_once(source).at("read directory", host)?;
-        let relative = place.relative(name);
+        let relative = match place.name_below(name) {
+            b"" => PathBuf::new(),
+            below => join_bytes(place.made.path(), below),
+        };
         // The path inside is only needed to ask what is left out.
         let inside = match self.excluded {
             Some(_) if place.depth > 0 => place.inside.join(&entry_name(name)),
@@ -324,7 +317,7 @@ impl<'a> Ingest<'a> {
             host,
             inside: &inside,
             depth: place.depth + 1,
-            relative: &relative,
+            made: &self.new_objects.directory(relative),
         };
         let one = |(name, kind): (Vec<u8>, FileType)| -> Option<Result<(EntryName, Node), IngestError>> {
             let entry = entry_name(&name);
@@ -411,7 +404,7 @@ impl<'a> Ingest<'a> {
                     effect::write_all(&target, content).at_place("write", || opened.host())?;
                     set_fixed_time(&target).at_place("set the time of", || opened.host())?;
                     // Also in place of one that has as many links as can be made.
-                    self.new_objects.insert(object, place.relative(name));
+                    self.new_objects.insert(object, place.made, place.name_below(name));
                 }
             }
             Way::Seal => self.seal_file(opened, object())?,
@@ -453,10 +446,9 @@ impl<'a> Ingest<'a> {
                 Err(_) => {}
             }
         }
-        let (Some(made), Some((root, root_name))) = (self.new_objects.get(object), self.made) else { return false };
-        let path =
-            if made.as_os_str().is_empty() { PathBuf::from(root_name) } else { Path::new(root_name).join(&*made) };
-        effect::linkat(root, &path, place.target, name).is_ok()
+        let Some((root, root_name)) = self.made else { return false };
+        let made = self.new_objects.find_below(Path::new(root_name), object);
+        made.is_some_and(|made| effect::linkat(root, made, place.target, name).is_ok())
     }
 
     /// Exchanges a file that is complete for a known one of the same content, or notes it as new.
@@ -471,7 +463,7 @@ impl<'a> Ingest<'a> {
         if self.link_known(place, OsStr::new(&temporary), &object) {
             return effect::renameat(place.target, &*temporary, place.target, OsStr::from_bytes(target_name));
         }
-        self.new_objects.insert(object, place.relative(name));
+        self.new_objects.insert(object, place.made, place.name_below(name));
         Ok(())
     }
 

@@ -170,10 +170,7 @@ impl LocalStore {
     ) -> Result<(usize, usize), IndexError> {
         index::keep_times(transaction)?;
         index::start_anew(transaction)?;
-        let scanned: HashSet<_> = infos.iter().map(|info| &info.path).collect();
-        let names = self.names_in_store()?;
-        let late: Vec<_> =
-            names.iter().filter_map(|name| tree_path(name)).filter(|path| !scanned.contains(path)).collect();
+        let late = self.paths_beside(&infos)?;
         let mut filling = Filling {
             transaction,
             now: now(),
@@ -201,6 +198,13 @@ impl LocalStore {
         filling.finish(&SegmentReader::new(self.layout.records()))?;
         index::restore_times(transaction)?;
         Ok((paths, filling.records))
+    }
+
+    /// The paths in `store/` that these are not; the names of all that lies there are forgotten again before anything is indexed.
+    fn paths_beside(&self, infos: &[PathInfo]) -> Result<Vec<StorePath>, IndexError> {
+        let scanned: HashSet<_> = infos.iter().map(|info| &info.path).collect();
+        let paths = self.names_in_store()?.into_iter().filter_map(|name| tree_path(&name));
+        Ok(paths.filter(|path| !scanned.contains(path)).collect())
     }
 
     /// Indexes what a process that was killed has moved into `store/` under these names without telling the index, so that it is collected

@@ -2,7 +2,7 @@
 //!
 //! These are the bytes that `du` counts. What a file shares with others below the file system (reflinks) is not known here.
 
-use super::fsutil::{names_once, open_directory_at};
+use super::fsutil::{has_fixed_time, names_once, open_directory_at};
 use crate::listing::TreeListing;
 use crate::tree::Node;
 use rustc_hash::FxHashMap;
@@ -93,8 +93,8 @@ pub(super) fn look(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Found, Errno>
 /// So long may a name with directories in it be; what lies deeper is looked at by descriptors.
 const MAX_PLACE: usize = 2048;
 
-/// The same where a listing tells what lies there, so that no directory is read. What lies there besides is not seen; a directory that is none
-/// is looked at as what it is.
+/// The same where a listing tells what lies there, so that no directory is read but such as have changed since they were sealed. What is not
+/// as it is listed is looked at as what it is.
 pub(super) fn look_as_listed(parent: BorrowedFd<'_>, name: &str, listing: &TreeListing) -> Result<Found, Errno> {
     let mut found = Found::default();
     let mut pending = vec![(name.as_bytes().to_vec(), listing.root())];
@@ -108,8 +108,8 @@ pub(super) fn look_as_listed(parent: BorrowedFd<'_>, name: &str, listing: &TreeL
             Node::Directory(digest) => listing.directory(digest).filter(|_| place.len() < MAX_PLACE),
             _ => None,
         };
-        // What was a link just now is not gone through.
-        match directory.filter(|_| is_directory(&stat)) {
+        // What was a link just now is not gone through, and where something was added or removed the directory has another time.
+        match directory.filter(|_| is_directory(&stat) && has_fixed_time(&stat)) {
             Some(directory) => {
                 found.add(&stat);
                 let children = directory.entries();
@@ -215,7 +215,14 @@ mod tests {
             inside = inside.join(&entry(&name));
             place = place.join(name);
         }
+        seal(base);
         builder.finish()
+    }
+
+    /// Gives all directories their fixed time, innermost first.
+    fn seal(tree: &std::path::Path) {
+        let seal = "find \"$0\" -depth -type d -exec touch -d @1 {} +";
+        assert!(Command::new("sh").args(["-c", seal]).arg(tree).status().expect("it runs").success());
     }
 
     fn entry(name: &str) -> EntryName {
@@ -234,10 +241,19 @@ mod tests {
             assert_eq!(Reclaim::taken([&look()]), du(&tree), "{depth}");
             let before = du(base.path());
             let freed = Reclaim::default().remove(&look());
+            // What somebody added counts, too.
+            let inner = (1..depth).fold(tree.clone(), |inside, _| inside.join(format!("d{}", "0".repeat(90))));
+            for (directory, added) in [(&tree, "a"), (&inner, "b")] {
+                std::fs::create_dir(directory.join(added)).expect("created");
+                std::fs::write(directory.join(added).join("more"), [1; 9000]).expect("written");
+                assert_eq!(Reclaim::taken([&look()]), du(&tree), "{depth}");
+                std::fs::remove_dir_all(directory.join(added)).expect("removed");
+            }
             // What is not as it is listed counts as it is.
             std::fs::remove_file(tree.join("l")).expect("removed");
             std::fs::create_dir(tree.join("l")).expect("created");
             std::fs::write(tree.join("l/more"), [1; 9000]).expect("written");
+            seal(&tree);
             assert_eq!(Reclaim::taken([&look()]), du(&tree), "{depth}");
             std::fs::remove_dir_all(tree.join("l")).expect("removed");
             std::os::unix::fs::symlink("x".repeat(300), tree.join("l")).expect("linked");

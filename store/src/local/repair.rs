@@ -86,7 +86,8 @@ impl LocalStore {
     pub(super) fn restore_lost_objects(&self) -> Result<(), StoreError> {
         let trees = self.paths()?.into_iter().filter_map(|info| info.path.tree()).collect();
         let there = PresentObjects::read(&self.objects).at("read directory", self.layout.objects())?;
-        let (lost, _) = self.records_of_trees(trees, |_| ())?.files_where(|file| !there.contains(file));
+        let (lost, _) =
+            self.records_of_trees(self.all_tree_records()?, trees, |_| ()).files_where(|file| !there.contains(file));
         drop(there);
         if lost.is_empty() {
             return Ok(());

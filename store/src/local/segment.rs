@@ -32,9 +32,9 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// The first byte behind the frame.
+    /// The first byte behind the frame. What a damaged index says may add up to more than there are numbers.
     pub(super) fn end(&self) -> u64 {
-        self.offset + self.length
+        self.offset.saturating_add(self.length)
     }
 }
 
@@ -314,13 +314,19 @@ impl SegmentReader {
         }
     }
 
-    /// The bytes at a place; `None` if the segment ends before.
+    /// The bytes at a place; `None` if the segment ends before. The place is what the index says, which may be damaged: no memory is asked
+    /// for that the segment could not fill.
     fn bytes(&self, location: &Location) -> Result<Option<Vec<u8>>, IoError> {
         let file = self.segment(&location.segment)?;
-        let mut bytes = vec![0; usize::try_from(location.length).unwrap_or(usize::MAX)];
+        let path = || self.directory.join(&*location.segment);
+        if location.end() > file.metadata().at_place("stat", path)?.len() {
+            return Ok(None);
+        }
+        let Ok(length) = usize::try_from(location.length) else { return Ok(None) };
+        let mut bytes = vec![0; length];
         match file.read_exact_at(&mut bytes, location.offset) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-            read => read.at("read", self.directory.join(&*location.segment)).map(|()| Some(bytes)),
+            read => read.at_place("read", path).map(|()| Some(bytes)),
         }
     }
 

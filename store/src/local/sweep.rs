@@ -164,11 +164,12 @@ impl LocalStore {
         policy: &GcPolicy,
         there: &[Option<u32>],
     ) -> Result<Planned, StoreError> {
-        let plan = self.plan_of(graph, held, policy)?;
+        let (plan, all) = rayon::join(|| self.plan_of(graph, held, policy), || self.all_tree_records());
+        let plan = plan?;
         let dead = plan.dead.iter().filter_map(|node| node.path.tree()).collect();
         let mut pathless = Vec::new();
         let has_no_path = |tree: &TreeDigest| graph.numbers_of(tree.as_bytes()).is_empty();
-        let records = self.records_of_trees(dead, |tree| pathless.extend(Some(tree).filter(has_no_path)))?;
+        let records = self.records_of_trees(all?, dead, |tree| pathless.extend(Some(tree).filter(has_no_path)));
         let needed = self.needed_for_repair(graph, &plan, there);
         Ok(Planned { plan, records, pathless, needed })
     }

@@ -217,22 +217,38 @@ impl TakeOut<'_> {
 
     /// Removes those of these objects that no tree links to any more.
     fn remove_objects(&self, candidates: &[FileKey]) -> Result<u64, StoreError> {
-        let one = |(blob, executable): &FileKey| {
-            self.progress.step();
-            self.remove_object(&object_name(blob, *executable))
-        };
         // Sorted, so that each directory is one thread's.
         let directories: Vec<_> = candidates.chunk_by(|(a, _), (b, _)| a.as_bytes()[0] == b.as_bytes()[0]).collect();
-        let freed = directories.into_par_iter().flat_map_iter(|objects| objects.iter().map(one));
+        let freed = directories.into_par_iter().map(|objects| self.remove_objects_in_one_directory(objects));
         Ok(freed.try_reduce(|| 0, |a, b| Ok(a + b))?)
     }
 
+    fn remove_objects_in_one_directory(&self, candidates: &[FileKey]) -> Result<u64, IoError> {
+        let mut freed = 0;
+        let mut opened = None;
+        for (blob, executable) in candidates {
+            self.progress.step();
+            let object = object_name(blob, *executable);
+            let (name, file) = object.split_once('/').expect("objects lie in directories");
+            let directory = match &opened {
+                Some(directory) => directory,
+                None => match fsutil::open_directory_at(self.store.objects.as_fd(), OsStr::new(name)) {
+                    Err(Errno::NOENT) => continue,
+                    found => {
+                        opened.insert(found.at_place("open directory", || self.store.layout.objects().join(name))?)
+                    }
+                },
+            };
+            freed += self.remove_object(directory, file, &object)?;
+        }
+        Ok(freed)
+    }
+
     /// Removes one object if it is the last link to its file.
-    fn remove_object(&self, name: &str) -> Result<u64, IoError> {
-        let objects = &self.store.objects;
-        let place = || self.store.layout.objects().join(name);
+    fn remove_object(&self, directory: &OwnedFd, name: &str, object: &str) -> Result<u64, IoError> {
+        let place = || self.store.layout.objects().join(object);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(objects, name, flags, Mode::empty()) {
+        let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(0),
             opened => opened.at_place("open", place)?,
         };
@@ -240,12 +256,12 @@ impl TakeOut<'_> {
         if stat.st_nlink > 1 {
             return Ok(0);
         }
-        effect::unlinkat(objects, name, AtFlags::empty()).at_place("remove", place)?;
+        effect::unlinkat(directory, name, AtFlags::empty()).at_place("remove", place)?;
         // Between the look and this somebody may have linked to it, who counts on there being an object.
         if rustix::fs::fstat(&file).at_place("stat", place)?.st_nlink == 0 {
             return Ok(reclaim::allocated(&stat));
         }
-        match effect::link_open_file(&file, objects, name) {
+        match effect::link_open_file(&file, directory, name) {
             // The other one has gone, or has made an object of its own.
             Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(0),
             failed => failed.at_place("link", place).map(|()| 0),

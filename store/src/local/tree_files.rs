@@ -75,30 +75,38 @@ pub(super) fn sorted_files(files: Vec<Option<Vec<FileKey>>>) -> (Vec<FileKey>, b
 }
 
 impl LocalStore {
-    /// Where the records of trees are. `other` is told of every other tree that has one.
+    /// Where the records of all trees are, sorted by tree.
+    pub(super) fn all_tree_records(&self) -> Result<Vec<(TreeDigest, Location)>, StoreError> {
+        let mut places = Vec::new();
+        self.ask(|index| index.tree_records(|tree, location| places.push((tree, location))))?;
+        Ok(places)
+    }
+
+    /// Takes from `all` that there are those of some trees. `other` is told of every other tree that has one.
     pub(super) fn records_of_trees(
         &self,
+        mut all: Vec<(TreeDigest, Location)>,
         mut trees: Vec<TreeDigest>,
         mut other: impl FnMut(TreeDigest),
-    ) -> Result<TreeRecords, StoreError> {
+    ) -> TreeRecords {
         trees.sort_unstable();
         trees.dedup();
         let mut sought = trees.iter().peekable();
-        let (mut places, mut missing) = (Vec::<(TreeDigest, Location)>::new(), Vec::new());
-        self.ask(|index| {
-            index.tree_records(|tree, location| {
-                // Both are sorted by digest.
-                while let Some(unknown) = sought.next_if(|sought| **sought < tree) {
-                    missing.push(*unknown);
-                }
-                match sought.next_if(|sought| **sought == tree) {
-                    Some(_) => places.push((tree, location)),
-                    None => other(tree),
-                }
-            })
-        })?;
+        let mut missing = Vec::new();
+        all.retain(|(tree, _)| {
+            // Both are sorted by digest.
+            while let Some(unknown) = sought.next_if(|sought| *sought < tree) {
+                missing.push(*unknown);
+            }
+            let is_sought = sought.next_if(|sought| *sought == tree).is_some();
+            if !is_sought {
+                other(*tree);
+            }
+            is_sought
+        });
+        let mut places = all;
         missing.extend(sought);
         places.sort_unstable_by(|(_, a), (_, b)| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
-        Ok(TreeRecords { places, reader: SegmentReader::new(self.layout.records()), missing })
+        TreeRecords { places, reader: SegmentReader::new(self.layout.records()), missing }
     }
 }

@@ -4,9 +4,9 @@
 use super::sealed::Sealed;
 use crate::local::effect;
 use crate::local::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
-use crate::local::ingest::NewObject;
 use crate::local::layout::object_name;
 use crate::local::materialise::{copy_object, host_path, seal_directory};
+use crate::local::new_objects::NewObject;
 use crate::local::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use crate::tree::{Node, TreePath};
@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 impl LocalStore {
@@ -25,21 +26,9 @@ impl LocalStore {
             Node::Directory(_) => Some(fsutil::open_directory(place)?),
             _ => None,
         };
-        let link = |object: &NewObject| {
-            let source = || if root.is_some() { place.join(&object.path) } else { place.clone() };
-            let linked = match &root {
-                Some(root) => effect::linkat(root, &object.path, &self.objects, &*object.name),
-                None => effect::linkat(rustix::fs::CWD, place, &self.objects, &*object.name),
-            };
-            match linked {
-                Ok(()) => Ok(None),
-                Err(Errno::EXIST) => Ok(Some(object.name.clone())),
-                // As many files of this tree are equal as links can be made.
-                Err(Errno::MLINK) => self.copy_to_object(&source(), &object.name).map(|()| None),
-                failed => failed.at_place("link", source).map(|()| None),
-            }
-        };
-        let linked = sealed.ingested.new_objects.par_iter().with_min_len(64).map(link);
+        let directories: Vec<_> = sealed.ingested.new_objects.chunk_by(NewObject::is_beside).collect();
+        let link = |objects: &[NewObject]| self.make_objects(objects, place, root.as_ref());
+        let linked = directories.into_par_iter().with_min_len(4).map(link);
         let foreign: Vec<_> = linked.collect::<Result<_, _>>()?;
         self.share_objects(sealed, &foreign.into_iter().flatten().collect())?;
         match effect::rename(place, &target) {
@@ -52,6 +41,37 @@ impl LocalStore {
             effect::chmod(&target, SEALED_DIRECTORY).at("change the mode of", &target)?;
         }
         Ok(())
+    }
+
+    /// Makes objects of files that lie in one directory of the tree at `place`. Gives the names of those that others have made meanwhile.
+    fn make_objects(
+        &self,
+        objects: &[NewObject],
+        place: &Path,
+        root: Option<&OwnedFd>,
+    ) -> Result<Vec<String>, fsutil::IoError> {
+        let path = objects[0].directory.path();
+        let directory = match root {
+            Some(root) if !path.as_os_str().is_empty() => {
+                Some(fsutil::open_directory_at(root.as_fd(), path.as_os_str()).at_place("open", || place.join(path))?)
+            }
+            _ => None,
+        };
+        let mut foreign = Vec::new();
+        for object in objects {
+            let linked = match directory.as_ref().or(root) {
+                Some(directory) => effect::linkat(directory, object.file(), &self.objects, &*object.name),
+                None => effect::linkat(rustix::fs::CWD, place, &self.objects, &*object.name),
+            };
+            match linked {
+                Ok(()) => {}
+                Err(Errno::EXIST) => foreign.push(object.name.clone()),
+                // As many files of this tree are equal as links can be made.
+                Err(Errno::MLINK) => self.copy_to_object(&object.path_below(place), &object.name)?,
+                failed => failed.at_place("link", || object.path_below(place))?,
+            }
+        }
+        Ok(foreign)
     }
 
     /// Exchanges files of a staged tree for objects that other processes have made meanwhile, so that every file of every tree has its object.

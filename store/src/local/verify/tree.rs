@@ -14,9 +14,6 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
-/// Modification time of everything sealed, in seconds since the epoch.
-const FIXED_TIME: i64 = 1;
-
 impl LocalStore {
     /// What is wrong with a path that the index knows.
     pub(super) fn verify_path(&self, path: &StorePath, contents: &Contents<'_>) -> Vec<Problem> {
@@ -176,7 +173,7 @@ fn mode_and_time(stat: &Stat, mode: u32) -> Vec<Flaw> {
     if stat.st_mode & 0o7777 != mode {
         flaws.push(Flaw::Mode);
     }
-    if (stat.st_mtime, stat.st_mtime_nsec) != (FIXED_TIME, 0) {
+    if !fsutil::has_fixed_time(stat) {
         flaws.push(Flaw::Time);
     }
     flaws
