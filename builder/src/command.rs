@@ -10,7 +10,7 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, Sink};
 use crate::job_server::Seat;
-use crate::lack::Lack;
+use crate::lack::{self, Lack};
 use crate::limits::{Overrun, RunLimits};
 use crate::log::Log;
 use crate::memory;
@@ -53,12 +53,18 @@ struct Ended {
 }
 
 impl Ended {
-    /// Whether processes were killed for lack of memory while it ran; perhaps others if it had no control group.
+    /// Whether processes of it were killed for lack of memory, as far as one can tell.
     fn lacked_memory(&self) -> bool {
         match self.spent.and_then(|spent| spent.killed) {
             Some(killed) => killed > 0,
-            None => memory::killed_for_lack() > self.killed_before,
+            // Somebody's were; so it must look as if some of its own had been.
+            None => self.amid_kills() && (self.outcome.shows_a_kill() || lack::tells_of_a_kill(&self.tail)),
         }
+    }
+
+    /// Whether anybody's processes were killed for lack of memory while it ran and had no control group.
+    fn amid_kills(&self) -> bool {
+        self.spent.and_then(|spent| spent.killed).is_none() && memory::killed_for_lack() > self.killed_before
     }
 
     /// How it ended that lacked memory.
@@ -211,10 +217,12 @@ impl Builder<'_> {
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {
         let log = self.store().layout().log(&resolved.digest);
+        let amid_kills = ended.amid_kills();
         let Ended { tail, duration, .. } = ended;
         // What takes too much is not kept, and lacks nothing.
         let too_much = matches!(ending, Ending::Stopped(Overrun::Disk(_) | Overrun::Files(_)));
-        let lack = if too_much { None } else { Lack::find(staging.path(), &tail) };
+        let found = || Lack::find(staging.path(), &tail).or_else(|| amid_kills.then_some(Lack::MemoryOfOthers));
+        let lack = if too_much { None } else { found() };
         let kept = if too_much { None } else { self.keep(resolved, staging) };
         BuildError::Builder { ending, duration, tail, log, kept, lack }
     }

@@ -14,6 +14,16 @@ pub enum Lack {
     Room,
     /// Memory, as it printed.
     Memory,
+    /// Memory, which others lacked at least: the system killed processes for it.
+    MemoryOfOthers,
+}
+
+/// How programs tell, among the last lines of a log, that a process was killed: shells, make and compilers; make of a shell; runtimes.
+const KILLED: [&str; 4] = ["Killed", "Error 137", "signal 9", "SIGKILL"];
+
+/// Whether the last lines that a command printed tell that a process of it was killed.
+pub(crate) fn tells_of_a_kill(tail: &[String]) -> bool {
+    tail.iter().any(|line| KILLED.iter().any(|words| line.contains(words)))
 }
 
 impl Lack {
@@ -23,14 +33,17 @@ impl Lack {
     }
 
     fn told_by(line: &str) -> Option<Self> {
-        const WORDS: [(&str, Lack); 5] = [
+        const WORDS: [(&str, Lack); 4] = [
             ("No space left on device", Lack::Room),
             ("Disk quota exceeded", Lack::Room),
             ("Cannot allocate memory", Lack::Memory),
             ("virtual memory exhausted", Lack::Memory),
-            ("Killed", Lack::Memory),
         ];
-        WORDS.into_iter().find(|(words, _)| line.contains(words)).map(|(_, lack)| lack)
+        WORDS
+            .into_iter()
+            .chain(KILLED.map(|words| (words, Lack::Memory)))
+            .find(|(words, _)| line.contains(words))
+            .map(|(_, lack)| lack)
     }
 
     /// What may help.
@@ -40,6 +53,7 @@ impl Lack {
             Self::Disk => "there is hardly any room left on the disk; `larder gc` may make some",
             Self::Room => "if that was in `/tmp` or `/dev/shm`: they are in memory, with as much room as --max-build-size says, at most half of it",
             Self::Memory => "if it was memory that it lacked, with fewer processes it may need less: --cores 1",
+            Self::MemoryOfOthers => "while it ran the system killed processes for lack of memory: if one of them was its own, try again",
         }
         .to_owned()
     }
@@ -62,6 +76,10 @@ mod tests {
             ("cp: error writing '/tmp/x': No space left on device", Some(Lack::Room)),
             ("fork: Cannot allocate memory", Some(Lack::Memory)),
             ("make: *** [Makefile:3: all] Killed", Some(Lack::Memory)),
+            ("make: *** [Makefile:3: all] Error 137", Some(Lack::Memory)),
+            ("collect2: fatal error: ld terminated with signal 9", Some(Lack::Memory)),
+            ("process didn't exit successfully (signal: 9, SIGKILL: kill)", Some(Lack::Memory)),
+            ("make: *** [Makefile:3: all] Error 13", None),
             ("error: no such file", None),
         ] {
             assert_eq!(Lack::told_by(line), lack, "{line}");

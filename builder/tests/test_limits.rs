@@ -133,6 +133,19 @@ impl SmallGroup {
     }
 }
 
+impl SmallGroup {
+    /// A shell command that goes into the group and becomes another one.
+    fn entering(&self, command: &str) -> Vec<String> {
+        vec!["-c".to_owned(), format!("echo $$ > {}/cgroup.procs && exec {command}", self.0.display())]
+    }
+
+    /// Settings by which all builds are in the group.
+    fn with_spawner(&self, settings: Settings) -> Settings {
+        let program = settings.spawner.0.display().to_string();
+        Settings { spawner: ("/bin/sh".into(), self.entering(&program)), ..settings }
+    }
+}
+
 impl Drop for SmallGroup {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir(&self.0);
@@ -149,10 +162,7 @@ fn what_lacked_memory_is_tried_once_more_alone_and_the_reason_is_told() {
     let tools = tools(&fixture);
     let bomb = fixture.add("bomb", "#\necho begun; tail /dev/zero; echo done > $out", &[], &[tools]);
     let other = fixture.add("other", "sleep 1\nwrite $out other", &[], &[]);
-    let mut settings = fixture.settings(2);
-    let into = format!("echo $$ > {}/cgroup.procs && exec {}", group.0.display(), settings.spawner.0.display());
-    settings.spawner = ("/bin/sh".into(), vec!["-c".to_owned(), into]);
-    let builder = Builder::new(&fixture.store, settings);
+    let builder = Builder::new(&fixture.store, group.with_spawner(fixture.settings(2)));
     let (result, words) = told(&builder, &[bomb, other], RunOptions { keep_going: true, rebuild: false });
     drop(builder);
     assert_eq!(words.iter().filter(|word| *word == "bomb: begun").count(), 2, "{words:?}");
@@ -167,6 +177,47 @@ fn what_lacked_memory_is_tried_once_more_alone_and_the_reason_is_told() {
         "{failure:?}"
     );
     assert_eq!(fixture.store.verify(None, true).unwrap(), []);
+}
+
+#[test]
+fn what_is_told_in_words_of_a_killed_process_is_tried_once_more() {
+    let Some(group) = SmallGroup::make() else {
+        eprintln!("not tested: lack of memory, for no control group with a limit can be made");
+        return;
+    };
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    // As make does of a compiler: nobody but it sees how that ended.
+    let script =
+        "#\necho begun; (tail /dev/zero) 2> /dev/null || { echo 'make: *** [Makefile:1: all] Killed'; exit 2; }";
+    let drv = fixture.add("p", script, &[], &[tools]);
+    let (result, words) =
+        told(&Builder::new(&fixture.store, group.with_spawner(fixture.settings(1))), &[drv], RunOptions::default());
+    assert_eq!(words.iter().filter(|word| *word == "p: begun").count(), 2, "{words:?}");
+    assert!(result.failures[0].error.is_lack_of_memory(), "{result:?}");
+}
+
+#[test]
+fn a_process_of_somebody_else_that_was_killed_makes_no_build_run_again() {
+    let Some(group) = SmallGroup::make() else {
+        eprintln!("not tested: lack of memory, for no control group with a limit can be made");
+        return;
+    };
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let drv = fixture.add("p", "#\necho begun; sleep 4; exit 3", &[], &[tools]);
+    let (result, words) = std::thread::scope(|scope| {
+        let run = scope.spawn(|| told(&fixture.builder(1), std::slice::from_ref(&drv), RunOptions::default()));
+        std::thread::sleep(Duration::from_secs(1));
+        let killed = std::process::Command::new("/bin/sh").args(group.entering("tail /dev/zero")).status().unwrap();
+        assert!(!killed.success(), "{killed}");
+        run.join().unwrap()
+    });
+    assert_eq!(words.iter().filter(|word| *word == "p: begun").count(), 1, "{words:?}");
+    let error = &*result.failures[0].error;
+    assert!(matches!(error, BuildError::Builder { ending: Ending::Exited(3), .. }), "{error:?}");
+    // But it may have been one of its own that nobody spoke of.
+    assert!(!error.is_lasting() && error.hints().join(" ").contains("lack of memory"), "{:?}", error.hints());
 }
 
 #[test]

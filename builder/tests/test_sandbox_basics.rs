@@ -25,3 +25,25 @@ fn the_root_has_what_it_should_and_no_more() {
     );
     assert_eq!(fixture.output(), format!("{root}{below}"));
 }
+
+#[test]
+fn it_is_told_of_processes_that_were_killed_and_had_lost_their_parents() {
+    let orphan = "(sleep 100 & echo $! > orphan)";
+    // Looking at a directory wakes a first process that supervises.
+    for (script, killed) in [
+        (format!("{orphan}; kill -9 $(cat orphan); while [ -e /proc/$(cat orphan) ]; do ls / > /dev/null; done"), true),
+        // Its parent knows, and nobody else.
+        ("sleep 100 & kill -9 $!; wait $!; true".to_owned(), false),
+        (format!("{orphan}; kill $(cat orphan); while [ -e /proc/$(cat orphan) ]; do ls / > /dev/null; done"), false),
+        // What is left is killed by us.
+        (orphan.to_owned(), false),
+    ] {
+        for supervised in [false, true] {
+            let mut fixture = Fixture::script(&script);
+            fixture.spec.circumstances.reverse_directories = supervised;
+            let (outcome, log) = fixture.run();
+            assert_eq!((outcome.status, outcome.killed), (Status::Exited(0), killed), "{script}, {supervised}: {log}");
+        }
+    }
+    assert!(Fixture::script("kill -9 $$").run().0.killed);
+}

@@ -12,6 +12,22 @@ pub struct Outcome {
     pub status: Status,
     /// What it used.
     pub usage: Usage,
+    /// Whether a process of it was killed with `SIGKILL`, the command or one that had lost its parent: of others only their parents know.
+    pub killed: bool,
+}
+
+impl Outcome {
+    /// That of a run of which nothing else is known.
+    pub(crate) fn of(status: Status) -> Self {
+        Self { status, usage: Usage::default(), killed: false }
+    }
+
+    /// Whether a process of it was killed, by what the sandbox's first process knows, which may be the one itself, and by how shells tell of
+    /// processes that were.
+    pub(crate) fn shows_a_kill(&self) -> bool {
+        const KILLED: i32 = 128 + libc::SIGKILL;
+        self.killed || matches!(self.status, Status::Exited(KILLED) | Status::SetupFailed(_))
+    }
 }
 
 /// How a sandboxed run ended.

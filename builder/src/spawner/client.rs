@@ -4,9 +4,7 @@ use super::protocol::{self, Request, Told};
 use crate::control_group::{Divided, Group, Lacking, Spent, Undivided};
 use crate::running::{Process, below};
 use crate::sandbox::linux::{Stdio, Task, kill_by_pidfd};
-use crate::sandbox::{
-    Groundwork, HostFacts, Outcome, SandboxSpec, SetupError, SpecError, Status, Step, Usage, with_remedy,
-};
+use crate::sandbox::{Groundwork, HostFacts, Outcome, SandboxSpec, SetupError, SpecError, Status, Step, with_remedy};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -348,8 +346,9 @@ impl Running {
                 fds.into_iter().for_each(|process| self.cancel.first.is(process));
                 Ok(None)
             }
-            Ok(Some((Told::Ended(Outcome { status: Status::SetupFailed(error), usage }), _))) => {
-                Ok(Some(Outcome { status: Status::SetupFailed(with_remedy(error, &HostFacts::read())), usage }))
+            Ok(Some((Told::Ended(Outcome { status: Status::SetupFailed(error), usage, killed }), _))) => {
+                let status = Status::SetupFailed(with_remedy(error, &HostFacts::read()));
+                Ok(Some(Outcome { status, usage, killed }))
             }
             Ok(Some((Told::Ended(outcome), _))) => Ok(Some(outcome)),
             Ok(None) | Err(_) => self.ended_untold().map(Some),
@@ -370,7 +369,7 @@ impl Running {
             let error = SetupError::new(Step::Supervise, "", 0);
             Status::SetupFailed(error.with_detail("the first process of the sandbox was killed"))
         };
-        Ok(Outcome { status, usage: Usage::default() })
+        Ok(Outcome::of(status))
     }
 
     /// Waits for the end of the first process, which all others and the mounts do not outlive.

@@ -3,7 +3,7 @@
 use super::protocol::{self, Request, Told};
 use crate::sandbox::linux::filter::Filters;
 use crate::sandbox::linux::{self, Forked, OuterIds, init};
-use crate::sandbox::{Groundwork, Outcome, SetupError, Status, Usage};
+use crate::sandbox::{Groundwork, Outcome, SetupError, Status};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -83,10 +83,7 @@ impl Server {
         let Some(socket) = fds.next() else { return Err(io::ErrorKind::InvalidData.into()) };
         let (told, sandbox) = match self.make(groundwork, &socket, fds.next()) {
             Ok(sandbox) => (Told::Born, Some(sandbox)),
-            Err(error) => {
-                let outcome = Outcome { status: Status::SetupFailed(error), usage: Usage::default() };
-                (Told::Ended(outcome), None)
-            }
+            Err(error) => (Told::Ended(Outcome::of(Status::SetupFailed(error))), None),
         };
         let pidfd: Vec<_> = sandbox.iter().map(|sandbox| sandbox.pidfd.as_raw_fd()).collect();
         // Should larder not want it any more, so will the sandbox find.

@@ -34,18 +34,33 @@ pub(crate) struct Birth<'b> {
 pub(crate) fn run(birth: &Birth<'_>, filters: &Filters) -> ! {
     let panicked = || SetupError::new(Step::Supervise, "", 0).with_detail("panic in the first process");
     match catch_unwind(AssertUnwindSafe(|| live(birth, filters))).unwrap_or_else(|_| Err(panicked())) {
-        Ok(Some(status)) => tell(birth.socket, status),
+        Ok(Some(ended)) => tell(birth.socket, ended),
         Ok(None) => {}
-        Err(error) => tell(birth.socket, Status::SetupFailed(error)),
+        Err(error) => tell_failed(birth.socket, error),
     }
     sys::exit(0)
 }
 
-fn tell(socket: &OwnedFd, status: Status) {
-    let ran = !matches!(status, Status::SetupFailed(_));
-    let usage = Usage { transfer: if ran { transferred() } else { None }, ..sys::used() };
+/// How a command ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    status: Status,
+    /// Whether it was killed, or another process that we have waited for.
+    killed: bool,
+}
+
+fn tell(socket: &OwnedFd, Ended { status, killed }: Ended) {
+    let usage = Usage { transfer: transferred(), ..sys::used() };
+    tell_outcome(socket, Outcome { status, usage, killed });
+}
+
+fn tell_failed(socket: &OwnedFd, error: SetupError) {
+    tell_outcome(socket, Outcome { usage: sys::used(), ..Outcome::of(Status::SetupFailed(error)) });
+}
+
+fn tell_outcome(socket: &OwnedFd, outcome: Outcome) {
     // If larder has gone nobody wants to know, and we are about to be killed.
-    let _ = protocol::send(socket.as_fd(), &Told::Ended(Outcome { status, usage }), &[]);
+    let _ = protocol::send(socket.as_fd(), &Told::Ended(outcome), &[]);
 }
 
 /// What this process and all that it has waited for have read and written. Nobody else is left, so it may be looked into again,
@@ -56,7 +71,7 @@ fn transferred() -> Option<Transfer> {
 }
 
 /// How the command ended, whose processes are all dead then; `None` if there was no task.
-fn live(birth: &Birth<'_>, filters: &Filters) -> Result<Option<Status>, SetupError> {
+fn live(birth: &Birth<'_>, filters: &Filters) -> Result<Option<Ended>, SetupError> {
     live_with_spawner(birth)?;
     let stage = prepare(birth)?;
     let guest = Guest::start(birth, filters)?;
@@ -67,9 +82,9 @@ fn live(birth: &Birth<'_>, filters: &Filters) -> Result<Option<Status>, SetupErr
         return Err(SetupError::new(Step::Request, "", 0).with_detail("another sandbox was prepared"));
     }
     stage.enter_root(&spec)?;
-    let status = guest.run(task, &spec)?;
+    let ended = guest.run(task, &spec)?;
     kill_the_rest();
-    Ok(Some(status))
+    Ok(Some(ended))
 }
 
 /// Sees to it that we die with the spawner, and have no descriptors but our own.
@@ -118,7 +133,7 @@ impl Guest {
             Forked::Child => {
                 drop(ours);
                 if let Err(error) = guest::become_command(&theirs, &birth.groundwork, filters) {
-                    tell(birth.socket, Status::SetupFailed(error));
+                    tell_failed(birth.socket, error);
                 }
                 sys::exit(127)
             }
@@ -134,7 +149,7 @@ impl Guest {
     }
 
     /// Lets it become the command and waits for its end, answering those of its calls that are to be answered.
-    fn run(self, mut task: Task, spec: &SandboxSpec) -> Result<Status, SetupError> {
+    fn run(self, mut task: Task, spec: &SandboxSpec) -> Result<Ended, SetupError> {
         let mut trace = task.trace.take().map(Trace::new);
         trace.iter_mut().for_each(|trace| trace.note_command(&guest::candidates(spec)));
         // Who cannot take the task has failed, and told so.
@@ -143,21 +158,30 @@ impl Guest {
         drop(task);
         match self.listener {
             Some(listener) => supervise::run(listener, self.process, &self.ended, self.release, trace),
-            None => reap_until(self.process),
+            None => reap_until(self.process, false),
         }
     }
 }
 
-/// Reaps whatever ends until the command does.
-pub(super) fn reap_until(command: libc::pid_t) -> Result<Status, SetupError> {
+/// Reaps whatever ends until the command does; `killed` is whether one that was reaped before had been killed.
+pub(super) fn reap_until(command: libc::pid_t, mut killed: bool) -> Result<Ended, SetupError> {
     loop {
         match sys::wait_any(-1) {
-            Ok((pid, status, _)) if pid == command => return Ok(status_of(status)),
-            Ok(_) => {}
+            Ok((pid, status, _)) => {
+                killed |= was_killed(status);
+                if pid == command {
+                    return Ok(Ended { status: status_of(status), killed });
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error).at(Step::Supervise, "wait"),
         }
     }
+}
+
+/// Whether a process ended so because it was killed.
+pub(super) const fn was_killed(status: i32) -> bool {
+    libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL
 }
 
 fn status_of(status: i32) -> Status {

@@ -4,7 +4,8 @@
 //!
 //! Nothing here confines the guest: a call that cannot be answered is simply handed back to the kernel.
 
-use super::super::outcome::{SetupError, Status, Step};
+use super::super::outcome::{SetupError, Step};
+use super::init::Ended;
 use super::listing::{Entry, Listing};
 use super::trace::Trace;
 use super::{AtStep, init, sys};
@@ -38,21 +39,22 @@ pub(super) fn run(
     command_ended: &OwnedFd,
     release: Option<String>,
     trace: Option<Trace>,
-) -> Result<Status, SetupError> {
+) -> Result<Ended, SetupError> {
     if trace.is_some() {
         sys::take_turns(listener.as_fd());
     }
+    let mut killed = false;
     let mut supervisor = Supervisor { listener, release, listings: VecDeque::new(), trace };
     loop {
         let (call, ended) = supervisor.wait(command_ended)?;
         if ended {
-            return init::reap_until(command);
+            return init::reap_until(command, killed);
         }
         if call {
             supervisor.answer_one();
         }
         // What waits for the end of another one's child must see it.
-        sys::reap_all_but(command);
+        sys::reap_all_but(command, |status| killed |= init::was_killed(status));
     }
 }
 

@@ -70,8 +70,8 @@ pub(crate) fn wait_for(pid: libc::pid_t) -> io::Result<(i32, Usage)> {
     }
 }
 
-/// Reaps the children that have ended, up to `command`, which stays to be waited for.
-pub(crate) fn reap_all_but(command: libc::pid_t) {
+/// Reaps the children that have ended, up to `command`, which stays to be waited for. `see` is given the raw wait status of each.
+pub(crate) fn reap_all_but(command: libc::pid_t, mut see: impl FnMut(i32)) {
     loop {
         // SAFETY: siginfo is plain data, for which all zeroes is a valid value.
         let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -80,8 +80,12 @@ pub(crate) fn reap_all_but(command: libc::pid_t) {
         let asked = unsafe { libc::waitid(libc::P_ALL, 0, &mut ended, flags) };
         // SAFETY: filled in by waitid, or 0.
         let pid = unsafe { ended.si_pid() };
-        if asked != 0 || pid == 0 || pid == command || wait_any(pid).is_err() {
+        if asked != 0 || pid == 0 || pid == command {
             return;
+        }
+        match wait_any(pid) {
+            Ok((_, status, _)) => see(status),
+            Err(_) => return,
         }
     }
 }
