@@ -44,7 +44,7 @@ fn every_rule_of_trees_has_a_bad_recipe() {
 #[test]
 fn findings_of_trees_say_where_and_what_to_do() {
     let (scratch, tree) = (Scratch::new("{ }"), testdata("intergenos-bad"));
-    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 55 recipes"]);
+    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 56 recipes"]);
     let place = "packages/core/unknown-dependency/package.yml:9\n  |\n9 |     - goood\nhint: did you mean `good`?\n";
     assert!(ran.stdout.contains("error[R0010]: no recipe is called `goood`\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains(place), "{}", ran.stdout);
@@ -65,6 +65,30 @@ fn a_good_tree_has_no_errors() {
         "packages/extra/igos-blob/build.sh:5 error R0023",
         "packages/extra/igos-blob/package.yml:1 warning R0012",
     ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn scripts_that_a_shell_would_read_otherwise_are_told() {
+    let scratch = Scratch::new("{ }");
+    let script = "#!/bin/bash\nset -e\nconfigure()\n{\n    ./configure\n}\nbuild() ( make )\nfunction do_install\n{\n    make install\n}\n";
+    let tree = |name: &str, script: &str| {
+        std::fs::create_dir_all(scratch.path(&format!("tree/core/{name}"))).unwrap();
+        let manifest =
+            format!("name: {name}\nversion: \"1\"\ntier: core\nbuild_style: custom\nverify_paths: [/usr/bin/{name}]\n");
+        scratch.write(&format!("tree/core/{name}/package.yml"), manifest);
+        scratch.write(&format!("tree/core/{name}/build.sh"), script);
+    };
+    tree("good", script);
+    scratch.larder("lint tree").ok();
+    tree("dos", &script.replace('\n', "\r\n"));
+    tree("mark", &format!("\u{feff}{script}"));
+    tree("open", script.strip_suffix("}\n").unwrap());
+    let tree = scratch.path("tree").display().to_string();
+    let ran = scratch.larder_with(&["lint", "--json", &tree]);
+    let found: Vec<_> = findings(&ran, &tree).into_iter().filter(|finding| !finding.contains("R0012")).collect();
+    let expected =
+        ["core/dos/build.sh:1 error R0001", "core/mark/build.sh:1 error R0001", "core/open/build.sh:8 warning R0001"];
     assert_eq!(found, expected);
 }
 

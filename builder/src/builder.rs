@@ -273,9 +273,15 @@ impl<'s> Builder<'s> {
             // Whom we waited for has just tried it.
             self.check_known(path, &resolved, began)?;
         }
-        let made = self.make(&resolved, &Variation::default(), sink);
+        // Who asks for a build, or for what can be seen of one, gets one.
+        let takes_refused = !again && !self.settings.retry && !self.settings.trace_inputs;
+        let refused = if takes_refused { self.take_refused(&resolved) } else { None };
+        let how = if refused.is_some() { How::Verified } else { How::Built };
+        let made = refused.map_or_else(|| self.run_builder(&resolved, &Variation::default(), sink), Ok);
+        let verify = |made: &Made| self.verify(&resolved, made, sink);
+        let made = made.and_then(|made| self.verify_or_keep(&resolved, made, &verify));
         self.remember(&resolved, made.as_ref().err());
-        Ok((self.publish(derivation, &resolved, made?, lock)?, How::Built))
+        Ok((self.publish(derivation, &resolved, made?, lock)?, how))
     }
 
     /// How an action failed, if it did the last time it was tried.
@@ -387,31 +393,26 @@ impl<'s> Builder<'s> {
     /// # Errors
     /// When the builder fails, or its outputs are not as they must be.
     pub fn make(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
+        let made = self.run_builder(resolved, variation, sink)?;
+        self.verify(resolved, &made, sink).map(|()| made)
+    }
+
+    /// Runs the builder of an action.
+    fn run_builder(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
         if self.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        let drv = resolved.action.resolved();
-        let (started, outputs, usage, memory) = match drv.builtin() {
+        let (started, outputs, usage, memory) = match resolved.action.resolved().builtin() {
             Some(name) => {
                 let started = Instant::now();
                 let outputs = vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)];
-                if name == "graph" {
-                    // Who uses it knows what it declares, not what the derivations of the graph do.
-                    self.verify_runtime(resolved, &outputs)?;
-                }
                 (started, outputs, Usage::default(), 0)
             }
             None => {
                 let ran = self.run(resolved, variation, sink)?;
-                self.verify_runtime(resolved, &ran.outputs)?;
-                self.check_references(resolved, &ran.outputs)?;
-                leak::warn(resolved, &ran.outputs, &|| self.is_cancelled(), sink)?;
                 (ran.started, ran.outputs, ran.usage, ran.memory)
             }
         };
-        if let (Some(fixed), Some((_, sealed))) = (&drv.fixed, outputs.first()) {
-            check_fixed(fixed, sealed)?;
-        }
         let cost = BuildCost {
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             duration_ms: milliseconds(started.elapsed()),
@@ -419,6 +420,23 @@ impl<'s> Builder<'s> {
             memory,
         };
         Ok(Made { outputs, cost })
+    }
+
+    /// Checks what a builder made against what its action says of it.
+    fn verify(&self, resolved: &Resolved, made: &Made, sink: Sink<'_>) -> Result<(), BuildError> {
+        let drv = resolved.action.resolved();
+        // Who uses what a graph makes knows what it declares, not what the derivations of the graph do.
+        if matches!(drv.builtin(), None | Some("graph")) {
+            self.verify_runtime(resolved, &made.outputs)?;
+        }
+        if drv.builtin().is_none() {
+            self.check_references(resolved, &made.outputs)?;
+            leak::warn(resolved, &made.outputs, &|| self.is_cancelled(), sink)?;
+        }
+        match (&drv.fixed, made.outputs.first()) {
+            (Some(fixed), Some((_, sealed))) => check_fixed(fixed, sealed),
+            _ => Ok(()),
+        }
     }
 
     /// Where the files of a failed build of this action are kept.

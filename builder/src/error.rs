@@ -101,8 +101,13 @@ pub enum BuildError {
     #[error("the output is not a plain file, but its hash is that of one")]
     FixedNotAFile,
     /// Files of the output need what is not there at run time.
-    #[error("{}", list(.0))]
-    Runtime(Vec<Unmet>),
+    #[error("{}", list(unmet))]
+    Runtime {
+        /// What, and of which files.
+        unmet: Vec<Unmet>,
+        /// Whether the outputs are kept, to be verified again.
+        kept: bool,
+    },
     /// Outputs need what they must not.
     #[error("{}", lines(.0))]
     Forbidden(Vec<Forbidden>),
@@ -212,8 +217,12 @@ impl BuildError {
                         .to_owned(),
                 ]
             }
-            Self::Runtime(_) => {
-                vec!["add the package that has it to `runtime`, or correct the file that names it".to_owned()]
+            Self::Runtime { kept, .. } => {
+                let kept = kept.then(|| "its outputs are kept: where only `runtime` changes, they are verified again and nothing is built".to_owned());
+                ["add the package that has it to `runtime`, or correct the file that names it".to_owned()]
+                    .into_iter()
+                    .chain(kept)
+                    .collect()
             }
             Self::Forbidden(_) => {
                 vec!["take what mentions it out of the output, or let the derivation permit it".to_owned()]

@@ -118,6 +118,8 @@ pub enum How {
     Built,
     /// Its action had been realised before: its inputs came out identical.
     Reused,
+    /// The builder had run before, and its outputs, which were refused then, are what they must be now.
+    Verified,
 }
 
 /// Who is told.

@@ -35,6 +35,7 @@ pub mod plan;
 pub mod providers;
 mod publisher;
 mod reason;
+mod refused;
 pub mod resolve;
 pub mod running;
 pub mod runtime;

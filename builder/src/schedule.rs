@@ -435,7 +435,7 @@ impl RunResult {
     fn add(&mut self, derivation: &StorePath, outputs: Vec<Published>, how: How) {
         match how {
             How::Built => self.built += 1,
-            How::Reused => self.reused += 1,
+            How::Reused | How::Verified => self.reused += 1,
         }
         for published in outputs {
             let input = Input::Output { derivation: derivation.clone(), output: published.output };

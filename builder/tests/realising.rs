@@ -64,11 +64,23 @@ impl Fixture {
 
     /// Adds a derivation that runs a script of `mini.c`; its root is the seed and `root`.
     pub(crate) fn add(&self, name: &str, script: &str, inputs: &[&StorePath], root: &[StorePath]) -> StorePath {
+        self.add_changed(name, script, inputs, root, |_| {})
+    }
+
+    /// The same, with changes.
+    pub(crate) fn add_changed(
+        &self,
+        name: &str,
+        script: &str,
+        inputs: &[&StorePath],
+        root: &[StorePath],
+        change: impl FnOnce(&mut Derivation),
+    ) -> StorePath {
         let mentioned = |path: &&StorePath| match path.derivation() {
             Some(_) => output_of(path),
             None => Input::Tree((*path).clone()),
         };
-        let derivation = Derivation {
+        let mut derivation = Derivation {
             name: StoreName::parse(name).unwrap(),
             system: SYSTEM.to_owned(),
             builder: if script.starts_with('#') { "/usr/bin/bash" } else { "/bin/mini" }.to_owned(),
@@ -85,6 +97,7 @@ impl Fixture {
             outputs: BTreeSet::from([OutputName::out()]),
             fixed: None,
         };
+        change(&mut derivation);
         let path = derivation.store_path().unwrap();
         self.store.add_derivation(derivation).unwrap();
         path
@@ -157,6 +170,7 @@ pub(crate) fn word(event: &Event) -> Option<String> {
         Event::Output { derivation, line } => format!("{}: {line}", name(derivation)),
         Event::Realised { derivation, how: How::Built, .. } => format!("built {}", name(derivation)),
         Event::Realised { derivation, how: How::Reused, .. } => format!("reused {}", name(derivation)),
+        Event::Realised { derivation, how: How::Verified, .. } => format!("verified {}", name(derivation)),
         Event::Postponed { derivation, .. } => format!("postponed {}", name(derivation)),
         Event::Failed { derivation, .. } => format!("failed {}", name(derivation)),
         Event::Skipped { derivation, because } => format!("skipped {} for {}", name(derivation), name(because)),

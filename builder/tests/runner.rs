@@ -11,6 +11,7 @@ mod test_graphs;
 mod test_hostile_builds;
 mod test_known_failures;
 mod test_limits;
+mod test_refused;
 mod test_sandbox_as_user;
 mod test_sandbox_basics;
 mod test_sandbox_builds;

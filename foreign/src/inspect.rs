@@ -70,13 +70,31 @@ fn unreadable<'a>(tree: &'a Tree, recipes: &[Recipe<'_>]) -> Vec<&'a str> {
 fn read_script(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Script> {
     let bytes = files.script.as_deref()?;
     match std::str::from_utf8(bytes) {
-        Ok(text) => Some(Script::read(text)),
+        Ok(text) => {
+            let script = Script::read(text);
+            findings.extend(unlike_a_script(files, text, &script));
+            Some(script)
+        }
         Err(error) => {
             let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
             findings.push(Finding::new(Rule::Unreadable, files.script_path(), line, "this is not UTF-8"));
             None
         }
     }
+}
+
+/// What a shell would not read as it was meant.
+fn unlike_a_script(files: &RecipeFiles, text: &str, script: &Script) -> Option<Finding> {
+    let found = |line, message: &str| Some(Finding::new(Rule::Unreadable, files.script_path(), line, message));
+    if text.starts_with('\u{feff}') {
+        return found(1, "it begins with a byte order mark, which is part of the first command for a shell");
+    }
+    if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) {
+        return found(1, "its lines end with a carriage return, which is part of the last word for a shell");
+    }
+    // A warning, for a shell may see an end where none is seen here.
+    let message = "no end of this function is seen: a `}` on a line of its own, indented no further than it";
+    found(script.unclosed()?, message).map(Finding::warning)
 }
 
 fn inspect_names(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {

@@ -79,7 +79,12 @@ pub(crate) fn inspect(recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
     for (number, recipe) in recipes.iter().enumerate() {
         inspect_recipe(recipe, findings);
         for promise in &recipe.manifest.promises {
-            owners.entry(normal(&promise.value)).or_default().push((number, promise.line));
+            let path = normal(&promise.value);
+            if path.is_empty() {
+                // Nothing that anybody could promise, which is said of it.
+                continue;
+            }
+            owners.entry(path).or_default().push((number, promise.line));
         }
     }
     let mut contested: Vec<_> = owners.into_iter().filter(|(_, owners)| owners.len() > 1).collect();
@@ -132,7 +137,8 @@ fn inspect_recipe(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
             let message = format!("{path} is an index of the whole system, which no package has");
             findings.push(Finding::new(Rule::SharedPromise, &file, promise.line, message));
         } else if segments.len() < 3 {
-            let message = format!("{path} has fewer than three parts");
+            let shown = if path.is_empty() { "/" } else { &path };
+            let message = format!("{shown} has fewer than three parts");
             findings.push(Finding::new(Rule::ShortPromise, &file, promise.line, message));
         }
     }

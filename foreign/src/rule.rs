@@ -22,7 +22,7 @@ macro_rules! rated_rules {
 
 rated_rules! {
     Unreadable = "R0001", Error, "a file that cannot be read as what it is",
-        "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8. Nothing else of the recipe is looked at until it is.";
+        "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8, without a byte order mark, and its lines end as on Unix. Of a recipe whose package.yml is none nothing else is looked at.";
     UnknownKey = "R0002", Error, "a key that nothing reads",
         "A misspelt key is silently no key at all: what it says is not done.";
     MissingKey = "R0003", Error, "a key that is missing",
@@ -93,6 +93,8 @@ rated_rules! {
         "The function that `install_func` names (`do_install` if none) is missing.";
     NoErrexit = "R0055", Warning, "a build.sh without `set -e`",
         "larder stops at the first failing command in any case; other builders go on.";
+    EndsEarly = "R0056", Error, "a build.sh that ends before its functions are called",
+        "`exit` outside of functions ends the shell that reads build.sh, so no phase runs.";
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub(super) fn event(event: &Event, time: Duration) -> Value {
             value["how"] = match how {
                 How::Built => "built",
                 How::Reused => "reused",
+                How::Verified => "verified",
             }
             .into();
             value["duration_ms"] = milliseconds(*duration).into();

@@ -82,6 +82,10 @@ impl Plain {
                 lines.push(format!("{} {}{time}", output::styled(verb, "32"), human(derivation)));
                 lines
             }
+            Event::Realised { derivation, how: How::Verified, .. } => {
+                let verb = output::styled("verified", "32");
+                vec![format!("{verb} {}, which was built before", human(derivation))]
+            }
             Event::Failed { derivation, .. } => {
                 // Why is told at the end, once.
                 let mut lines = self.log(derivation);

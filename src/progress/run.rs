@@ -153,7 +153,7 @@ impl Run {
         self.sums.running -= usize::from(self.running(derivation).is_some());
         match how {
             How::Built => self.sums.built += 1,
-            How::Reused => self.sums.reused += 1,
+            How::Reused | How::Verified => self.sums.reused += 1,
         }
         if let (How::Built, Some(job)) = (how, self.job(derivation)) {
             let (time, count) = self.spent.entry(job.kind).or_default();

@@ -41,6 +41,7 @@ impl Timeline {
                 let how = match how {
                     How::Built => "built",
                     How::Reused => "reused",
+                    How::Verified => "verified",
                 };
                 self.end(derivation, time, how);
             }

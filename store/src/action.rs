@@ -9,15 +9,19 @@
 //!
 //! `abi` is the version of the sandbox ABI: what a build sees beyond what its derivation names. `root` is the digest of the
 //! *merged* tree at `/`, so that what is absent there is covered too. The derivation's name is not part of an action.
+//!
+//! The digest of its *command* is that of the same without `runtime` and `fixed`, with a context of its own: those two say what the outputs
+//! are verified against, and the command sees neither.
 
 use crate::canonical_json::Json;
 use crate::derivation::{Derivation, Input};
-use crate::digest::{self, ActionDigest, TreeDigest};
+use crate::digest::{self, ActionDigest, CommandDigest, TreeDigest};
 use crate::store_path::{STORE_DIR, StorePath};
 use crate::{base32, derivation};
 use std::collections::{BTreeMap, BTreeSet};
 
 const CONTEXT: &str = "larder action v1";
+const COMMAND_CONTEXT: &str = "larder command v1";
 const VERSION: i64 = 1;
 
 /// The version of the sandbox ABI. Resolutions are not told apart by it: with a new version, their records must get a new kind, so that
@@ -88,8 +92,15 @@ impl Action {
     /// The canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let runtime = [("runtime", Json::strings(&self.runtime))];
+        let fixed = self.resolved.fixed.as_ref().map(|fixed| ("fixed", fixed.to_json()));
+        Json::object(self.command_fields().into_iter().chain(runtime).chain(fixed)).encode()
+    }
+
+    /// What can change what the command makes: all but what its outputs are verified against.
+    fn command_fields(&self) -> [(&'static str, Json); 9] {
         let drv = &self.resolved;
-        let mut fields = vec![
+        [
             ("abi", Json::Integer(SANDBOX_ABI)),
             ("args", Json::strings(&drv.args)),
             ("builder", Json::String(drv.builder.clone())),
@@ -97,20 +108,21 @@ impl Action {
             ("inputs", Json::strings(&self.inputs)),
             ("outputs", Json::strings(&drv.outputs)),
             ("root", Json::String(self.root.to_string())),
-            ("runtime", Json::strings(&self.runtime)),
             ("system", Json::String(drv.system.clone())),
             ("version", Json::Integer(VERSION)),
-        ];
-        if let Some(fixed) = &drv.fixed {
-            fields.push(("fixed", fixed.to_json()));
-        }
-        Json::object(fields).encode()
+        ]
     }
 
     /// The digest of the canonical bytes.
     #[must_use]
     pub fn digest(&self) -> ActionDigest {
         ActionDigest::from_bytes(digest::derive(CONTEXT, &self.encode()))
+    }
+
+    /// The digest of its command: actions of one command differ only in what their outputs are verified against.
+    #[must_use]
+    pub fn command_digest(&self) -> CommandDigest {
+        CommandDigest::from_bytes(digest::derive(COMMAND_CONTEXT, &Json::object(self.command_fields()).encode()))
     }
 }
 
@@ -157,8 +169,9 @@ impl Rewrites {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::derivation::{OutputName, placeholder};
+    use crate::derivation::{FixedOutput, HashMode, OutputName, placeholder};
     use crate::digest::DerivationDigest;
+    use crate::file_hash::HashAlgorithm;
     use crate::store_path::StoreName;
 
     fn name(text: &str) -> StoreName {
@@ -215,6 +228,36 @@ mod tests {
         let paths = BTreeMap::from([(input(), tree(1))]);
         let renamed = Action::resolve(&renamed, &paths, TreeDigest::from_bytes([0; 32])).expect("resolved");
         assert_eq!(renamed.digest(), resolve(1, 0).digest(), "a new name alone rebuilds nothing");
+    }
+
+    #[test]
+    fn the_digest_of_the_command_is_that_of_all_but_what_outputs_are_verified_against() {
+        let paths = BTreeMap::from([(input(), tree(1))]);
+        let digests = |derivation: &Derivation, root: u8| {
+            let root = TreeDigest::from_bytes([root; 32]);
+            let action = Action::resolve(derivation, &paths, root).expect("all inputs known");
+            (action.digest(), action.command_digest())
+        };
+        let (action, command) = digests(&derivation(), 0);
+        assert_ne!(action.as_bytes(), command.as_bytes());
+        let hash = crate::FileHash::parse(&"0".repeat(64), Some(HashAlgorithm::Blake3)).expect("a hash");
+        let fixed = Some(FixedOutput { hash, mode: HashMode::Tree });
+        for verified in [Derivation { runtime: Vec::new(), ..derivation() }, Derivation { fixed, ..derivation() }] {
+            let other = digests(&verified, 0);
+            assert_ne!(other.0, action);
+            assert_eq!(other.1, command);
+        }
+        let seen = [
+            Derivation { system: "t".to_owned(), ..derivation() },
+            Derivation { builder: "/bin/other".to_owned(), ..derivation() },
+            Derivation { args: Vec::new(), ..derivation() },
+            Derivation { env: BTreeMap::new(), ..derivation() },
+            Derivation { inputs: BTreeSet::from([Input::Tree(tree(2))]), ..derivation() },
+            Derivation { outputs: BTreeSet::from(["doc".parse().expect("a name")]), ..derivation() },
+        ];
+        let others: BTreeSet<_> =
+            seen.iter().map(|seen| digests(seen, 0).1).chain([digests(&derivation(), 1).1]).collect();
+        assert_eq!((others.len(), others.contains(&command)), (7, false));
     }
 
     #[test]

@@ -119,6 +119,15 @@ digest!(
     "52 characters of lower-case base32"
 );
 
+digest!(
+    CommandDigest,
+    "command",
+    "Digest of what the command of an action sees: of all that can change what it makes.",
+    base32::encode,
+    base32::decode,
+    "52 characters of lower-case base32"
+);
+
 impl BlobDigest {
     /// Hashes a blob held in memory.
     #[must_use]

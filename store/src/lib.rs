@@ -31,7 +31,7 @@ pub mod tree;
 pub use action::Action;
 pub use archive_hash::ArchiveHasher;
 pub use derivation::{Derivation, EncodedDerivation, FixedOutput, HashMode, Input, OutputName};
-pub use digest::{ActionDigest, BlobDigest, DerivationDigest, TreeDigest};
+pub use digest::{ActionDigest, BlobDigest, CommandDigest, DerivationDigest, TreeDigest};
 pub use file_hash::{FileHash, HashAlgorithm};
 pub use graph::{Graph, Need};
 pub use listing::{ListingBuilder, TreeListing};

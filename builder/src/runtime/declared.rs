@@ -52,7 +52,7 @@ impl Builder<'_> {
             return Err(BuildError::Cancelled);
         }
         self.name_providers(resolved, &mut unmet)?;
-        if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime(unmet)) }
+        if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime { unmet, kept: false }) }
     }
 
     /// Says which trees of the build's root have what is missing.

@@ -46,6 +46,10 @@ pub(super) fn inspect(recipe: &Recipe<'_>, script: &Script, findings: &mut Vec<F
     }
     for statement in script.outside() {
         inspect_statement(&file, "build.sh itself", statement, findings);
+        if ends_shell(statement) {
+            let message = "this ends the shell that reads build.sh, and no phase runs";
+            findings.push(Finding::new(Rule::EndsEarly, &file, statement.line, message));
+        }
     }
     for statement in script.statements().filter(|statement| statement.text.contains(REPOSITORY)) {
         let path = path_in(&statement.text);
@@ -63,6 +67,11 @@ fn path_in(text: &str) -> &str {
     let rest = &text[start..];
     let end = rest.find(|character: char| character.is_whitespace() || "\"';)|&".contains(character));
     &rest[..end.unwrap_or(rest.len())]
+}
+
+/// Whether it is an `exit` under no condition, as far as can be told: not behind another command, and not indented.
+fn ends_shell(statement: &Statement) -> bool {
+    matches!(statement.text.split([' ', ';']).next(), Some("exit"))
 }
 
 fn inspect_statement(file: &str, phase: &str, statement: &Statement, findings: &mut Vec<Finding>) {

@@ -11,6 +11,50 @@ pub(crate) struct Script {
     functions: Vec<Function>,
     /// What stands outside all functions.
     outside: Vec<Statement>,
+    /// Where a function begins that does not end.
+    unclosed: Option<usize>,
+}
+
+/// A function that is being read.
+struct Body {
+    function: Function,
+    /// How far its header is indented.
+    indent: usize,
+    /// What ends it, as soon as it has begun.
+    close: Option<char>,
+}
+
+impl Body {
+    /// Takes what stands on a line, behind the header if that is on it; says whether the function ends there.
+    fn take(&mut self, line: usize, text: &str) -> bool {
+        let Some(close) = self.close else { return self.begin(line, text.trim()) };
+        let ends = indentation(text) <= self.indent && text.trim().strip_prefix(close).is_some_and(may_follow);
+        if !ends {
+            self.function.statements.push(Statement::new(line, text));
+        }
+        ends
+    }
+
+    /// The body: `{ …; }` or, run in a shell of its own, `( … )`.
+    fn begin(&mut self, line: usize, text: &str) -> bool {
+        let (close, rest) = match (text.strip_prefix('{'), text.strip_prefix('(')) {
+            (Some(rest), _) => ('}', rest.trim()),
+            (None, Some(rest)) => (')', rest.trim()),
+            // `name() if …` and the like: of no use here.
+            (None, None) => return !text.is_empty(),
+        };
+        self.close = Some(close);
+        let body =
+            rest.strip_suffix(close).or_else(|| rest.strip_suffix(';').and_then(|rest| rest.strip_suffix(close)));
+        let inner = body.unwrap_or(rest).trim();
+        self.function.statements.extend((!inner.is_empty()).then(|| Statement::new(line, inner)));
+        body.is_some()
+    }
+}
+
+/// Whether this may stand behind what ends a function: nothing, or where its output goes.
+fn may_follow(rest: &str) -> bool {
+    rest.trim_start().is_empty() || rest.trim_start().starts_with([';', '>', '<', '|', '&', '2'])
 }
 
 /// A function.
@@ -43,37 +87,50 @@ pub(crate) struct Command {
     pub(crate) after_failure: bool,
 }
 
+impl Statement {
+    fn new(line: usize, text: &str) -> Self {
+        Self { line, text: text.to_owned(), commands: commands(text) }
+    }
+}
+
 impl Script {
     pub(crate) fn read(text: &str) -> Self {
         let mut script = Self::default();
-        let mut open: Option<(Function, usize)> = None;
+        let mut open: Option<Body> = None;
         for (line, text) in statements(text) {
-            let statement = |text: &str| Statement { line, text: text.to_owned(), commands: commands(text) };
             match &mut open {
                 None => match header(&text) {
                     Some((name, rest)) => {
-                        let mut function = Function { name, line, statements: Vec::new() };
-                        if let Some(body) = rest.strip_suffix('}').or_else(|| rest.strip_suffix("};")) {
-                            function.statements.extend((!body.trim().is_empty()).then(|| statement(body.trim())));
-                            script.functions.push(function);
-                        } else {
-                            function.statements.extend((!rest.trim().is_empty()).then(|| statement(rest.trim())));
-                            open = Some((function, indentation(&text)));
-                        }
+                        let function = Function { name, line, statements: Vec::new() };
+                        let mut body = Body { function, indent: indentation(&text), close: None };
+                        let closed = body.take(line, rest);
+                        open = script.unless_closed(body, closed);
                     }
-                    None => script.outside.push(statement(&text)),
+                    None => script.outside.push(Statement::new(line, &text)),
                 },
-                Some((function, indent)) => {
-                    if text.trim() == "}" && indentation(&text) <= *indent {
-                        script.functions.extend(open.take().map(|(function, _)| function));
-                    } else if text.trim() != "{" {
-                        function.statements.push(statement(&text));
+                Some(body) => {
+                    if body.take(line, &text) {
+                        script.functions.extend(open.take().map(|body| body.function));
                     }
                 }
             }
         }
-        script.functions.extend(open.map(|(function, _)| function));
+        script.unclosed = open.as_ref().map(|body| body.function.line);
+        script.functions.extend(open.map(|body| body.function));
         script
+    }
+
+    fn unless_closed(&mut self, body: Body, closed: bool) -> Option<Body> {
+        if closed {
+            self.functions.push(body.function);
+            return None;
+        }
+        Some(body)
+    }
+
+    /// Where a function begins that does not end.
+    pub(crate) fn unclosed(&self) -> Option<usize> {
+        self.unclosed
     }
 
     /// The last function of this name, which is the one that counts.
@@ -119,25 +176,23 @@ impl Function {
     }
 }
 
-/// `name() {` or `function name {`, and what follows on the line.
+/// `name()` or `function name`, and what follows on the line: nothing, or where the body begins.
 fn header(text: &str) -> Option<(String, &str)> {
     let text = text.trim();
     let (named, rest) = match text.strip_prefix("function ") {
         Some(rest) => (true, rest.trim_start()),
         None => (false, text),
     };
-    let end = rest.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.+:".contains(character)))?;
-    let (name, rest) = rest.split_at(end);
+    let end = rest.find(|character: char| !(character.is_ascii_alphanumeric() || "_-.+:".contains(character)));
+    let (name, rest) = rest.split_at(end.unwrap_or(rest.len()));
     let rest = rest.trim_start();
-    let rest = match rest.strip_prefix('(') {
-        Some(rest) => rest.trim_start().strip_prefix(')')?.trim_start(),
+    let rest = match rest.strip_prefix('(').and_then(|rest| rest.trim_start().strip_prefix(')')) {
+        Some(rest) => rest.trim_start(),
         None if named => rest,
         None => return None,
     };
-    if name.is_empty() || !(rest.is_empty() || rest.starts_with('{')) {
-        return None;
-    }
-    Some((name.to_owned(), rest.strip_prefix('{').unwrap_or(rest).trim()))
+    let begins = rest.is_empty() || rest.starts_with(['{', '(']);
+    (!name.is_empty() && begins).then(|| (name.to_owned(), rest))
 }
 
 fn indentation(text: &str) -> usize {
@@ -259,6 +314,31 @@ mod tests {
         assert_eq!(build.statements.iter().map(|at| at.line).collect::<Vec<_>>(), [8, 9, 12]);
         assert_eq!(build.statements[0].text.trim(), "make");
         assert!(!build.does_nothing() && script.sets_errexit());
+    }
+
+    #[test]
+    fn bodies_begin_and_end_in_many_ways() {
+        let script = Script::read(
+            "function a\n{\n x\n}\nb () ( y )\nc() (\n z\n)\nd()\n\n{ w; }\nfunction e() { v\n} > log\nf()\n(\n u; }\n)\ng\nh() {\n t\n",
+        );
+        let of = |function: &Function| {
+            let words = function.statements.iter().flat_map(|statement| &statement.commands);
+            (function.name.clone(), function.line, words.map(|command| command.words.join(" ")).collect::<String>())
+        };
+        let found: Vec<_> = script.functions().map(of).collect();
+        let expected = [
+            ("a", 1, "x"),
+            ("b", 5, "y"),
+            ("c", 6, "z"),
+            ("d", 9, "w"),
+            ("e", 12, "v"),
+            ("f", 14, "u"),
+            ("h", 19, "t"),
+        ];
+        assert_eq!(found, expected.map(|(name, line, words)| (name.to_owned(), line, words.to_owned())));
+        assert_eq!(script.outside().iter().map(|statement| statement.line).collect::<Vec<_>>(), [18]);
+        assert_eq!(script.unclosed(), Some(19));
+        assert_eq!(Script::read("a() {\n x\n}\n").unclosed(), None);
     }
 
     #[test]

@@ -163,9 +163,19 @@ let
     else
       complain artifact.name "the build artifact ${artifact.name} has no sha256; give the file: lib.intergenos { artifacts.\"${artifact.name}\" = …; }";
 
+  # What package.yml says reaches a build as variables, each by itself, so a new need at run time, or another description,
+  # builds nothing anew. The file is there for who reads it: a line of build.sh that names it and does not merely hand it to
+  # pkg_run_tests, which here does not look at it, or perhaps a file beside.
+  readsManifest =
+    builtins.any (file: file != "package.yml" && file != "build.sh") (attrNames recipe.files)
+    || builtins.any (
+      line:
+      isString line && recipe.contains ".yml" line && match "[[:space:]]*pkg_run_tests .*" line == null
+    ) (split "\n" (if recipe.script == null then "" else recipe.script));
   directory = builtins.path {
     path = recipe.directory;
     name = storeName "${name}-recipe";
+    filter = path: _: readsManifest || baseNameOf path != "package.yml";
   };
 
   words = list: shell.words list;

@@ -112,12 +112,24 @@ for profile in /etc/profile.d/*.sh; do
 done
 unset profile
 
+# Read, a build.sh only says what there is to be done. Where it ends the shell, nothing would be, and nobody would notice.
+larder_reading=no
+larder_on_exit() {
+    local status=$?
+    [[ $larder_reading == yes && $status == 0 ]] || return 0
+    printf 'larder: build.sh ended while it was read, before any function of it was called: `exit` outside of functions?\n' >&2
+    exit 1
+}
+trap larder_on_exit EXIT
+
 set -eE
 trap 'larder_on_error $? "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND"' ERR
 if [[ $larder_phase == --defines ]]; then
     [[ -f $larder_build_script ]] || exit 100
+    larder_reading=yes
     # shellcheck source=/dev/null
     source "$larder_build_script" >/dev/null
+    larder_reading=no
     declare -F "$2" >/dev/null || exit 100
     exit 0
 fi
@@ -125,7 +137,9 @@ if [[ ! -f $larder_build_script ]]; then
     "style_$larder_phase"
     exit
 fi
+larder_reading=yes
 # shellcheck source=/dev/null
 source "$larder_build_script"
+larder_reading=no
 larder_function=$(function_of "$larder_phase") || [[ $larder_phase != install ]] || exit 1
 [[ -z $larder_function ]] || "$larder_function"

@@ -104,6 +104,7 @@ let
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";
     doubled = "files lie in $DESTDIR/$DESTDIR";
+    ends-early = "build.sh ended while it was read";
     empty = "phase finish failed: nothing was installed: the output is empty";
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     past-staging = "build.sh:10: exit status 1 from: touch /var/lib/past-staging/below/file";

@@ -14,6 +14,7 @@ let
   inherit (recipes) lib;
 
   tree = lib.intergenos ../../../testdata/intergenos;
+  phases = lib.intergenos ../../../testdata/intergenos-phases;
   bad = lib.intergenos ../../../testdata/intergenos-bad;
 
   refused = value: !(tryEval (deepSeq value value)).success;
@@ -44,6 +45,11 @@ let
         "xz"
         "zlib"
       ];
+    "package.yml is in a build where somebody may read it" =
+      let
+        has = package: (builtins.readDir package.larder_recipe) ? "package.yml";
+      in
+      has phases.contract && has tree.bzip2 && !(has tree.bash) && !(has tree.m4);
     "what is pending cannot be built" = refused tree.igos-blob.drvPath;
     "what is pending has its description" = tree.igos-blob.meta.licence == "MIT";
     "a phase is the packages of its tier" =

@@ -61,7 +61,7 @@ impl Freed {
     fn of(&mut self, kind: Kind) -> &mut u64 {
         match kind {
             Kind::Leftover => &mut self.leftovers,
-            Kind::FailedBuild => &mut self.failed_builds,
+            Kind::FailedBuild | Kind::Refused => &mut self.failed_builds,
             Kind::Quarantine => &mut self.quarantine,
             Kind::Log => &mut self.logs,
             Kind::Evaluation => &mut self.evaluations,
@@ -73,6 +73,8 @@ impl Freed {
 enum Kind {
     Leftover,
     FailedBuild,
+    /// What a build made that was not what it must be: sealed, so its files may be objects.
+    Refused,
     Quarantine,
     Log,
     Evaluation,
@@ -84,7 +86,7 @@ impl Kind {
         const DAY: u64 = 86_400;
         Duration::from_secs(match self {
             Self::Leftover => 0,
-            Self::FailedBuild => 7 * DAY,
+            Self::FailedBuild | Self::Refused => 7 * DAY,
             Self::Quarantine | Self::Evaluation => 30 * DAY,
             Self::Log => 90 * DAY,
         })
@@ -101,18 +103,22 @@ struct Remain {
 }
 
 /// All that is to be removed beside dead trees.
-#[derive(Debug, Default)]
-pub(super) struct Remains(Vec<Remain>);
+#[derive(Debug)]
+pub(super) struct Remains {
+    /// When that was looked at, in seconds since the epoch.
+    now: u64,
+    all: Vec<Remain>,
+}
 
 impl Remains {
     /// Whether some of it may have been the last to need an object.
     pub(super) fn may_leave_objects(&self) -> bool {
-        self.0.iter().any(|remain| matches!(remain.kind, Kind::Leftover | Kind::Quarantine))
+        self.all.iter().any(|remain| matches!(remain.kind, Kind::Leftover | Kind::Quarantine | Kind::Refused))
     }
 
     /// Says what removing them gives back, after what was removed before.
     pub(super) fn measure(&self, reclaim: &mut Reclaim, freed: &mut Freed) -> Result<(), IoError> {
-        for remain in &self.0 {
+        for remain in &self.all {
             let found = look(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)).at("stat", &remain.place)?;
             *freed.of(remain.kind) += reclaim.remove(&found);
         }
@@ -121,10 +127,10 @@ impl Remains {
 
     /// Removes them.
     pub(super) fn remove(&self, freed: &mut Freed) -> Result<(), IoError> {
-        for remain in &self.0 {
+        for remain in &self.all {
             // It may have been replaced since by a younger one.
-            let may_be_young = matches!(remain.kind, Kind::FailedBuild | Kind::Log | Kind::Evaluation);
-            if may_be_young && !is_old(remain.directory.as_fd(), &remain.name, remain.kind) {
+            let may_be_young = matches!(remain.kind, Kind::FailedBuild | Kind::Refused | Kind::Log | Kind::Evaluation);
+            if may_be_young && !is_old(remain.directory.as_fd(), &remain.name, remain.kind, self.now) {
                 continue;
             }
             match fsutil::remove_tree_at(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)) {
@@ -151,28 +157,35 @@ impl Remains {
         for (name, _) in fsutil::names(directory.as_fd()).at("read directory", &place)? {
             if wanted(directory.as_fd(), &name) {
                 let place = fsutil::join_bytes(&place, &name);
-                self.0.push(Remain { kind, directory: Arc::clone(&directory), name, place });
+                self.all.push(Remain { kind, directory: Arc::clone(&directory), name, place });
             }
         }
         Ok(())
     }
 
     fn add_old(&mut self, kind: Kind, place: PathBuf, prefix: &str) -> Result<(), IoError> {
-        self.add(kind, place, |directory, name| name.starts_with(prefix.as_bytes()) && is_old(directory, name, kind))
+        let now = self.now;
+        self.add(kind, place, |directory, name| {
+            name.starts_with(prefix.as_bytes()) && is_old(directory, name, kind, now)
+        })
     }
 }
 
 /// Whether nothing has happened to this for so long that it goes.
-fn is_old(directory: BorrowedFd<'_>, name: &[u8], kind: Kind) -> bool {
+fn is_old(directory: BorrowedFd<'_>, name: &[u8], kind: Kind, now: u64) -> bool {
     let stat = rustix::fs::statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW);
     let changed = stat.ok().and_then(|stat| u64::try_from(stat.st_ctime).ok());
-    changed.is_some_and(|time| time.saturating_add(kind.age().as_secs()) < super::now())
+    changed.is_some_and(|time| time.saturating_add(kind.age().as_secs()) < now)
 }
 
 impl LocalStore {
     /// What is to be removed beside dead trees.
     pub(super) fn remains(&self) -> Result<Remains, StoreError> {
-        let mut remains = Remains::default();
+        self.remains_at(super::now())
+    }
+
+    fn remains_at(&self, now: u64) -> Result<Remains, StoreError> {
+        let mut remains = Remains { now, all: Vec::new() };
         remains.add(Kind::Leftover, self.layout.trash(), |_, _| true)?;
         let staged = fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())?;
         // Only now: whoever has something here by then has had a lease before.
@@ -181,6 +194,7 @@ impl LocalStore {
         let is_left = |name: &[u8]| process_of(name).is_some_and(|process| !living.contains(&process));
         remains.add(Kind::Leftover, self.layout.tmp(), |_, name| staged.contains(name) && is_left(name))?;
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "failed-")?;
+        remains.add_old(Kind::Refused, self.layout.tmp(), "refused-")?;
         // Of a larder of before, which was killed.
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "lock-")?;
         let is_restored = |name: &[u8]| {
@@ -188,7 +202,7 @@ impl LocalStore {
             path.is_some_and(|path| path.tree().is_some() && self.layout.path(&path).symlink_metadata().is_ok())
         };
         remains.add(Kind::Quarantine, self.layout.quarantine(), |directory, name| {
-            is_restored(name) || is_old(directory, name, Kind::Quarantine)
+            is_restored(name) || is_old(directory, name, Kind::Quarantine, now)
         })?;
         let compacted = self.ask(Index::compacted_segments)?;
         let is_compacted = |name: &[u8]| compacted.iter().any(|segment| segment.as_bytes() == name);
@@ -209,7 +223,7 @@ impl LocalStore {
         let place = self.layout.store();
         let directory = Arc::new(fsutil::open_directory(&place)?);
         for name in names.iter().filter(|name| !tree_path(name).is_some_and(|path| held.contains(&path))) {
-            remains.0.push(Remain {
+            remains.all.push(Remain {
                 kind: Kind::Leftover,
                 directory: Arc::clone(&directory),
                 name: name.to_vec(),
@@ -223,4 +237,45 @@ impl LocalStore {
 /// The living processes that have a lease.
 fn processes(layout: &Layout) -> Result<HashSet<u32>, IoError> {
     Ok(living(layout)?.into_iter().map(|lease| lease.process).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::OpenOptions;
+
+    const DAY: u64 = 86_400;
+
+    /// What is left below `tmp/` after what was there has become so old.
+    fn left_after(age: u64) -> Vec<String> {
+        let place = tempfile::tempdir().expect("a directory");
+        let store = LocalStore::open(place.path(), OpenOptions { durable: false }).expect("opened");
+        for name in ["failed-a/build", "refused-b/outputs", "4194305-0-0/d"] {
+            std::fs::create_dir_all(store.layout().tmp().join(name)).expect("made");
+        }
+        let remains = store.remains_at(super::super::now() + age).expect("looked at");
+        remains.remove(&mut Freed::default()).expect("removed");
+        let entries = std::fs::read_dir(store.layout().tmp()).expect("readable");
+        let mut left: Vec<_> =
+            entries.map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8")).collect();
+        left.sort();
+        left
+    }
+
+    #[test]
+    fn what_failed_builds_left_goes_after_seven_days() {
+        assert_eq!(left_after(6 * DAY), ["failed-a", "refused-b"]);
+        assert_eq!(left_after(8 * DAY), [""; 0]);
+    }
+
+    #[test]
+    fn objects_may_be_left_by_what_was_refused_and_not_by_what_never_was_sealed() {
+        let place = tempfile::tempdir().expect("a directory");
+        let store = LocalStore::open(place.path(), OpenOptions { durable: false }).expect("opened");
+        for (name, may_leave) in [("failed-a", false), ("refused-b", true)] {
+            std::fs::create_dir(store.layout().tmp().join(name)).expect("made");
+            let remains = store.remains_at(super::super::now() + 8 * DAY).expect("looked at");
+            assert_eq!(remains.may_leave_objects(), may_leave, "{name}");
+        }
+    }
 }

@@ -1,0 +1,149 @@
+//! Outputs that were refused after their command had succeeded: kept, to be verified again instead of made again when what they are
+//! verified against (`runtime`, what that needs, a fixed hash) is another.
+//!
+//! Below `tmp/`, by the digest of the command (see [`store::Action::command_digest`]), and collected like the files of failed builds:
+//!
+//! ```text
+//! refused-<command>/made             { "version": 1, "action": …, "outputs": {name: tree digest}, "finished": …, … }
+//! refused-<command>/outputs/<name>   each output, sealed
+//! ```
+//!
+//! *Invariants:* what is kept is not in `store/`, and nobody uses it but who verifies it. It counts only if every tree still has its
+//! digest: who takes it hashes it. Whoever takes it moves it away first, so that one does.
+
+use crate::builder::{Builder, Made};
+use crate::error::BuildError;
+use crate::resolve::Resolved;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use store::local::{At, BuildCost, Sealed, Staging, StoreError};
+use store::{ActionDigest, OutputName, TreeDigest};
+
+const VERSION: u32 = 1;
+
+/// What is known of outputs that are kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    version: u32,
+    /// Whose command it was that ran, and whose logs there are.
+    action: ActionDigest,
+    outputs: BTreeMap<String, TreeDigest>,
+    finished: u64,
+    duration_ms: u64,
+    cpu_ms: u64,
+    memory: u64,
+}
+
+impl Note {
+    fn of(action: ActionDigest, made: &Made) -> Self {
+        let BuildCost { finished, duration_ms, cpu_ms, memory } = made.cost;
+        let outputs = made.outputs.iter().map(|(output, sealed)| (output.to_string(), sealed.digest())).collect();
+        Self { version: VERSION, action, outputs, finished, duration_ms, cpu_ms, memory }
+    }
+
+    fn read(directory: &Path) -> Option<Self> {
+        let text = std::fs::read(note_place(directory)).ok()?;
+        serde_json::from_slice(&text).ok().filter(|note: &Self| note.version == VERSION)
+    }
+
+    const fn cost(&self) -> BuildCost {
+        let Self { finished, duration_ms, cpu_ms, memory, .. } = *self;
+        BuildCost { finished, duration_ms, cpu_ms, memory }
+    }
+}
+
+fn note_place(directory: &Path) -> PathBuf {
+    directory.join("made")
+}
+
+fn output_place(directory: &Path, output: &OutputName) -> PathBuf {
+    directory.join("outputs").join(output.as_str())
+}
+
+impl Builder<'_> {
+    fn refused_place(&self, resolved: &Resolved) -> PathBuf {
+        self.store().layout().tmp().join(format!("refused-{}", resolved.action.command_digest()))
+    }
+
+    /// Verifies what a command made. What is refused, or could not be looked at, is kept.
+    pub(crate) fn verify_or_keep(
+        &self,
+        resolved: &Resolved,
+        made: Made,
+        verify: &dyn Fn(&Made) -> Result<(), BuildError>,
+    ) -> Result<Made, BuildError> {
+        let Err(mut error) = verify(&made) else { return Ok(made) };
+        if self.settings().keep_failed && resolved.action.resolved().builtin().is_none() {
+            // Where there is no room for it, it is made again.
+            let is_kept = self.keep_refused(resolved, made).is_ok();
+            if let BuildError::Runtime { kept, .. } = &mut error {
+                *kept = is_kept;
+            }
+        }
+        Err(error)
+    }
+
+    /// Keeps outputs in the place of those that were refused before.
+    fn keep_refused(&self, resolved: &Resolved, made: Made) -> Result<(), StoreError> {
+        let staging = self.store().stage()?;
+        let note = Note::of(resolved.digest, &made);
+        let outputs = staging.path().join("outputs");
+        std::fs::create_dir(&outputs).at("create directory", &outputs)?;
+        for (output, sealed) in made.outputs {
+            std::fs::rename(sealed.path(), output_place(staging.path(), &output)).at("rename", sealed.path())?;
+        }
+        let place = note_place(staging.path());
+        std::fs::write(&place, serde_json::to_vec(&note).unwrap_or_default()).at("write", &place)?;
+        let place = self.refused_place(resolved);
+        drop(self.move_away(&place)?);
+        let from = staging.path().to_owned();
+        std::fs::rename(&from, &place).at("rename", &from)?;
+        drop(staging.keep());
+        Ok(())
+    }
+
+    /// What a command made that was refused, as it was made, for who can verify it against something else.
+    pub(crate) fn take_refused(&self, resolved: &Resolved) -> Option<Made> {
+        let place = self.refused_place(resolved);
+        if resolved.action.resolved().builtin().is_some() || !place.exists() {
+            return None;
+        }
+        // Whatever is wrong with it, it can be made again.
+        let directory = self.move_away(&place).ok()??;
+        let note = Note::read(directory.path())?;
+        let expected = &resolved.action.resolved().outputs;
+        let taken = expected.iter().map(|output| {
+            let sealed = self.seal_again(&output_place(directory.path(), output)).ok()?;
+            (note.outputs.get(output.as_str()) == Some(&sealed.digest())).then(|| (output.clone(), sealed))
+        });
+        let outputs = taken.collect::<Option<Vec<_>>>()?;
+        self.share_logs(&note.action, &resolved.digest);
+        Some(Made { outputs, cost: note.cost() })
+    }
+
+    /// Moves what is kept to where only this process looks; nothing if nothing is kept.
+    fn move_away(&self, place: &Path) -> Result<Option<Staging>, StoreError> {
+        let staging = self.store().reserve()?;
+        match std::fs::rename(place, staging.path()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            moved => Ok(moved.at("rename", place).map(|()| Some(staging))?),
+        }
+    }
+
+    fn seal_again(&self, from: &Path) -> Result<Sealed, StoreError> {
+        let staging = self.store().reserve()?;
+        let place = staging.path().to_owned();
+        std::fs::rename(from, &place).at("rename", from)?;
+        self.store().seal(staging, &place)
+    }
+
+    /// What was told and used by the command is that of every action of it.
+    fn share_logs(&self, from: &ActionDigest, to: &ActionDigest) {
+        let logs = self.store().layout().logs();
+        for kind in ["zst", "usage", "inputs"].iter().filter(|_| from != to) {
+            // To be looked at by people: the outputs are what counts.
+            let _ = std::fs::copy(logs.join(format!("{from}.{kind}")), logs.join(format!("{to}.{kind}")));
+        }
+    }
+}
