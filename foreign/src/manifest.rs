@@ -277,7 +277,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wrong(&mut self, entry: &Entry, expected: &str) {
+    fn wrong(&mut self, entry: &Entry, expected: &str) -> &mut Finding {
         let message = format!("`{}` is {}, not {expected}", entry.key, self.kind(entry.value));
         let number =
             matches!(self.kind(entry.value), Kind::Scalar(Scalar::Int(_) | Scalar::Float(_) | Scalar::Bool(_)));
@@ -285,6 +285,7 @@ impl<'a> Reader<'a> {
         if number && expected == "a string" {
             finding.hint = Some("put it in quotes".to_owned());
         }
+        finding
     }
 
     fn is_null(&self, number: usize) -> bool {
@@ -359,8 +360,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of texts, filled in; one text alone is a list of it.
+    /// A list of texts, filled in. One text alone is told of, and counts as a list of it, as when such trees are built.
     fn texts(&mut self, entry: &Entry) -> Vec<Placed<String>> {
+        if let Kind::Scalar(Scalar::Text(_)) = self.kind(entry.value) {
+            let hint = "put it in brackets: other readers take its letters for the list";
+            self.wrong(entry, "a list").hint = Some(hint.to_owned());
+        }
+        self.text_or_texts(entry)
+    }
+
+    /// A text, or a list of them, filled in.
+    fn text_or_texts(&mut self, entry: &Entry) -> Vec<Placed<String>> {
         if let Kind::Scalar(Scalar::Text(_)) = self.kind(entry.value) {
             return self.text(entry).map(|text| self.filled(text)).into_iter().collect();
         }
@@ -406,7 +416,7 @@ impl<'a> Reader<'a> {
                     let url = self.text(entry).map(|url| self.filled(url));
                     source.urls.splice(0..0, url);
                 }
-                "fallback_url" => source.urls.extend(self.texts(entry)),
+                "fallback_url" => source.urls.extend(self.text_or_texts(entry)),
                 "sha256" => source.sha256 = self.text(entry).filter(|hash| !hash.value.is_empty()),
                 "filename" => {
                     source.filename = self.text(entry).map(|name| self.filled(name).value).unwrap_or_default()
