@@ -76,6 +76,13 @@ fn outputs_need_only_what_is_permitted() {
         outputChecks.out.disallowedReferences = [ low ];
       };
       unknown = mini "unknown" "write $out nothing" { __structuredAttrs = true; outputChecks.out.allowed = [ ]; };
+      nobody = mini "nobody" "write $out nothing" { __structuredAttrs = true; outputChecks.ouut.allowedReferences = [ ]; };
+      no-set = mini "no-set" "write $out nothing" { __structuredAttrs = true; outputChecks = [ ]; };
+      misplaced = mini "misplaced" "write $out nothing" { __structuredAttrs = true; allowedReferences = [ ]; };
+      # One tree of two names, which the derivation does not name itself.
+      again = mini "again" "write $out see ${low}" { };
+      copies = write "copies" { copy = { text = "see ${high}\n"; }; };
+      indirect = mini "indirect" "copy /copy $out" { root = [ seed copies ]; disallowedRequisites = [ low ]; };
     }"#,
     );
     let [low, high] = ["low", "high"].map(|name| scratch.larder(&format!("build .#{name}")).ok().line());
@@ -96,6 +103,21 @@ fn outputs_need_only_what_is_permitted() {
     scratch.larder("build .#parts").fails(1, &["output `out` needs", "`disallowedReferences`"]);
     scratch.larder("build .#wrong").fails(1, &["`allowedReferences`: `dev` is neither a store path nor an output"]);
     scratch.larder("build .#unknown").fails(1, &["`outputChecks.out`: larder does not know `allowed`"]);
+    scratch.larder("build .#nobody").fails(1, &["`outputChecks`: there is no output `ouut`"]);
+    scratch.larder("build .#no-set").fails(1, &["`outputChecks`: it is not a set"]);
+    scratch.larder("build .#misplaced").fails(1, &["`allowedReferences`: where attributes are structured"]);
+    for name in ["wrong", "unknown", "nobody", "no-set", "misplaced"] {
+        scratch.larder(&format!("log .#{name}")).fails(1, &["no log"]);
+    }
+    let again = scratch.larder("build .#again").ok().line();
+    assert_eq!(again[..60], high[..60], "the same tree under another name");
+    let told = format!("needs {low}, which `disallowedRequisites` does not permit; it mentions {again}, that needs it");
+    let other = told.replace(&again, &high);
+    let refused = scratch.larder("build .#indirect");
+    assert!(
+        refused.code == Some(1) && (refused.stderr.contains(&told) || refused.stderr.contains(&other)),
+        "{refused:?}"
+    );
     scratch.larder("build .#graph").fails(1, &["`exportReferencesGraph`", "larder query closure"]);
     let refused = |name: &String| ["none", "not", "deep", "parts"].iter().any(|wrong| name.ends_with(wrong));
     assert!(!scratch.entries("store").iter().any(refused), "nothing that is refused is published");

@@ -295,3 +295,36 @@ fn a_store_may_be_anywhere() {
     let through = ["--store", "link", "query", "deriver", "result"];
     assert_eq!(scratch.larder_with(&through).ok().line(), scratch.line("instantiate .#kept"));
 }
+
+#[test]
+fn objects_that_only_refused_outputs_had_are_collected() {
+    let scratch = Scratch::new(
+        r##"{ script = mini "script" "mkdir $out\nwrite $out/run #!/opt/interpreter\nexecutable $out/run" { }; }"##,
+    );
+    let objects = || {
+        let directories = scratch.entries("objects");
+        directories.iter().map(|name| scratch.entries(&format!("objects/{name}")).len()).sum::<usize>()
+    };
+    // The same file, for whose object that of the output is exchanged.
+    scratch.write("run", "#!/opt/interpreter\n");
+    std::fs::set_permissions(scratch.path("run"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let refuse = |options: &str| {
+        scratch.larder("add run").ok();
+        scratch.larder(&format!("build .#script {options}")).fails(1, &["/run needs the interpreter"]);
+        scratch.larder("gc").ok();
+        assert_eq!((objects(), scratch.entries("store").len()), (2, 1), "the output that is kept has it");
+    };
+    refuse("");
+    // It is verified again, and let go.
+    scratch.larder("build .#script --discard-failed").fails(1, &["/run needs the interpreter"]);
+    scratch.larder("gc").ok();
+    assert_eq!(objects(), 1, "that of the seed");
+
+    refuse("--rebuild");
+    let kept = scratch.entries("tmp").into_iter().find(|name| name.starts_with("refused-")).expect("kept");
+    std::fs::write(scratch.home().join("tmp").join(kept).join("made"), "damaged").unwrap();
+    scratch.larder("build .#script --discard-failed").fails(1, &["/run needs the interpreter"]);
+    scratch.larder("gc").ok();
+    assert_eq!(objects(), 1, "that of the seed");
+    assert_eq!(scratch.entries("trash"), [""; 0]);
+}

@@ -14,6 +14,7 @@ use crate::known_failure::KnownFailure;
 use crate::leak;
 use crate::limits::RunLimits;
 use crate::passed::Passed;
+use crate::permitted;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
 use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
@@ -279,7 +280,7 @@ impl<'s> Builder<'s> {
         let how = if refused.is_some() { How::Verified } else { How::Built };
         let made = refused.map_or_else(|| self.run_builder(&resolved, &Variation::default(), sink), Ok);
         let verify = |made: &Made| self.verify(&resolved, made, sink);
-        let made = made.and_then(|made| self.verify_or_keep(&resolved, made, &verify));
+        let made = made.and_then(|made| self.verify_or_keep(&resolved, made, how, &verify));
         self.remember(&resolved, made.as_ref().err());
         Ok((self.publish(derivation, &resolved, made?, lock)?, how))
     }
@@ -409,6 +410,7 @@ impl<'s> Builder<'s> {
                 (started, outputs, Usage::default(), 0)
             }
             None => {
+                permitted::check(resolved.action.resolved())?;
                 let ran = self.run(resolved, variation, sink)?;
                 (ran.started, ran.outputs, ran.usage, ran.memory)
             }

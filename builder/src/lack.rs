@@ -19,6 +19,7 @@ pub enum Lack {
 }
 
 /// How programs tell, among the last lines of a log, that a process was killed: shells, make and compilers; make of a shell; runtimes.
+/// Only where the system has killed somebody's do all of them count: tests may print them.
 const KILLED: [&str; 4] = ["Killed", "Error 137", "signal 9", "SIGKILL"];
 
 /// Whether the last lines that a command printed tell that a process of it was killed.
@@ -33,17 +34,14 @@ impl Lack {
     }
 
     fn told_by(line: &str) -> Option<Self> {
-        const WORDS: [(&str, Lack); 4] = [
+        const WORDS: [(&str, Lack); 5] = [
             ("No space left on device", Lack::Room),
             ("Disk quota exceeded", Lack::Room),
             ("Cannot allocate memory", Lack::Memory),
             ("virtual memory exhausted", Lack::Memory),
+            ("Killed", Lack::Memory),
         ];
-        WORDS
-            .into_iter()
-            .chain(KILLED.map(|words| (words, Lack::Memory)))
-            .find(|(words, _)| line.contains(words))
-            .map(|(_, lack)| lack)
+        WORDS.into_iter().find(|(words, _)| line.contains(words)).map(|(_, lack)| lack)
     }
 
     /// What may help.
@@ -76,13 +74,23 @@ mod tests {
             ("cp: error writing '/tmp/x': No space left on device", Some(Lack::Room)),
             ("fork: Cannot allocate memory", Some(Lack::Memory)),
             ("make: *** [Makefile:3: all] Killed", Some(Lack::Memory)),
-            ("make: *** [Makefile:3: all] Error 137", Some(Lack::Memory)),
-            ("collect2: fatal error: ld terminated with signal 9", Some(Lack::Memory)),
-            ("process didn't exit successfully (signal: 9, SIGKILL: kill)", Some(Lack::Memory)),
-            ("make: *** [Makefile:3: all] Error 13", None),
+            ("test: child ended by SIGKILL, as it should", None),
             ("error: no such file", None),
         ] {
             assert_eq!(Lack::told_by(line), lack, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_tell_of_processes_that_were_killed() {
+        for (line, told) in [
+            ("make: *** [Makefile:3: all] Killed", true),
+            ("make: *** [Makefile:3: all] Error 137", true),
+            ("collect2: fatal error: ld terminated with signal 9", true),
+            ("process didn't exit successfully (signal: 9, SIGKILL: kill)", true),
+            ("make: *** [Makefile:3: all] Error 13", false),
+        ] {
+            assert_eq!(tells_of_a_kill(&["before".to_owned(), line.to_owned()]), told, "{line}");
         }
     }
 }

@@ -9,17 +9,21 @@ use crate::error::BuildError;
 use crate::passed;
 use crate::resolve::Resolved;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use store::local::{At, IoError, Sealed};
+use store::local::{At, IoError, LookupError, Sealed};
 use store::reference::ReferenceScanner;
-use store::{Derivation, Node, OutputName, StorePath, TreeDigest, TreePath};
+use store::{Derivation, Graph, Node, OutputName, StorePath, TreeDigest, TreePath};
 
 /// The attribute with the lists of each output, if attributes are structured.
 const BY_OUTPUT: &str = "outputChecks";
+
+/// What is not permitted is told up to so many times.
+const MAX_TOLD: usize = 20;
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 << 10;
@@ -91,9 +95,31 @@ impl fmt::Display for Forbidden {
     }
 }
 
-/// All of them, a line each.
+/// All of them, a line each, as far as anybody reads them.
 pub(crate) fn lines(forbidden: &[Forbidden]) -> String {
-    forbidden.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<_> = forbidden.iter().take(MAX_TOLD).map(ToString::to_string).collect();
+    if forbidden.len() > lines.len() {
+        lines.push(format!("and {} more", forbidden.len() - lines.len()));
+    }
+    lines.join("\n")
+}
+
+/// Fails if what the derivation says of its outputs is malformed, which is told before anything is built.
+pub(crate) fn check(derivation: &Derivation) -> Result<(), BuildError> {
+    if let Some(attributes) = passed::structured(derivation)? {
+        if let Some(rule) = Rule::ALL.iter().find(|rule| attributes.contains_key(rule.attribute())) {
+            let problem = format!("where attributes are structured it belongs in `{BY_OUTPUT}.out`");
+            return Err(BuildError::attribute(rule.attribute(), problem));
+        }
+        let checks = attributes.get(BY_OUTPUT).map(Value::as_object);
+        let wrong = |problem: String| BuildError::attribute(BY_OUTPUT, problem);
+        let checks = checks.map(|checks| checks.ok_or_else(|| wrong("it is not a set".to_owned()))).transpose()?;
+        let mut names = checks.into_iter().flat_map(Map::keys);
+        if let Some(name) = names.find(|name| !derivation.outputs.iter().any(|output| output.as_str() == *name)) {
+            return Err(wrong(format!("there is no output `{}`", name.escape_debug())));
+        }
+    }
+    derivation.outputs.iter().try_for_each(|output| rules(derivation, output).map(drop))
 }
 
 /// What the derivation says of one output: each rule with its list.
@@ -140,6 +166,48 @@ fn trees(derivation: &Derivation, rule: Rule, list: &str) -> Result<BTreeSet<Tre
     Ok(trees)
 }
 
+/// What an output needs, in the order of how far away it is.
+#[derive(Default)]
+struct Needed {
+    trees: Vec<Need>,
+}
+
+struct Need {
+    tree: TreeDigest,
+    /// Its store path, as far as it is known.
+    shown: String,
+    /// Which other need it is needed by; none at first hand.
+    by: Option<usize>,
+}
+
+impl Needed {
+    /// What leads from the output to a need, that itself last.
+    fn chain(&self, number: usize) -> Vec<&Need> {
+        let mut chain: Vec<_> =
+            std::iter::successors(Some(number), |number| self.trees[*number].by).map(|at| &self.trees[at]).collect();
+        chain.reverse();
+        chain
+    }
+
+    /// Adds all that is needed by what is needed at first hand; `starts` says which path is which of these.
+    fn add_behind(&mut self, graph: &Graph, starts: &[(StorePath, usize)]) {
+        let numbers = graph.numbers();
+        let mut seen = vec![false; graph.len()];
+        let starts = starts.iter().filter_map(|(path, need)| Some((*numbers.get(path)?, *need)));
+        let mut pending: VecDeque<_> = starts.collect();
+        pending.iter().for_each(|(number, _)| seen[*number] = true);
+        while let Some((number, by)) = pending.pop_front() {
+            for (to, _) in graph.needs(number) {
+                let path = graph.path(*to);
+                if let Some(tree) = path.tree().filter(|_| !std::mem::replace(&mut seen[*to], true)) {
+                    pending.push_back((*to, self.trees.len()));
+                    self.trees.push(Need { tree, shown: path.to_string(), by: Some(by) });
+                }
+            }
+        }
+    }
+}
+
 impl Builder<'_> {
     /// Fails if an output needs what its derivation does not permit.
     pub(crate) fn check_references(
@@ -154,84 +222,107 @@ impl Builder<'_> {
                 continue;
             }
             let needed = self.needed(resolved, sealed, rules.iter().any(|(rule, _)| rule.is_deep()))?;
-            for (rule, listed) in &rules {
-                let wrong = needed.iter().filter(|chain| {
-                    let (tree, _) = chain.last().expect("something is needed");
-                    (rule.is_deep() || chain.len() == 1) && !rule.permits(listed.contains(tree))
-                });
-                for chain in wrong {
-                    let file = mentioning(sealed, &chain[0].0)?;
-                    let chain = chain.iter().map(|(_, shown)| shown.clone()).collect();
-                    forbidden.push(Forbidden { output: output.clone(), rule: *rule, chain, file });
-                }
-            }
+            let wrong: Vec<_> = rules.iter().flat_map(|(rule, listed)| wrong(&needed, *rule, listed)).collect();
+            let firsts = wrong.iter().map(|(_, chain)| chain[0].tree).collect();
+            let files = mentioning(sealed, firsts, &|| self.is_cancelled())?;
+            forbidden.extend(wrong.into_iter().map(|(rule, chain)| Forbidden {
+                output: output.clone(),
+                rule,
+                file: files.get(&chain[0].tree).cloned(),
+                chain: chain.into_iter().map(|need| need.shown.clone()).collect(),
+            }));
         }
         if forbidden.is_empty() { Ok(()) } else { Err(BuildError::Forbidden(forbidden)) }
     }
 
-    /// All that an output needs, each with what leads to it: at first hand, or all of it.
-    fn needed(
-        &self,
-        resolved: &Resolved,
-        sealed: &Sealed,
-        deep: bool,
-    ) -> Result<Vec<Vec<(TreeDigest, String)>>, BuildError> {
+    /// What an output needs: at first hand, or all of it.
+    fn needed(&self, resolved: &Resolved, sealed: &Sealed, deep: bool) -> Result<Needed, BuildError> {
         // Only what is published is found by its digest, and only its needs are known.
         self.settle()?;
         let mut trees = sealed.references().clone();
         trees.extend(resolved.action.runtime().iter().filter_map(StorePath::tree));
-        let named = |path: &StorePath| Some((path.tree()?, path.to_string()));
-        let (mut direct, mut paths) = (Vec::new(), Vec::new());
+        let (mut needed, mut starts) = (Needed::default(), Vec::new());
         for tree in trees {
-            let mut declared = resolved.action.runtime().iter().chain(resolved.action.inputs());
-            let path = declared.find(|path| path.tree() == Some(tree)).cloned();
-            let path = path.or_else(|| self.store().lookup(&tree.to_string()).ok());
-            direct.push(vec![(tree, path.as_ref().map_or_else(|| tree.to_string(), ToString::to_string))]);
-            paths.extend(path);
+            let paths = self.paths_of(resolved, tree)?;
+            let shown = paths.first().map_or_else(|| tree.to_string(), ToString::to_string);
+            starts.extend(paths.into_iter().map(|path| (path, needed.trees.len())));
+            needed.trees.push(Need { tree, shown, by: None });
         }
-        if !deep {
-            return Ok(direct);
+        if deep {
+            let paths: Vec<_> = starts.iter().map(|(path, _)| path.clone()).collect();
+            needed.add_behind(&self.store().closure_graph(&paths)?, &starts);
         }
-        let graph = self.store().closure_graph(&paths)?;
-        let first: Vec<_> = paths.iter().filter_map(|path| graph.number(path)).collect();
-        let behind = (0..graph.len()).filter(|number| !first.contains(number));
-        let chains = behind.filter_map(|number| {
-            let chain = first.iter().filter_map(|from| graph.shortest(*from, number)).min_by_key(Vec::len)?;
-            chain.into_iter().map(|number| named(graph.path(number))).collect()
-        });
-        direct.extend(chains);
-        Ok(direct)
+        Ok(needed)
+    }
+
+    /// The store paths of a tree: the one that the derivation names, or all that the store has. None for what only looks like one.
+    fn paths_of(&self, resolved: &Resolved, tree: TreeDigest) -> Result<Vec<StorePath>, BuildError> {
+        let mut declared = resolved.action.runtime().iter().chain(resolved.action.inputs());
+        if let Some(path) = declared.find(|path| path.tree() == Some(tree)) {
+            return Ok(vec![path.clone()]);
+        }
+        match self.store().lookup(&tree.to_string()) {
+            Ok(path) => Ok(vec![path]),
+            Err(LookupError::Ambiguous { candidates, .. }) => Ok(candidates),
+            Err(LookupError::Unknown(_) | LookupError::Form(_)) => Ok(Vec::new()),
+            Err(LookupError::Store(error)) => Err(error.into()),
+        }
     }
 }
 
-/// The first file or link of a tree that mentions another tree.
-fn mentioning(sealed: &Sealed, tree: &TreeDigest) -> Result<Option<TreePath>, IoError> {
-    if !sealed.references().contains(tree) {
-        return Ok(None);
+/// What a rule does not permit, with what leads to it.
+fn wrong<'n>(needed: &'n Needed, rule: Rule, listed: &BTreeSet<TreeDigest>) -> Vec<(Rule, Vec<&'n Need>)> {
+    let numbers = 0..needed.trees.len();
+    let concerned = numbers.filter(|number| rule.is_deep() || needed.trees[*number].by.is_none());
+    let wrong = concerned.filter(|number| !rule.permits(listed.contains(&needed.trees[*number].tree)));
+    wrong.map(|number| (rule, needed.chain(number))).collect()
+}
+
+/// The first file or link of a tree that mentions each of these others, as far as one does.
+fn mentioning(
+    sealed: &Sealed,
+    mut sought: BTreeSet<TreeDigest>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<BTreeMap<TreeDigest, TreePath>, BuildError> {
+    sought.retain(|tree| sealed.references().contains(tree));
+    let mut found = BTreeMap::new();
+    if sought.is_empty() {
+        return Ok(found);
     }
     let mut candidates = vec![(TreePath::default(), sealed.listing().root().clone())];
     sealed.listing().walk(&mut |path, node| candidates.push((path.clone(), node.clone())));
+    let mut piece = vec![0; PIECE];
     for (path, node) in candidates {
-        let mut scanner = ReferenceScanner::default();
-        match node {
-            Node::File { .. } => {
-                let names = path.components().iter().map(|name| std::ffi::OsStr::from_bytes(name.as_bytes()));
-                let place = names.fold(sealed.path().to_owned(), |place, name| place.join(name));
-                let mut file = File::open(&place).at("open", &place)?;
-                let mut piece = vec![0; PIECE];
-                loop {
-                    match file.read(&mut piece).at("read", &place)? {
-                        0 => break,
-                        read => scanner.update(&piece[..read]),
-                    }
-                }
-            }
-            Node::Symlink { target } => scanner.scan_content(&target),
-            Node::Directory { .. } => continue,
+        if cancelled() {
+            return Err(BuildError::Cancelled);
         }
-        if scanner.finish().contains(tree) {
-            return Ok(Some(path));
+        for tree in mentions(sealed, &path, &node, &mut piece)?.intersection(&sought) {
+            found.entry(*tree).or_insert_with(|| path.clone());
+        }
+        if found.len() == sought.len() {
+            break;
         }
     }
-    Ok(None)
+    Ok(found)
+}
+
+/// The trees that one file or link mentions.
+fn mentions(sealed: &Sealed, path: &TreePath, node: &Node, piece: &mut [u8]) -> Result<BTreeSet<TreeDigest>, IoError> {
+    let mut scanner = ReferenceScanner::default();
+    match node {
+        Node::File { .. } => {
+            let names = path.components().iter().map(|name| OsStr::from_bytes(name.as_bytes()));
+            let place = names.fold(sealed.path().to_owned(), |place, name| place.join(name));
+            let mut file = File::open(&place).at("open", &place)?;
+            loop {
+                match file.read(piece).at("read", &place)? {
+                    0 => break,
+                    read => scanner.update(&piece[..read]),
+                }
+            }
+        }
+        Node::Symlink { target } => scanner.scan_content(target),
+        Node::Directory { .. } => {}
+    }
+    Ok(scanner.finish())
 }

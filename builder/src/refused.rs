@@ -13,6 +13,7 @@
 
 use crate::builder::{Builder, Made};
 use crate::error::BuildError;
+use crate::event::How;
 use crate::resolve::Resolved;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,9 +72,13 @@ impl Builder<'_> {
         &self,
         resolved: &Resolved,
         made: Made,
+        how: How,
         verify: &dyn Fn(&Made) -> Result<(), BuildError>,
     ) -> Result<Made, BuildError> {
         let Err(mut error) = verify(&made) else { return Ok(made) };
+        if !self.settings().keep_failed && how == How::Verified {
+            made.outputs.iter().for_each(|(_, sealed)| self.abandon(sealed.path()));
+        }
         if self.settings().keep_failed && resolved.action.resolved().builtin().is_none() {
             // Where there is no room for it, it is made again.
             let is_kept = self.keep_refused(resolved, made).is_ok();
@@ -94,9 +99,9 @@ impl Builder<'_> {
             std::fs::rename(sealed.path(), output_place(staging.path(), &output)).at("rename", sealed.path())?;
         }
         let place = note_place(staging.path());
-        std::fs::write(&place, serde_json::to_vec(&note).unwrap_or_default()).at("write", &place)?;
+        std::fs::write(&place, serde_json::to_vec(&note).expect("plain data")).at("write", &place)?;
         let place = self.refused_place(resolved);
-        drop(self.move_away(&place)?);
+        self.abandon(&place);
         let from = staging.path().to_owned();
         std::fs::rename(&from, &place).at("rename", &from)?;
         drop(staging.keep());
@@ -111,15 +116,33 @@ impl Builder<'_> {
         }
         // Whatever is wrong with it, it can be made again.
         let directory = self.move_away(&place).ok()??;
-        let note = Note::read(directory.path())?;
+        let taken = self.take_from(directory.path(), resolved);
+        if taken.is_none() {
+            self.abandon(directory.path());
+        }
+        taken
+    }
+
+    fn take_from(&self, directory: &Path, resolved: &Resolved) -> Option<Made> {
+        let note = Note::read(directory)?;
         let expected = &resolved.action.resolved().outputs;
         let taken = expected.iter().map(|output| {
-            let sealed = self.seal_again(&output_place(directory.path(), output)).ok()?;
-            (note.outputs.get(output.as_str()) == Some(&sealed.digest())).then(|| (output.clone(), sealed))
+            let sealed = self.seal_again(&output_place(directory, output)).ok()?;
+            if note.outputs.get(output.as_str()) == Some(&sealed.digest()) {
+                return Some((output.clone(), sealed));
+            }
+            self.abandon(sealed.path());
+            None
         });
         let outputs = taken.collect::<Option<Vec<_>>>()?;
         self.share_logs(&note.action, &resolved.digest);
         Some(Made { outputs, cost: note.cost() })
+    }
+
+    /// Gives what nobody will take any more to the next collection, for it may have the last links to objects.
+    fn abandon(&self, place: &Path) {
+        // What cannot be moved is removed, by who has it or by age.
+        let _ = self.store().abandon(place);
     }
 
     /// Moves what is kept to where only this process looks; nothing if nothing is kept.

@@ -93,8 +93,8 @@ rated_rules! {
         "The function that `install_func` names (`do_install` if none) is missing.";
     NoErrexit = "R0055", Warning, "a build.sh without `set -e`",
         "larder stops at the first failing command in any case; other builders go on.";
-    EndsEarly = "R0056", Error, "a build.sh that ends before its functions are called",
-        "`exit` outside of functions ends the shell that reads build.sh, so no phase runs.";
+    EndsEarly = "R0056", Warning, "a build.sh that may end before its functions are called",
+        "`exit` outside of functions ends the shell that reads build.sh, so no phase runs. Of conditions only the\nindentation is looked at.";
 }
 
 #[cfg(test)]

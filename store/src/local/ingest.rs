@@ -470,6 +470,9 @@ impl<'a> Ingest<'a> {
     fn seal_file(&self, opened: &Opened<'_>, object: String) -> Result<(), IngestError> {
         let Opened { file, stat, place, name } = opened;
         let host = || opened.host();
+        if stat.st_nlink > 1 && self.is_object(stat, &object) {
+            return Ok(());
+        }
         if stat.st_nlink > 1 {
             // Another name of the same inode may lie where it will not be sealed: take a file of our own.
             copy_in_place(place, name, file, opened.executable()).at_place("copy", host)?;
@@ -478,6 +481,12 @@ impl<'a> Ingest<'a> {
             set_fixed_time(file).at_place("set the time of", host)?;
         }
         Ok(self.exchange_or_keep(place, name, name, object).at_place("link", host)?)
+    }
+
+    /// Whether a file is the object of this name already, as when a tree is sealed once more.
+    fn is_object(&self, stat: &Stat, object: &str) -> bool {
+        let found = rustix::fs::statat(self.objects, object, AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|found| (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino))
     }
 
     fn scan(&self, content: &[u8]) {

@@ -17,6 +17,7 @@ mod sharing;
 mod source;
 
 pub use build::{BuildResult, Prepared, Published};
+pub(super) use sealed::ABANDONED;
 pub use sealed::{Sealed, Staging};
 pub use source::{Addition, Taken};
 

@@ -1,15 +1,18 @@
 //! Remains: what a collection removes beside dead trees. What dead processes and interrupted collections left goes at once; failed
 //! builds, logs, evaluations and what failed verification go when they are old.
 
-use super::fsutil::{self, At, IoError};
+use super::effect;
+use super::fsutil::{self, At, IoError, unique_name};
 use super::index::Index;
 use super::layout::Layout;
 use super::lease::{living, process_of};
+use super::publish::ABANDONED;
 use super::rebuild::tree_path;
 use super::reclaim::{Reclaim, look};
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use rustix::fs::AtFlags;
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -107,6 +110,7 @@ struct Remain {
 pub(super) struct Remains {
     /// When that was looked at, in seconds since the epoch.
     now: u64,
+    trash: OwnedFd,
     all: Vec<Remain>,
 }
 
@@ -133,7 +137,11 @@ impl Remains {
             if may_be_young && !is_old(remain.directory.as_fd(), &remain.name, remain.kind, self.now) {
                 continue;
             }
-            match fsutil::remove_tree_at(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)) {
+            let removed = match remain.kind {
+                Kind::Refused => self.remove_refused(remain),
+                _ => fsutil::remove_tree_at(remain.directory.as_fd(), OsStr::from_bytes(&remain.name)),
+            };
+            match removed {
                 Ok(bytes) => *freed.of(remain.kind) += bytes,
                 Err(error) if remain.kind == Kind::Leftover => return Err(error).at("remove", &remain.place),
                 // Only to clean up: what cannot be removed is left for the next time.
@@ -141,6 +149,13 @@ impl Remains {
             }
         }
         Ok(())
+    }
+
+    /// Takes it away in one step before it is removed: somebody may be about to take it for verification.
+    fn remove_refused(&self, remain: &Remain) -> Result<u64, Errno> {
+        let name = unique_name(ABANDONED);
+        effect::renameat(&*remain.directory, OsStr::from_bytes(&remain.name), &self.trash, &*name)?;
+        fsutil::remove_tree_at(self.trash.as_fd(), OsStr::new(&name))
     }
 
     fn add(
@@ -185,7 +200,8 @@ impl LocalStore {
     }
 
     fn remains_at(&self, now: u64) -> Result<Remains, StoreError> {
-        let mut remains = Remains { now, all: Vec::new() };
+        let trash = fsutil::open_directory(&self.layout.trash())?;
+        let mut remains = Remains { now, trash, all: Vec::new() };
         remains.add(Kind::Leftover, self.layout.trash(), |_, _| true)?;
         let staged = fsutil::names(self.tmp.as_fd()).at("read directory", self.layout.tmp())?;
         // Only now: whoever has something here by then has had a lease before.

@@ -9,6 +9,7 @@ use super::effect;
 use super::fsutil::{self, At, IoError, unique_name};
 use super::index;
 use super::layout::object_name;
+use super::publish::ABANDONED;
 use super::reclaim;
 use super::remains::{Freed, Remains};
 use super::sweep::{GcProgress, Planned};
@@ -202,13 +203,13 @@ impl TakeOut<'_> {
         Ok(freed)
     }
 
-    /// Unlinks what else is in `trash/`: what was no tree, for one.
+    /// Unlinks what else is in `trash/`: what was no tree, for one. What has been abandoned meanwhile is the next collection's.
     fn empty_trash(&self, trash: &OwnedFd) -> Result<u64, StoreError> {
         let place = self.store.layout.trash();
         let mut freed = 0;
         for (name, _) in fsutil::names(trash.as_fd()).at("read directory", &place)? {
             let name = OsStr::from_bytes(&name);
-            if Some(name) != self.mark.file_name() {
+            if Some(name) != self.mark.file_name() && !name.as_bytes().starts_with(ABANDONED.as_bytes()) {
                 freed += fsutil::remove_tree_at(trash.as_fd(), name).at_place("remove", || place.join(name))?;
             }
         }

@@ -8,9 +8,13 @@ use crate::local::ingest::{Ingest, Ingested, Way};
 use crate::local::materialise::Source;
 use crate::local::{LocalStore, StoreError};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+
+/// How the names of what was abandoned begin in `trash/`.
+pub(in crate::local) const ABANDONED: &str = "refused-";
 
 /// A place below `tmp/`, removed when dropped with what is there.
 #[derive(Debug)]
@@ -102,6 +106,19 @@ impl LocalStore {
         let staging = self.reserve()?;
         effect::mkdir(&staging.path, Mode::RWXU).at("create directory", &staging.path)?;
         Ok(staging)
+    }
+
+    /// Moves something sealed, which is not to be published, to where the next collection finds and removes it: then that looks at all
+    /// objects, for some may have had their last link there. Nothing need be there.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn abandon(&self, place: &Path) -> Result<(), StoreError> {
+        let trash = self.layout.trash().join(unique_name(ABANDONED));
+        match effect::rename(place, &trash) {
+            Err(Errno::NOENT) => Ok(()),
+            renamed => Ok(renamed.at("rename", place)?),
+        }
     }
 
     /// A new place for a tree that is to be published. There is nothing at it yet: to make and remove a directory takes longer than to

@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+/// So many files of one directory are worth a thread of their own.
+const MANY: usize = 1024;
+
 impl LocalStore {
     /// Steps 3 and 4: objects, then the tree itself.
     pub(super) fn move_in(&self, path: &StorePath, sealed: &Sealed) -> Result<(), StoreError> {
@@ -26,7 +29,8 @@ impl LocalStore {
             Node::Directory(_) => Some(fsutil::open_directory(place)?),
             _ => None,
         };
-        let directories: Vec<_> = sealed.ingested.new_objects.chunk_by(NewObject::is_beside).collect();
+        let directories = sealed.ingested.new_objects.chunk_by(NewObject::is_beside);
+        let directories: Vec<_> = directories.flat_map(|objects| objects.chunks(MANY)).collect();
         let link = |objects: &[NewObject]| self.make_objects(objects, place, root.as_ref());
         let linked = directories.into_par_iter().with_min_len(4).map(link);
         let foreign: Vec<_> = linked.collect::<Result<_, _>>()?;
