@@ -191,11 +191,12 @@ fn action() -> Action {
 #[test]
 fn actions() {
     let fixed = Action::resolve(&library(), &BTreeMap::new(), Directory::default().digest()).expect("no inputs");
-    let golden = vectors("actions.json");
+    let (golden, commands) = (vectors("actions.json"), self::golden("commands.json"));
     for (case, action) in [("program", action()), ("fixed", fixed)] {
         let (encoding, digest) = &golden[case];
         assert_eq!(String::from_utf8_lossy(&action.encode()), String::from_utf8_lossy(encoding), "{case}");
         assert_eq!(&action.digest().to_string(), digest, "{case}");
+        assert_eq!(commands[case]["digest"], action.command_digest().to_string(), "{case}");
     }
 }
 

@@ -226,6 +226,20 @@ write(
         canonical, lambda value: base32(derive("larder action v1", canonical(value))), {"program": ACTION, "fixed": FIXED_ACTION}
     ),
 )
+
+
+def command(action):
+    """What the command of an action sees: all but what its outputs are verified against."""
+    return {name: value for name, value in action.items() if name not in ("runtime", "fixed")}
+
+
+write(
+    "commands",
+    {
+        name: {"digest": base32(derive("larder command v1", canonical(command(action))))}
+        for name, action in {"program": ACTION, "fixed": FIXED_ACTION}.items()
+    },
+)
 write("realisations", {name: {"hex": canonical(value).hex()} for name, value in
                        {"built": realisation(BUILT, REFERENCES), "other": realisation(OTHER, [])}.items()})
 write("records", {"header": b"larder records 1\n".hex(), "frames": [{"name": name, "hex": one.hex()} for name, one in FRAMES]})
