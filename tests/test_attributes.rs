@@ -69,16 +69,10 @@ fn outputs_need_only_what_is_permitted() {
       whole = use "whole" { allowedRequisites = [ high low ]; };
       free = mini "free" "write $out nothing" { allowedReferences = [ ]; allowedRequisites = [ ]; };
       runs = mini "runs" "write $out nothing" { runtime = [ declared ]; disallowedRequisites = [ low ]; };
-      wrong = mini "wrong" "write $out nothing" { allowedReferences = "dev"; };
-      graph = mini "graph" "write $out nothing" { exportReferencesGraph = [ "closure" low ]; };
       parts = mini "parts" "write $out see ${low}\nwrite $dev nothing" {
         outputs = [ "out" "dev" ]; __structuredAttrs = true; outputChecks.dev.allowedReferences = [ ];
         outputChecks.out.disallowedReferences = [ low ];
       };
-      unknown = mini "unknown" "write $out nothing" { __structuredAttrs = true; outputChecks.out.allowed = [ ]; };
-      nobody = mini "nobody" "write $out nothing" { __structuredAttrs = true; outputChecks.ouut.allowedReferences = [ ]; };
-      no-set = mini "no-set" "write $out nothing" { __structuredAttrs = true; outputChecks = [ ]; };
-      misplaced = mini "misplaced" "write $out nothing" { __structuredAttrs = true; allowedReferences = [ ]; };
       # One tree of two names, which the derivation does not name itself.
       again = mini "again" "write $out see ${low}" { };
       copies = write "copies" { copy = { text = "see ${high}\n"; }; };
@@ -101,14 +95,6 @@ fn outputs_need_only_what_is_permitted() {
         scratch.larder(&format!("build .#{name}")).ok();
     }
     scratch.larder("build .#parts").fails(1, &["output `out` needs", "`disallowedReferences`"]);
-    scratch.larder("build .#wrong").fails(1, &["`allowedReferences`: `dev` is neither a store path nor an output"]);
-    scratch.larder("build .#unknown").fails(1, &["`outputChecks.out`: larder does not know `allowed`"]);
-    scratch.larder("build .#nobody").fails(1, &["`outputChecks`: there is no output `ouut`"]);
-    scratch.larder("build .#no-set").fails(1, &["`outputChecks`: it is not a set"]);
-    scratch.larder("build .#misplaced").fails(1, &["`allowedReferences`: where attributes are structured"]);
-    for name in ["wrong", "unknown", "nobody", "no-set", "misplaced"] {
-        scratch.larder(&format!("log .#{name}")).fails(1, &["no log"]);
-    }
     let again = scratch.larder("build .#again").ok().line();
     assert_eq!(again[..60], high[..60], "the same tree under another name");
     let told = format!("needs {low}, which `disallowedRequisites` does not permit; it mentions {again}, that needs it");
@@ -118,8 +104,50 @@ fn outputs_need_only_what_is_permitted() {
         refused.code == Some(1) && (refused.stderr.contains(&told) || refused.stderr.contains(&other)),
         "{refused:?}"
     );
-    scratch.larder("build .#graph").fails(1, &["`exportReferencesGraph`", "larder query closure"]);
     let refused = |name: &String| ["none", "not", "deep", "parts"].iter().any(|wrong| name.ends_with(wrong));
     assert!(!scratch.entries("store").iter().any(refused), "nothing that is refused is published");
     scratch.assert_sound();
+}
+
+#[test]
+fn long_chains_are_told_in_short() {
+    let scratch = Scratch::new(
+        r#"let
+      step = number: if number == 0 then mini "step-0" "write $out low" { } else mini "step-${toString number}" "write $out see ${step (number - 1)}" { };
+      use = name: mini name "write $out see ${step 29}";
+    in {
+      none = use "none" { allowedRequisites = [ ]; };
+      lowest = use "lowest" { disallowedRequisites = [ (step 0) ]; };
+    }"#,
+    );
+    let none = scratch
+        .larder("build .#none")
+        .fails(1, &["-step-29, which `allowedRequisites` does not permit", "and 10 more"]);
+    assert_eq!(none.stderr.matches("does not permit").count(), 20, "{}", none.stderr);
+    let lowest = scratch.larder("build .#lowest").fails(1, &["-step-0, which `disallowedRequisites` does not permit"]);
+    assert!(lowest.stderr.contains("-step-23, that needs it through 22 more"), "{}", lowest.stderr);
+}
+
+#[test]
+fn lists_that_are_malformed_are_told_before_the_build() {
+    let scratch = Scratch::new(
+        r#"rec {
+      low = mini "low" "write $out low" { };
+      wrong = mini "wrong" "write $out nothing" { allowedReferences = "dev"; };
+      graph = mini "graph" "write $out nothing" { exportReferencesGraph = [ "closure" low ]; };
+      unknown = mini "unknown" "write $out nothing" { __structuredAttrs = true; outputChecks.out.allowed = [ ]; };
+      nobody = mini "nobody" "write $out nothing" { __structuredAttrs = true; outputChecks.ouut.allowedReferences = [ ]; };
+      no-set = mini "no-set" "write $out nothing" { __structuredAttrs = true; outputChecks = [ ]; };
+      misplaced = mini "misplaced" "write $out nothing" { __structuredAttrs = true; allowedReferences = [ ]; };
+    }"#,
+    );
+    scratch.larder("build .#wrong").fails(1, &["`allowedReferences`: `dev` is neither a store path nor an output"]);
+    scratch.larder("build .#unknown").fails(1, &["`outputChecks.out`: larder does not know `allowed`"]);
+    scratch.larder("build .#nobody").fails(1, &["`outputChecks`: there is no output `ouut`"]);
+    scratch.larder("build .#no-set").fails(1, &["`outputChecks`: it is not a set"]);
+    scratch.larder("build .#misplaced").fails(1, &["`allowedReferences`: where attributes are structured"]);
+    for name in ["wrong", "unknown", "nobody", "no-set", "misplaced"] {
+        scratch.larder(&format!("log .#{name}")).fails(1, &["no log"]);
+    }
+    scratch.larder("build .#graph").fails(1, &["`exportReferencesGraph`", "larder query closure"]);
 }

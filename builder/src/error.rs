@@ -109,8 +109,13 @@ pub enum BuildError {
         kept: bool,
     },
     /// Outputs need what they must not.
-    #[error("{}", lines(.0))]
-    Forbidden(Vec<Forbidden>),
+    #[error("{}", lines(forbidden, *more))]
+    Forbidden {
+        /// What, as far as it is told.
+        forbidden: Vec<Forbidden>,
+        /// How much there is besides.
+        more: usize,
+    },
     /// An attribute of the derivation is malformed, or asks for what larder does not do.
     #[error("`{attribute}`: {problem}")]
     Attribute {
@@ -224,7 +229,7 @@ impl BuildError {
                     .chain(kept)
                     .collect()
             }
-            Self::Forbidden(_) => {
+            Self::Forbidden { .. } => {
                 vec!["take what mentions it out of the output, or let the derivation permit it".to_owned()]
             }
             Self::FixedHash { got, .. } => {

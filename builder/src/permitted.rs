@@ -22,8 +22,11 @@ use store::{Derivation, Graph, Node, OutputName, StorePath, TreeDigest, TreePath
 /// The attribute with the lists of each output, if attributes are structured.
 const BY_OUTPUT: &str = "outputChecks";
 
-/// What is not permitted is told up to so many times.
+/// What is not permitted is told up to so many times for each output.
 const MAX_TOLD: usize = 20;
+
+/// And so many paths between what an output needs at first hand and what it must not need.
+const MAX_BETWEEN: usize = 6;
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 << 10;
@@ -88,19 +91,21 @@ impl fmt::Display for Forbidden {
             None => f.write_str("it"),
             Some((first, between)) => {
                 f.write_str(first)?;
-                between.iter().try_for_each(|path| write!(f, ", that needs {path}"))?;
-                f.write_str(", that needs it")
+                let (told, left) = between.split_at(between.len().min(MAX_BETWEEN));
+                told.iter().try_for_each(|path| write!(f, ", that needs {path}"))?;
+                match left.len() {
+                    0 => f.write_str(", that needs it"),
+                    left => write!(f, ", that needs it through {left} more"),
+                }
             }
         }
     }
 }
 
-/// All of them, a line each, as far as anybody reads them.
-pub(crate) fn lines(forbidden: &[Forbidden]) -> String {
-    let mut lines: Vec<_> = forbidden.iter().take(MAX_TOLD).map(ToString::to_string).collect();
-    if forbidden.len() > lines.len() {
-        lines.push(format!("and {} more", forbidden.len() - lines.len()));
-    }
+/// All of them, a line each, and how many there are besides.
+pub(crate) fn lines(forbidden: &[Forbidden], more: usize) -> String {
+    let mut lines: Vec<_> = forbidden.iter().map(ToString::to_string).collect();
+    lines.extend((more > 0).then(|| format!("and {more} more")));
     lines.join("\n")
 }
 
@@ -215,14 +220,18 @@ impl Builder<'_> {
         resolved: &Resolved,
         outputs: &[(OutputName, Sealed)],
     ) -> Result<(), BuildError> {
-        let mut forbidden = Vec::new();
+        let (mut forbidden, mut more) = (Vec::new(), 0);
         for (output, sealed) in outputs {
             let rules = rules(resolved.action.resolved(), output)?;
             if rules.is_empty() {
                 continue;
             }
             let needed = self.needed(resolved, sealed, rules.iter().any(|(rule, _)| rule.is_deep()))?;
-            let wrong: Vec<_> = rules.iter().flat_map(|(rule, listed)| wrong(&needed, *rule, listed)).collect();
+            let mut wrong: Vec<_> = rules.iter().flat_map(|(rule, listed)| wrong(&needed, *rule, listed)).collect();
+            // A chain for each would take the square of what the output needs.
+            more += wrong.len().saturating_sub(MAX_TOLD);
+            wrong.truncate(MAX_TOLD);
+            let wrong: Vec<_> = wrong.into_iter().map(|(rule, number)| (rule, needed.chain(number))).collect();
             let firsts = wrong.iter().map(|(_, chain)| chain[0].tree).collect();
             let files = mentioning(sealed, firsts, &|| self.is_cancelled())?;
             forbidden.extend(wrong.into_iter().map(|(rule, chain)| Forbidden {
@@ -232,7 +241,7 @@ impl Builder<'_> {
                 chain: chain.into_iter().map(|need| need.shown.clone()).collect(),
             }));
         }
-        if forbidden.is_empty() { Ok(()) } else { Err(BuildError::Forbidden(forbidden)) }
+        if forbidden.is_empty() { Ok(()) } else { Err(BuildError::Forbidden { forbidden, more }) }
     }
 
     /// What an output needs: at first hand, or all of it.
@@ -270,12 +279,12 @@ impl Builder<'_> {
     }
 }
 
-/// What a rule does not permit, with what leads to it.
-fn wrong<'n>(needed: &'n Needed, rule: Rule, listed: &BTreeSet<TreeDigest>) -> Vec<(Rule, Vec<&'n Need>)> {
+/// What a rule does not permit, by number.
+fn wrong(needed: &Needed, rule: Rule, listed: &BTreeSet<TreeDigest>) -> Vec<(Rule, usize)> {
     let numbers = 0..needed.trees.len();
     let concerned = numbers.filter(|number| rule.is_deep() || needed.trees[*number].by.is_none());
     let wrong = concerned.filter(|number| !rule.permits(listed.contains(&needed.trees[*number].tree)));
-    wrong.map(|number| (rule, needed.chain(number))).collect()
+    wrong.map(|number| (rule, number)).collect()
 }
 
 /// The first file or link of a tree that mentions each of these others, as far as one does.

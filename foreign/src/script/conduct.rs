@@ -47,7 +47,7 @@ pub(super) fn inspect(recipe: &Recipe<'_>, script: &Script, findings: &mut Vec<F
     for statement in script.outside() {
         inspect_statement(&file, "build.sh itself", statement, findings);
         if ends_shell(statement) {
-            let message = "this ends the shell that reads build.sh, and no phase runs";
+            let message = "under no condition, this ends the shell that reads build.sh, and no phase runs";
             findings.push(Finding::new(Rule::EndsEarly, &file, statement.line, message));
         }
     }
