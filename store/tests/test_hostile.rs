@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -301,7 +301,9 @@ fn links_in_circles_are_just_links() {
         symlink(target, fixture.source().join(link)).expect("linked");
     }
     let path = fixture.add().expect("added");
-    let target = std::fs::read_link(fixture.store.host_path(&path).join("self")).expect("a link");
+    let link = fixture.store.host_path(&path).join("self");
+    assert_eq!(link.symlink_metadata().expect("there").mtime(), 1, "the time is the same in every store");
+    let target = std::fs::read_link(link).expect("a link");
     assert_eq!(target, Path::new("self"));
     let alone = fixture.store.add_path(&fixture.source().join("a"), name("a"), None).expect("added");
     assert!(fixture.store.host_path(&alone).symlink_metadata().expect("there").is_symlink());
@@ -339,6 +341,41 @@ fn a_file_that_grows_while_it_is_read_is_refused_or_whole() {
 /// A file that is written anew in place, again and again, as long as before: what is taken was there at one moment.
 #[test]
 fn a_file_that_is_rewritten_while_it_is_read_is_refused_or_whole() {
+    add_what_is_rewritten(|_| {});
+}
+
+/// As `rsync --inplace --times` and `touch --reference` do.
+#[test]
+fn a_file_that_is_rewritten_and_its_time_put_back_is_refused_or_whole() {
+    let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    add_what_is_rewritten(|file| file.set_modified(old).expect("put back"));
+}
+
+/// Another name of a file is no other content.
+#[test]
+fn a_file_that_gets_other_names_while_it_is_read_is_taken() {
+    let fixture = Fixture::new();
+    let (place, other) = (fixture.source().join("file"), fixture.directory.path().join("other"));
+    std::fs::write(&place, vec![b'x'; 24 << 20]).expect("written");
+    let done = AtomicBool::new(false);
+    let taken = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::fs::hard_link(&place, &other).and_then(|()| std::fs::remove_file(&other)).expect("linked");
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let taken = (0..4).map(|_| fixture.add()).collect::<Vec<_>>();
+        done.store(true, Ordering::Relaxed);
+        taken
+    });
+    for taken in taken {
+        taken.expect("it did not change");
+    }
+}
+
+/// `rewritten` is called each time the file is whole.
+fn add_what_is_rewritten(rewritten: impl Fn(&std::fs::File) + Sync) {
     const LENGTH: usize = 12 << 20;
     let fixture = Fixture::new();
     let place = fixture.source().join("file");
@@ -350,6 +387,7 @@ fn a_file_that_is_rewritten_while_it_is_read_is_refused_or_whole() {
             for content in b"120".iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
                 file.rewind().expect("sought");
                 (0..LENGTH >> 16).for_each(|_| file.write_all(&[*content; 1 << 16]).expect("written"));
+                rewritten(&file);
                 std::thread::sleep(Duration::from_millis(60));
             }
         });
@@ -378,11 +416,20 @@ fn a_sparse_file_is_what_reading_it_gives() {
     let fixture = Fixture::new();
     let file = std::fs::File::create(fixture.source().join("sparse")).expect("created");
     file.set_len(64 << 20).expect("set");
+    let mut content = vec![0; 64 << 20];
+    for offset in [0, 1, (20 << 20) - 1, 30 << 20] {
+        file.write_all_at(b"x", offset).expect("written");
+        content[offset as usize] = b'x';
+    }
     let path = fixture.add().expect("added");
     let listing = fixture.store.listing(&path.tree().expect("a tree")).expect("kept");
-    let blob = BlobDigest::of(&vec![0; 64 << 20]);
+    let blob = BlobDigest::of(&content);
     let inside = TreePath::parse(b"sparse").expect("valid");
     assert_eq!(listing.get(&inside), Some(&Node::File { executable: false, size: 64 << 20, blob }));
+    let copy = fixture.store.host_path(&path).join("sparse");
+    assert!(std::fs::read(&copy).expect("readable") == content);
+    let blocks = copy.metadata().expect("there").blocks();
+    assert!(blocks * 512 < 8 << 20, "{blocks} blocks of it are on the disk");
     assert_sound(&fixture.store);
 }
 

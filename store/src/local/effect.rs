@@ -48,6 +48,9 @@ pub enum Effect {
     Commit,
 }
 
+const FIXED_TIME: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const FIXED_TIMES: Timestamps = Timestamps { last_access: FIXED_TIME, last_modification: FIXED_TIME };
+
 #[cfg(feature = "faults")]
 use super::fault::admit;
 
@@ -161,8 +164,16 @@ pub(super) fn fchmod(file: impl AsFd, mode: Mode) -> Result<(), Errno> {
 /// Gives a sealed object its fixed time, one second after the epoch, so that no build sees another.
 pub(super) fn set_fixed_time(file: impl AsFd) -> Result<(), Errno> {
     admit(Effect::Time)?;
-    let time = Timespec { tv_sec: 1, tv_nsec: 0 };
-    rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
+    rustix::fs::futimens(file, &FIXED_TIMES)
+}
+
+/// As [`set_fixed_time`], of a symbolic link itself. There are file systems on which links have no times.
+pub(super) fn set_fixed_link_time(directory: impl AsFd, name: impl Arg) -> Result<(), Errno> {
+    admit(Effect::Time)?;
+    match rustix::fs::utimensat(directory, name, &FIXED_TIMES, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        set => set,
+    }
 }
 
 /// Makes one file, or the names in one directory, survive a power cut.

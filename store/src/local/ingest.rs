@@ -8,10 +8,10 @@ use super::effect::{self, set_fixed_time};
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY, join_bytes, sealed_file};
 use super::layout::object_name;
 use super::new_objects::{MadeDirectory, NewObject, NewObjects};
-use super::pieces::{hash_pieces, read_full};
+use super::pieces::{Piece, hash_pieces, read_full};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::{MAX_DEPTH, TreeListing};
-use crate::reference::ReferenceScanner;
+use crate::reference::{MENTION, ReferenceScanner};
 use crate::tree::{Directory, EntryName, Node, TreePath, is_valid_target};
 use dashmap::DashMap;
 use rayon::prelude::*;
@@ -165,6 +165,23 @@ impl Opened<'_> {
         u64::try_from(self.stat.st_size).unwrap_or(0)
     }
 
+    /// Whether it is another file since it was opened, after the last of what was read. A writer that was at work shows in the size or
+    /// in one of the times. The time of modification can be put back; that of the last change of anything cannot, but also another
+    /// name of the file changes it, so that the content is asked then.
+    fn has_changed(&self, blob: &BlobDigest) -> Result<bool, IngestError> {
+        let after = rustix::fs::fstat(&self.file).at_place("stat", || self.host())?;
+        let facts = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+        let changed = |stat: &Stat| (stat.st_ctime, stat.st_ctime_nsec);
+        if facts(&self.stat) != facts(&after) {
+            return Ok(true);
+        }
+        if changed(&self.stat) == changed(&after) {
+            return Ok(false);
+        }
+        let again = hash_pieces(&self.file, self.size(), 0, |_| Ok(())).at_place("read", || self.host())?;
+        Ok(again.as_ref() != Some(blob))
+    }
+
     fn changed(&self) -> IngestError {
         IngestError::Changed { path: self.host() }
     }
@@ -246,6 +263,11 @@ impl<'a> Ingest<'a> {
         if self.way == Way::Copy {
             effect::symlinkat(OsStr::from_bytes(&target), place.target, OsStr::from_bytes(target_name))
                 .at("create link", place.host(name))?;
+        }
+        if self.way != Way::Read {
+            // What reads times, as tar does, must see the same in every copy.
+            effect::set_fixed_link_time(place.target, OsStr::from_bytes(target_name))
+                .at("set the time of", place.host(name))?;
         }
         Ok(Node::Symlink { target })
     }
@@ -351,10 +373,7 @@ impl<'a> Ingest<'a> {
         } else {
             self.large_file(&opened, target_name)?
         };
-        // Compared after the last read: a writer that was at work shows in the size or in one of the times.
-        let after = rustix::fs::fstat(&opened.file).at_place("stat", || opened.host())?;
-        let facts = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
-        if self.way != Way::Seal && facts(&opened.stat) != facts(&after) {
+        if self.way != Way::Seal && opened.has_changed(&blob)? {
             return Err(opened.changed());
         }
         Ok(Node::File { executable: opened.executable(), size: opened.size(), blob })
@@ -419,16 +438,21 @@ impl<'a> Ingest<'a> {
             Way::Copy => Some(create_file(place.target, target_name, opened.executable()).at_place("create", host)?),
             Way::Seal | Way::Read => None,
         };
-        let mut scanner = ReferenceScanner::default();
-        let write = |piece: &[u8]| target.as_ref().map_or(Ok(()), |target| effect::write_all(target, piece));
-        let hashed = hash_pieces(&opened.file, write, |piece| scanner.update(piece));
-        let (blob, total) = hashed.at_place(if target.is_some() { "copy" } else { "read" }, host)?;
-        if total != opened.size() {
-            return Err(opened.changed());
-        }
-        self.found(scanner.finish());
+        let visit = |piece: &Piece<'_>| {
+            // What is not written is a hole, which reads as zeros.
+            if let Some(target) = target.as_ref().filter(|_| !is_zeros(piece.content())) {
+                effect::write_all_at(target, piece.content(), piece.offset)?;
+            }
+            self.scan(piece.with_before());
+            Ok(())
+        };
+        // A mention that begins in one piece and ends in the next is seen with that one.
+        let hashed = hash_pieces(&opened.file, opened.size(), MENTION - 1, visit);
+        let hashed = hashed.at_place(if target.is_some() { "copy" } else { "read" }, host)?;
+        let blob = hashed.ok_or_else(|| opened.changed())?;
         let object = object_name(&blob, opened.executable());
         if let Some(target) = target {
+            effect::set_len(&target, opened.size()).at_place("copy", host)?;
             set_fixed_time(&target).at_place("set the time of", host)?;
             self.exchange_or_keep(place, opened.name, target_name, object).at_place("link", host)?;
         } else if self.way == Way::Seal {
@@ -500,6 +524,11 @@ impl<'a> Ingest<'a> {
             self.references.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(references);
         }
     }
+}
+
+fn is_zeros(content: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    content.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 fn entry_name(name: &[u8]) -> EntryName {

@@ -3,6 +3,7 @@
 use super::fsutil::{self, At, IoError};
 use super::{LocalStore, StoreError};
 use crate::base32::DIGEST_CHARS;
+use crate::reference::MENTION;
 use crate::store_path::{STORE_DIR, StorePath};
 use crate::tree::{EntryName, Node, TreePath};
 use memchr::memmem;
@@ -18,9 +19,6 @@ const PIECE: usize = 1 << 20;
 
 /// Bytes around a mention that are shown.
 const AROUND: usize = 40;
-
-/// Bytes of a mention: `/larder/store/`, digest, `-`.
-const MENTION: usize = STORE_DIR.len() + 1 + DIGEST_CHARS + 1;
 
 /// Something in a tree that mentions another tree.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use super::{Flaw, VerifyOptions, VerifyProgress};
 use crate::digest::BlobDigest;
-use crate::local::pieces::{hash_pieces, read_full};
+use crate::local::pieces::{Piece, hash_pieces, read_full};
 use dashmap::{DashMap, DashSet};
 use rustc_hash::FxBuildHasher;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Files up to this size are hashed on one thread, side by side with others.
-const SMALL: usize = 1 << 20;
+const SMALL: u64 = 1 << 20;
 
 /// Which file it is: device, number, and the time of the last change, since numbers are given away again.
 type FileNumber = (u64, u64, i64, u64);
@@ -119,8 +119,8 @@ impl<'a> Contents<'a> {
         if let Some(known) = self.known.get(&number) {
             return Ok((stat, *known));
         }
-        let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
-        let digest = if size <= SMALL { self.read_small(&file, size)? } else { self.read_large(&file)? };
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let digest = if size <= SMALL { self.read_small(&file, size as usize)? } else { self.read_large(&file, size)? };
         self.known.insert(number, digest);
         Ok((stat, digest))
     }
@@ -137,12 +137,12 @@ impl<'a> Contents<'a> {
         })
     }
 
-    fn read_large(&self, file: &File) -> std::io::Result<BlobDigest> {
-        let pass = |piece: &[u8]| {
-            self.spend(piece.len());
+    fn read_large(&self, file: &File, size: u64) -> std::io::Result<BlobDigest> {
+        let visit = |piece: &Piece<'_>| {
+            self.spend(piece.content().len());
             Ok(())
         };
-        hash_pieces(file, pass, |_| {}).map(|(digest, _)| digest)
+        hash_pieces(file, size, 0, visit)?.ok_or_else(|| std::io::Error::other("it changed while it was read"))
     }
 
     /// Counts bytes that were read, and waits as long as the budget demands.
