@@ -97,7 +97,9 @@ fn outputs_need_only_what_is_permitted() {
     scratch.larder("build .#parts").fails(1, &["output `out` needs", "`disallowedReferences`"]);
     let again = scratch.larder("build .#again").ok().line();
     assert_eq!(again[..60], high[..60], "the same tree under another name");
-    let told = format!("needs {low}, which `disallowedRequisites` does not permit; it mentions {again}, that needs it");
+    let told = format!(
+        "needs {low}, which `disallowedRequisites` does not permit; the output itself mentions {again}, that needs it"
+    );
     let other = told.replace(&again, &high);
     let refused = scratch.larder("build .#indirect");
     assert!(

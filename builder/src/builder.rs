@@ -274,9 +274,7 @@ impl<'s> Builder<'s> {
             // Whom we waited for has just tried it.
             self.check_known(path, &resolved, began)?;
         }
-        // Who asks for a build, or for what can be seen of one, gets one.
-        let takes_refused = !again && !self.settings.retry && !self.settings.trace_inputs;
-        let refused = if takes_refused { self.take_refused(&resolved) } else { None };
+        let refused = if self.takes_refused(again) { self.take_refused(&resolved) } else { None };
         let how = if refused.is_some() { How::Verified } else { How::Built };
         let made = refused.map_or_else(|| self.run_builder(&resolved, &Variation::default(), sink), Ok);
         let verify = |made: &Made| self.verify(&resolved, made, sink);

@@ -17,6 +17,8 @@ pub enum Outlook {
     Reused,
     /// It fails at once: its action failed before.
     FailsAtOnce(KnownFailure),
+    /// Nothing is built: what its command made is kept, was refused, and is verified against something else now.
+    Verified,
     /// It is done for sure.
     Done(Reason),
     /// It is done unless its inputs, of which some are still to be made, come out as before.
@@ -46,6 +48,9 @@ impl Builder<'_> {
             }
             if let Some(failure) = self.known_failure(&resolved.digest).filter(|_| !self.settings().retry) {
                 return Ok(Outlook::FailsAtOnce(failure));
+            }
+            if self.takes_refused(again) && self.has_refused(&resolved) {
+                return Ok(Outlook::Verified);
             }
         }
         Ok(Outlook::Done(self.reason(job, again)?))

@@ -83,7 +83,7 @@ impl fmt::Display for Forbidden {
         let (last, before) = self.chain.split_last().expect("something is needed");
         write!(f, "output `{}` needs {last}, which `{}` does not permit", self.output, self.rule.attribute())?;
         match &self.file {
-            Some(file) if file.components().is_empty() => write!(f, "; it mentions ")?,
+            Some(file) if file.components().is_empty() => write!(f, "; the output itself mentions ")?,
             Some(file) => write!(f, "; /{file} mentions ")?,
             None => write!(f, "; it declares ")?,
         }

@@ -108,12 +108,22 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Whether what was refused is verified before anything is built: who asks for a build, or for what can be seen of one, gets one.
+    pub(crate) fn takes_refused(&self, again: bool) -> bool {
+        !again && !self.settings().retry && !self.settings().trace_inputs
+    }
+
+    /// Whether something that this command made is kept.
+    pub(crate) fn has_refused(&self, resolved: &Resolved) -> bool {
+        resolved.action.resolved().builtin().is_none() && self.refused_place(resolved).exists()
+    }
+
     /// What a command made that was refused, as it was made, for who can verify it against something else.
     pub(crate) fn take_refused(&self, resolved: &Resolved) -> Option<Made> {
-        let place = self.refused_place(resolved);
-        if resolved.action.resolved().builtin().is_some() || !place.exists() {
+        if !self.has_refused(resolved) {
             return None;
         }
+        let place = self.refused_place(resolved);
         // Whatever is wrong with it, it can be made again.
         let directory = self.move_away(&place).ok()??;
         let taken = self.take_from(directory.path(), resolved);

@@ -1,7 +1,7 @@
 //! Outputs that are refused after their command succeeded: kept, seen by nobody, and verified again instead of built.
 
 use crate::realising::{Fixture, make_writable, output_of, told};
-use builder::{BuildError, Builder, RunOptions, RunResult, Settings};
+use builder::{BuildError, Builder, Outlook, RunOptions, RunResult, Settings};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -28,6 +28,13 @@ fn realise(fixture: &Fixture, target: &StorePath, settings: Settings, rebuild: b
     let (result, words) = told(&builder, std::slice::from_ref(target), RunOptions { keep_going: true, rebuild });
     let words = words.into_iter().filter(|word| !word.starts_with("planned") && !word.starts_with("started"));
     (result, words.collect())
+}
+
+/// Whether all that is expected to happen is that outputs which were refused are verified.
+fn is_only_verified(fixture: &Fixture, target: &StorePath, settings: Settings, rebuild: bool) -> bool {
+    let builder = Builder::new(&fixture.store, settings);
+    let plan = builder.plan(std::slice::from_ref(target), RunOptions { keep_going: true, rebuild }).unwrap();
+    plan.jobs.iter().all(|job| builder.outlook(job, &plan, rebuild).unwrap() == Outlook::Verified)
 }
 
 const BUILT_AND_REFUSED: [&str; 2] = ["script: try", "failed script"];
@@ -67,6 +74,7 @@ fn what_was_refused_is_verified_again_and_not_built() {
         assert_eq!(names(fixture.store.layout().store()), before);
     }
     let complete = add(&fixture, &[&interpreter]);
+    assert!(is_only_verified(&fixture, &complete, keeping(&fixture), false));
     let (result, words) = realise(&fixture, &complete, keeping(&fixture), false);
     assert_eq!((words, result.built, result.reused), (vec!["verified script".to_owned()], 0, 1));
     let output = &result.outputs[&output_of(&complete)];
@@ -94,6 +102,7 @@ fn who_asks_for_a_build_gets_one() {
     };
     let complete = add(&fixture, &[&interpreter(&fixture)]);
     refuse();
+    assert!(!is_only_verified(&fixture, &complete, keeping(&fixture), true));
     assert_eq!(realise(&fixture, &complete, keeping(&fixture), true).1, BUILT, "built anew");
     for (asked, settings) in [
         ("to try again", Settings { retry: true, ..keeping(&fixture) }),
@@ -102,6 +111,7 @@ fn who_asks_for_a_build_gets_one() {
         refuse();
         let another = fixture.add_tree(asked.split(' ').next().unwrap(), "any", asked);
         let complete = add(&fixture, &[&interpreter(&fixture), &another]);
+        assert!(!is_only_verified(&fixture, &complete, settings.clone(), false));
         assert_eq!(realise(&fixture, &complete, settings, false).1, BUILT, "{asked}");
     }
 }

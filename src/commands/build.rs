@@ -132,7 +132,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
     if jobs.is_empty() {
         output::line("nothing to do: everything is realised")?;
     }
-    for heading in ["to reuse", "to fail, as before", "to fetch", "to make", "to build"] {
+    for heading in ["to reuse", "to verify", "to fail, as before", "to fetch", "to make", "to build"] {
         let below: Vec<_> = jobs.iter().filter(|(job, outlook)| heading_of(job.kind(), outlook) == heading).collect();
         if !below.is_empty() {
             output::line(format!("{heading}: {}", below.len()))?;
@@ -153,6 +153,7 @@ fn adds(job: &Job, outlook: &Outlook) -> bool {
 const fn heading_of(kind: Kind, outlook: &Outlook) -> &'static str {
     match (outlook, kind) {
         (Outlook::Reused, _) => "to reuse",
+        (Outlook::Verified, _) => "to verify",
         (Outlook::FailsAtOnce(_), _) => "to fail, as before",
         (_, Kind::Fetch) => "to fetch",
         (_, Kind::Builtin) => "to make",
@@ -163,6 +164,7 @@ const fn heading_of(kind: Kind, outlook: &Outlook) -> &'static str {
 fn outlook_text(outlook: &Outlook) -> String {
     match outlook {
         Outlook::Reused => "its inputs came out as before".to_owned(),
+        Outlook::Verified => "built before, and refused as it was verified then".to_owned(),
         Outlook::FailsAtOnce(failure) => format!("{} (--retry builds it again)", failure.message),
         Outlook::Done(reason) => reason_text(reason),
         Outlook::DoneUnlessAsBefore(reason) => {
@@ -183,6 +185,7 @@ fn reason_text(reason: &Reason) -> String {
 fn job_json((job, outlook): (&Job, &Outlook)) -> serde_json::Value {
     let (outcome, reason) = match outlook {
         Outlook::Reused => ("reused", None),
+        Outlook::Verified => ("verified", None),
         Outlook::FailsAtOnce(_) => ("fails", None),
         Outlook::Done(reason) | Outlook::DoneUnlessAsBefore(reason) => ("done", Some(reason)),
     };
