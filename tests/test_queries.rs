@@ -217,7 +217,7 @@ fn what_is_named_to_be_verified_must_be_there() {
     assert!(scratch.larder_with(&["verify", &base]).ok().stderr.contains("1 path checked, 0 problems"));
     std::fs::set_permissions(scratch.physical(&base).join("file"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let ran = scratch.larder_with(&["verify", &base]);
-    assert!(ran.stderr.contains("1 path checked, 1 problem\n1 path is in quarantine"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 path checked, 2 problems\n1 path is in quarantine"), "{}", ran.stderr);
     let ran = scratch.larder_with(&["verify", base.strip_prefix("/larder/store/").unwrap()]);
     assert!(ran.stdout.contains("is in quarantine"), "{} {}", ran.stdout, ran.stderr);
     // One that is gone from the disk is known, too.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use store::ActionDigest;
 use store::derivation::OutputName;
-use store::local::{Flaw, StoreError, VerifyOptions, VerifyProgress};
+use store::local::{Flaw, Problem, StoreError, VerifyOptions, VerifyProgress};
 
 #[test]
 fn every_flipped_bit_is_found() {
@@ -94,6 +94,38 @@ fn what_is_in_quarantine_can_be_added_again() {
     assert_eq!(again, fixture.path);
     assert_eq!(std::fs::read(fixture.host("one")).expect("readable"), b"only here");
     assert_eq!(fixture.verify(), []);
+}
+
+/// Most files are one with their object: where only the path is verified, what is wrong does not come back with what is added next.
+#[test]
+fn what_failed_is_not_linked_to_again() {
+    type Damage = (fn(&Path), bool);
+    let damages: &[Damage] = &[
+        (|file| flip(file, 3), true),
+        (|file| change(file, |bytes| bytes.push(b'x')), false),
+        (|file| set_mode(file, 0o4444), false),
+        (|file| set_time(file, 7), false),
+    ];
+    for (damage, contents) in damages {
+        let fixture = DamageScene::new();
+        damage(&fixture.host("one"));
+        let problems = fixture.store.verify(Some(std::slice::from_ref(&fixture.path)), *contents).expect("verified");
+        assert_eq!(problems.iter().map(Problem::kind).collect::<Vec<_>>(), ["tree", "object"]);
+        assert_eq!(fixture.store.quarantine(&problems).expect("put aside"), std::slice::from_ref(&fixture.path));
+        fixture.store.add_path(&fixture.directory.path().join("source"), name("tree"), None).expect("added");
+        assert_eq!(std::fs::read(fixture.host("one")).expect("readable"), b"only here");
+        assert_sound(&fixture.store);
+    }
+}
+
+/// What is below a directory that nobody can look into may be wrong, too.
+#[test]
+fn what_a_replaced_directory_hides_is_not_linked_to_again() {
+    let fixture = DamageScene::new();
+    flip(&fixture.host("d/e/three"), 0);
+    fixture.damage(&fixture.host("d/e"), replace_directory);
+    let problems = fixture.store.verify(Some(std::slice::from_ref(&fixture.path)), true).expect("verified");
+    assert!(problems.iter().any(|problem| matches!(problem, Problem::Object { .. })), "{problems:?}");
 }
 
 /// A realisation whose tree is in quarantine is none.

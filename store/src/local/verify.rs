@@ -5,11 +5,11 @@
 //! only if it is still wrong and still part of the store.
 
 mod contents;
+mod objects;
 mod tree;
 
 use super::fsutil::{self, IoError};
 use super::index::COMPACTED;
-use super::layout::parse_object_name;
 use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{segment_names, visit_frames};
 use super::{LocalStore, StoreError};
@@ -18,10 +18,7 @@ use crate::tree::TreePath;
 pub(super) use contents::Contents;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fmt;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) use tree::sealed_file;
@@ -211,6 +208,9 @@ impl LocalStore {
         let mut problems: Vec<_> =
             problems.into_iter().filter(|problem| self.is_object_still(problem, &again)).collect();
         problems.extend(self.verify_paths(&doubtful.into_iter().collect::<Vec<_>>(), &again)?);
+        // They are read in any case: that its size is wrong cannot be told of an object without its tree.
+        let read = Contents::new(VerifyOptions { contents: true, ..options }, progress);
+        problems.extend(self.objects_behind(&problems, &read));
         if options.paths.is_none() && !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
             problems.extend(self.verify_segments()?);
         }
@@ -266,38 +266,6 @@ impl LocalStore {
             Problem::Foreign(path) => path.symlink_metadata().is_ok(),
             _ => false,
         }
-    }
-
-    /// Verifies the objects, and finds what lies among them that is none.
-    fn verify_objects(&self, contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
-        let names = self.names_in_objects()?;
-        if contents.is_estimated() {
-            let size = |name: &Vec<u8>| fsutil::size_at(self.objects.as_fd(), OsStr::from_bytes(name));
-            contents.expect(names.par_iter().map(size).sum());
-        }
-        let one = |name: &Vec<u8>| match std::str::from_utf8(name).ok().filter(|name| parse_object_name(name).is_some())
-        {
-            Some(name) => self.verify_object(name, contents),
-            None => vec![Problem::Foreign(fsutil::join_bytes(&self.layout.objects(), name))],
-        };
-        Ok(names.par_iter().flat_map_iter(one).collect())
-    }
-
-    fn verify_object(&self, name: &str, contents: &Contents<'_>) -> Vec<Problem> {
-        let Some((blob, executable)) = parse_object_name(name) else { return Vec::new() };
-        let flaws = match contents.look(self.objects.as_fd(), OsStr::new(name)) {
-            // Collected since it was listed.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(_) => vec![Flaw::Unreadable],
-            Ok((stat, digest)) => {
-                contents.note_object(&stat);
-                let content = digest.filter(|digest| *digest != blob).map(|_| Flaw::Content);
-                let sealed = tree::sealed_flaws(&stat, executable);
-                sealed.map_or_else(|flaw| vec![flaw], |flaws| flaws.into_iter().chain(content).collect())
-            }
-        };
-        let problem = |flaw| Problem::Object { path: self.layout.objects().join(name), flaw };
-        flaws.into_iter().map(problem).collect()
     }
 
     /// What lies in `store/` and is no tree.
