@@ -21,6 +21,7 @@ mod lease;
 mod materialise;
 mod mention;
 mod new_objects;
+mod object_directories;
 mod pieces;
 mod present;
 pub mod publish;
@@ -65,7 +66,6 @@ use crate::store_path::{ParseStorePathError, StorePath};
 use index::Index;
 use lease::Lease;
 use record::Record;
-use rustix::fs::Mode;
 use segment::{Location, SegmentWriter};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -348,7 +348,7 @@ pub(crate) fn now() -> u64 {
 fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreError> {
     let format = layout.format();
     match std::fs::read_to_string(&format) {
-        Ok(text) if text == layout::FORMAT => return Ok(()),
+        Ok(text) if text == layout::FORMAT => return Ok(make_missing_directories(layout)?),
         Ok(found) => {
             let found = found.trim().escape_debug().to_string();
             return Err(StoreError::Format { path: layout.root().to_owned(), found });
@@ -367,8 +367,8 @@ fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreEr
     for name in layout::DIRECTORIES {
         make_directory(&layout.root().join(name))?;
     }
-    for byte in 0..=255u8 {
-        make_directory(&layout.objects().join(format!("{byte:02x}")))?;
+    for name in layout::object_directories() {
+        make_directory(&layout.objects().join(name))?;
     }
     // Written last, so that a store that has a format is complete, also after a power cut.
     let temporary = layout.root().join(fsutil::unique_name(".format-"));
@@ -380,8 +380,25 @@ fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreEr
     Ok(effect::rename(&temporary, &format).at("create", &format)?)
 }
 
+/// Makes what is missing of a store's own directories: some tools that copy leave out what is empty. Those of objects are made where one is
+/// missed, see [`object_directories`].
+fn make_missing_directories(layout: &Layout) -> Result<(), IoError> {
+    for name in layout::DIRECTORIES {
+        let place = layout.root().join(name);
+        if !place.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            continue;
+        }
+        match make_directory(&place) {
+            // Who may only read will find out whether it is needed.
+            Err(error) if error.is_forbidden() => {}
+            made => made?,
+        }
+    }
+    Ok(())
+}
+
 fn make_directory(path: &Path) -> Result<(), IoError> {
-    match effect::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+    match effect::mkdir(path, layout::DIRECTORY_MODE) {
         Err(rustix::io::Errno::EXIST) => Ok(()),
         made => made.at("create directory", path),
     }

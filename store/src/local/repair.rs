@@ -62,6 +62,7 @@ impl LocalStore {
         }
         let mut repaired = Repaired::default();
         self.quarantine(problems)?;
+        self.make_object_directories()?;
         self.replace_segments(problems, &mut repaired)?;
         let paths: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
         let progress = VerifyProgress::default();

@@ -63,11 +63,11 @@ impl LocalStore {
         };
         let mut foreign = Vec::new();
         for object in objects {
-            let linked = match directory.as_ref().or(root) {
+            let link = || match directory.as_ref().or(root) {
                 Some(directory) => effect::linkat(directory, object.file(), &self.objects, &*object.name),
                 None => effect::linkat(rustix::fs::CWD, place, &self.objects, &*object.name),
             };
-            match linked {
+            match self.put_object(&object.name, link) {
                 Ok(()) => {}
                 Err(Errno::EXIST) => foreign.push(object.name.clone()),
                 // As many files of this tree are equal as links can be made.
@@ -109,10 +109,13 @@ impl LocalStore {
                 Ok(()) => break,
                 Err(Errno::MLINK) => return Ok(()),
                 // It has been collected meanwhile: then this file becomes the object.
-                Err(Errno::NOENT) => match effect::linkat(rustix::fs::CWD, file, &self.objects, object) {
-                    Err(Errno::EXIST) => {}
-                    linked => return linked.at("link", file),
-                },
+                Err(Errno::NOENT) => {
+                    let link = || effect::linkat(rustix::fs::CWD, file, &self.objects, object);
+                    match self.put_object(object, link) {
+                        Err(Errno::EXIST) => {}
+                        linked => return linked.at("link", file),
+                    }
+                }
                 failed => failed.at("link", file)?,
             }
         }
@@ -137,10 +140,9 @@ impl LocalStore {
     /// Makes an object that is a copy of a file to which no further link can be made.
     fn copy_to_object(&self, source: &Path, object: &str) -> Result<(), fsutil::IoError> {
         let temporary = self.layout.tmp().join(unique_name(""));
+        let rename = || effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object);
         copy_object(source, &temporary, object.ends_with("-x"))
-            .and_then(|()| {
-                effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
-            })
+            .and_then(|()| self.put_object(object, rename).at("rename", &temporary))
             .inspect_err(|_| fsutil::remove_temporary(&temporary))
     }
 
