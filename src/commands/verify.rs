@@ -207,12 +207,12 @@ fn as_json(problem: &Problem) -> Value {
             text::put_name(&mut value, "inside", &text::path_bytes(inside));
             value["what"] = flaw.to_string().into();
         }
-        Problem::Object { path, flaw } => {
+        Problem::Object { path, flaw } | Problem::SegmentFile { path, flaw } => {
             value["file"] = path.display().to_string().into();
             value["what"] = flaw.to_string().into();
         }
         Problem::Foreign(path) | Problem::Index(path) => value["file"] = path.display().to_string().into(),
-        Problem::Segment { path, offset } => {
+        Problem::Segment { path, offset } | Problem::LostRecords { path, found: offset, .. } => {
             value["file"] = path.display().to_string().into();
             value["offset"] = (*offset).into();
         }

@@ -18,6 +18,7 @@ mod index;
 mod ingest;
 mod layout;
 mod lease;
+mod lost_records;
 mod materialise;
 mod mention;
 mod new_objects;
@@ -181,9 +182,10 @@ impl LocalStore {
         if store.is_read_only() {
             return Ok(store);
         }
-        if is_empty || store.knows_too_much()? {
+        if is_empty {
             store.rebuild_index()?;
         }
+        store.make_good_lost_records()?;
         store.catch_up_after_restart()?;
         Ok(store)
     }
@@ -230,18 +232,6 @@ impl LocalStore {
         }
         let is_empty = self.index.reopen(&place).map_err(|error| self.index_error(error))?;
         if is_empty { self.rebuild_locked().map(drop) } else { Ok(()) }
-    }
-
-    /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
-    fn knows_too_much(&self) -> Result<bool, StoreError> {
-        for (name, end) in self.ask(Index::segments)? {
-            // Asked again: a collection may have compacted it meanwhile.
-            let is_short = segment::size(&self.layout.records(), &name) < end;
-            if is_short && self.ask(|index| index.indexed_to(&name))? == end {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Where things are.

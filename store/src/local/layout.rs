@@ -121,6 +121,11 @@ impl Layout {
         self.root.join("state")
     }
 
+    /// What was lost of records, while it is to be told.
+    pub(super) fn lost(&self) -> PathBuf {
+        self.root.join("lost")
+    }
+
     /// Which start of the machine the index was last compared with the disk in.
     pub(super) fn started(&self) -> PathBuf {
         self.root.join("started")

@@ -5,7 +5,7 @@ use super::effect;
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
 use super::index::{self, IndexError, PathInfo};
 use super::record::{Record, SEGMENT_HEADER, TREE};
-use super::segment::{Location, SegmentReader, segment_names, visit_frames};
+use super::segment::{Header, Location, SegmentReader, segment_names, visit_frames};
 use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
@@ -54,8 +54,8 @@ impl Filling<'_> {
     /// Indexes a segment, but for what has to wait until all have been read.
     fn read(&mut self, path: &Path, name: &str) -> Result<(), IndexError> {
         let segment = u32::try_from(self.segments.len()).expect("fewer than 2^32 segments");
-        let mut finished = 0;
-        let extent = visit_frames(path, name, SEGMENT_HEADER.len() as u64, |kind, payload, location| {
+        let (mut finished, start) = (0, SEGMENT_HEADER.len() as u64);
+        let extent = visit_frames(path, name, start, |kind, payload, location| {
             let Some(record) = Record::from_payload(kind, payload) else { return Ok::<_, IndexError>(false) };
             self.records += 1;
             match &record {
@@ -78,6 +78,9 @@ impl Filling<'_> {
             Ok(true)
         })?;
         self.segments.push(name.into());
+        let Some(extent) = extent.filter(|extent| extent.header == Header::Known || extent.end > start) else {
+            return Ok(());
+        };
         Ok(index::insert_segment(self.transaction, name, extent.end)?)
     }
 

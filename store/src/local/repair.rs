@@ -4,26 +4,25 @@
 //! object is found again in any tree that has a file with its content, in what lies in quarantine, or in the other store. Every file is
 //! hashed before it is used. What cannot be restored is said, and why; building it again is left to the caller.
 
+mod records;
+
 use super::effect;
 use super::fsutil::{self, At, unique_name};
 use super::layout::{object_name, parse_object_name};
 use super::materialise::{copy_object, host_path};
 use super::present::PresentObjects;
-use super::record::SEGMENT_HEADER;
-use super::segment::{SegmentWriter, read_frames};
 use super::verify::{Contents, Problem, VerifyOptions, VerifyProgress, sealed_file};
 use super::{LocalStore, StoreError};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::TreeListing;
 use crate::store_path::StorePath;
 use crate::tree::{Node, TreePath};
-use rustix::fs::{CWD, FlockOperation, Mode};
+use rustix::fs::{CWD, Mode};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 /// What a repair came to.
 #[derive(Debug, Default)]
@@ -51,8 +50,10 @@ impl LocalStore {
             return self.repair_found(problems, other);
         }
         self.rebuild_index()?;
-        // Only now can the rest be looked at.
-        self.repair_found(&self.verify(None, true)?, other)
+        // Only now can the rest be looked at. Losses that nobody was told of yet are left to be told.
+        let mut problems = self.verify(None, true)?;
+        problems.retain(|problem| !matches!(problem, Problem::LostRecords { .. }));
+        self.repair_found(&problems, other)
     }
 
     /// The same, of a store whose index tells what is in it.
@@ -63,7 +64,7 @@ impl LocalStore {
         let mut repaired = Repaired::default();
         self.quarantine(problems)?;
         self.make_object_directories()?;
-        self.replace_segments(problems, &mut repaired)?;
+        self.repair_records(problems, &mut repaired)?;
         let paths: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
         let progress = VerifyProgress::default();
         let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
@@ -106,39 +107,6 @@ impl LocalStore {
     fn damaged_object(&self, problem: &Problem) -> Option<Wanted> {
         let Problem::Object { path, .. } = problem else { return None };
         parse_object_name(path.strip_prefix(self.layout.objects()).ok()?.to_str()?)
-    }
-
-    /// Lets a segment with the records that can still be read take the place of each damaged one.
-    fn replace_segments(&self, problems: &[Problem], repaired: &mut Repaired) -> Result<(), StoreError> {
-        let is_segment = |problem: &Problem| matches!(problem, Problem::Segment { .. });
-        if !problems.iter().any(is_segment) {
-            return Ok(());
-        }
-        // This process must not go on writing to one of them.
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let mut locked = Vec::new();
-        for problem in problems {
-            let Problem::Segment { path, .. } = problem else { continue };
-            let file = std::fs::File::open(path).at("open", path)?;
-            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                repaired.busy.push(path.clone());
-                continue;
-            }
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let known = self.ask(|index| index.records_in(&name))?;
-            let found = read_frames(path, &name, SEGMENT_HEADER.len() as u64)?.frames;
-            repaired.segments.push((path.clone(), found.len(), known));
-            let records: Vec<_> = found.into_iter().map(|(record, _)| record).collect();
-            // One of its own: what was recorded first is told from the order within a segment.
-            SegmentWriter::create(&self.layout.records())?.append(&records)?;
-            locked.push((path, file));
-        }
-        // Whoever is killed from here on leaves each record at least once.
-        self.sync()?;
-        for (path, _lock) in &locked {
-            self.put_aside(path)?;
-        }
-        self.rebuild_index().map(drop)
     }
 }
 

@@ -6,12 +6,10 @@
 
 mod contents;
 mod objects;
+mod records;
 mod tree;
 
-use super::fsutil::{self, IoError};
-use super::index::COMPACTED;
-use super::record::{Record, SEGMENT_HEADER};
-use super::segment::{segment_names, visit_frames};
+use super::fsutil;
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use crate::tree::TreePath;
@@ -93,7 +91,7 @@ pub enum Problem {
         /// What is wrong with it.
         flaw: Flaw,
     },
-    /// Something in `store/` or `objects/` that is nothing of the store.
+    /// Something in `store/`, `objects/` or `records/` that is nothing of the store.
     Foreign(PathBuf),
     /// The index is damaged.
     Index(PathBuf),
@@ -104,6 +102,22 @@ pub enum Problem {
         /// Where they begin.
         offset: u64,
     },
+    /// A segment cannot be read or written to.
+    SegmentFile {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// A segment is shorter than it was, or gone, and with it records.
+    LostRecords {
+        /// Its file.
+        path: PathBuf,
+        /// How many bytes of it the index knew.
+        known: u64,
+        /// How many there are.
+        found: u64,
+    },
 }
 
 impl Problem {
@@ -112,7 +126,12 @@ impl Problem {
     pub fn store_path(&self) -> Option<&StorePath> {
         match self {
             Self::Missing(path) | Self::Quarantined(path) | Self::Record(path) | Self::Tree { path, .. } => Some(path),
-            Self::Object { .. } | Self::Foreign(_) | Self::Index(_) | Self::Segment { .. } => None,
+            Self::Object { .. }
+            | Self::Foreign(_)
+            | Self::Index(_)
+            | Self::Segment { .. }
+            | Self::SegmentFile { .. }
+            | Self::LostRecords { .. } => None,
         }
     }
 
@@ -127,7 +146,8 @@ impl Problem {
             Self::Object { .. } => "object",
             Self::Foreign(_) => "foreign",
             Self::Index(_) => "index",
-            Self::Segment { .. } => "segment",
+            Self::Segment { .. } | Self::SegmentFile { .. } => "segment",
+            Self::LostRecords { .. } => "lost-records",
         }
     }
 }
@@ -145,6 +165,10 @@ impl fmt::Display for Problem {
             Self::Foreign(path) => write!(f, "{} does not belong there", path.display()),
             Self::Index(path) => write!(f, "{} is damaged", path.display()),
             Self::Segment { path, offset } => write!(f, "{} is damaged from byte {offset} on", path.display()),
+            Self::SegmentFile { path, flaw } => write!(f, "{} {flaw}", path.display()),
+            Self::LostRecords { path, known, found } => {
+                write!(f, "{} has lost records: of {known} bytes {found} are left", path.display())
+            }
         }
     }
 }
@@ -212,7 +236,7 @@ impl LocalStore {
         let read = Contents::new(VerifyOptions { contents: true, ..options }, progress);
         problems.extend(self.objects_behind(&problems, &read));
         if options.paths.is_none() && !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
-            problems.extend(self.verify_segments()?);
+            problems.extend(self.verify_records()?);
         }
         Ok(problems)
     }
@@ -230,7 +254,7 @@ impl LocalStore {
         chosen.extend(self.quarantined()?);
         let mut problems = self.verify_objects(contents)?;
         problems.extend(self.verify_paths(&chosen.into_iter().collect::<Vec<_>>(), contents)?);
-        problems.extend(self.verify_segments()?);
+        problems.extend(self.verify_records()?);
         problems.extend(self.foreign_entries()?);
         Ok(problems)
     }
@@ -263,6 +287,8 @@ impl LocalStore {
                 name.is_some_and(|name| self.verify_object(name, contents).contains(problem))
             }
             Problem::Index(_) => true,
+            // Those are all looked for again.
+            Problem::Foreign(path) if path.starts_with(self.layout.records()) => false,
             Problem::Foreign(path) => path.symlink_metadata().is_ok(),
             _ => false,
         }
@@ -277,31 +303,5 @@ impl LocalStore {
         };
         let foreign = names.into_iter().filter(|name| !is_tree(name));
         Ok(foreign.map(|name| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
-    }
-
-    fn verify_segments(&self) -> Result<Vec<Problem>, StoreError> {
-        let mut problems = Vec::new();
-        for name in segment_names(&self.layout.records())? {
-            let path = self.layout.records().join(&name);
-            // Only up to what was indexed: another process may be writing behind it.
-            let end = self.ask(|index| index.indexed_to(&name))?;
-            let start = SEGMENT_HEADER.len() as u64;
-            if end == COMPACTED {
-                continue;
-            }
-            if end == 0 && path.metadata().is_ok_and(|data| data.len() < start) {
-                // Its process was killed, or has just begun; the next writer completes it.
-                continue;
-            }
-            let is_record = |kind, payload: &[u8], _| Ok::<_, IoError>(Record::from_payload(kind, payload).is_some());
-            let found = match visit_frames(&path, &name, start, is_record) {
-                // A collection has moved what is still needed of it into another one.
-                Err(error) if error.is_not_found() => continue,
-                read => read?,
-            };
-            let damaged = if found.is_foreign { Some(0) } else { found.gap.or((found.end < end).then_some(found.end)) };
-            problems.extend(damaged.filter(|offset| *offset < end).map(|offset| Problem::Segment { path, offset }));
-        }
-        Ok(problems)
     }
 }
