@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use store::ActionDigest;
 use store::derivation::OutputName;
+use store::gc::GcPolicy;
 use store::local::{Flaw, Problem, StoreError, VerifyOptions, VerifyProgress};
+use store::{ActionDigest, StorePath};
 
 #[test]
 fn every_flipped_bit_is_found() {
@@ -82,6 +83,59 @@ fn what_is_no_part_of_a_store_is_found() {
     for stray in strays {
         assert!(found.contains(&format!("{} does not belong there", stray.display())), "{found:?}");
     }
+}
+
+/// What has the name of a tree that nobody knows is hashed: it may have been left by a process that was killed.
+#[test]
+fn what_has_the_name_of_another_tree_is_found() {
+    let fixture = DamageScene::new();
+    let store = fixture.store.layout().store();
+    let other = "a".repeat(52);
+    let digest = &fixture.path.base_name()[..52];
+    let strays = [store.join(format!("{other}-copy")), store.join(format!("{other}-link"))];
+    copy_tree(&fixture.host(""), &strays[0]);
+    symlink("nowhere", &strays[1]).expect("linked");
+    copy_tree(&fixture.host(""), &store.join(format!("{digest}-true")));
+    let problems = fixture.verify();
+    let texts: BTreeSet<_> = problems.iter().map(ToString::to_string).collect();
+    let expected = strays.iter().map(|stray| format!("{} does not belong there", stray.display()));
+    assert_eq!(texts, expected.collect());
+}
+
+/// That there is a record of a tree does not prove that what has its name is that tree.
+#[test]
+fn a_rebuild_does_not_believe_a_name_that_the_index_did_not_know() {
+    let DamageScene { directory, store, path } = DamageScene::new();
+    let dead = store.add_bytes(b"dead", false, name("dead")).expect("added");
+    store.add_root("tree", &path).expect("rooted");
+    drop(store);
+    let store = open(&directory.path().join("store"));
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!(!store.is_valid(&dead).expect("asked"));
+    copy_tree(&store.host_path(&path), &store.host_path(&dead));
+    assert_eq!(store.rebuild_index().expect("rebuilt").discarded, 1);
+    assert!(!store.is_valid(&dead).expect("asked"));
+    assert_sound(&store);
+}
+
+/// Nor does a collection, which makes valid what a process that was killed has left.
+#[test]
+fn a_collection_does_not_believe_a_name_that_the_index_did_not_know() {
+    let fixture = DamageScene::new();
+    let tree = fixture.path.tree().expect("a tree");
+    let [left, wrong] = ["left", "wrong"].map(|text| StorePath::from_tree(tree, name(text)).expect("a path"));
+    copy_tree(&fixture.host(""), &fixture.store.host_path(&left));
+    write_files(&fixture.store.host_path(&wrong), &[("one", "not this")]);
+    let policy = GcPolicy { added_since: Some(0), ..GcPolicy::default() };
+    fixture.store.collect_garbage(&policy).expect("collected");
+    assert!(fixture.store.is_valid(&left).expect("asked"));
+    assert!(!fixture.store.is_valid(&wrong).expect("asked"));
+    assert_sound(&fixture.store);
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.expect("cp runs").success());
 }
 
 /// A path that was put aside can be added again like any other.

@@ -159,6 +159,12 @@ impl Index {
         checked.is_ok_and(|text| text == "ok")
     }
 
+    /// Whether it was filled once; else it is new, or who made it was killed before that.
+    pub(super) fn is_filled(&self) -> Result<bool, IndexError> {
+        let mark: i64 = self.lock().pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok(mark == FILLED)
+    }
+
     /// Goes on with the file that is at `path` now. The flag tells whether it must yet be filled.
     pub(super) fn reopen(&self, path: &Path) -> Result<bool, IndexError> {
         let (fresh, is_empty) = Self::open(path)?;

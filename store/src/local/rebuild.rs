@@ -3,7 +3,7 @@
 
 use super::effect;
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
-use super::index::{self, IndexError, PathInfo};
+use super::index::{self, Index, IndexError, PathInfo};
 use super::record::{Record, SEGMENT_HEADER, TREE};
 use super::segment::{Header, Location, SegmentReader, segment_names, visit_frames};
 use super::{LocalStore, StoreError, now};
@@ -219,7 +219,7 @@ impl LocalStore {
             let Some(tree) = path.tree() else { continue };
             is_changed = true;
             let totals = match self.listing(&tree) {
-                Ok(listing) => Some(listing.totals()),
+                Ok(listing) => self.is_true_to_its_name(&path)?.then(|| listing.totals()),
                 Err(_) => self.recover(&tree, &path)?,
             };
             let Some(totals) = totals else {
@@ -234,14 +234,19 @@ impl LocalStore {
         Ok(is_changed)
     }
 
+    /// The paths in `store/`. What the index did not know until now is read, unless it knew nothing.
     fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
+        let knows_nothing = !self.ask(Index::is_filled)?;
         let mut infos = Vec::new();
         for name in self.names_in_store()? {
             let path = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            let known = match path.as_ref().and_then(StorePath::tree) {
-                Some(tree) => match recorded.get(&tree) {
-                    Some(totals) => Some(*totals),
-                    None => self.recover(&tree, path.as_ref().expect("it has a tree"))?,
+            let known = match path.as_ref().and_then(|path| Some((path, path.tree()?))) {
+                Some((path, tree)) => match recorded.get(&tree) {
+                    Some(totals) => {
+                        let is_believed = knows_nothing || self.ask(|index| index.path(path))?.is_some();
+                        (is_believed || self.is_true_to_its_name(path)?).then_some(*totals)
+                    }
+                    None => self.recover(&tree, path)?,
                 },
                 None => None,
             };
@@ -285,6 +290,12 @@ impl LocalStore {
         path: &StorePath,
     ) -> Result<Option<(TreeListing, std::collections::BTreeSet<TreeDigest>)>, StoreError> {
         Ok(self.read(&self.layout.path(path)).ok().map(|ingested| (ingested.listing, ingested.references)))
+    }
+
+    /// Whether what physically lies at a path is the tree that its name says, whatever is recorded of that.
+    pub(super) fn is_true_to_its_name(&self, path: &StorePath) -> Result<bool, StoreError> {
+        let found = self.read_tree(path)?.map(|(listing, _)| listing.digest());
+        Ok(found.is_some() && found == path.tree())
     }
 
     /// Moves an entry of `store/` out of sight.

@@ -7,9 +7,9 @@
 mod contents;
 mod objects;
 mod records;
+mod strays;
 mod tree;
 
-use super::fsutil;
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use crate::tree::TreePath;
@@ -17,6 +17,7 @@ pub(super) use contents::Contents;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) use tree::sealed_file;
@@ -229,8 +230,13 @@ impl LocalStore {
         let _no_collection = self.lock_trash()?;
         let again = Contents::new(options, progress);
         let doubtful: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
-        let mut problems: Vec<_> =
-            problems.into_iter().filter(|problem| self.is_object_still(problem, &again)).collect();
+        let mut still = Vec::new();
+        for problem in problems {
+            if self.is_still(&problem, &again)? {
+                still.push(problem);
+            }
+        }
+        let mut problems = still;
         problems.extend(self.verify_paths(&doubtful.into_iter().collect::<Vec<_>>(), &again)?);
         // They are read in any case: that its size is wrong cannot be told of an object without its tree.
         let read = Contents::new(VerifyOptions { contents: true, ..options }, progress);
@@ -253,9 +259,9 @@ impl LocalStore {
         let mut chosen: BTreeSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
         chosen.extend(self.quarantined()?);
         let mut problems = self.verify_objects(contents)?;
-        problems.extend(self.verify_paths(&chosen.into_iter().collect::<Vec<_>>(), contents)?);
+        problems.extend(self.verify_paths(&chosen.iter().cloned().collect::<Vec<_>>(), contents)?);
         problems.extend(self.verify_records()?);
-        problems.extend(self.foreign_entries()?);
+        problems.extend(self.foreign_entries(&chosen)?);
         Ok(problems)
     }
 
@@ -280,8 +286,8 @@ impl LocalStore {
     }
 
     /// Whether what was found of an object or a foreign entry is still so.
-    fn is_object_still(&self, problem: &Problem, contents: &Contents<'_>) -> bool {
-        match problem {
+    fn is_still(&self, problem: &Problem, contents: &Contents<'_>) -> Result<bool, StoreError> {
+        Ok(match problem {
             Problem::Object { path, .. } => {
                 let name = path.strip_prefix(self.layout.objects()).ok().and_then(|name| name.to_str());
                 name.is_some_and(|name| self.verify_object(name, contents).contains(problem))
@@ -289,19 +295,11 @@ impl LocalStore {
             Problem::Index(_) => true,
             // Those are all looked for again.
             Problem::Foreign(path) if path.starts_with(self.layout.records()) => false,
-            Problem::Foreign(path) => path.symlink_metadata().is_ok(),
+            Problem::Foreign(path) => match path.strip_prefix(self.layout.store()) {
+                Ok(name) => self.is_foreign(name.as_os_str().as_bytes())?,
+                Err(_) => path.symlink_metadata().is_ok(),
+            },
             _ => false,
-        }
-    }
-
-    /// What lies in `store/` and is no tree.
-    fn foreign_entries(&self) -> Result<Vec<Problem>, StoreError> {
-        let names = self.names_in_store()?;
-        let is_tree = |name: &[u8]| {
-            let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            path.is_some_and(|path| path.tree().is_some())
-        };
-        let foreign = names.into_iter().filter(|name| !is_tree(name));
-        Ok(foreign.map(|name| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
+        })
     }
 }
