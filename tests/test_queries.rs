@@ -150,6 +150,7 @@ fn what_is_lost_comes_from_another_store() {
     let ran = scratch.larder("verify --repair");
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains(&format!("cannot restore {path}: its content is nowhere")), "{}", ran.stdout);
+    scratch.larder("verify --max-rate 0").fails(2, &["--max-rate", "it must be more than 0"]);
     let ran = scratch.larder("verify --repair --from nowhere");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     scratch.larder("verify --repair --from other").ok();

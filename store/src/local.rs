@@ -57,7 +57,7 @@ pub use publish::{Sealed, Staging};
 pub use query::{Built, LookupError};
 pub use record::BuildCost;
 pub use remains::Freed;
-pub use repair::Repaired;
+pub use repair::{RepairOptions, Repaired};
 pub use roots::{Root, RootError};
 pub use sweep::{GcProgress, GcReport};
 pub use usage::Usage;

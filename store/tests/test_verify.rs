@@ -3,12 +3,13 @@
 use crate::damage_scene::{DamageScene, change, files_below, flip, replace, set_mode, set_time};
 use crate::support::{assert_sound, name, open, publish_build, scratch, write_files};
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
-use store::local::{Flaw, Problem, StoreError, VerifyOptions, VerifyProgress};
+use store::local::{Flaw, Problem, RepairOptions, StoreError, VerifyOptions, VerifyProgress};
 use store::{ActionDigest, StorePath};
 
 #[test]
@@ -233,11 +234,46 @@ fn a_budget_of_bytes_is_kept() {
     }
     store.add_path(&source, name("tree"), None).expect("added");
     let progress = VerifyProgress::default();
-    let options =
-        VerifyOptions { contents: true, max_rate: Some(16 << 20), estimate: true, ..VerifyOptions::default() };
+    let options = VerifyOptions {
+        contents: true,
+        max_rate: NonZeroU64::new(16 << 20),
+        estimate: true,
+        ..VerifyOptions::default()
+    };
     let began = Instant::now();
     assert_eq!(store.verify_with(options, &progress).expect("verified"), []);
     assert_eq!(progress.bytes(), (8 << 20, 8 << 20), "each file once, though it has two links");
     let elapsed = began.elapsed();
     assert!(elapsed >= Duration::from_millis(450), "8 MiB at 16 MiB/s took {elapsed:?}");
+}
+
+/// What is looked at again has a budget of its own: it does not wait once more for all that was read before it.
+#[test]
+fn what_is_wrong_does_not_cost_the_budget_twice() {
+    let fixture = DamageScene::new();
+    let content = vec![b'x'; 4 << 20];
+    fixture.store.add_bytes(&content, false, name("large")).expect("added");
+    flip(&fixture.host("one"), 0);
+    let max_rate = NonZeroU64::new(2 << 20);
+    let options = VerifyOptions { contents: true, max_rate, ..VerifyOptions::default() };
+    let began = Instant::now();
+    assert!(!fixture.store.verify_with(options, &VerifyProgress::default()).expect("verified").is_empty());
+    let elapsed = began.elapsed();
+    assert!(elapsed < Duration::from_millis(3800), "4 MiB at 2 MiB/s took {elapsed:?}");
+}
+
+/// A repair keeps it, too.
+#[test]
+fn a_repair_keeps_the_budget() {
+    let fixture = DamageScene::new();
+    let content = vec![b'x'; 2 << 20];
+    let path = fixture.store.add_bytes(&content, false, name("large")).expect("added");
+    set_mode(&fixture.store.host_path(&path), 0o644);
+    let problems = fixture.verify();
+    let began = Instant::now();
+    let options = RepairOptions { other: None, max_rate: NonZeroU64::new(2 << 20) };
+    let repaired = fixture.store.repair_with(&problems, options).expect("repaired");
+    assert_eq!(repaired.restored, [path]);
+    let elapsed = began.elapsed();
+    assert!(elapsed >= Duration::from_millis(950), "2 MiB at 2 MiB/s took {elapsed:?}");
 }

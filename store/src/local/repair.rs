@@ -20,6 +20,7 @@ use crate::tree::{Node, TreePath};
 use rustix::fs::{CWD, Mode};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
+use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,22 @@ pub struct Repaired {
     pub busy: Vec<PathBuf>,
 }
 
+/// How a store is repaired.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RepairOptions<'a> {
+    /// Where lost files may be taken from.
+    pub other: Option<&'a LocalStore>,
+    /// At most so many bytes a second are read.
+    pub max_rate: Option<NonZeroU64>,
+}
+
+impl RepairOptions<'_> {
+    /// How files are read for it.
+    fn reading(self) -> VerifyOptions<'static> {
+        VerifyOptions { contents: true, max_rate: self.max_rate, ..VerifyOptions::default() }
+    }
+}
+
 /// A file's content and whether it can be executed: what an object is.
 type Wanted = (BlobDigest, bool);
 
@@ -46,18 +63,26 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read or written; what was restored by then stays.
     pub fn repair(&self, problems: &[Problem], other: Option<&LocalStore>) -> Result<Repaired, StoreError> {
+        self.repair_with(problems, RepairOptions { other, max_rate: None })
+    }
+
+    /// The same, with all options.
+    ///
+    /// # Errors
+    /// As [`Self::repair`].
+    pub fn repair_with(&self, problems: &[Problem], options: RepairOptions<'_>) -> Result<Repaired, StoreError> {
         if !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
-            return self.repair_found(problems, other);
+            return self.repair_found(problems, options);
         }
         self.rebuild_index()?;
         // Only now can the rest be looked at. Losses that nobody was told of yet are left to be told.
-        let mut problems = self.verify(None, true)?;
+        let mut problems = self.verify_with(options.reading(), &VerifyProgress::default())?;
         problems.retain(|problem| !matches!(problem, Problem::LostRecords { .. }));
-        self.repair_found(&problems, other)
+        self.repair_found(&problems, options)
     }
 
     /// The same, of a store whose index tells what is in it.
-    fn repair_found(&self, problems: &[Problem], other: Option<&LocalStore>) -> Result<Repaired, StoreError> {
+    fn repair_found(&self, problems: &[Problem], options: RepairOptions<'_>) -> Result<Repaired, StoreError> {
         if problems.is_empty() {
             return Ok(Repaired::default());
         }
@@ -67,8 +92,8 @@ impl LocalStore {
         self.repair_records(problems, &mut repaired)?;
         let paths: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
         let progress = VerifyProgress::default();
-        let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
-        let mut search = Search { store: self, other, contents, sought: None, places: None };
+        let contents = Contents::new(options.reading(), &progress);
+        let mut search = Search { store: self, other: options.other, contents, sought: None, places: None };
         for path in paths {
             self.hold([&path])?;
             match search.restore(&path)? {
@@ -95,7 +120,7 @@ impl LocalStore {
             return Ok(());
         }
         let progress = VerifyProgress::default();
-        let contents = Contents::new(VerifyOptions { contents: true, ..VerifyOptions::default() }, &progress);
+        let contents = Contents::new(RepairOptions::default().reading(), &progress);
         let sought = Some(lost.iter().map(|(blob, _)| *blob).collect());
         let mut search = Search { store: self, other: None, contents, sought, places: None };
         for lost in lost {

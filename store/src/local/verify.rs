@@ -17,6 +17,7 @@ pub(super) use contents::Contents;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -197,7 +198,7 @@ pub struct VerifyOptions<'a> {
     /// Whether every byte of every file is read.
     pub contents: bool,
     /// At most so many bytes a second are read.
-    pub max_rate: Option<u64>,
+    pub max_rate: Option<NonZeroU64>,
     /// Whether it is found out beforehand how much is to be read.
     pub estimate: bool,
 }
