@@ -129,6 +129,23 @@ fn an_object_in_quarantine_takes_the_place_of_a_damaged_one() {
     }
 }
 
+/// Of two objects of one name that were put aside, one after the other, the second does not displace the first, which a repair can use.
+#[test]
+fn an_object_in_quarantine_is_not_displaced() {
+    let fixture = DamageScene::new();
+    let objects = files_below(&fixture.store.layout().objects());
+    let is_one = |object: &&PathBuf| std::fs::read(object).expect("readable") == b"only here";
+    let object = objects.iter().find(is_one).expect("there");
+    make_writable(&fixture.store.host_path(&fixture.path));
+    std::fs::remove_dir_all(fixture.store.host_path(&fixture.path)).expect("removed");
+    set_mode(object, 0o644);
+    fixture.store.quarantine(&fixture.verify()).expect("put aside");
+    std::fs::write(object, "not this").expect("written");
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+    assert_restored(&fixture);
+}
+
 /// A rooted tree that waits for its repair has no link to an object where it was broken; a collection leaves it all the same.
 #[test]
 fn what_a_repair_will_need_is_not_collected() {

@@ -86,6 +86,28 @@ fn what_is_no_part_of_a_store_is_found() {
     }
 }
 
+/// Whatever is put aside stays until it is old, for somebody may want it back.
+#[test]
+fn strays_of_one_name_are_all_kept() {
+    let fixture = DamageScene::new();
+    let layout = fixture.store.layout();
+    let long = "x".repeat(255);
+    let strays = ["store/stray", "objects/00/stray", "objects/stray", "records/stray", &format!("store/{long}")];
+    for _ in 0..2 {
+        for stray in strays {
+            std::fs::write(layout.root().join(stray), stray).expect("written");
+        }
+        fixture.store.quarantine(&fixture.verify()).expect("put aside");
+        assert_eq!(fixture.verify(), []);
+    }
+    let mut kept: Vec<_> =
+        files_below(&layout.quarantine()).iter().map(|file| std::fs::read(file).expect("kept")).collect();
+    kept.sort();
+    let mut expected = strays.repeat(2);
+    expected.sort_unstable();
+    assert_eq!(kept, expected.iter().map(|stray| stray.as_bytes()).collect::<Vec<_>>());
+}
+
 /// What has the name of a tree that nobody knows is hashed: it may have been left by a process that was killed.
 #[test]
 fn what_has_the_name_of_another_tree_is_found() {
@@ -101,6 +123,8 @@ fn what_has_the_name_of_another_tree_is_found() {
     let texts: BTreeSet<_> = problems.iter().map(ToString::to_string).collect();
     let expected = strays.iter().map(|stray| format!("{} does not belong there", stray.display()));
     assert_eq!(texts, expected.collect());
+    fixture.store.quarantine(&problems).expect("put aside");
+    assert_sound(&fixture.store);
 }
 
 /// That there is a record of a tree does not prove that what has its name is that tree.

@@ -210,7 +210,6 @@ impl Search<'_> {
         candidates.push(self.store.layout.objects().join(object_name(&wanted.0, !wanted.1)));
         // Perhaps only its mode or time is wrong.
         candidates.push(object.clone());
-        candidates.extend(object.file_name().map(|name| self.store.layout.quarantine().join(name)));
         for place in candidates {
             if !self.has_content(&place, &wanted.0) {
                 continue;
@@ -277,6 +276,9 @@ impl Search<'_> {
             for (wanted, inside) in files_of(&listing).into_iter().filter(|((blob, _), _)| is_sought(blob)) {
                 places.entry(wanted).or_default().push(host_path(&base, &inside));
             }
+        }
+        for (wanted, name) in self.store.quarantined_objects()? {
+            places.entry(wanted).or_default().push(fsutil::join_bytes(&self.store.layout.quarantine(), &name));
         }
         Ok(places)
     }
