@@ -97,6 +97,26 @@ fn files_of_the_user_can_be_added() {
     scratch.larder("add missing").fails(2, &["missing does not exist"]);
 }
 
+/// A damaged tree may have one to anywhere.
+#[test]
+fn a_link_in_the_place_of_a_directory_is_not_exported() {
+    let scratch = Scratch::new("{ }");
+    for (place, text) in [("tree/d", "inside"), ("outside", "not of the tree")] {
+        std::fs::create_dir_all(scratch.path(place)).unwrap();
+        std::fs::write(scratch.path(place).join("file"), text).unwrap();
+    }
+    let path = scratch.line("add tree");
+    let tree = scratch.physical(&path);
+    for place in [tree.clone(), tree.join("d")] {
+        std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::rename(tree.join("d"), scratch.path("aside")).unwrap();
+    std::os::unix::fs::symlink(scratch.path("outside"), tree.join("d")).unwrap();
+    let ran = scratch.larder_with(&["export", &path, "copy"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(!scratch.path("copy/d/file").exists());
+}
+
 #[test]
 fn the_index_can_be_lost() {
     let (scratch, paths) = built();

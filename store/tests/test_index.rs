@@ -1,7 +1,9 @@
 //! Whatever becomes of the index: it is made anew, or refused with what to do; and stores of other versions, and such as may only
 //! be read.
 
-use crate::support::{Scratch, assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
+use crate::support::{
+    Scratch, assert_sound, derivation, name, names, open, peak, publish_build, say, scratch, write_files,
+};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -354,15 +356,6 @@ fn somebody_elses_store_can_be_read() {
     read();
     drop(owner);
     read();
-}
-
-/// The most memory that this process has had since the last time, in MiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    std::fs::write("/proc/self/clear_refs", "5").expect("forgotten");
-    kilobytes >> 10
 }
 
 /// Not a test of its own: rebuilds the index and collects, and looks how much memory that takes.

@@ -1,10 +1,13 @@
 //! What verification put aside is restored from whatever is still right, and a repair loses nothing.
 
 use crate::damage_scene::{DamageScene, FILES, files_below, flip, replace, set_mode, set_time};
-use crate::support::{assert_clean_after_collection, assert_sound, make_writable, name, open, publish_build, scratch};
+use crate::support::{
+    assert_clean_after_collection, assert_sound, make_writable, name, open, peak, publish_build, scratch, write_files,
+};
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use store::ActionDigest;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
@@ -193,6 +196,60 @@ fn what_another_store_has_is_looked_at() {
     let repaired = fixture.store.repair(&fixture.verify(), Some(&other)).expect("repaired");
     assert_eq!(repaired.lost.len(), 1);
     assert!(!fixture.store.is_valid(&fixture.path).expect("asked"));
+}
+
+/// In a damaged tree a directory may be a link to anywhere: nothing there is looked at, changed, or made part of the store.
+#[test]
+fn what_a_link_in_the_place_of_a_directory_leads_to_is_left_alone() {
+    let fixture = DamageScene::new();
+    let outside = fixture.directory.path().join("outside");
+    write_files(&outside, &[("two", "in two trees")]);
+    set_mode(&outside.join("two"), 0);
+    for object in files_below(&fixture.store.layout().objects()) {
+        if std::fs::read(&object).expect("readable") == b"in two trees" {
+            std::fs::remove_file(object).expect("removed");
+        }
+    }
+    fixture.damage(&fixture.host("d"), |place| {
+        set_mode(place, 0o755);
+        std::fs::rename(place, fixture.directory.path().join("aside")).expect("moved");
+        symlink(&outside, place).expect("linked");
+    });
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!(repaired.lost, [(fixture.path.clone(), "d/two".to_owned())]);
+    let data = outside.join("two").metadata().expect("there");
+    assert_eq!((data.permissions().mode() & 0o7777, data.nlink()), (0, 1));
+}
+
+const LARGE: &str = "STORE_TEST_LARGE_REPAIR_DIRECTORY";
+
+/// Not a test of its own: repairs an object to which no link can be made, and looks how much memory that takes.
+#[test]
+fn child_that_repairs_a_large_object() {
+    let Some(directory) = std::env::var_os(LARGE) else { return };
+    let store = open(&Path::new(&directory).join("store"));
+    let problems = store.verify(None, true).expect("verified");
+    peak();
+    let repaired = store.repair(&problems, None).expect("repaired");
+    assert_eq!((repaired.restored.len(), repaired.lost), (1, Vec::new()));
+    let repairing = peak();
+    assert!(repairing < 64, "{repairing} MiB");
+    assert_sound(&store);
+}
+
+#[test]
+fn a_large_object_is_copied_in_pieces() {
+    let directory = scratch();
+    let source = directory.path().join("large");
+    std::fs::File::create(&source).expect("created").set_len(96 << 20).expect("grown");
+    let store = open(&directory.path().join("store"));
+    let path = store.add_path(&source, name("large"), None).expect("added");
+    set_mode(&store.host_path(&path), 0o644);
+    drop(store);
+    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
+    child.args(["--exact", "test_repair::child_that_repairs_a_large_object", "--nocapture"]);
+    let output = child.env(LARGE, directory.path()).output().expect("it ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What can be read of a damaged segment is kept, also behind the damage.

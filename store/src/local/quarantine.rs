@@ -116,7 +116,7 @@ impl LocalStore {
         self.quarantine_place(path).symlink_metadata().is_ok()
     }
 
-    pub(super) fn quarantine_place(&self, path: &StorePath) -> PathBuf {
+    fn quarantine_place(&self, path: &StorePath) -> PathBuf {
         self.layout.quarantine().join(path.base_name())
     }
 

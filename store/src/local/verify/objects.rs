@@ -55,8 +55,18 @@ impl LocalStore {
             }
         }
         let names: BTreeSet<_> = flawed.iter().flat_map(|(path, places)| self.objects_at(path, places)).collect();
-        let found: Vec<_> = names.par_iter().flat_map_iter(|name| self.verify_object(name, contents)).collect();
+        let found: Vec<_> = names
+            .par_iter()
+            .filter(|name| self.is_in_directory(name))
+            .flat_map_iter(|name| self.verify_object(name, contents))
+            .collect();
         found.into_iter().filter(|problem| !problems.contains(problem)).collect()
+    }
+
+    /// Whether the directory of an object is one, and not a link to elsewhere.
+    fn is_in_directory(&self, object: &str) -> bool {
+        let directory = object.split_once('/').map_or(object, |(directory, _)| directory);
+        fsutil::open_directory_at(self.objects.as_fd(), OsStr::new(directory)).is_ok()
     }
 
     /// The names of the objects of files at these places of a tree.
