@@ -2,6 +2,7 @@
 //!
 //! Several processes use it at once (WAL). Every change is one transaction, and nothing is waited for while one is open.
 
+mod agreement;
 mod filling;
 mod forgetting;
 mod questions;
@@ -9,6 +10,7 @@ mod records;
 mod row;
 mod tables;
 
+pub(super) use agreement::{Rows, place_of};
 pub(super) use filling::{
     insert_path, insert_record, insert_records, insert_recovered, insert_source, keep_times, paths_realised,
     replace_realisation, restore_times, start_anew, touch,

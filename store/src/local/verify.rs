@@ -5,6 +5,7 @@
 //! only if it is still wrong and still part of the store.
 
 mod contents;
+mod index;
 mod objects;
 mod records;
 mod strays;
@@ -243,7 +244,7 @@ impl LocalStore {
         let read = Contents::new(VerifyOptions { contents: true, ..options }, progress);
         problems.extend(self.objects_behind(&problems, &read));
         if options.paths.is_none() && !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
-            problems.extend(self.verify_records()?);
+            problems.extend(self.verify_records(&mut index::Extents::new())?);
         }
         Ok(problems)
     }
@@ -253,15 +254,15 @@ impl LocalStore {
             contents.expect(self.bytes_of(paths)?);
             return self.verify_paths(paths, contents);
         }
-        if !self.index.is_sound() {
+        let Some(mut extents) = self.verify_index()? else {
             // What it knows is not worth comparing.
             return Ok(vec![Problem::Index(self.layout.index())]);
-        }
+        };
         let mut chosen: BTreeSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
         chosen.extend(self.quarantined()?);
         let mut problems = self.verify_objects(contents)?;
         problems.extend(self.verify_paths(&chosen.iter().cloned().collect::<Vec<_>>(), contents)?);
-        problems.extend(self.verify_records()?);
+        problems.extend(self.verify_records(&mut extents)?);
         problems.extend(self.foreign_entries(&chosen)?);
         Ok(problems)
     }

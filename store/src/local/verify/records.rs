@@ -1,5 +1,6 @@
 //! Verifying `records/`: that what lies there is segments which can be written to, that they are as long as the index knows, and whole.
 
+use super::index::Extents;
 use super::{Flaw, LocalStore, Problem};
 use crate::local::StoreError;
 use crate::local::fsutil::{self, At, IoError};
@@ -18,7 +19,8 @@ const OWNER_READS_AND_WRITES: u32 = 0o600;
 const OTHERS_WRITE: u32 = 0o002;
 
 impl LocalStore {
-    pub(super) fn verify_records(&self) -> Result<Vec<Problem>, StoreError> {
+    /// Segments of which it is known how far their records reach, as of some moment before, need not be read once more.
+    pub(super) fn verify_records(&self, known: &mut Extents) -> Result<Vec<Problem>, StoreError> {
         let mut problems = self.lost_records()?;
         let place = self.layout.records();
         let directory = fsutil::open_directory(&place)?;
@@ -29,14 +31,23 @@ impl LocalStore {
             match rustix::fs::statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW) {
                 // A collection has moved what is still needed of it into another one.
                 Err(Errno::NOENT) => {}
-                stat => problems.extend(self.verify_in_records(&name, path.clone(), &stat.at("stat", &path)?)?),
+                stat => {
+                    let stat = stat.at("stat", &path)?;
+                    problems.extend(self.verify_in_records(&name, path, &stat, known)?);
+                }
             }
         }
         Ok(problems)
     }
 
     /// What is wrong with something in `records/`.
-    fn verify_in_records(&self, name: &[u8], path: PathBuf, stat: &Stat) -> Result<Vec<Problem>, StoreError> {
+    fn verify_in_records(
+        &self,
+        name: &[u8],
+        path: PathBuf,
+        stat: &Stat,
+        known: &mut Extents,
+    ) -> Result<Vec<Problem>, StoreError> {
         let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         let Some(name) = std::str::from_utf8(name).ok().filter(|_| is_file) else {
             return Ok(vec![Problem::Foreign(path)]);
@@ -51,7 +62,9 @@ impl LocalStore {
             problems.push(Problem::SegmentFile { path: path.clone(), flaw: Flaw::Mode });
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        match extent_of(&path, name) {
+        // More may have been indexed since.
+        let known = known.remove(name).filter(|extent| extent.end >= end);
+        match known.map_or_else(|| extent_of(&path, name), |extent| Ok(Some(extent))) {
             // As above.
             Err(error) if error.is_not_found() => problems.clear(),
             Err(_) | Ok(None) => problems.push(Problem::SegmentFile { path, flaw: Flaw::Unreadable }),
