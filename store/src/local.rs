@@ -183,7 +183,7 @@ impl LocalStore {
             return Ok(store);
         }
         if is_empty {
-            store.rebuild_index()?;
+            store.fill_new_index()?;
         }
         store.make_good_lost_records()?;
         store.catch_up_after_restart()?;
@@ -399,22 +399,30 @@ fn read_index(layout: &Layout) -> Result<Index, StoreError> {
     Index::open_read_only(&layout.index()).map_err(|source| StoreError::Index { path: layout.index(), source })
 }
 
-/// Opens the index; one that is damaged is set aside and made anew.
+/// Opens the index; one that is damaged is set aside and made anew, by one process at a time.
 fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
     let path = layout.index();
-    match Index::open(&path) {
-        Err(error) if error.is_damage() => {
-            set_index_aside(layout)?;
-            Index::open(&path)
-        }
-        opened => opened,
+    let open = || Index::open(&path).map_err(|source| StoreError::Index { path: path.clone(), source });
+    let is_damaged =
+        |opened: &Result<_, StoreError>| matches!(opened, Err(StoreError::Index { source, .. }) if source.is_damage());
+    let opened = open();
+    if !is_damaged(&opened) {
+        return opened;
     }
-    .map_err(|source| StoreError::Index { path, source })
+    let _no_collection = sweep::lock_trash(layout)?;
+    // Somebody else may have made it anew while this process waited.
+    let opened = open();
+    if !is_damaged(&opened) {
+        return opened;
+    }
+    set_index_aside(layout)?;
+    open()
 }
 
-/// Moves a damaged index out of the way, for whoever wants to look at it; nothing of one that cannot be moved.
+/// Moves a damaged index out of the way, for whoever wants to look at it; nothing of one that cannot be moved. What belongs to it goes first: once
+/// it has no name any more, somebody may make another one.
 fn set_index_aside(layout: &Layout) -> Result<(), IoError> {
-    for ending in ["", "-wal", "-shm"] {
+    for ending in ["-wal", "-shm", ""] {
         let damaged = layout.root().join(format!("index.db{ending}"));
         match effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}"))) {
             Err(rustix::io::Errno::NOENT) => {}

@@ -188,6 +188,27 @@ fn records_that_are_said_to_be_where_none_can_be_are_damaged() {
     }
 }
 
+/// Whoever finds the index damaged looks again when nobody else is at it: it may have been made anew by then.
+#[test]
+fn a_damaged_index_is_set_aside_by_one_at_a_time() {
+    let fixture = Fixture::new();
+    let good = std::fs::read(fixture.index()).expect("readable");
+    std::fs::write(fixture.index(), vec![0x55; good.len()]).expect("written");
+    let trash = std::fs::File::open(fixture.root().join("trash")).expect("opened");
+    // As who is about to make it anew.
+    trash.lock().expect("locked");
+    let root = fixture.root();
+    let late = std::thread::spawn(move || open(&root));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(!late.is_finished());
+    let new = fixture.directory.path().join("new");
+    std::fs::write(&new, good).expect("written");
+    std::fs::rename(new, fixture.index()).expect("renamed");
+    drop(trash);
+    fixture.check(&late.join().expect("no panic"));
+    assert!(!fixture.root().join("index.damaged.db").exists(), "a good one was set aside");
+}
+
 /// What stands in the index and cannot be true is found, though SQLite finds nothing wrong with it, and a repair mends it.
 #[test]
 fn rows_that_say_otherwise_than_records_are_found() {

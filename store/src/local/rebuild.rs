@@ -122,7 +122,13 @@ impl LocalStore {
         self.rebuild_locked()
     }
 
-    /// The same, for who keeps collections away already.
+    /// Fills an index that is new, unless somebody else does.
+    pub(super) fn fill_new_index(&self) -> Result<(), StoreError> {
+        let _no_collection = self.lock_trash()?;
+        if self.ask(Index::is_filled)? { Ok(()) } else { self.rebuild_locked().map(drop) }
+    }
+
+    /// A rebuild for who keeps collections away already.
     pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
         if !self.index.is_sound() {
