@@ -8,14 +8,18 @@ use crate::realising::describe;
 use builder::{Builder, RunOptions};
 use eval::io::Filter;
 use eval::{EvalIo, FileType, GoesOn, IoError};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::local::{At, LocalStore};
+use store::local::LocalStore;
 use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreeListing, TreePath};
 
 /// Makes inputs valid for evaluation.
@@ -120,7 +124,7 @@ fn kind(kind: std::fs::FileType) -> FileType {
 
 /// A file that is gone when it is closed.
 pub(crate) fn scratch_file(store: &LocalStore) -> Option<File> {
-    use rustix::fs::{Mode, OFlags, open};
+    use rustix::fs::open;
     let open = |directory: &Path| {
         open(directory, OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok().map(File::from)
     };
@@ -242,29 +246,93 @@ pub(crate) fn refuse_store(
     Err(format!("{} has the store itself in it: {}", path.display(), root.display()))
 }
 
-/// Asks the filter about everything below a path, not going into directories it leaves out.
+/// Asks the filter about everything below a path, not going into directories it leaves out. Each is opened name by name and no link is followed, for
+/// what was a directory may have become one.
 fn excluded_by(path: &Path, host: &Path, filter: &mut Filter<'_>) -> Result<HashSet<TreePath>, IoError> {
     let mut excluded = HashSet::new();
-    let mut pending = vec![(path.to_owned(), host.to_owned(), TreePath::default())];
-    while let Some((path, host, inside)) = pending.pop() {
-        if !host.symlink_metadata().map_err(|error| failed(&path, error))?.is_dir() {
-            continue;
-        }
-        for entry in
-            std::fs::read_dir(&host).at("read directory", &host).map_err(|error| failed(&path, error.source))?
-        {
-            let entry = entry.map_err(|error| failed(&path, error))?;
-            let name = entry.file_name();
-            let found = kind(entry.file_type().map_err(|error| failed(&path, error))?);
+    if !host.symlink_metadata().map_err(|error| failed(path, error))?.is_dir() {
+        return Ok(excluded);
+    }
+    let root = rustix::fs::open(host, DIRECTORY, Mode::empty()).map_err(|error| failed(path, error.into()))?;
+    let mut pending = vec![(path.to_owned(), TreePath::default())];
+    while let Some((path, inside)) = pending.pop() {
+        for (name, found) in entries_below(&root, &inside).map_err(|error| failed(&path, error.into()))? {
             let problem =
                 |error: store::tree::TreeError| IoError::Failed { path: path.clone(), problem: error.to_string() };
-            let inside = inside.join(&store::EntryName::new(name.as_bytes()).map_err(problem)?);
-            if !filter(&path.join(&name), found)? {
+            let inside = inside.join(&store::EntryName::new(&name).map_err(problem)?);
+            let path = path.join(OsStr::from_bytes(&name));
+            if !filter(&path, found)? {
                 excluded.insert(inside);
             } else if found == FileType::Directory {
-                pending.push((path.join(&name), host.join(&name), inside));
+                pending.push((path, inside));
             }
         }
     }
     Ok(excluded)
+}
+
+/// How a directory is opened that must not be a link.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Names and types in a directory some levels below another.
+fn entries_below(root: &OwnedFd, inside: &TreePath) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+    let mut directory = rustix::fs::openat(root, ".", DIRECTORY, Mode::empty())?;
+    for name in inside.components() {
+        directory = rustix::fs::openat(&directory, OsStr::from_bytes(name.as_bytes()), DIRECTORY, Mode::empty())?;
+    }
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(&directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Not every file system says in a directory what is one.
+            rustix::fs::FileType::Unknown => {
+                let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                rustix::fs::FileType::from_raw_mode(stat.st_mode)
+            }
+            known => known,
+        };
+        entries.push((name.to_bytes().to_vec(), kind_of(kind)));
+    }
+    Ok(entries)
+}
+
+fn kind_of(kind: rustix::fs::FileType) -> FileType {
+    match kind {
+        rustix::fs::FileType::RegularFile => FileType::Regular,
+        rustix::fs::FileType::Directory => FileType::Directory,
+        rustix::fs::FileType::Symlink => FileType::Symlink,
+        _ => FileType::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// Whoever changes a source while it is filtered has the filter asked of that source alone.
+    #[test]
+    fn a_directory_that_becomes_a_link_is_not_followed() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |name: &str| base.path().join(name);
+        std::fs::create_dir_all(at("source/d/e")).unwrap();
+        std::fs::create_dir_all(at("outside/e")).unwrap();
+        std::fs::write(at("outside/e/secret"), "").unwrap();
+        let mut asked = Vec::new();
+        let mut filter = |path: &Path, _: FileType| -> Result<bool, eval::io::FilterError> {
+            asked.push(path.to_owned());
+            if path.ends_with("e") {
+                std::fs::rename(at("source/d"), at("aside")).unwrap();
+                symlink(at("outside"), at("source/d")).unwrap();
+            }
+            Ok(true)
+        };
+        let source = at("source");
+        assert!(excluded_by(&source, &source, &mut filter).is_err());
+        assert_eq!(asked, [source.join("d"), source.join("d/e")]);
+    }
 }

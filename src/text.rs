@@ -1,6 +1,6 @@
 //! Counts, sizes, times and names as people and programs read them.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 /// A number of bytes: `512 B`, `1.5 KiB`, `20 MiB`.
@@ -64,6 +64,11 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let text = text.strip_suffix("iB").or_else(|| text.strip_suffix('B')).unwrap_or(text);
     let (number, factor) = split_unit(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)])?;
     number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+/// Reads what [`parse_bytes`] reads, but for nothing at all.
+pub(crate) fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(parse_bytes(text)?).ok_or_else(|| "it must be more than 0".to_owned())
 }
 
 /// A size, by itself or as a part of the disk.
@@ -136,6 +141,7 @@ mod tests {
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(parse_bytes("5GiB"), Ok(5 << 30));
         assert_eq!(parse_bytes("7"), Ok(7));
+        assert_eq!((parse_rate("1K").map(NonZeroU64::get), parse_rate("0M").is_err()), (Ok(1 << 10), true));
         assert_eq!((parse_size("7K"), parse_size("10%")), (Ok(Size::Bytes(7 << 10)), Ok(Size::Percent(10))));
         assert!(parse_size("101%").is_err() && parse_size("%").is_err() && parse_size("-1%").is_err());
         assert_eq!([Size::Percent(10).of(1990), Size::Percent(100).of(u64::MAX)], [199, u64::MAX]);

@@ -97,6 +97,26 @@ fn files_of_the_user_can_be_added() {
     scratch.larder("add missing").fails(2, &["missing does not exist"]);
 }
 
+/// A damaged tree may have one to anywhere.
+#[test]
+fn a_link_in_the_place_of_a_directory_is_not_exported() {
+    let scratch = Scratch::new("{ }");
+    for (place, text) in [("tree/d", "inside"), ("outside", "not of the tree")] {
+        std::fs::create_dir_all(scratch.path(place)).unwrap();
+        std::fs::write(scratch.path(place).join("file"), text).unwrap();
+    }
+    let path = scratch.line("add tree");
+    let tree = scratch.physical(&path);
+    for place in [tree.clone(), tree.join("d")] {
+        std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::rename(tree.join("d"), scratch.path("aside")).unwrap();
+    std::os::unix::fs::symlink(scratch.path("outside"), tree.join("d")).unwrap();
+    let ran = scratch.larder_with(&["export", &path, "copy"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(!scratch.path("copy/d/file").exists());
+}
+
 #[test]
 fn the_index_can_be_lost() {
     let (scratch, paths) = built();
@@ -150,6 +170,7 @@ fn what_is_lost_comes_from_another_store() {
     let ran = scratch.larder("verify --repair");
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains(&format!("cannot restore {path}: its content is nowhere")), "{}", ran.stdout);
+    scratch.larder("verify --max-rate 0").fails(2, &["--max-rate", "it must be more than 0"]);
     let ran = scratch.larder("verify --repair --from nowhere");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     scratch.larder("verify --repair --from other").ok();
@@ -217,7 +238,7 @@ fn what_is_named_to_be_verified_must_be_there() {
     assert!(scratch.larder_with(&["verify", &base]).ok().stderr.contains("1 path checked, 0 problems"));
     std::fs::set_permissions(scratch.physical(&base).join("file"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let ran = scratch.larder_with(&["verify", &base]);
-    assert!(ran.stderr.contains("1 path checked, 1 problem\n1 path is in quarantine"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 path checked, 2 problems\n1 path is in quarantine"), "{}", ran.stderr);
     let ran = scratch.larder_with(&["verify", base.strip_prefix("/larder/store/").unwrap()]);
     assert!(ran.stdout.contains("is in quarantine"), "{} {}", ran.stdout, ran.stderr);
     // One that is gone from the disk is known, too.

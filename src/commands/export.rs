@@ -11,8 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use store::local::At;
-use store::{Node, TreeListing, TreePath};
+use store::local::{At, LocalStore};
+use store::{Node, StorePath, TreeListing, TreePath};
 
 /// Copy an installable's tree out of the store, as ordinary files.
 #[derive(Debug, clap::Args)]
@@ -35,24 +35,24 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if args.destination.symlink_metadata().is_ok() {
         return Err(CliError::usage(format!("{} exists already", args.destination.display())));
     }
-    copy(&listing, &store.host_path(&path), &args.destination)?;
+    copy(store, &path, &listing, &args.destination)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies a tree with ordinary modes.
-fn copy(listing: &TreeListing, from: &Path, to: &Path) -> Result<(), CliError> {
+/// Copies a tree with ordinary modes. In the store no link is followed, for a damaged tree may have one in the place of a directory.
+fn copy(store: &LocalStore, path: &StorePath, listing: &TreeListing, destination: &Path) -> Result<(), CliError> {
     let mut entries = vec![(TreePath::default(), listing.root().clone())];
-    listing.walk(&mut |path, node| entries.push((path.clone(), node.clone())));
-    for (path, node) in entries {
-        let join = |base: &Path| {
-            path.components().iter().fold(base.to_owned(), |base, name| base.join(OsStr::from_bytes(name.as_bytes())))
-        };
-        let (from, to) = (join(from), join(to));
+    listing.walk(&mut |inside, node| entries.push((inside.clone(), node.clone())));
+    for (inside, node) in entries {
+        let names = inside.components().iter();
+        let to = names.fold(destination.to_owned(), |base, name| base.join(OsStr::from_bytes(name.as_bytes())));
         match node {
             Node::Directory(_) => std::fs::create_dir(&to).at("create directory", &to)?,
             Node::Symlink { target } => symlink(OsStr::from_bytes(&target), &to).at("create link", &to)?,
             Node::File { executable, .. } => {
-                std::fs::copy(&from, &to).at("copy", &from)?;
+                let mut from = store.open_file(path, &inside)?;
+                let mut copy = std::fs::File::create_new(&to).at("create", &to)?;
+                std::io::copy(&mut from, &mut copy).at("copy", &to)?;
                 let mode = if executable { 0o755 } else { 0o644 };
                 std::fs::set_permissions(&to, std::fs::Permissions::from_mode(mode)).at("change the mode of", &to)?;
             }

@@ -13,11 +13,12 @@ use builder::RunOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use store::StorePath;
-use store::local::{LocalStore, OpenOptions, Problem, Repaired, VerifyOptions, VerifyProgress};
+use store::local::{LocalStore, OpenOptions, Problem, RepairOptions, Repaired, VerifyOptions, VerifyProgress};
 
 /// Check that the store is what its names say.
 ///
@@ -37,8 +38,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", requires = "repair")]
     from: Option<PathBuf>,
     /// Read at most so many bytes a second: 500K, 20M
-    #[arg(long, value_name = "BYTES", value_parser = text::parse_bytes)]
-    max_rate: Option<u64>,
+    #[arg(long, value_name = "BYTES", value_parser = text::parse_rate)]
+    max_rate: Option<NonZeroU64>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -117,14 +118,16 @@ fn repair(
         return Ok(Outcome::default());
     }
     let store = context.store()?;
-    let mut repaired = store.repair(problems, other)?;
+    let mut repaired = store.repair_with(problems, RepairOptions { other, max_rate: args.max_rate })?;
     for (path, missing) in std::mem::take(&mut repaired.lost) {
         build_again(context, args, &path)?;
         if store.is_valid(&path)? { repaired.restored.push(path) } else { repaired.lost.push((path, missing)) }
     }
     let affected: Vec<_> =
         problems.iter().filter_map(Problem::store_path).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let left = store.verify(Some(&affected), true)?;
+    let options =
+        VerifyOptions { paths: Some(&affected), contents: true, max_rate: args.max_rate, ..VerifyOptions::default() };
+    let left = store.verify_with(options, &VerifyProgress::default())?;
     // What is lost may be unknown by now: the index was made anew without it.
     let is_whole = left.is_empty() && repaired.lost.is_empty() && repaired.busy.is_empty();
     Ok(Outcome { is_whole, quarantined: Vec::new(), repaired })
@@ -207,12 +210,12 @@ fn as_json(problem: &Problem) -> Value {
             text::put_name(&mut value, "inside", &text::path_bytes(inside));
             value["what"] = flaw.to_string().into();
         }
-        Problem::Object { path, flaw } => {
+        Problem::Object { path, flaw } | Problem::SegmentFile { path, flaw } => {
             value["file"] = path.display().to_string().into();
             value["what"] = flaw.to_string().into();
         }
         Problem::Foreign(path) | Problem::Index(path) => value["file"] = path.display().to_string().into(),
-        Problem::Segment { path, offset } => {
+        Problem::Segment { path, offset } | Problem::LostRecords { path, found: offset, .. } => {
             value["file"] = path.display().to_string().into();
             value["offset"] = (*offset).into();
         }

@@ -18,9 +18,11 @@ mod index;
 mod ingest;
 mod layout;
 mod lease;
+mod lost_records;
 mod materialise;
 mod mention;
 mod new_objects;
+mod object_directories;
 mod pieces;
 mod present;
 pub mod publish;
@@ -55,7 +57,7 @@ pub use publish::{Sealed, Staging};
 pub use query::{Built, LookupError};
 pub use record::BuildCost;
 pub use remains::Freed;
-pub use repair::Repaired;
+pub use repair::{RepairOptions, Repaired};
 pub use roots::{Root, RootError};
 pub use sweep::{GcProgress, GcReport};
 pub use usage::Usage;
@@ -65,7 +67,6 @@ use crate::store_path::{ParseStorePathError, StorePath};
 use index::Index;
 use lease::Lease;
 use record::Record;
-use rustix::fs::Mode;
 use segment::{Location, SegmentWriter};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -181,9 +182,10 @@ impl LocalStore {
         if store.is_read_only() {
             return Ok(store);
         }
-        if is_empty || store.knows_too_much()? {
-            store.rebuild_index()?;
+        if is_empty {
+            store.fill_new_index()?;
         }
+        store.make_good_lost_records()?;
         store.catch_up_after_restart()?;
         Ok(store)
     }
@@ -230,18 +232,6 @@ impl LocalStore {
         }
         let is_empty = self.index.reopen(&place).map_err(|error| self.index_error(error))?;
         if is_empty { self.rebuild_locked().map(drop) } else { Ok(()) }
-    }
-
-    /// Whether the index knows of records that are not there: a power cut may take the end of a segment that was not synced.
-    fn knows_too_much(&self) -> Result<bool, StoreError> {
-        for (name, end) in self.ask(Index::segments)? {
-            // Asked again: a collection may have compacted it meanwhile.
-            let is_short = segment::size(&self.layout.records(), &name) < end;
-            if is_short && self.ask(|index| index.indexed_to(&name))? == end {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Where things are.
@@ -348,7 +338,7 @@ pub(crate) fn now() -> u64 {
 fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreError> {
     let format = layout.format();
     match std::fs::read_to_string(&format) {
-        Ok(text) if text == layout::FORMAT => return Ok(()),
+        Ok(text) if text == layout::FORMAT => return Ok(make_missing_directories(layout)?),
         Ok(found) => {
             let found = found.trim().escape_debug().to_string();
             return Err(StoreError::Format { path: layout.root().to_owned(), found });
@@ -367,8 +357,8 @@ fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreEr
     for name in layout::DIRECTORIES {
         make_directory(&layout.root().join(name))?;
     }
-    for byte in 0..=255u8 {
-        make_directory(&layout.objects().join(format!("{byte:02x}")))?;
+    for name in layout::object_directories() {
+        make_directory(&layout.objects().join(name))?;
     }
     // Written last, so that a store that has a format is complete, also after a power cut.
     let temporary = layout.root().join(fsutil::unique_name(".format-"));
@@ -380,8 +370,25 @@ fn make_directories(layout: &Layout, options: OpenOptions) -> Result<(), StoreEr
     Ok(effect::rename(&temporary, &format).at("create", &format)?)
 }
 
+/// Makes what is missing of a store's own directories: some tools that copy leave out what is empty. Those of objects are made where one is
+/// missed, see [`object_directories`].
+fn make_missing_directories(layout: &Layout) -> Result<(), IoError> {
+    for name in layout::DIRECTORIES {
+        let place = layout.root().join(name);
+        if !place.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            continue;
+        }
+        match make_directory(&place) {
+            // Who may only read will find out whether it is needed.
+            Err(error) if error.is_forbidden() => {}
+            made => made?,
+        }
+    }
+    Ok(())
+}
+
 fn make_directory(path: &Path) -> Result<(), IoError> {
-    match effect::mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+    match effect::mkdir(path, layout::DIRECTORY_MODE) {
         Err(rustix::io::Errno::EXIST) => Ok(()),
         made => made.at("create directory", path),
     }
@@ -392,22 +399,30 @@ fn read_index(layout: &Layout) -> Result<Index, StoreError> {
     Index::open_read_only(&layout.index()).map_err(|source| StoreError::Index { path: layout.index(), source })
 }
 
-/// Opens the index; one that is damaged is set aside and made anew.
+/// Opens the index; one that is damaged is set aside and made anew, by one process at a time.
 fn open_index(layout: &Layout) -> Result<(Index, bool), StoreError> {
     let path = layout.index();
-    match Index::open(&path) {
-        Err(error) if error.is_damage() => {
-            set_index_aside(layout)?;
-            Index::open(&path)
-        }
-        opened => opened,
+    let open = || Index::open(&path).map_err(|source| StoreError::Index { path: path.clone(), source });
+    let is_damaged =
+        |opened: &Result<_, StoreError>| matches!(opened, Err(StoreError::Index { source, .. }) if source.is_damage());
+    let opened = open();
+    if !is_damaged(&opened) {
+        return opened;
     }
-    .map_err(|source| StoreError::Index { path, source })
+    let _no_collection = sweep::lock_trash(layout)?;
+    // Somebody else may have made it anew while this process waited.
+    let opened = open();
+    if !is_damaged(&opened) {
+        return opened;
+    }
+    set_index_aside(layout)?;
+    open()
 }
 
-/// Moves a damaged index out of the way, for whoever wants to look at it; nothing of one that cannot be moved.
+/// Moves a damaged index out of the way, for whoever wants to look at it; nothing of one that cannot be moved. What belongs to it goes first: once
+/// it has no name any more, somebody may make another one.
 fn set_index_aside(layout: &Layout) -> Result<(), IoError> {
-    for ending in ["", "-wal", "-shm"] {
+    for ending in ["-wal", "-shm", ""] {
         let damaged = layout.root().join(format!("index.db{ending}"));
         match effect::rename(&damaged, layout.root().join(format!("index.damaged.db{ending}"))) {
             Err(rustix::io::Errno::NOENT) => {}

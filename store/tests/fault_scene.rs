@@ -126,6 +126,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         damaged: true,
         act: |store, _| done(store.repair(&store.verify(None, true)?, None)),
     },
+    Operation {
+        name: "repair_lost_records",
+        prepare: Scene::lose_records,
+        damaged: true,
+        act: |store, _| done(store.repair(&store.verify(None, true)?, None)),
+    },
 ];
 
 const fn plain(name: &'static str, act: fn(&LocalStore, &Path) -> Outcome) -> Operation {
@@ -233,6 +239,14 @@ impl Scene {
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("changed");
         std::fs::remove_file(place.join("own")).expect("removed");
         std::fs::write(place.join("own"), "not of the rooted").expect("written");
+    }
+
+    /// The last record, which is of a derivation that nobody needs, is cut.
+    fn lose_records(&self) {
+        let records = self.store().join("records");
+        let segment = records.join(names(&records).first().expect("there"));
+        let file = std::fs::File::options().write(true).open(segment).expect("opened");
+        file.set_len(file.metadata().expect("there").len() - 30).expect("cut");
     }
 
     /// A byte of the first record is another one; that of a tree, which the tree itself can replace.

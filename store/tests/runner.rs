@@ -12,6 +12,8 @@ mod test_garbage;
 mod test_golden;
 mod test_hostile;
 mod test_index;
+mod test_lost_records;
+mod test_missing;
 mod test_model;
 mod test_model_processes;
 mod test_power;

@@ -145,6 +145,15 @@ pub(crate) fn seed_of_now() -> u64 {
     moment() % 1_000_000_000
 }
 
+/// The most memory that this process has had since the last time, in MiB.
+pub(crate) fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    std::fs::write("/proc/self/clear_refs", "5").expect("forgotten");
+    kilobytes >> 10
+}
+
 /// The names in a directory.
 pub(crate) fn names(directory: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(directory).expect("readable");

@@ -1,7 +1,9 @@
 //! Whatever becomes of the index: it is made anew, or refused with what to do; and stores of other versions, and such as may only
 //! be read.
 
-use crate::support::{Scratch, assert_sound, derivation, name, names, open, publish_build, say, scratch, write_files};
+use crate::support::{
+    Scratch, assert_sound, derivation, name, names, open, peak, publish_build, say, scratch, write_files,
+};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -186,6 +188,99 @@ fn records_that_are_said_to_be_where_none_can_be_are_damaged() {
     }
 }
 
+/// Whoever finds the index damaged looks again when nobody else is at it: it may have been made anew by then.
+#[test]
+fn a_damaged_index_is_set_aside_by_one_at_a_time() {
+    let fixture = Fixture::new();
+    let good = std::fs::read(fixture.index()).expect("readable");
+    std::fs::write(fixture.index(), vec![0x55; good.len()]).expect("written");
+    let trash = std::fs::File::open(fixture.root().join("trash")).expect("opened");
+    // As who is about to make it anew.
+    trash.lock().expect("locked");
+    let root = fixture.root();
+    let late = std::thread::spawn(move || open(&root));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(!late.is_finished());
+    let new = fixture.directory.path().join("new");
+    std::fs::write(&new, good).expect("written");
+    std::fs::rename(new, fixture.index()).expect("renamed");
+    drop(trash);
+    fixture.check(&late.join().expect("no panic"));
+    assert!(!fixture.root().join("index.damaged.db").exists(), "a good one was set aside");
+}
+
+/// What stands in the index and cannot be true is found, though SQLite finds nothing wrong with it, and a repair mends it.
+#[test]
+fn rows_that_say_otherwise_than_records_are_found() {
+    let changes = [
+        "UPDATE reference SET target = randomblob(32)",
+        "UPDATE reference SET tree = randomblob(32)",
+        "DELETE FROM reference",
+        "UPDATE runtime SET target = replace(target, 'source', 'tource')",
+        "UPDATE runtime SET tree = randomblob(32)",
+        "UPDATE derivation SET digest = randomblob(32)",
+        "UPDATE derivation SET name = 'other.drv'",
+        "UPDATE derivation SET inputs = '/larder/store/x'",
+        "UPDATE derivation SET inputs = 7",
+        "UPDATE realisation SET tree = randomblob(32)",
+        "UPDATE realisation SET tree = x'00'",
+        "UPDATE realisation SET output = 'dev'",
+        "UPDATE resolution SET action = randomblob(32)",
+        "UPDATE build SET finished = finished + 1",
+        "UPDATE build SET memory = -1",
+        "UPDATE record SET key = randomblob(32) WHERE kind = 2",
+        "UPDATE record SET key = randomblob(32) WHERE kind = 1",
+        "UPDATE record SET kind = 5 WHERE kind = 3",
+        "UPDATE record SET offset = offset + 1 WHERE kind = 1",
+        "UPDATE record SET offset = -1 WHERE kind = 4",
+        "UPDATE record SET offset = 1 << 40 WHERE kind = 6",
+        "UPDATE record SET length = length + 1 WHERE kind = 1",
+        "UPDATE record SET segment = 'another' WHERE kind = 1",
+        "DELETE FROM derivation",
+        "UPDATE path SET bytes = bytes + 1 WHERE name = 'source'",
+        "UPDATE path SET files = files + 1 WHERE name = 'bytes'",
+    ];
+    for change in changes {
+        let fixture = Fixture::new();
+        let index = rusqlite::Connection::open(fixture.index()).expect("opened");
+        assert!(index.execute(change, []).expect("changed") > 0, "{change}");
+        drop(index);
+        let store = open(&fixture.root());
+        let problems = store.verify(None, true).expect("verified");
+        assert_eq!(problems, [Problem::Index(fixture.index())], "{change}");
+        store.repair(&problems, None).expect("repaired");
+        fixture.check(&store);
+    }
+}
+
+/// Wherever a digest stands in the file, a flipped bit of it is found.
+#[test]
+fn flipped_bits_of_digests_in_the_index_are_found() {
+    let fixture = Fixture::new();
+    // So that nothing stands where SQLite does not look any more.
+    rusqlite::Connection::open(fixture.index()).expect("opened").execute_batch("VACUUM").expect("written anew");
+    let index = std::fs::read(fixture.index()).expect("readable");
+    let source = fixture.source.tree().expect("a tree");
+    let places: Vec<_> = (0..index.len()).filter(|&at| index[at..].starts_with(source.as_bytes())).collect();
+    assert!(places.len() >= 4, "a path, the key of a record, a reference and its way back: {places:?}");
+    for place in places {
+        for at in [place, place + 31] {
+            let mut flipped = index.clone();
+            flipped[at] ^= 4;
+            for ending in ["-wal", "-shm"] {
+                let _ = std::fs::remove_file(fixture.root().join(format!("index.db{ending}")));
+            }
+            std::fs::write(fixture.index(), flipped).expect("written");
+            let store = open(&fixture.root());
+            let problems = store.verify(None, true).expect("verified");
+            assert!(!problems.is_empty(), "byte {at}");
+            store.repair(&problems, None).expect("repaired");
+            store.rebuild_index().expect("rebuilt");
+            fixture.check(&store);
+        }
+    }
+}
+
 /// A repair ends also when the index is damaged and stays where it is.
 #[test]
 fn a_damaged_index_that_cannot_be_set_aside_is_an_error() {
@@ -354,15 +449,6 @@ fn somebody_elses_store_can_be_read() {
     read();
     drop(owner);
     read();
-}
-
-/// The most memory that this process has had since the last time, in MiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    std::fs::write("/proc/self/clear_refs", "5").expect("forgotten");
-    kilobytes >> 10
 }
 
 /// Not a test of its own: rebuilds the index and collects, and looks how much memory that takes.

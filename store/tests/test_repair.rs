@@ -1,10 +1,13 @@
 //! What verification put aside is restored from whatever is still right, and a repair loses nothing.
 
 use crate::damage_scene::{DamageScene, FILES, files_below, flip, replace, set_mode, set_time};
-use crate::support::{assert_clean_after_collection, assert_sound, make_writable, name, open, publish_build, scratch};
+use crate::support::{
+    assert_clean_after_collection, assert_sound, make_writable, name, open, peak, publish_build, scratch, write_files,
+};
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use store::ActionDigest;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
@@ -129,6 +132,23 @@ fn an_object_in_quarantine_takes_the_place_of_a_damaged_one() {
     }
 }
 
+/// Of two objects of one name that were put aside, one after the other, the second does not displace the first, which a repair can use.
+#[test]
+fn an_object_in_quarantine_is_not_displaced() {
+    let fixture = DamageScene::new();
+    let objects = files_below(&fixture.store.layout().objects());
+    let is_one = |object: &&PathBuf| std::fs::read(object).expect("readable") == b"only here";
+    let object = objects.iter().find(is_one).expect("there");
+    make_writable(&fixture.store.host_path(&fixture.path));
+    std::fs::remove_dir_all(fixture.store.host_path(&fixture.path)).expect("removed");
+    set_mode(object, 0o644);
+    fixture.store.quarantine(&fixture.verify()).expect("put aside");
+    std::fs::write(object, "not this").expect("written");
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!((repaired.restored, repaired.lost), (vec![fixture.path.clone()], Vec::new()));
+    assert_restored(&fixture);
+}
+
 /// A rooted tree that waits for its repair has no link to an object where it was broken; a collection leaves it all the same.
 #[test]
 fn what_a_repair_will_need_is_not_collected() {
@@ -176,6 +196,60 @@ fn what_another_store_has_is_looked_at() {
     let repaired = fixture.store.repair(&fixture.verify(), Some(&other)).expect("repaired");
     assert_eq!(repaired.lost.len(), 1);
     assert!(!fixture.store.is_valid(&fixture.path).expect("asked"));
+}
+
+/// In a damaged tree a directory may be a link to anywhere: nothing there is looked at, changed, or made part of the store.
+#[test]
+fn what_a_link_in_the_place_of_a_directory_leads_to_is_left_alone() {
+    let fixture = DamageScene::new();
+    let outside = fixture.directory.path().join("outside");
+    write_files(&outside, &[("two", "in two trees")]);
+    set_mode(&outside.join("two"), 0);
+    for object in files_below(&fixture.store.layout().objects()) {
+        if std::fs::read(&object).expect("readable") == b"in two trees" {
+            std::fs::remove_file(object).expect("removed");
+        }
+    }
+    fixture.damage(&fixture.host("d"), |place| {
+        set_mode(place, 0o755);
+        std::fs::rename(place, fixture.directory.path().join("aside")).expect("moved");
+        symlink(&outside, place).expect("linked");
+    });
+    let repaired = fixture.store.repair(&fixture.verify(), None).expect("repaired");
+    assert_eq!(repaired.lost, [(fixture.path.clone(), "d/two".to_owned())]);
+    let data = outside.join("two").metadata().expect("there");
+    assert_eq!((data.permissions().mode() & 0o7777, data.nlink()), (0, 1));
+}
+
+const LARGE: &str = "STORE_TEST_LARGE_REPAIR_DIRECTORY";
+
+/// Not a test of its own: repairs an object to which no link can be made, and looks how much memory that takes.
+#[test]
+fn child_that_repairs_a_large_object() {
+    let Some(directory) = std::env::var_os(LARGE) else { return };
+    let store = open(&Path::new(&directory).join("store"));
+    let problems = store.verify(None, true).expect("verified");
+    peak();
+    let repaired = store.repair(&problems, None).expect("repaired");
+    assert_eq!((repaired.restored.len(), repaired.lost), (1, Vec::new()));
+    let repairing = peak();
+    assert!(repairing < 64, "{repairing} MiB");
+    assert_sound(&store);
+}
+
+#[test]
+fn a_large_object_is_copied_in_pieces() {
+    let directory = scratch();
+    let source = directory.path().join("large");
+    std::fs::File::create(&source).expect("created").set_len(96 << 20).expect("grown");
+    let store = open(&directory.path().join("store"));
+    let path = store.add_path(&source, name("large"), None).expect("added");
+    set_mode(&store.host_path(&path), 0o644);
+    drop(store);
+    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
+    child.args(["--exact", "test_repair::child_that_repairs_a_large_object", "--nocapture"]);
+    let output = child.env(LARGE, directory.path()).output().expect("it ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What can be read of a damaged segment is kept, also behind the damage.

@@ -1,6 +1,8 @@
 //! What an ordinary user may not read, or may only read: what is refused, sealed and restored is so for him, too.
 
-use crate::support::{assert_clean_after_collection, assert_sound, name, open, say, scratch, write_files};
+use crate::support::{
+    assert_clean_after_collection, assert_sound, derivation, name, names, open, say, scratch, write_files,
+};
 use rustix::fs::AtFlags;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -40,6 +42,7 @@ fn child_without_privileges() {
     outputs_are_sealed_whatever_their_modes(directory);
     trees_that_became_unreadable_are_restored(directory);
     equal_files_of_two_processes_are_shared(directory);
+    segments_that_may_not_be_read_stop_nobody(directory);
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -119,4 +122,25 @@ fn equal_files_of_two_processes_are_shared(directory: &Path) {
     let file = two.host_path(&kept).join("same");
     let data = rustix::fs::statat(rustix::fs::CWD, &file, AtFlags::empty()).expect("there");
     assert_eq!(data.st_nlink, 4, "three files and their object");
+}
+
+/// Not even a rebuild of the index; what was in them is known again when a repair has made them readable.
+fn segments_that_may_not_be_read_stop_nobody(directory: &Path) {
+    let root = directory.join("segments");
+    let store = open(&root);
+    store.add_derivation(derivation(1)).expect("added");
+    drop(store);
+    let records = root.join("records");
+    let segment = records.join(names(&records).first().expect("one"));
+    set_mode(&segment, 0);
+    let store = open(&root);
+    let kept = store.add_bytes(b"x", false, name("x")).expect("added");
+    store.rebuild_index().expect("rebuilt");
+    assert!(store.is_valid(&kept).expect("asked"));
+    let problems = store.verify(None, true).expect("verified");
+    let text = format!("{} has another mode", segment.display());
+    assert!(problems.iter().any(|problem| problem.to_string() == text), "{problems:?}");
+    store.repair(&problems, None).expect("repaired");
+    assert_sound(&store);
+    assert!(store.derivation(&derivation(1).digest()).is_ok());
 }

@@ -3,12 +3,14 @@
 use crate::damage_scene::{DamageScene, change, files_below, flip, replace, set_mode, set_time};
 use crate::support::{assert_sound, name, open, publish_build, scratch, write_files};
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use store::ActionDigest;
 use store::derivation::OutputName;
-use store::local::{Flaw, StoreError, VerifyOptions, VerifyProgress};
+use store::gc::GcPolicy;
+use store::local::{Flaw, Problem, RepairOptions, StoreError, VerifyOptions, VerifyProgress};
+use store::{ActionDigest, StorePath};
 
 #[test]
 fn every_flipped_bit_is_found() {
@@ -84,6 +86,83 @@ fn what_is_no_part_of_a_store_is_found() {
     }
 }
 
+/// Whatever is put aside stays until it is old, for somebody may want it back.
+#[test]
+fn strays_of_one_name_are_all_kept() {
+    let fixture = DamageScene::new();
+    let layout = fixture.store.layout();
+    let long = "x".repeat(255);
+    let strays = ["store/stray", "objects/00/stray", "objects/stray", "records/stray", &format!("store/{long}")];
+    for _ in 0..2 {
+        for stray in strays {
+            std::fs::write(layout.root().join(stray), stray).expect("written");
+        }
+        fixture.store.quarantine(&fixture.verify()).expect("put aside");
+        assert_eq!(fixture.verify(), []);
+    }
+    let mut kept: Vec<_> =
+        files_below(&layout.quarantine()).iter().map(|file| std::fs::read(file).expect("kept")).collect();
+    kept.sort();
+    let mut expected = strays.repeat(2);
+    expected.sort_unstable();
+    assert_eq!(kept, expected.iter().map(|stray| stray.as_bytes()).collect::<Vec<_>>());
+}
+
+/// What has the name of a tree that nobody knows is hashed: it may have been left by a process that was killed.
+#[test]
+fn what_has_the_name_of_another_tree_is_found() {
+    let fixture = DamageScene::new();
+    let store = fixture.store.layout().store();
+    let other = "a".repeat(52);
+    let digest = &fixture.path.base_name()[..52];
+    let strays = [store.join(format!("{other}-copy")), store.join(format!("{other}-link"))];
+    copy_tree(&fixture.host(""), &strays[0]);
+    symlink("nowhere", &strays[1]).expect("linked");
+    copy_tree(&fixture.host(""), &store.join(format!("{digest}-true")));
+    let problems = fixture.verify();
+    let texts: BTreeSet<_> = problems.iter().map(ToString::to_string).collect();
+    let expected = strays.iter().map(|stray| format!("{} does not belong there", stray.display()));
+    assert_eq!(texts, expected.collect());
+    fixture.store.quarantine(&problems).expect("put aside");
+    assert_sound(&fixture.store);
+}
+
+/// That there is a record of a tree does not prove that what has its name is that tree.
+#[test]
+fn a_rebuild_does_not_believe_a_name_that_the_index_did_not_know() {
+    let DamageScene { directory, store, path } = DamageScene::new();
+    let dead = store.add_bytes(b"dead", false, name("dead")).expect("added");
+    store.add_root("tree", &path).expect("rooted");
+    drop(store);
+    let store = open(&directory.path().join("store"));
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!(!store.is_valid(&dead).expect("asked"));
+    copy_tree(&store.host_path(&path), &store.host_path(&dead));
+    assert_eq!(store.rebuild_index().expect("rebuilt").discarded, 1);
+    assert!(!store.is_valid(&dead).expect("asked"));
+    assert_sound(&store);
+}
+
+/// Nor does a collection, which makes valid what a process that was killed has left.
+#[test]
+fn a_collection_does_not_believe_a_name_that_the_index_did_not_know() {
+    let fixture = DamageScene::new();
+    let tree = fixture.path.tree().expect("a tree");
+    let [left, wrong] = ["left", "wrong"].map(|text| StorePath::from_tree(tree, name(text)).expect("a path"));
+    copy_tree(&fixture.host(""), &fixture.store.host_path(&left));
+    write_files(&fixture.store.host_path(&wrong), &[("one", "not this")]);
+    let policy = GcPolicy { added_since: Some(0), ..GcPolicy::default() };
+    fixture.store.collect_garbage(&policy).expect("collected");
+    assert!(fixture.store.is_valid(&left).expect("asked"));
+    assert!(!fixture.store.is_valid(&wrong).expect("asked"));
+    assert_sound(&fixture.store);
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.expect("cp runs").success());
+}
+
 /// A path that was put aside can be added again like any other.
 #[test]
 fn what_is_in_quarantine_can_be_added_again() {
@@ -94,6 +173,38 @@ fn what_is_in_quarantine_can_be_added_again() {
     assert_eq!(again, fixture.path);
     assert_eq!(std::fs::read(fixture.host("one")).expect("readable"), b"only here");
     assert_eq!(fixture.verify(), []);
+}
+
+/// Most files are one with their object: where only the path is verified, what is wrong does not come back with what is added next.
+#[test]
+fn what_failed_is_not_linked_to_again() {
+    type Damage = (fn(&Path), bool);
+    let damages: &[Damage] = &[
+        (|file| flip(file, 3), true),
+        (|file| change(file, |bytes| bytes.push(b'x')), false),
+        (|file| set_mode(file, 0o4444), false),
+        (|file| set_time(file, 7), false),
+    ];
+    for (damage, contents) in damages {
+        let fixture = DamageScene::new();
+        damage(&fixture.host("one"));
+        let problems = fixture.store.verify(Some(std::slice::from_ref(&fixture.path)), *contents).expect("verified");
+        assert_eq!(problems.iter().map(Problem::kind).collect::<Vec<_>>(), ["tree", "object"]);
+        assert_eq!(fixture.store.quarantine(&problems).expect("put aside"), std::slice::from_ref(&fixture.path));
+        fixture.store.add_path(&fixture.directory.path().join("source"), name("tree"), None).expect("added");
+        assert_eq!(std::fs::read(fixture.host("one")).expect("readable"), b"only here");
+        assert_sound(&fixture.store);
+    }
+}
+
+/// What is below a directory that nobody can look into may be wrong, too.
+#[test]
+fn what_a_replaced_directory_hides_is_not_linked_to_again() {
+    let fixture = DamageScene::new();
+    flip(&fixture.host("d/e/three"), 0);
+    fixture.damage(&fixture.host("d/e"), replace_directory);
+    let problems = fixture.store.verify(Some(std::slice::from_ref(&fixture.path)), true).expect("verified");
+    assert!(problems.iter().any(|problem| matches!(problem, Problem::Object { .. })), "{problems:?}");
 }
 
 /// A realisation whose tree is in quarantine is none.
@@ -147,11 +258,46 @@ fn a_budget_of_bytes_is_kept() {
     }
     store.add_path(&source, name("tree"), None).expect("added");
     let progress = VerifyProgress::default();
-    let options =
-        VerifyOptions { contents: true, max_rate: Some(16 << 20), estimate: true, ..VerifyOptions::default() };
+    let options = VerifyOptions {
+        contents: true,
+        max_rate: NonZeroU64::new(16 << 20),
+        estimate: true,
+        ..VerifyOptions::default()
+    };
     let began = Instant::now();
     assert_eq!(store.verify_with(options, &progress).expect("verified"), []);
     assert_eq!(progress.bytes(), (8 << 20, 8 << 20), "each file once, though it has two links");
     let elapsed = began.elapsed();
     assert!(elapsed >= Duration::from_millis(450), "8 MiB at 16 MiB/s took {elapsed:?}");
+}
+
+/// What is looked at again has a budget of its own: it does not wait once more for all that was read before it.
+#[test]
+fn what_is_wrong_does_not_cost_the_budget_twice() {
+    let fixture = DamageScene::new();
+    let content = vec![b'x'; 4 << 20];
+    fixture.store.add_bytes(&content, false, name("large")).expect("added");
+    flip(&fixture.host("one"), 0);
+    let max_rate = NonZeroU64::new(2 << 20);
+    let options = VerifyOptions { contents: true, max_rate, ..VerifyOptions::default() };
+    let began = Instant::now();
+    assert!(!fixture.store.verify_with(options, &VerifyProgress::default()).expect("verified").is_empty());
+    let elapsed = began.elapsed();
+    assert!(elapsed < Duration::from_millis(3800), "4 MiB at 2 MiB/s took {elapsed:?}");
+}
+
+/// A repair keeps it, too.
+#[test]
+fn a_repair_keeps_the_budget() {
+    let fixture = DamageScene::new();
+    let content = vec![b'x'; 2 << 20];
+    let path = fixture.store.add_bytes(&content, false, name("large")).expect("added");
+    set_mode(&fixture.store.host_path(&path), 0o644);
+    let problems = fixture.verify();
+    let began = Instant::now();
+    let options = RepairOptions { other: None, max_rate: NonZeroU64::new(2 << 20) };
+    let repaired = fixture.store.repair_with(&problems, options).expect("repaired");
+    assert_eq!(repaired.restored, [path]);
+    let elapsed = began.elapsed();
+    assert!(elapsed >= Duration::from_millis(950), "2 MiB at 2 MiB/s took {elapsed:?}");
 }

@@ -11,10 +11,10 @@ use super::fsutil::{At, IoError};
 use super::index::{self, Index};
 use super::reclaim::allocated;
 use super::record::{Record, SEGMENT_HEADER};
-use super::segment::{Location, SegmentWriter, read_wanted_frames};
+use super::segment::{Header, Location, SegmentWriter, open_segment, read_wanted_frames};
 use super::{LocalStore, StoreError};
 use rustc_hash::FxHashMap;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
@@ -127,19 +127,21 @@ impl LocalStore {
     fn look_at_segment(&self, candidate: Candidate) -> Result<Option<Wasteful>, StoreError> {
         let Candidate { name, end, needed } = candidate;
         let path = self.layout.records().join(&name);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.at("open", &path)?,
+        let opened = match open_segment(&path, OFlags::RDONLY) {
+            Err(error) if error.is_not_found() => None,
+            opened => opened?,
         };
+        let Some(file) = opened else { return Ok(None) };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
         let offsets: HashSet<_> = needed.offsets.into_iter().collect();
         let is_kept = |kind, offset| !goes_with_the_dead(kind) || offsets.contains(&offset);
         let found = read_wanted_frames(&path, &name, SEGMENT_HEADER.len() as u64, is_kept)?;
+        let Some(found) = found else { return Ok(None) };
         let size = file.metadata().at("stat", &path)?.len();
         let extent = found.extent;
-        if extent.is_foreign || extent.gap.is_some() || extent.end != end || size != end {
+        if extent.header != Header::Known || extent.gap.is_some() || extent.end != end || size != end {
             return Ok(None);
         }
         let kept = without_idle_marks(found.frames);

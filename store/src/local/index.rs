@@ -2,6 +2,7 @@
 //!
 //! Several processes use it at once (WAL). Every change is one transaction, and nothing is waited for while one is open.
 
+mod agreement;
 mod filling;
 mod forgetting;
 mod questions;
@@ -9,6 +10,7 @@ mod records;
 mod row;
 mod tables;
 
+pub(super) use agreement::{Rows, place_of};
 pub(super) use filling::{
     insert_path, insert_record, insert_records, insert_recovered, insert_source, keep_times, paths_realised,
     replace_realisation, restore_times, start_anew, touch,
@@ -157,6 +159,12 @@ impl Index {
     pub(super) fn is_sound(&self) -> bool {
         let checked = self.lock().pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
         checked.is_ok_and(|text| text == "ok")
+    }
+
+    /// Whether it was filled once; else it is new, or who made it was killed before that.
+    pub(super) fn is_filled(&self) -> Result<bool, IndexError> {
+        let mark: i64 = self.lock().pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok(mark == FILLED)
     }
 
     /// Goes on with the file that is at `path` now. The flag tells whether it must yet be filled.

@@ -2,6 +2,7 @@
 
 use crate::digest::{ActionDigest, BlobDigest};
 use crate::store_path::StorePath;
+use rustix::fs::Mode;
 use std::path::{Path, PathBuf};
 
 /// The text of the file `format`: the version of the layout.
@@ -9,6 +10,14 @@ pub(super) const FORMAT: &str = "larder store 1\n";
 
 /// The directories of a store, made when it is opened.
 pub(super) const DIRECTORIES: [&str; 8] = ["store", "objects", "records", "roots", "leases", "logs", "tmp", "trash"];
+
+/// The mode of these, and of the directories of objects.
+pub(super) const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o755);
+
+/// The names of the directories of objects.
+pub(super) fn object_directories() -> impl Iterator<Item = String> {
+    (0..=255u8).map(|byte| format!("{byte:02x}"))
+}
 
 /// Files that may be in a store whose making a power cut interrupted.
 pub(super) const FILES: [&str; 6] = ["index.db", "index.db-wal", "index.db-shm", "state", "started", "gc.lock"];
@@ -110,6 +119,11 @@ impl Layout {
 
     pub(super) fn state(&self) -> PathBuf {
         self.root.join("state")
+    }
+
+    /// What was lost of records, while it is to be told.
+    pub(super) fn lost(&self) -> PathBuf {
+        self.root.join("lost")
     }
 
     /// Which start of the machine the index was last compared with the disk in.

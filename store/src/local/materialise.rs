@@ -4,12 +4,15 @@ use super::LocalStore;
 use super::effect;
 use super::fsutil::{self, At, SEALED_DIRECTORY};
 use super::layout::object_name;
+use super::pieces::read_full;
 use crate::listing::TreeListing;
 use crate::tree::{Node, TreePath};
 use rayon::prelude::*;
-use rustix::fs::{CWD, Mode};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -63,20 +66,19 @@ impl LocalStore {
             }
             Node::File { executable, blob, .. } => {
                 let object = object_name(blob, *executable);
-                let (linked, file) = match source {
-                    Source::Objects => {
-                        (effect::linkat(&self.objects, &*object, CWD, &place), self.layout.objects().join(&object))
-                    }
-                    Source::Tree(root) => {
-                        let file = host_path(root, path);
-                        (effect::linkat(CWD, &file, CWD, &place), file)
-                    }
+                let (directory, file) = match source {
+                    Source::Objects => (self.objects.as_fd(), PathBuf::from(&object)),
+                    Source::Tree(root) => (CWD, host_path(root, path)),
                 };
-                match linked {
+                match effect::linkat(directory, &file, CWD, &place) {
                     Err(Errno::MLINK | Errno::PERM | Errno::XDEV | Errno::NOTSUP) => {
-                        copy_object(&file, &place, *executable)
+                        copy_sealed((directory, file.as_os_str()), (CWD, place.as_os_str()), *executable)
+                            .at("write", &place)
                     }
-                    linked => linked.at("link", file),
+                    linked => linked.at_place("link", || match source {
+                        Source::Objects => self.layout.objects().join(&file),
+                        Source::Tree(_) => file.clone(),
+                    }),
                 }
             }
         }
@@ -90,13 +92,25 @@ pub(super) fn seal_directory(path: &Path) -> Result<(), fsutil::IoError> {
     effect::fchmod(&directory, SEALED_DIRECTORY).at("change the mode of", path)
 }
 
-/// Makes a sealed copy of a file where no link to it can be made.
-pub(super) fn copy_object(object: &Path, place: &Path, executable: bool) -> Result<(), fsutil::IoError> {
-    let content = std::fs::read(object).at("read", object)?;
-    effect::write_file(place, &content).at("write", place)?;
-    effect::chmod(place, fsutil::sealed_file(executable)).at("change the mode of", place)?;
-    let file = std::fs::File::open(place).at("open", place)?;
-    effect::set_fixed_time(file).at("set the time of", place)
+/// Makes a sealed copy of a file where no link to it can be made. Each is named in its directory; nothing may have the name of the copy.
+pub(super) fn copy_sealed(
+    (directory, name): (BorrowedFd<'_>, &OsStr),
+    (target, target_name): (BorrowedFd<'_>, &OsStr),
+    executable: bool,
+) -> Result<(), std::io::Error> {
+    const PIECE: usize = 1 << 20;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
+    let copy = effect::create(target, target_name, OFlags::WRONLY | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match read_full(&file, &mut piece)? {
+            0 => break,
+            length => effect::write_all(&copy, &piece[..length])?,
+        }
+    }
+    effect::fchmod(&copy, fsutil::sealed_file(executable))?;
+    Ok(effect::set_fixed_time(&copy)?)
 }
 
 /// Where an entry of a tree is whose root is at `place`.

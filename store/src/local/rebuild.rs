@@ -3,9 +3,9 @@
 
 use super::effect;
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
-use super::index::{self, IndexError, PathInfo};
+use super::index::{self, Index, IndexError, PathInfo};
 use super::record::{Record, SEGMENT_HEADER, TREE};
-use super::segment::{Location, SegmentReader, segment_names, visit_frames};
+use super::segment::{Header, Location, SegmentReader, segment_names, visit_frames};
 use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
@@ -54,8 +54,8 @@ impl Filling<'_> {
     /// Indexes a segment, but for what has to wait until all have been read.
     fn read(&mut self, path: &Path, name: &str) -> Result<(), IndexError> {
         let segment = u32::try_from(self.segments.len()).expect("fewer than 2^32 segments");
-        let mut finished = 0;
-        let extent = visit_frames(path, name, SEGMENT_HEADER.len() as u64, |kind, payload, location| {
+        let (mut finished, start) = (0, SEGMENT_HEADER.len() as u64);
+        let extent = visit_frames(path, name, start, |kind, payload, location| {
             let Some(record) = Record::from_payload(kind, payload) else { return Ok::<_, IndexError>(false) };
             self.records += 1;
             match &record {
@@ -78,6 +78,9 @@ impl Filling<'_> {
             Ok(true)
         })?;
         self.segments.push(name.into());
+        let Some(extent) = extent.filter(|extent| extent.header == Header::Known || extent.end > start) else {
+            return Ok(());
+        };
         Ok(index::insert_segment(self.transaction, name, extent.end)?)
     }
 
@@ -119,7 +122,13 @@ impl LocalStore {
         self.rebuild_locked()
     }
 
-    /// The same, for who keeps collections away already.
+    /// Fills an index that is new, unless somebody else does.
+    pub(super) fn fill_new_index(&self) -> Result<(), StoreError> {
+        let _no_collection = self.lock_trash()?;
+        if self.ask(Index::is_filled)? { Ok(()) } else { self.rebuild_locked().map(drop) }
+    }
+
+    /// A rebuild for who keeps collections away already.
     pub(super) fn rebuild_locked(&self) -> Result<Rebuilt, StoreError> {
         self.renew_state()?;
         if !self.index.is_sound() {
@@ -216,7 +225,7 @@ impl LocalStore {
             let Some(tree) = path.tree() else { continue };
             is_changed = true;
             let totals = match self.listing(&tree) {
-                Ok(listing) => Some(listing.totals()),
+                Ok(listing) => self.is_true_to_its_name(&path)?.then(|| listing.totals()),
                 Err(_) => self.recover(&tree, &path)?,
             };
             let Some(totals) = totals else {
@@ -231,14 +240,19 @@ impl LocalStore {
         Ok(is_changed)
     }
 
+    /// The paths in `store/`. What the index did not know until now is read, unless it knew nothing.
     fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
+        let knows_nothing = !self.ask(Index::is_filled)?;
         let mut infos = Vec::new();
         for name in self.names_in_store()? {
             let path = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            let known = match path.as_ref().and_then(StorePath::tree) {
-                Some(tree) => match recorded.get(&tree) {
-                    Some(totals) => Some(*totals),
-                    None => self.recover(&tree, path.as_ref().expect("it has a tree"))?,
+            let known = match path.as_ref().and_then(|path| Some((path, path.tree()?))) {
+                Some((path, tree)) => match recorded.get(&tree) {
+                    Some(totals) => {
+                        let is_believed = knows_nothing || self.ask(|index| index.path(path))?.is_some();
+                        (is_believed || self.is_true_to_its_name(path)?).then_some(*totals)
+                    }
+                    None => self.recover(&tree, path)?,
                 },
                 None => None,
             };
@@ -282,6 +296,12 @@ impl LocalStore {
         path: &StorePath,
     ) -> Result<Option<(TreeListing, std::collections::BTreeSet<TreeDigest>)>, StoreError> {
         Ok(self.read(&self.layout.path(path)).ok().map(|ingested| (ingested.listing, ingested.references)))
+    }
+
+    /// Whether what physically lies at a path is the tree that its name says, whatever is recorded of that.
+    pub(super) fn is_true_to_its_name(&self, path: &StorePath) -> Result<bool, StoreError> {
+        let found = self.read_tree(path)?.map(|(listing, _)| listing.digest());
+        Ok(found.is_some() && found == path.tree())
     }
 
     /// Moves an entry of `store/` out of sight.

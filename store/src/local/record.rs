@@ -36,6 +36,9 @@ pub(super) const TREE: u8 = 2;
 /// The first bytes of a segment.
 pub(super) const SEGMENT_HEADER: &[u8] = b"larder records 1\n";
 
+/// How it begins in whatever version.
+pub(super) const ANY_VERSION: &[u8] = b"larder records ";
+
 /// Bytes of a frame before its payload.
 pub(super) const FRAME_HEADER: usize = 1 + 4 + 16;
 

@@ -20,15 +20,12 @@ pub(super) fn start_of_machine() -> Option<Vec<u8>> {
 impl LocalStore {
     /// Brings the index up to what is on the disk, if nobody has done so since the machine was started.
     pub(super) fn catch_up_after_restart(&self) -> Result<(), StoreError> {
-        let start = start_of_machine();
-        let place = self.layout.started();
-        let is_done = || start.is_some() && std::fs::read(&place).ok() == start;
-        if is_done() {
+        if self.is_caught_up() {
             return Ok(());
         }
         let _no_collection = self.lock_trash()?;
         // Somebody else may have done it while this process waited.
-        if is_done() {
+        if self.is_caught_up() {
             return Ok(());
         }
         self.remove_compacted()?;
@@ -36,7 +33,13 @@ impl LocalStore {
             self.rebuild_locked()?;
         }
         let temporary = self.layout.tmp().join(unique_name(""));
-        Ok(replace_file(&place, &temporary, &start.unwrap_or_default())?)
+        Ok(replace_file(&self.layout.started(), &temporary, &start_of_machine().unwrap_or_default())?)
+    }
+
+    /// Whether that was done after this start of the machine.
+    pub(super) fn is_caught_up(&self) -> bool {
+        let start = start_of_machine();
+        start.is_some() && std::fs::read(self.layout.started()).ok() == start
     }
 
     /// Whether the index knows of other paths than `store/` has, or not of all records.

@@ -5,8 +5,9 @@
 
 use super::effect;
 use super::fsutil::{At, IoError, unique_name};
-use super::record::{Record, SEGMENT_HEADER, read_frame, split_frame};
+use super::record::{ANY_VERSION, Record, SEGMENT_HEADER, read_frame, split_frame};
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -58,10 +59,11 @@ impl SegmentWriter {
     ) -> Result<(Self, Vec<(Record, Location)>), IoError> {
         for name in segment_names(directory)? {
             let path = directory.join(&name);
-            let file = match File::options().read(true).write(true).open(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                opened => opened.at("open", &path)?,
+            let opened = match open_segment(&path, OFlags::RDWR) {
+                Err(error) if error.is_not_found() => None,
+                opened => opened?,
             };
+            let Some(file) = opened else { continue };
             if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
                 continue;
             }
@@ -75,8 +77,8 @@ impl SegmentWriter {
             // One that is shorter than the index knows has lost its end to a power cut: frames behind the gap would not be found again.
             if size < FULL && size >= known_end {
                 let start = known_end.max(SEGMENT_HEADER.len() as u64);
-                let found = read_frames(&path, &name, start)?;
-                if found.extent.is_foreign || found.extent.gap.is_some() {
+                let Some(found) = read_frames(&path, &name, start)? else { continue };
+                if found.extent.header != Header::Known || found.extent.gap.is_some() {
                     // Damaged, or of a newer larder: nothing of it is to be lost.
                     continue;
                 }
@@ -97,7 +99,7 @@ impl SegmentWriter {
             let file = effect::create(rustix::fs::CWD, &path, flags, mode).at("create", &path)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Somebody who looked for a free segment has taken it; it is as good to him.
-                Err(rustix::io::Errno::WOULDBLOCK) => continue,
+                Err(Errno::WOULDBLOCK) => continue,
                 locked => locked.at("lock", &path)?,
             }
             effect::write_all(&file, SEGMENT_HEADER).at("write", &path)?;
@@ -180,31 +182,67 @@ pub(super) fn segment_names(directory: &Path) -> Result<Vec<String>, IoError> {
     Ok(names)
 }
 
-/// Bytes of a segment; 0 if it is not there.
+/// Bytes of a segment; 0 if it is not there, or something else is in its place.
 pub(super) fn size(directory: &Path, name: &str) -> u64 {
-    std::fs::metadata(directory.join(name)).map_or(0, |data| data.len())
+    let data = directory.join(name).symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+    data.map_or(0, |data| data.len())
+}
+
+/// Opens a segment, following no link; `None` if it is no regular file, or one that this user may not open: then it is left alone, and a
+/// verification tells of it.
+pub(super) fn open_segment(path: &Path, access: OFlags) -> Result<Option<File>, IoError> {
+    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(Errno::ISDIR | Errno::LOOP | Errno::NXIO | Errno::ACCESS | Errno::PERM) => return Ok(None),
+        opened => File::from(opened.at("open", path)?),
+    };
+    let is_file = file.metadata().at("stat", path)?.is_file();
+    Ok(is_file.then_some(file))
+}
+
+/// What the beginning of a file says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Header {
+    /// A segment, perhaps one that is only begun.
+    Known,
+    /// A segment of another version.
+    OtherVersion,
+    /// Nothing of a store.
+    Foreign,
+}
+
+impl Header {
+    fn of(first: &[u8]) -> Self {
+        if SEGMENT_HEADER.starts_with(first) {
+            Self::Known
+        } else if first.starts_with(ANY_VERSION) {
+            Self::OtherVersion
+        } else {
+            Self::Foreign
+        }
+    }
 }
 
 /// How far the frames of a segment reach.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Extent {
     /// Where the last of them ends; what follows is torn.
     pub(super) end: u64,
     /// Where bytes begin that are no frame, with whole frames behind them: something was damaged.
     pub(super) gap: Option<u64>,
-    /// Whether it begins as no segment of this version does.
-    pub(super) is_foreign: bool,
+    /// What it begins as.
+    pub(super) header: Header,
 }
 
 /// Every whole frame of a segment, wherever it begins.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SegmentFrames {
     pub(super) frames: Vec<(Record, Location)>,
     pub(super) extent: Extent,
 }
 
-/// Reads the whole frames of a segment from `start` on.
-pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<SegmentFrames, IoError> {
+/// Reads the whole frames of a segment from `start` on; `None` if it cannot be read, see [`open_segment`].
+pub(super) fn read_frames(path: &Path, name: &str, start: u64) -> Result<Option<SegmentFrames>, IoError> {
     read_wanted_frames(path, name, start, |_, _| true)
 }
 
@@ -214,7 +252,7 @@ pub(super) fn read_wanted_frames(
     name: &str,
     start: u64,
     wanted: impl Fn(u8, u64) -> bool,
-) -> Result<SegmentFrames, IoError> {
+) -> Result<Option<SegmentFrames>, IoError> {
     let mut frames = Vec::new();
     let extent = visit_frames(path, name, start, |kind, payload, location| {
         if !wanted(kind, location.offset) {
@@ -225,19 +263,19 @@ pub(super) fn read_wanted_frames(
         frames.extend(record.map(|record| (record, location)));
         Ok(is_record)
     })?;
-    Ok(SegmentFrames { frames, extent })
+    Ok(extent.map(|extent| SegmentFrames { frames, extent }))
 }
 
 /// Calls `visit` with kind, payload and place of every whole frame of a segment from `start` on. It says whether the payload is one of this
-/// kind; what is not is no frame.
+/// kind; what is not is no frame. `None` if the segment cannot be read, see [`open_segment`].
 pub(super) fn visit_frames<E: From<IoError>>(
     path: &Path,
     name: &str,
     start: u64,
     mut visit: impl FnMut(u8, &[u8], Location) -> Result<bool, E>,
-) -> Result<Extent, E> {
-    let (header, bytes) = read_from(path, start)?;
-    let mut found = Extent { end: start, is_foreign: !SEGMENT_HEADER.starts_with(&header), gap: None };
+) -> Result<Option<Extent>, E> {
+    let Some((header, bytes)) = read_from(path, start)? else { return Ok(None) };
+    let mut found = Extent { end: start, header, gap: None };
     let segment = Arc::from(name);
     let mut at = 0;
     while at < bytes.len() {
@@ -256,17 +294,17 @@ pub(super) fn visit_frames<E: From<IoError>>(
         at += length;
         found.end = offset + length as u64;
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
-/// The first bytes of a segment, and all from `start` on.
-fn read_from(path: &Path, start: u64) -> Result<(Vec<u8>, Vec<u8>), IoError> {
-    let mut file = File::open(path).at("open", path)?;
+/// What a segment begins as, and all its bytes from `start` on.
+fn read_from(path: &Path, start: u64) -> Result<Option<(Header, Vec<u8>)>, IoError> {
+    let Some(mut file) = open_segment(path, OFlags::RDONLY)? else { return Ok(None) };
     let (mut header, mut bytes) = (Vec::new(), Vec::new());
     file.by_ref().take(SEGMENT_HEADER.len() as u64).read_to_end(&mut header).at("read", path)?;
     file.seek(SeekFrom::Start(start)).at("read", path)?;
     file.read_to_end(&mut bytes).at("read", path)?;
-    Ok((header, bytes))
+    Ok(Some((Header::of(&header), bytes)))
 }
 
 /// Reads one record; `None` if what stands there is not a whole frame.
@@ -314,10 +352,10 @@ impl SegmentReader {
         }
     }
 
-    /// The bytes at a place; `None` if the segment ends before. The place is what the index says, which may be damaged: no memory is asked
+    /// The bytes at a place; `None` if the segment ends before, or cannot be read. The place is what the index says, which may be damaged: no memory is asked
     /// for that the segment could not fill.
     fn bytes(&self, location: &Location) -> Result<Option<Vec<u8>>, IoError> {
-        let file = self.segment(&location.segment)?;
+        let Some(file) = self.segment(&location.segment)? else { return Ok(None) };
         let path = || self.directory.join(&*location.segment);
         if location.end() > file.metadata().at_place("stat", path)?.len() {
             return Ok(None);
@@ -330,14 +368,15 @@ impl SegmentReader {
         }
     }
 
-    fn segment(&self, name: &Arc<str>) -> Result<Arc<File>, IoError> {
+    fn segment(&self, name: &Arc<str>) -> Result<Option<Arc<File>>, IoError> {
         if let Some(file) = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Ok(Arc::clone(file));
+            return Ok(Some(Arc::clone(file)));
         }
-        let path = self.directory.join(&**name);
-        let file = Arc::new(File::open(&path).at("open", &path)?);
+        let Some(file) = open_segment(&self.directory.join(&**name), OFlags::RDONLY)?.map(Arc::new) else {
+            return Ok(None);
+        };
         self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(name), Arc::clone(&file));
-        Ok(file)
+        Ok(Some(file))
     }
 }
 
@@ -387,7 +426,8 @@ mod tests {
         drop(writer);
         let (mut writer, _) = SegmentWriter::open(directory.path(), |_| known).expect("opened");
         writer.append(&samples()).expect("written");
-        let found = read_frames(&writer.path, &writer.name, SEGMENT_HEADER.len() as u64).expect("readable");
+        let found =
+            read_frames(&writer.path, &writer.name, SEGMENT_HEADER.len() as u64).expect("read").expect("readable");
         assert_eq!(found.frames.len(), samples().len());
     }
 
@@ -412,7 +452,7 @@ mod tests {
             assert_eq!(recovered.len(), expected, "cut at {cut}");
             let location = writer.append(&samples()[..1]).expect("written").remove(0);
             assert_eq!(read_record(directory.path(), &location).expect("readable"), samples().into_iter().next());
-            let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable");
+            let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("read").expect("readable");
             assert_eq!(found.frames.len(), expected + 1);
         }
     }
@@ -432,7 +472,7 @@ mod tests {
             let (writer, recovered) = SegmentWriter::open(directory.path(), |_| 0).expect("opened");
             assert_eq!((recovered.len(), &*writer.name == "1"), (0, false), "byte {at}");
             assert_eq!(std::fs::read(&path).expect("readable"), bytes, "byte {at}");
-            let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("readable");
+            let found = read_frames(&path, "1", SEGMENT_HEADER.len() as u64).expect("read").expect("readable");
             assert_eq!(found.frames.len(), samples().len() - 1, "byte {at}");
             assert!(found.extent.gap.is_some(), "byte {at}");
         }

@@ -7,7 +7,7 @@
 
 use super::effect;
 use super::fsutil::{self, At, unique_name};
-use super::layout::parse_object_name;
+use super::layout::{Layout, parse_object_name};
 use super::lease::{LivingLease, held_by_the_living, living, lock, lock_file};
 use super::reclaim::{self, Reclaim};
 use super::remains::{Freed, Remains};
@@ -91,6 +91,13 @@ pub(super) fn numbers_of(nodes: &GcNodes, names: &[Vec<u8>]) -> Vec<Option<u32>>
 /// The names that have no number.
 pub(super) fn unknown_names<'n>(names: &'n [Vec<u8>], numbers: &[Option<u32>]) -> Vec<&'n [u8]> {
     names.iter().zip(numbers).filter(|(_, number)| number.is_none()).map(|(name, _)| &**name).collect()
+}
+
+/// See [`LocalStore::lock_trash`].
+pub(super) fn lock_trash(layout: &Layout) -> Result<OwnedFd, fsutil::IoError> {
+    let trash = fsutil::open_directory(&layout.trash())?;
+    lock_file(&trash, FlockOperation::LockExclusive).at("lock", layout.trash())?;
+    Ok(trash)
 }
 
 impl LocalStore {
@@ -221,9 +228,7 @@ impl LocalStore {
     /// Keeps others from collecting, and from rebuilding the index, until the result is dropped: two collections would empty each
     /// other's trash, and a rebuild must not take a tree that is being moved out for one that is damaged.
     pub(super) fn lock_trash(&self) -> Result<OwnedFd, fsutil::IoError> {
-        let trash = fsutil::open_directory(&self.layout.trash())?;
-        lock_file(&trash, FlockOperation::LockExclusive).at("lock", self.layout.trash())?;
-        Ok(trash)
+        lock_trash(&self.layout)
     }
 
     /// What roots and leases name, but for roots that count for nothing; sorted so that two answers can be compared.

@@ -5,22 +5,20 @@
 //! only if it is still wrong and still part of the store.
 
 mod contents;
+mod index;
+mod objects;
+mod records;
+mod strays;
 mod tree;
 
-use super::fsutil::{self, IoError};
-use super::index::COMPACTED;
-use super::layout::parse_object_name;
-use super::record::{Record, SEGMENT_HEADER};
-use super::segment::{segment_names, visit_frames};
 use super::{LocalStore, StoreError};
 use crate::store_path::StorePath;
 use crate::tree::TreePath;
 pub(super) use contents::Contents;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fmt;
-use std::os::fd::AsFd;
+use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,7 +94,7 @@ pub enum Problem {
         /// What is wrong with it.
         flaw: Flaw,
     },
-    /// Something in `store/` or `objects/` that is nothing of the store.
+    /// Something in `store/`, `objects/` or `records/` that is nothing of the store.
     Foreign(PathBuf),
     /// The index is damaged.
     Index(PathBuf),
@@ -107,6 +105,22 @@ pub enum Problem {
         /// Where they begin.
         offset: u64,
     },
+    /// A segment cannot be read or written to.
+    SegmentFile {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// A segment is shorter than it was, or gone, and with it records.
+    LostRecords {
+        /// Its file.
+        path: PathBuf,
+        /// How many bytes of it the index knew.
+        known: u64,
+        /// How many there are.
+        found: u64,
+    },
 }
 
 impl Problem {
@@ -115,7 +129,12 @@ impl Problem {
     pub fn store_path(&self) -> Option<&StorePath> {
         match self {
             Self::Missing(path) | Self::Quarantined(path) | Self::Record(path) | Self::Tree { path, .. } => Some(path),
-            Self::Object { .. } | Self::Foreign(_) | Self::Index(_) | Self::Segment { .. } => None,
+            Self::Object { .. }
+            | Self::Foreign(_)
+            | Self::Index(_)
+            | Self::Segment { .. }
+            | Self::SegmentFile { .. }
+            | Self::LostRecords { .. } => None,
         }
     }
 
@@ -130,7 +149,8 @@ impl Problem {
             Self::Object { .. } => "object",
             Self::Foreign(_) => "foreign",
             Self::Index(_) => "index",
-            Self::Segment { .. } => "segment",
+            Self::Segment { .. } | Self::SegmentFile { .. } => "segment",
+            Self::LostRecords { .. } => "lost-records",
         }
     }
 }
@@ -148,6 +168,10 @@ impl fmt::Display for Problem {
             Self::Foreign(path) => write!(f, "{} does not belong there", path.display()),
             Self::Index(path) => write!(f, "{} is damaged", path.display()),
             Self::Segment { path, offset } => write!(f, "{} is damaged from byte {offset} on", path.display()),
+            Self::SegmentFile { path, flaw } => write!(f, "{} {flaw}", path.display()),
+            Self::LostRecords { path, known, found } => {
+                write!(f, "{} has lost records: of {known} bytes {found} are left", path.display())
+            }
         }
     }
 }
@@ -175,7 +199,7 @@ pub struct VerifyOptions<'a> {
     /// Whether every byte of every file is read.
     pub contents: bool,
     /// At most so many bytes a second are read.
-    pub max_rate: Option<u64>,
+    pub max_rate: Option<NonZeroU64>,
     /// Whether it is found out beforehand how much is to be read.
     pub estimate: bool,
 }
@@ -208,11 +232,19 @@ impl LocalStore {
         let _no_collection = self.lock_trash()?;
         let again = Contents::new(options, progress);
         let doubtful: BTreeSet<_> = problems.iter().filter_map(Problem::store_path).cloned().collect();
-        let mut problems: Vec<_> =
-            problems.into_iter().filter(|problem| self.is_object_still(problem, &again)).collect();
+        let mut still = Vec::new();
+        for problem in problems {
+            if self.is_still(&problem, &again)? {
+                still.push(problem);
+            }
+        }
+        let mut problems = still;
         problems.extend(self.verify_paths(&doubtful.into_iter().collect::<Vec<_>>(), &again)?);
+        // They are read in any case: that its size is wrong cannot be told of an object without its tree.
+        let read = Contents::new(VerifyOptions { contents: true, ..options }, progress);
+        problems.extend(self.objects_behind(&problems, &read));
         if options.paths.is_none() && !problems.iter().any(|problem| matches!(problem, Problem::Index(_))) {
-            problems.extend(self.verify_segments()?);
+            problems.extend(self.verify_records(&mut index::Extents::new())?);
         }
         Ok(problems)
     }
@@ -222,16 +254,16 @@ impl LocalStore {
             contents.expect(self.bytes_of(paths)?);
             return self.verify_paths(paths, contents);
         }
-        if !self.index.is_sound() {
+        let Some(mut extents) = self.verify_index()? else {
             // What it knows is not worth comparing.
             return Ok(vec![Problem::Index(self.layout.index())]);
-        }
+        };
         let mut chosen: BTreeSet<_> = self.paths()?.into_iter().map(|info| info.path).collect();
         chosen.extend(self.quarantined()?);
         let mut problems = self.verify_objects(contents)?;
-        problems.extend(self.verify_paths(&chosen.into_iter().collect::<Vec<_>>(), contents)?);
-        problems.extend(self.verify_segments()?);
-        problems.extend(self.foreign_entries()?);
+        problems.extend(self.verify_paths(&chosen.iter().cloned().collect::<Vec<_>>(), contents)?);
+        problems.extend(self.verify_records(&mut extents)?);
+        problems.extend(self.foreign_entries(&chosen)?);
         Ok(problems)
     }
 
@@ -256,84 +288,20 @@ impl LocalStore {
     }
 
     /// Whether what was found of an object or a foreign entry is still so.
-    fn is_object_still(&self, problem: &Problem, contents: &Contents<'_>) -> bool {
-        match problem {
+    fn is_still(&self, problem: &Problem, contents: &Contents<'_>) -> Result<bool, StoreError> {
+        Ok(match problem {
             Problem::Object { path, .. } => {
                 let name = path.strip_prefix(self.layout.objects()).ok().and_then(|name| name.to_str());
                 name.is_some_and(|name| self.verify_object(name, contents).contains(problem))
             }
             Problem::Index(_) => true,
-            Problem::Foreign(path) => path.symlink_metadata().is_ok(),
+            // Those are all looked for again.
+            Problem::Foreign(path) if path.starts_with(self.layout.records()) => false,
+            Problem::Foreign(path) => match path.strip_prefix(self.layout.store()) {
+                Ok(name) => self.is_foreign(name.as_os_str().as_bytes())?,
+                Err(_) => path.symlink_metadata().is_ok(),
+            },
             _ => false,
-        }
-    }
-
-    /// Verifies the objects, and finds what lies among them that is none.
-    fn verify_objects(&self, contents: &Contents<'_>) -> Result<Vec<Problem>, StoreError> {
-        let names = self.names_in_objects()?;
-        if contents.is_estimated() {
-            let size = |name: &Vec<u8>| fsutil::size_at(self.objects.as_fd(), OsStr::from_bytes(name));
-            contents.expect(names.par_iter().map(size).sum());
-        }
-        let one = |name: &Vec<u8>| match std::str::from_utf8(name).ok().filter(|name| parse_object_name(name).is_some())
-        {
-            Some(name) => self.verify_object(name, contents),
-            None => vec![Problem::Foreign(fsutil::join_bytes(&self.layout.objects(), name))],
-        };
-        Ok(names.par_iter().flat_map_iter(one).collect())
-    }
-
-    fn verify_object(&self, name: &str, contents: &Contents<'_>) -> Vec<Problem> {
-        let Some((blob, executable)) = parse_object_name(name) else { return Vec::new() };
-        let flaws = match contents.look(self.objects.as_fd(), OsStr::new(name)) {
-            // Collected since it was listed.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(_) => vec![Flaw::Unreadable],
-            Ok((stat, digest)) => {
-                contents.note_object(&stat);
-                let content = digest.filter(|digest| *digest != blob).map(|_| Flaw::Content);
-                let sealed = tree::sealed_flaws(&stat, executable);
-                sealed.map_or_else(|flaw| vec![flaw], |flaws| flaws.into_iter().chain(content).collect())
-            }
-        };
-        let problem = |flaw| Problem::Object { path: self.layout.objects().join(name), flaw };
-        flaws.into_iter().map(problem).collect()
-    }
-
-    /// What lies in `store/` and is no tree.
-    fn foreign_entries(&self) -> Result<Vec<Problem>, StoreError> {
-        let names = self.names_in_store()?;
-        let is_tree = |name: &[u8]| {
-            let path = std::str::from_utf8(name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            path.is_some_and(|path| path.tree().is_some())
-        };
-        let foreign = names.into_iter().filter(|name| !is_tree(name));
-        Ok(foreign.map(|name| Problem::Foreign(fsutil::join_bytes(&self.layout.store(), &name))).collect())
-    }
-
-    fn verify_segments(&self) -> Result<Vec<Problem>, StoreError> {
-        let mut problems = Vec::new();
-        for name in segment_names(&self.layout.records())? {
-            let path = self.layout.records().join(&name);
-            // Only up to what was indexed: another process may be writing behind it.
-            let end = self.ask(|index| index.indexed_to(&name))?;
-            let start = SEGMENT_HEADER.len() as u64;
-            if end == COMPACTED {
-                continue;
-            }
-            if end == 0 && path.metadata().is_ok_and(|data| data.len() < start) {
-                // Its process was killed, or has just begun; the next writer completes it.
-                continue;
-            }
-            let is_record = |kind, payload: &[u8], _| Ok::<_, IoError>(Record::from_payload(kind, payload).is_some());
-            let found = match visit_frames(&path, &name, start, is_record) {
-                // A collection has moved what is still needed of it into another one.
-                Err(error) if error.is_not_found() => continue,
-                read => read?,
-            };
-            let damaged = if found.is_foreign { Some(0) } else { found.gap.or((found.end < end).then_some(found.end)) };
-            problems.extend(damaged.filter(|offset| *offset < end).map(|offset| Problem::Segment { path, offset }));
-        }
-        Ok(problems)
+        })
     }
 }

@@ -4,17 +4,14 @@ use super::{COMPACTED, Index, IndexError, row};
 use crate::digest::TreeDigest;
 use crate::local::record::Record;
 use crate::local::segment::Location;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Index {
     /// All segments that are of use, and how far each has been indexed.
     pub(in crate::local) fn segments(&self) -> Result<Vec<(String, u64)>, IndexError> {
-        let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment WHERE indexed_to < ?")?;
-        let segments = query.query_map([COMPACTED], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-        Ok(segments)
+        segments(&self.lock())
     }
 
     /// The segments that have been compacted and may not be removed yet.
@@ -37,14 +34,7 @@ impl Index {
         &self,
         mut visit: impl FnMut(u8, &[u8], &str, u64, u64),
     ) -> Result<(), IndexError> {
-        let connection = self.lock();
-        let mut query = connection.prepare_cached("SELECT kind, key, segment, offset, length FROM record")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let key = row.get_ref(1)?.as_blob().unwrap_or_default();
-            visit(row.get(0)?, key, row.get_ref(2)?.as_str().unwrap_or_default(), row.get(3)?, row.get(4)?);
-        }
-        Ok(())
+        visit_record_places(&self.lock(), &mut visit)
     }
 
     /// How far a segment has been indexed; [`COMPACTED`] if nothing of it is needed.
@@ -83,6 +73,27 @@ impl Index {
         }
         Ok(())
     }
+}
+
+/// All segments that are of use, and how far each has been indexed.
+pub(super) fn segments(connection: &Connection) -> Result<Vec<(String, u64)>, IndexError> {
+    let mut query = connection.prepare_cached("SELECT name, indexed_to FROM segment WHERE indexed_to < ?")?;
+    let segments = query.query_map([COMPACTED], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(segments)
+}
+
+/// Calls `visit` with kind, key, segment, offset and length of every record that is known.
+pub(super) fn visit_record_places(
+    connection: &Connection,
+    mut visit: impl FnMut(u8, &[u8], &str, u64, u64),
+) -> Result<(), IndexError> {
+    let mut query = connection.prepare_cached("SELECT kind, key, segment, offset, length FROM record")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let key = row.get_ref(1)?.as_blob().unwrap_or_default();
+        visit(row.get(0)?, key, row.get_ref(2)?.as_str().unwrap_or_default(), row.get(3)?, row.get(4)?);
+    }
+    Ok(())
 }
 
 /// Notes how far a segment has been indexed without a gap.

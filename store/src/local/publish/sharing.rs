@@ -5,7 +5,7 @@ use super::sealed::Sealed;
 use crate::local::effect;
 use crate::local::fsutil::{self, At, SEALED_DIRECTORY, unique_name};
 use crate::local::layout::object_name;
-use crate::local::materialise::{copy_object, host_path, seal_directory};
+use crate::local::materialise::{copy_sealed, host_path, seal_directory};
 use crate::local::new_objects::NewObject;
 use crate::local::{LocalStore, StoreError};
 use crate::store_path::StorePath;
@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -63,11 +64,11 @@ impl LocalStore {
         };
         let mut foreign = Vec::new();
         for object in objects {
-            let linked = match directory.as_ref().or(root) {
+            let link = || match directory.as_ref().or(root) {
                 Some(directory) => effect::linkat(directory, object.file(), &self.objects, &*object.name),
                 None => effect::linkat(rustix::fs::CWD, place, &self.objects, &*object.name),
             };
-            match linked {
+            match self.put_object(&object.name, link) {
                 Ok(()) => {}
                 Err(Errno::EXIST) => foreign.push(object.name.clone()),
                 // As many files of this tree are equal as links can be made.
@@ -109,10 +110,13 @@ impl LocalStore {
                 Ok(()) => break,
                 Err(Errno::MLINK) => return Ok(()),
                 // It has been collected meanwhile: then this file becomes the object.
-                Err(Errno::NOENT) => match effect::linkat(rustix::fs::CWD, file, &self.objects, object) {
-                    Err(Errno::EXIST) => {}
-                    linked => return linked.at("link", file),
-                },
+                Err(Errno::NOENT) => {
+                    let link = || effect::linkat(rustix::fs::CWD, file, &self.objects, object);
+                    match self.put_object(object, link) {
+                        Err(Errno::EXIST) => {}
+                        linked => return linked.at("link", file),
+                    }
+                }
                 failed => failed.at("link", file)?,
             }
         }
@@ -136,12 +140,14 @@ impl LocalStore {
 
     /// Makes an object that is a copy of a file to which no further link can be made.
     fn copy_to_object(&self, source: &Path, object: &str) -> Result<(), fsutil::IoError> {
-        let temporary = self.layout.tmp().join(unique_name(""));
-        copy_object(source, &temporary, object.ends_with("-x"))
-            .and_then(|()| {
-                effect::renameat(rustix::fs::CWD, &temporary, &self.objects, object).at("rename", &temporary)
-            })
-            .inspect_err(|_| fsutil::remove_temporary(&temporary))
+        let temporary = unique_name("");
+        let place = || self.layout.tmp().join(&temporary);
+        let rename = || effect::renameat(&self.tmp, &*temporary, &self.objects, object);
+        let to = (self.tmp.as_fd(), OsStr::new(&temporary));
+        copy_sealed((rustix::fs::CWD, source.as_os_str()), to, object.ends_with("-x"))
+            .at_place("write", place)
+            .and_then(|()| self.put_object(object, rename).at_place("rename", place))
+            .inspect_err(|_| fsutil::remove_temporary(&place()))
     }
 
     /// Lets a fresh file take the place of an object to which hardly another link can be made.

@@ -11,8 +11,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Files up to this size are hashed on one thread, side by side with others.
@@ -26,8 +27,10 @@ pub(in crate::local) struct Contents<'a> {
     /// Whether they are read at all.
     wanted: bool,
     estimate: bool,
-    max_rate: Option<u64>,
+    max_rate: Option<NonZeroU64>,
     began: Instant,
+    /// Bytes that were read since then.
+    spent: AtomicU64,
     progress: &'a VerifyProgress,
     known: DashMap<FileNumber, BlobDigest, FxBuildHasher>,
     objects: DashSet<FileNumber, FxBuildHasher>,
@@ -40,6 +43,7 @@ impl<'a> Contents<'a> {
             estimate: options.estimate,
             max_rate: options.max_rate,
             began: Instant::now(),
+            spent: AtomicU64::new(0),
             progress,
             known: DashMap::default(),
             objects: DashSet::default(),
@@ -147,9 +151,11 @@ impl<'a> Contents<'a> {
 
     /// Counts bytes that were read, and waits as long as the budget demands.
     fn spend(&self, bytes: usize) {
-        let done = self.progress.done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        self.progress.done.fetch_add(bytes as u64, Ordering::Relaxed);
+        // Not what is done altogether: others may have read some of that before.
+        let spent = self.spent.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if let Some(rate) = self.max_rate {
-            let due = Duration::from_millis(done.saturating_mul(1000) / rate.max(1));
+            let due = Duration::from_millis(spent.saturating_mul(1000) / rate);
             std::thread::sleep(due.saturating_sub(self.began.elapsed()));
         }
     }

@@ -1,0 +1,154 @@
+//! What is in `records/` and should not be, and what was there and is not: it is told, stops nobody, and a repair ends it.
+
+use crate::damage_scene::{DamageScene, set_mode};
+use crate::support::{assert_sound, derivation, name, names, open, publish_build};
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use store::ActionDigest;
+use store::derivation::OutputName;
+use store::local::{LocalStore, Problem};
+
+fn segments(store: &LocalStore) -> Vec<PathBuf> {
+    let records = store.layout().records();
+    names(&records).iter().map(|name| records.join(name)).collect()
+}
+
+fn cut(segment: &Path) {
+    let file = std::fs::File::options().write(true).open(segment).expect("opened");
+    file.set_len(file.metadata().expect("there").len() / 2).expect("cut");
+}
+
+fn remove(segment: &Path) {
+    std::fs::remove_file(segment).expect("removed");
+}
+
+fn kinds(problems: &[Problem]) -> Vec<&'static str> {
+    problems.iter().map(Problem::kind).collect()
+}
+
+/// Whoever opens the store after it goes on with what there is, and every verification tells what is gone until somebody repairs.
+#[test]
+fn what_is_gone_is_told_until_a_repair() {
+    for lose in [remove as fn(&Path), cut] {
+        let DamageScene { directory, store, path } = DamageScene::new();
+        publish_build(&store, 1, &[("out", "built")], BTreeSet::new()).expect("published");
+        let segment = segments(&store).remove(0);
+        let known = segment.metadata().expect("there").len();
+        drop(store);
+        lose(&segment);
+        let found = segment.metadata().map_or(0, |data| data.len());
+        let told = [Problem::LostRecords { path: segment, known, found }];
+        for _ in 0..2 {
+            let store = open(&directory.path().join("store"));
+            assert_eq!(store.verify(None, true).expect("verified"), told);
+            assert!(store.listing(&path.tree().expect("a tree")).is_ok(), "that of a tree is made anew");
+            publish_build(&store, 2, &[("out", "built later")], BTreeSet::new()).expect("published");
+        }
+        let store = open(&directory.path().join("store"));
+        store.repair(&told, None).expect("repaired");
+        assert_sound(&store);
+        drop(store);
+        assert_sound(&open(&directory.path().join("store")));
+    }
+}
+
+/// A power cut may take what was not synced: that is nobody's fault, and nobody is told.
+#[test]
+fn what_a_power_cut_took_is_not_told() {
+    for lose in [remove as fn(&Path), cut] {
+        let DamageScene { directory, store, .. } = DamageScene::new();
+        let segment = segments(&store).remove(0);
+        drop(store);
+        lose(&segment);
+        // As by another start of the machine.
+        std::fs::remove_file(directory.path().join("store/started")).expect("removed");
+        assert_sound(&open(&directory.path().join("store")));
+    }
+}
+
+/// It is found also by who has the store open, and a repair makes that go on, too.
+#[test]
+fn what_is_gone_while_the_store_is_open_is_told() {
+    for lose in [remove as fn(&Path), cut] {
+        let fixture = DamageScene::new();
+        lose(&segments(&fixture.store)[0]);
+        let problems = fixture.verify();
+        assert!(kinds(&problems).contains(&"lost-records"), "{problems:?}");
+        fixture.store.repair(&problems, None).expect("repaired");
+        assert_sound(&fixture.store);
+        publish_build(&fixture.store, 1, &[("out", "built")], BTreeSet::new()).expect("published");
+        assert_sound(&fixture.store);
+        let DamageScene { directory, store, .. } = fixture;
+        drop(store);
+        let store = open(&directory.path().join("store"));
+        let action = ActionDigest::from_bytes([1; 32]);
+        let realised = store.realised_path(&action, &OutputName::out(), &name("package-1")).expect("asked");
+        assert!(realised.is_some());
+        assert_sound(&store);
+    }
+}
+
+/// Whatever lies in `records/`: everybody goes on, it is told, put aside, and neither read nor written through.
+#[test]
+fn what_is_no_segment_stops_nobody() {
+    let strays: &[fn(&Path)] = &[
+        |place| std::fs::write(place, "nothing of the store").expect("written"),
+        |place| std::fs::create_dir(place).expect("created"),
+        |place| symlink("nowhere", place).expect("linked"),
+        |place| symlink(outside(place), place).expect("linked"),
+        |place| {
+            let made = std::process::Command::new("mkfifo").arg(place).status();
+            assert!(made.expect("mkfifo runs").success());
+        },
+        |place| {
+            let place = place.with_file_name(std::ffi::OsStr::from_bytes(b"0-\xff"));
+            std::fs::write(place, "larder records 1\n").expect("written");
+        },
+    ];
+    for (number, stray) in strays.iter().enumerate() {
+        let DamageScene { directory, store, .. } = DamageScene::new();
+        drop(store);
+        let records = directory.path().join("store/records");
+        std::fs::write(outside(&records.join("0")), "larder records 1\n").expect("written");
+        // Sorted, it is the first that a writer looks at.
+        stray(&records.join("0"));
+        let store = open(&directory.path().join("store"));
+        publish_build(&store, 1, &[("out", "built")], BTreeSet::new()).expect("published");
+        store.rebuild_index().expect("rebuilt");
+        let problems = store.verify(None, true).expect("verified");
+        assert_eq!(kinds(&problems), ["foreign"], "{number}: {problems:?}");
+        store.quarantine(&problems).expect("put aside");
+        assert_sound(&store);
+        let outside = std::fs::read(outside(&records.join("0"))).expect("there");
+        assert_eq!(outside, b"larder records 1\n", "{number}");
+    }
+}
+
+fn outside(place: &Path) -> PathBuf {
+    place.ancestors().nth(3).expect("above the store").join("outside")
+}
+
+/// A segment whose mode keeps its owner out is left alone and told; a repair has it used again.
+#[test]
+fn a_segment_with_a_wrong_mode_is_told_and_repaired() {
+    for mode in [0, 0o400, 0o646] {
+        let DamageScene { directory, store, .. } = DamageScene::new();
+        store.add_derivation(derivation(1)).expect("added");
+        let segment = segments(&store).remove(0);
+        drop(store);
+        set_mode(&segment, mode);
+        let store = open(&directory.path().join("store"));
+        store.add_derivation(derivation(2)).expect("added");
+        let problems = store.verify(None, true).expect("verified");
+        let text = format!("{} has another mode", segment.display());
+        assert!(problems.iter().any(|problem| problem.to_string() == text), "{problems:?}");
+        store.repair(&problems, None).expect("repaired");
+        assert_eq!(segment.metadata().expect("there").permissions().mode() & 0o7777, 0o644);
+        assert_sound(&store);
+        for number in [1, 2] {
+            assert!(store.derivation(&derivation(number).digest()).is_ok(), "{number}");
+        }
+    }
+}
