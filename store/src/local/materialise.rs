@@ -62,7 +62,8 @@ impl LocalStore {
         match node {
             Node::Directory(_) => effect::mkdir(&place, Mode::RWXU).at("create directory", &place),
             Node::Symlink { target } => {
-                effect::symlinkat(OsStr::from_bytes(target), CWD, &place).at("create link", &place)
+                effect::symlinkat(OsStr::from_bytes(target), CWD, &place).at("create link", &place)?;
+                effect::set_fixed_link_time(CWD, &place).at("set the time of", &place)
             }
             Node::File { executable, blob, .. } => {
                 let object = object_name(blob, *executable);
