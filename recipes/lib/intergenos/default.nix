@@ -92,7 +92,7 @@ let
       repository ? null, # what recipes call /mnt/intergenos
       # Trees that every build has: a list, a list for each tier, or a function that makes one of these of the usual list.
       environment ? defaultEnvironment,
-      artifacts ? { }, # what build_artifacts name, by name
+      artifacts ? { }, # what build_artifacts name, or build.sh alone, by name
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
     }:
@@ -115,7 +115,14 @@ let
             (packages + "/patches")
           ];
 
-      found = recipesOf packages;
+      found =
+        let
+          all = recipesOf packages;
+        in
+        if all == [ ] then
+          throw "there is no recipe in ${toString packages}: recipes are TIER/NAME/package.yml in the directory that lib.intergenos is given"
+        else
+          all;
       recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
       graph = resolve { inherit didYouMean recipes; };
       chosen = if isFunction environment then environment defaultEnvironment else environment;

@@ -313,6 +313,17 @@ finish() {
     keep_deferred
 }
 
+# Through a link that leads out of the package, anybody could keep a promise.
+refuse_promises_elsewhere() {
+    local path parent root
+    root=$(realpath "$staging")
+    for path in "${promises[@]}"; do
+        parent=$(realpath -m "$staging/$(dirname "$path")")
+        [[ $parent/ == "$root"/* ]] ||
+            fail "the promise $path leads out of the package, to ${parent#"$root"}: promise the path that it installs"
+    done
+}
+
 # A promise names a path of the running system; the old places are links there.
 normalise_promises() {
     local index path
@@ -381,6 +392,7 @@ run_post_install
 finish
 begin_phase verify
 normalise_promises
+refuse_promises_elsewhere
 check_promises
 trap - ERR
 say "done after ${SECONDS} s"

@@ -12,7 +12,6 @@ let
     # What these need, so that nothing more has to be fetched.
     environment = [ seed ];
   };
-
   # That a package was built, and this can be said of its files in `/`.
   shows = name: showsOf name [ tree.${name} ];
   showsOf =
@@ -109,6 +108,7 @@ let
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     past-staging = "build.sh:10: exit status 1 from: touch /var/lib/past-staging/below/file";
     promise = "promised, but not installed: usr/share/promise/file";
+    promise-elsewhere = "the promise usr/share/promise-elsewhere/bash leads out of the package, to /usr/bin";
     failing-check = "phase check failed: it ended with status 1";
   };
 in

@@ -62,6 +62,21 @@ let
       && elem "phase-core-refused" parts
       && elem "dead-flags" parts
       && !(elem "bad-hash" parts);
+    "a tree without recipes is refused" = refused (
+      lib.intergenos ../../../testdata/intergenos/packages/core
+    );
+    "a version is what is written" =
+      bad.float-version.version == "46.0" && isString bad.float-version.drvPath;
+    "an artifact that only build.sh names is there if it is given" =
+      let
+        given = lib.intergenos {
+          tree = ../../../testdata/intergenos-bad;
+          artifacts."vendor.tar.xz" = ./append.patch;
+          artifacts."other.tar.xz" = ./append.patch;
+        };
+        has = text: builtins.match ".*${text}=.*" given.undeclared-source.larder_sources != null;
+      in
+      has "vendor.tar.xz" && !(has "other.tar.xz");
     "an artifact without a hash is refused" = refused bad.artifact.drvPath;
     "an artifact may be given" =
       isString
@@ -97,9 +112,10 @@ let
         "broken-yaml"
         "cycle-a"
         "cycle-c"
-        "float-version"
         "missing-patch"
         "no-hash"
+        "outside-patch"
+        "outside-promise"
         "patch-hash"
         "repeated-patch"
         "twice"
