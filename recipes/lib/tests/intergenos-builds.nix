@@ -125,6 +125,11 @@ in
       scratch
       tests-off
       ;
+    accounts = shows "accounts" ''
+      diff - /usr/share/larder/deferred/accounts <<'DEFERRED'
+      run groupadd -g 19 kept
+      DEFERRED
+    '';
     after = shows "after" ''
       test "$(cat /usr/share/after/file)" = changed
       test ! -e /usr/share/after/removed
