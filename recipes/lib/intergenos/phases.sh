@@ -6,6 +6,9 @@
 # IGOS_SOURCES and IGOS_PATCHES (one directory, with what package.yml declares, and patches that build.sh names), CFLAGS,
 # CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
 #
+# The tier toolchain makes the system that all others are built in: $IGOS is its root, and what is installed there is the
+# package, in that place. Its tools come first in PATH, and nothing is said of CFLAGS.
+#
 # Nobody is root here. What only root can do (users, owners, services, caches of the whole system) is not done but
 # written to usr/share/larder/deferred/NAME in the output (deferred.sh).
 #
@@ -38,10 +41,10 @@ begin_phase() {
 # The tree's place and the recipe in it, so that paths relative to build.sh lead where they do there.
 lay_out_recipe() {
     local entry target
-    chmod u+w / /mnt 2>/dev/null || chmod u+w /
+    chmod u+w / /mnt "$repository" 2>/dev/null || chmod u+w /
     mkdir -p "$(dirname "$recipe_directory")"
     cp -R --no-dereference "$larder_recipe" "$recipe_directory"
-    chmod -R u+w "$repository"
+    chmod -R u+w "$recipe_directory"
     # One of them may lie in another: what is there already stays, and directories are filled up.
     for entry in "${repository_files[@]}"; do
         target=$repository/${entry%%=/*}
@@ -219,6 +222,28 @@ open_system() {
 # What is installed there, and not below $DESTDIR, would be lost: also in what a recipe has made there before.
 close_system() { find /usr /etc /opt /run /srv /var -xdev -type d -perm -u+w -exec "$programs/chmod" u-w {} +; }
 
+# The root of the system to be, as who makes it finds it.
+open_toolchain() {
+    local directory
+    find "$IGOS" -xdev -type d ! -perm -u+w -exec "$programs/chmod" u+w {} +
+    mkdir -p "$IGOS"/{etc,lib64,tools,usr/{bin,include,lib,sbin},var}
+    for directory in bin lib sbin; do
+        [[ -e $IGOS/$directory ]] || ln -s "usr/$directory" "$IGOS/$directory"
+    done
+    touch "$build_root/opened"
+    sleep 0.05
+}
+
+# What is new below $IGOS is the package's, in its place.
+take_toolchain() {
+    local file
+    while IFS= read -r -d '' file; do
+        mkdir -p "$staging/$(dirname "${file#/}")"
+        cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
+    done < <(find "$IGOS" -xdev -path "$IGOS/packages" -prune -o \( -type f -o -type l \) -cnewer "$build_root/opened" \
+        -print0)
+}
+
 # The root as it is when the package is installed; what is written from now on is the package's.
 enter_live_root() {
     find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' \
@@ -354,9 +379,15 @@ readonly job_server=${MAKEFLAGS:-}
 unset MAKEFLAGS
 export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/sources IGOS=$repository
 export IGOS_JOBS=${LARDER_JOBS:-1} TESTSUITEFLAGS=-j${LARDER_JOBS:-1}
-export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
-export CXXFLAGS=$CFLAGS
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin:/opt/rustc/bin
+if [[ $larder_tier == toolchain ]]; then
+    export PATH=$IGOS/tools/bin:$PATH CONFIG_SITE=$IGOS/usr/share/config.site LC_ALL=POSIX
+else
+    export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
+    export CXXFLAGS=$CFLAGS
+fi
+# The seed's Python would install to /usr/local, and not at all into a root that is not said to be another.
+export DEB_PYTHON_INSTALL_LAYOUT=deb PIP_BREAK_SYSTEM_PACKAGES=1
 phase_environment=(
     "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "version=$larder_version"
     "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style"
@@ -382,6 +413,7 @@ make_staging
 make_stand_in
 open_system
 place_stand_ins "${stand_ins[@]}"
+[[ $larder_tier != toolchain ]] || open_toolchain
 run_or_fail configure "DESTDIR=$staging"
 run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"
 run_check
@@ -391,6 +423,7 @@ else
     close_system
     run_or_fail install "DESTDIR=$staging"
 fi
+[[ $larder_tier != toolchain ]] || take_toolchain
 run_post_install
 finish
 begin_phase verify

@@ -117,6 +117,7 @@ in
     inherit (tree)
       contract
       fresh
+      cross-tool-pass2
       known-failures
       lenient
       other-installer
@@ -130,6 +131,11 @@ in
       run groupadd -g 19 kept
       DEFERRED
     '';
+    toolchain = shows "cross-tool" ''
+      test "$(/mnt/intergenos/tools/bin/cross-tool)" = cross
+      test -f /mnt/intergenos/usr/lib/library
+    '';
+    phase = tree.phases.toolchain;
     after = shows "after" ''
       test "$(cat /usr/share/after/file)" = changed
       test ! -e /usr/share/after/removed
