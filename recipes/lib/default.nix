@@ -100,8 +100,10 @@ words
       tools.seed
       tools.cxx
       tools.autotools
-      tools.python
-      tools.meson
+      (import ./intergenos/own-python.nix { inherit compose system; } tools.seed [
+        tools.python
+        tools.meson
+      ])
       tools.cmake
       tools.customary
     ];

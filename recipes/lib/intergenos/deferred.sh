@@ -33,8 +33,11 @@ make_stand_in() {
     really chmod 755 "$programs/.stand-in"
 }
 
-# From now on, what is written to the root is the package's.
-go_live() { touch "$programs/.live"; }
+# From now on, what is written to the root is the package's: no compiled modules of the seed's Python, when programs of it run.
+go_live() {
+    touch "$programs/.live"
+    export PYTHONDONTWRITEBYTECODE=1
+}
 
 # Puts the stand-in in the place of programs, which lie in /build/programs from then on. What a package has brought since
 # the last time is taken for the program.

@@ -12,6 +12,11 @@ let
     # What these need, so that nothing more has to be fetched.
     environment = [ seed ];
   };
+  # With what of the usual environment is written in Python.
+  withPython = lib.intergenos {
+    tree = ../../../testdata/intergenos-phases;
+    environment = usual: [ seed ] ++ builtins.filter (part: part.name == "python-tools") usual;
+  };
   # That a package was built, and this can be said of its files in `/`.
   shows = name: showsOf name [ tree.${name} ];
   showsOf =
@@ -134,6 +139,9 @@ in
     toolchain = shows "cross-tool" ''
       test "$(/mnt/intergenos/tools/bin/cross-tool)" = cross
       test -f /mnt/intergenos/usr/lib/library
+    '';
+    python-tools = showsOf "python-tools" [ withPython.python-tools ] ''
+      test ! -e /usr/lib/python3.11
     '';
     phase = tree.phases.toolchain;
     after = shows "after" ''
