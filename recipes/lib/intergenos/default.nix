@@ -6,6 +6,7 @@
   compose,
   didYouMean,
   environment,
+  settle,
   shell,
   system,
   unpack,
@@ -18,8 +19,11 @@ let
     concatMap
     concatStringsSep
     dirOf
+    elem
     filter
+    genericClosure
     groupBy
+    head
     isAttrs
     isFunction
     isList
@@ -34,7 +38,14 @@ let
 
   readRecipe = import ./recipe.nix { inherit didYouMean; };
   resolve = import ./resolve.nix;
-  makePackage = import ./package.nix { inherit shell system unpack; };
+  makePackage = import ./package.nix {
+    inherit
+      settle
+      shell
+      system
+      unpack
+      ;
+  };
 
   directoriesOf =
     path:
@@ -75,7 +86,7 @@ let
   single =
     name: recipes:
     if builtins.length recipes == 1 then
-      builtins.head recipes
+      head recipes
     else
       throw "two recipes are called ${name}: ${
         concatStringsSep " and " (map (recipe: recipe.place) recipes)
@@ -83,7 +94,7 @@ let
 
   firstThat =
     accepts: fallback: paths:
-    builtins.head (filter accepts paths ++ [ fallback ]);
+    head (filter accepts paths ++ [ fallback ]);
 
   read =
     {
@@ -95,6 +106,7 @@ let
       artifacts ? { }, # what build_artifacts name, or build.sh alone, by name
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
+      installedOver ? { }, # recipe → those that it is installed after, whose files it replaces
     }:
     let
       packages = if pathExists (tree + "/packages") then tree + "/packages" else tree;
@@ -139,11 +151,33 @@ let
             ;
           repository = top;
           environment = environmentOf recipe.tier;
-          postInstall = !(builtins.elem name withoutPostInstall);
+          postInstall = !(elem name withoutPostInstall);
+          installedOver = order.${name} or [ ];
           root = map (dependency: built.${dependency}) (graph.rootOf name);
           runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
         }
       ) recipes;
+
+      # Whose files win where two packages have one path.
+      order =
+        let
+          mentioned =
+            attrNames installedOver ++ concatMap (name: installedOver.${name}) (attrNames installedOver);
+          unknown = filter (name: !(recipes ? ${name})) mentioned;
+          after =
+            name:
+            map (node: node.key) (genericClosure {
+              startSet = map (key: { inherit key; }) (installedOver.${name} or [ ]);
+              operator = node: map (key: { inherit key; }) (installedOver.${node.key} or [ ]);
+            });
+          circular = filter (name: elem name (after name)) (attrNames installedOver);
+        in
+        if unknown != [ ] then
+          throw "installedOver: no recipe of the tree is called `${head unknown}`${didYouMean (head unknown) (attrNames recipes)}"
+        else if circular != [ ] then
+          throw "installedOver: ${head circular} is installed after itself"
+        else
+          installedOver;
 
       tiers = mapAttrs (
         _: members:
@@ -168,7 +202,7 @@ let
         compose {
           name = "phase-${tier}";
           root =
-            filter (package: package.pending == null) packages
+            settle (filter (package: package.pending == null) packages)
             ++ (if wrong == [ ] then [ ] else [ (refusal tier wrong) ]);
         };
       evaluates = package: (tryEval (package.pending != null || seq package.drvPath true)).success;

@@ -1,6 +1,7 @@
 # One recipe as a derivation. Its root is the environment of its tier and the packages it names, with all that those
 # name; these win over the environment.
 {
+  settle,
   shell,
   system,
   unpack,
@@ -10,6 +11,7 @@
   root,
   runtime,
   environment,
+  installedOver, # names of recipes
   artifacts,
   patchDirectory,
   repository,
@@ -188,13 +190,14 @@ let
   };
 
   words = list: shell.words list;
+  needed = settle root;
   drv = derivation {
     name = storeName "${name}-${version}";
     inherit system;
     builder = "/usr/bin/bash";
     args = [ "${./phases.sh}" ];
-    root = environment ++ root;
-    override = root;
+    root = environment ++ needed;
+    override = needed;
     runtime = environment ++ runtime;
     larder_package = "${name} ${version}";
     larder_name = name;
@@ -230,7 +233,7 @@ let
 
   description = {
     pname = name;
-    inherit version tier;
+    inherit installedOver version tier;
     inherit (recipe) isoInclude pending supersedes;
     # What goes with it into an image: packages of the tree, and nothing of what it is built with. What only root can do is
     # noted in usr/share/larder/deferred.

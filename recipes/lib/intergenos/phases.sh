@@ -248,10 +248,13 @@ take_toolchain() {
 enter_live_root() {
     find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' \
         -exec "$programs/chmod" u+w {} + 2>/dev/null || true
+    # Lists that several packages add to are written in their places.
+    find /etc /var -xdev -type f ! -perm -u+w -exec "$programs/chmod" u+w {} + 2>/dev/null || true
     cp -R --no-dereference --remove-destination "$staging/." /
     place_stand_ins "${stand_ins[@]}" "${live_stand_ins[@]}"
     go_live
     live_directories >"$build_root/directories"
+    live_files >"$build_root/files"
     touch "$build_root/entered"
     sleep 0.05
 }
@@ -263,9 +266,13 @@ live_entries() {
 
 live_directories() { live_entries -type d | sort -z; }
 
+live_files() { live_entries \( -type f -o -type l \) | sort -z; }
+
 # Brings what was written to the root, and what is gone from there, into the output.
 leave_live_root() {
     local file
+    live_entries \( -type f -o -type l \) -cnewer "$build_root/entered" | sort -z >"$build_root/changed"
+    tell_changed
     while IFS= read -r -d '' file; do
         mkdir -p "$staging/${file#/}"
         "$programs/chmod" --reference="$file" "$staging/${file#/}"
@@ -273,13 +280,23 @@ leave_live_root() {
     while IFS= read -r -d '' file; do
         mkdir -p "$staging/$(dirname "${file#/}")"
         cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
-    done < <(live_entries \( -type f -o -type l \) -cnewer "$build_root/entered")
+    done <"$build_root/changed"
     while IFS= read -r -d '' file; do
         [[ -e /$file || -L /$file ]] || rm "$staging/$file"
     done < <(find "$staging" ! -type d -printf '%P\0')
     while IFS= read -r -d '' file; do
         [[ -d /$file ]] || rmdir "$staging/$file"
     done < <(find "$staging" -depth -mindepth 1 -type d -printf '%P\0')
+}
+
+# A root that has another package with the same file must know whose file wins.
+tell_changed() {
+    local file others=()
+    while IFS= read -r -d '' file; do
+        [[ -e $staging$file || -L $staging$file ]] || others+=("$file")
+    done < <(comm -z -12 "$build_root/files" "$build_root/changed")
+    (( ! ${#others[@]} )) || say "changed files that were there (${#others[@]}), such as ${others[0]}:" \
+        'where they are of other packages of the tree, say so in installedOver'
 }
 
 install_directly() {

@@ -11,12 +11,19 @@ let
     tree = ../../../testdata/intergenos-phases;
     # What these need, so that nothing more has to be fetched.
     environment = [ seed ];
+    installedOver.catalogued = [ "catalogue" ];
   };
   # With what of the usual environment is written in Python.
   withPython = lib.intergenos {
     tree = ../../../testdata/intergenos-phases;
     environment = usual: [ seed ] ++ builtins.filter (part: part.name == "python-tools") usual;
   };
+  # Where nothing is said of whose files win.
+  unordered = lib.intergenos {
+    tree = ../../../testdata/intergenos-phases;
+    environment = [ seed ];
+  };
+
   # That a package was built, and this can be said of its files in `/`.
   shows = name: showsOf name [ tree.${name} ];
   showsOf =
@@ -125,6 +132,7 @@ in
       cross-tool-pass2
       known-failures
       lenient
+      needs-both
       other-installer
       outside
       patched
@@ -143,7 +151,7 @@ in
     python-tools = showsOf "python-tools" [ withPython.python-tools ] ''
       test ! -e /usr/lib/python3.11
     '';
-    phase = tree.phases.toolchain;
+    phase = unordered.phases.toolchain;
     after = shows "after" ''
       test "$(cat /usr/share/after/file)" = changed
       test ! -e /usr/share/after/removed
@@ -225,6 +233,10 @@ in
       inherit says;
     }) says
     // {
+      whose-file = {
+        package = unordered.needs-both;
+        says = "/etc/catalogue/list is different in";
+      };
       unknown-group = {
         package =
           (imageOf {
