@@ -44,7 +44,7 @@ fn every_rule_of_trees_has_a_bad_recipe() {
 #[test]
 fn findings_of_trees_say_where_and_what_to_do() {
     let (scratch, tree) = (Scratch::new("{ }"), testdata("intergenos-bad"));
-    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 63 recipes"]);
+    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 65 recipes"]);
     let place = "packages/core/unknown-dependency/package.yml:9\n  |\n9 |     - goood\nhint: did you mean `good`?\n";
     assert!(ran.stdout.contains("error[R0010]: no recipe is called `goood`\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains(place), "{}", ran.stdout);

@@ -27,7 +27,6 @@ let
     isString
     length
     match
-    pathExists
     readFile
     replaceStrings
     split
@@ -40,13 +39,11 @@ let
   lines = filter isString (split "\n" text);
   script = if files ? "build.sh" then contentOf "build.sh" else null;
 
-  # What cannot be read at all could not be kept from ending the evaluation of the whole tree.
+  # That a directory or a pipe cannot be read could not be kept from ending the evaluation of the whole tree. Whether a link leads
+  # anywhere cannot be asked.
   contentOf =
     file:
-    let
-      kind = files.${file};
-    in
-    if kind == "regular" || (kind == "symlink" && pathExists (directory + "/${file}")) then
+    if files.${file} == "regular" || files.${file} == "symlink" then
       readFile (directory + "/${file}")
     else
       throw "${tier}/${name}/${file} is not a regular file";
