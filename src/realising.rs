@@ -128,6 +128,18 @@ pub(crate) fn realise(
     targets: &[Target],
     options: RunOptions,
 ) -> Result<RunResult, CliError> {
+    let (result, failed) = realise_what_can_be(context, builder, watch, targets, options)?;
+    failed.map_or(Ok(result), Err)
+}
+
+/// Realises what targets name, and tells of failures: what there is, and a summary of them, which is the error if all is wanted.
+pub(crate) fn realise_what_can_be(
+    context: &Context,
+    builder: &Builder<'_>,
+    watch: &WatchArgs,
+    targets: &[Target],
+    options: RunOptions,
+) -> Result<(RunResult, Option<CliError>), CliError> {
     let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
@@ -167,18 +179,18 @@ pub(crate) fn realise(
         return Err(if watch.is_json() { error.told() } else { error });
     }
     if result.failures.is_empty() {
-        return timeline.map(|()| result);
+        return timeline.map(|()| (result, None));
     }
     let error = summary_of_failures(&result);
     // As JSON it has been told already.
     if watch.is_json() {
-        return Err(error.told());
+        return Ok((result, Some(error.told())));
     }
     for failure in &result.failures {
         output::error(&describe(failure));
         output::error(&cascade(&result, &failure.derivation));
     }
-    Err(error)
+    Ok((result, Some(error)))
 }
 
 /// Says that a run has ended when it is dropped.

@@ -44,12 +44,13 @@ fn every_rule_of_trees_has_a_bad_recipe() {
 #[test]
 fn findings_of_trees_say_where_and_what_to_do() {
     let (scratch, tree) = (Scratch::new("{ }"), testdata("intergenos-bad"));
-    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 56 recipes"]);
+    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 65 recipes"]);
     let place = "packages/core/unknown-dependency/package.yml:9\n  |\n9 |     - goood\nhint: did you mean `good`?\n";
     assert!(ran.stdout.contains("error[R0010]: no recipe is called `goood`\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains(place), "{}", ran.stdout);
     assert!(ran.stdout.contains("recipes need each other: cycle-a -> cycle-b -> cycle-c -> cycle-a\n"));
     assert!(ran.stdout.contains("`version` is the number 46.0, not a string\n"));
+    assert!(ran.stdout.contains("child-promise promises /usr/share/parent/child, so /usr/share/parent says little\n"));
     let allowed = scratch.larder_with(&["lint", "--allow", "R0010,r0011", &tree]);
     assert!(!allowed.stdout.contains("R0010") && !allowed.stdout.contains("R0011") && allowed.stdout.contains("R0020"));
 }
@@ -92,18 +93,107 @@ fn scripts_that_a_shell_would_read_otherwise_are_told() {
     assert_eq!(found, expected);
 }
 
+/// A file that cannot be read is one finding, and nothing else is lost for it.
 #[test]
-fn hostile_files_are_refused() {
+fn hostile_files_are_told_beside_all_else() {
     let scratch = Scratch::new("{ }");
-    std::fs::create_dir_all(scratch.path("tree/core/large")).unwrap();
-    scratch.write("tree/core/large/package.yml", vec![b'#'; 2 << 20]);
-    scratch.larder("lint tree").fails(1, &["package.yml has 2.0 MiB, more than a recipe can have"]);
-    scratch.write("tree/core/large/package.yml", "[".repeat(500_000));
-    scratch.larder("lint tree").fails(1, &["1 recipe"]);
-    std::fs::remove_file(scratch.path("tree/core/large/package.yml")).unwrap();
-    std::os::unix::fs::symlink("/dev/zero", scratch.path("tree/core/large/build.sh")).unwrap();
-    scratch.write("tree/core/large/package.yml", "name: large\n");
-    scratch.larder("lint tree").fails(1, &["build.sh is not a regular file"]);
+    let at = |path: &str| scratch.path(&format!("tree/{path}"));
+    let link = |target: &str, path: &str| {
+        std::fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, at(path)).unwrap();
+    };
+    let write = |path: &str, text: Vec<u8>| {
+        std::fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        std::fs::write(at(path), text).unwrap();
+    };
+    let manifest = |name: &str, more: &str| {
+        format!("name: {name}\nversion: \"1\"\ntier: core\nverify_paths: [/usr/bin/{name}]\n{more}").into_bytes()
+    };
+    let needs = "dependencies:\n  build: [large, dangling, unknown]\npatches: [large.patch, pipe.patch]\n";
+    write("core/other/package.yml", manifest("other", needs));
+    write("core/large/package.yml", vec![b'#'; 2 << 20]);
+    write("core/deep/package.yml", "[".repeat(500_000).into_bytes());
+    write("core/endless/package.yml", manifest("endless", ""));
+    link("/dev/zero", "core/endless/build.sh");
+    link("nowhere", "core/dangling/package.yml");
+    write("core/pipe/package.yml", manifest("pipe", ""));
+    write("patches/large.patch", vec![b'-'; 2 << 20]);
+    for pipe in ["core/pipe/build.sh", "patches/pipe.patch"] {
+        assert!(std::process::Command::new("mkfifo").arg(at(pipe)).status().unwrap().success());
+    }
+    write("core/misspelt/package.yaml", manifest("misspelt", ""));
+    std::fs::create_dir_all(at("core/empty")).unwrap();
+    write("misplaced/package.yml", manifest("misplaced", ""));
+    let tree = scratch.path("tree").display().to_string();
+    let expected = [
+        "core/dangling/package.yml:1 error R0001",
+        "core/deep/package.yml:1 error R0001",
+        "core/empty/package.yml:1 warning R0001",
+        "core/endless/build.sh:1 error R0001",
+        "core/large/package.yml:1 error R0001",
+        "core/misspelt/package.yml:1 error R0001",
+        "core/other/package.yml:6 error R0010",
+        "core/other/package.yml:7 warning R0033",
+        "core/other/package.yml:7 warning R0033",
+        "core/pipe/build.sh:1 error R0001",
+        "misplaced/package.yml:1 error R0001",
+        "patches/pipe.patch:1 error R0001",
+    ];
+    assert_eq!(findings(&scratch.larder_with(&["lint", "--json", &tree]), &tree), expected);
+    let told = scratch.larder("lint tree").fails(1, &["in 8 recipes"]).stdout;
+    for says in [
+        "this has 2.0 MiB, more than a file of a recipe can have\n --> tree/core/large/package.yml:1",
+        "this link leads nowhere",
+        "this is not a regular file",
+        "hint: package.yaml is not read: rename it",
+        "this recipe is in no tier",
+    ] {
+        assert!(told.contains(says), "{says}: {told}");
+    }
+}
+
+/// Who names a tier or a recipe is told what is wrong with that, and what needs the others is looked at with them.
+#[test]
+fn a_part_of_a_tree_is_linted_as_such() {
+    let scratch = Scratch::new("{ }");
+    let write = |tree: &str, tier: &str, name: &str, more: &str| {
+        std::fs::create_dir_all(scratch.path(&format!("{tree}/{tier}/{name}"))).unwrap();
+        let text = format!("name: {name}\nversion: \"1\"\ntier: core\nverify_paths: [/usr/bin/{name}]\n{more}");
+        scratch.write(&format!("{tree}/{tier}/{name}/package.yml"), text);
+    };
+    let needs = |name: &str| format!("dependencies:\n  build: [a, {name}]\n");
+    write("tree/packages", "core", "a", "");
+    write("tree/packages", "core", "b", &needs("nobody"));
+    write("tree/packages", "base", "c", &needs("none"));
+    let told = |directory: &str, words: &[&str]| {
+        let mut command = scratch.command(["lint", "--json"].iter().chain(words));
+        let ran = Ran::of(command.current_dir(scratch.path(directory)));
+        let json = ran.json("lint");
+        let findings = json["findings"].as_array().unwrap().iter();
+        let shown = |finding: &serde_json::Value| {
+            format!("{} {}", finding["file"].as_str().unwrap(), finding["code"].as_str().unwrap())
+        };
+        findings.map(shown).collect::<Vec<_>>()
+    };
+    let of_b = ["tree/packages/core/b/package.yml R0010"];
+    assert_eq!(told(".", &["tree/packages/core"]), of_b);
+    assert_eq!(told(".", &["tree/packages/core/b"]), of_b);
+    assert_eq!(told(".", &["./tree/packages/core/b/"]), of_b);
+    assert!(told(".", &["tree/packages/core/a"]).is_empty());
+    assert_eq!(told("tree/packages", &["core"]), ["core/b/package.yml R0010"]);
+    assert_eq!(told("tree/packages", &["core/b"]), ["core/b/package.yml R0010"]);
+    let whole = format!("{}/core/b/package.yml R0010", scratch.path("tree/packages").display());
+    assert_eq!(told("tree/packages/core", &["b"]), [whole.as_str()]);
+    assert_eq!(told("tree/packages/core/b", &["."]), [whole.as_str()]);
+    assert_eq!(told("tree/packages/base", &["../core"]), [whole.as_str()]);
+    scratch.larder("lint tree/packages/core/a").ok();
+    scratch.larder("lint tree/packages/core").fails(1, &["1 finding (1 error) in 2 recipes"]);
+
+    // Without tiers: the directory is taken for one, and its recipes say another.
+    write("flat", "recipes", "d", "");
+    let flat = ["flat/recipes/d/package.yml R0007", "flat/recipes/d/package.yml R0012"];
+    assert_eq!(told(".", &["flat/recipes"])[..1], flat[..1]);
+    assert_eq!(told(".", &["flat/recipes/d"])[..1], flat[..1]);
 }
 
 /// Aliases make much of little: what is read, filled in and told is bounded.

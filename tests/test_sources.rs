@@ -78,8 +78,9 @@ fn a_bundle_may_be_an_archive() {
 #[test]
 fn what_cannot_be_had_fails_the_bundle() {
     let scratch = Scratch::new(&recipes(&serve()));
-    scratch.larder("bundle sources .#lost -o bundle").fails(1, &["lost", "404"]);
-    assert!(!scratch.path("bundle").exists());
+    scratch.larder("bundle sources .#lost -o bundle").fails(1, &["lost", "404", "bundle has all others"]);
+    let bundled = std::fs::read_dir(scratch.path("bundle/sha256")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(bundled.collect::<Vec<_>>(), [ONE], "what can be had is there all the same");
 }
 
 #[test]
@@ -111,6 +112,23 @@ fn sources_of_trees_are_asked_for() {
     );
     let json = scratch.larder("lint --sources --json tree").json("lint");
     assert_eq!((&json["findings"][0]["code"], &json["findings"][0]["start"]["line"]), (&"R0026".into(), &7.into()));
+
+    // A hash is all that is needed of an artifact, and what has none cannot be asked for: neither is passed over in silence.
+    for directory in ["unknown", "broken"] {
+        std::fs::create_dir_all(scratch.path(&format!("more/core/{directory}"))).unwrap();
+    }
+    let head = "name: unknown\nversion: \"1\"\ntier: core\nsource:\n";
+    let bare = format!("  - url: http://{address}/two\nbuild_artifacts:\n  - name: vendor.tar\n");
+    let artifacts =
+        format!("  - {{name: one, sha256: {ONE}, url: \"http://{address}/one\"}}\n  - {{name: lost, sha256: {ONE}}}\n");
+    scratch.write("more/core/unknown/package.yml", format!("{head}{bare}{artifacts}"));
+    scratch.write("more/core/broken/package.yml", "a: [\n");
+    let ran = scratch.larder("lint --sources --json more");
+    let json = ran.json("lint");
+    let found = json["findings"].as_array().unwrap().iter();
+    let found: Vec<_> = found.map(|at| (at["code"].as_str().unwrap(), at["start"]["line"].as_u64().unwrap())).collect();
+    assert_eq!(found, [("R0001", 2), ("R0020", 5), ("R0024", 7), ("R0026", 9)]);
+    scratch.larder("lint --sources more/core/broken").fails(1, &["1 finding"]);
 
     // A mirror by content will do as well.
     std::fs::create_dir(scratch.path("mirror")).unwrap();

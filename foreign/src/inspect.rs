@@ -4,7 +4,7 @@ use crate::finding::Finding;
 use crate::manifest::{self, Manifest};
 use crate::rule::Rule;
 use crate::script::{self, Script};
-use crate::tree::{RecipeFiles, Tree};
+use crate::tree::{FileContent, RecipeFiles, Tree};
 use crate::{graph, patches, promises, source};
 use rustc_hash::FxHashMap;
 
@@ -20,7 +20,7 @@ pub(crate) struct Recipe<'a> {
 /// All that is wrong with a tree, by file and line.
 #[must_use]
 pub fn lint(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = unread(tree);
     let mut recipes: Vec<Recipe<'_>> = Vec::with_capacity(tree.recipes.len());
     for files in &tree.recipes {
         let script = read_script(files, &mut findings);
@@ -31,7 +31,7 @@ pub fn lint(tree: &Tree) -> Vec<Finding> {
     recipes.sort_by(|a, b| a.files.directory.cmp(&b.files.directory));
     for recipe in &recipes {
         inspect_names(recipe, &mut findings);
-        source::inspect(recipe, &mut findings);
+        source::inspect(&recipe.files.manifest_path(), &recipe.manifest, &mut findings);
         script::inspect(recipe, &mut findings);
     }
     inspect_duplicates(&recipes, &mut findings);
@@ -41,6 +41,11 @@ pub fn lint(tree: &Tree) -> Vec<Finding> {
     findings.sort_by(|a, b| (&a.file, a.line, a.rule, &a.message).cmp(&(&b.file, b.line, b.rule, &b.message)));
     findings.dedup();
     bounded(findings)
+}
+
+/// What could not be read, beside files of recipes.
+pub(crate) fn unread(tree: &Tree) -> Vec<Finding> {
+    tree.unread.iter().map(|unread| Finding::new(Rule::Unreadable, &unread.path, 1, &unread.problem)).collect()
 }
 
 /// How many findings of one file are told.
@@ -68,7 +73,14 @@ fn unreadable<'a>(tree: &'a Tree, recipes: &[Recipe<'_>]) -> Vec<&'a str> {
 }
 
 fn read_script(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Script> {
-    let bytes = files.script.as_deref()?;
+    let bytes = match &files.script {
+        FileContent::Missing => return None,
+        FileContent::Unreadable(problem) => {
+            findings.push(Finding::new(Rule::Unreadable, files.script_path(), 1, problem));
+            return None;
+        }
+        FileContent::Read(bytes) => bytes,
+    };
     match std::str::from_utf8(bytes) {
         Ok(text) => {
             let script = Script::read(text);
@@ -109,12 +121,12 @@ fn inspect_names(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(rule, files.manifest_path(), said.line, message));
         }
     }
-    if manifest.style.as_ref().is_some_and(|style| style.value == "custom") && files.script.is_none() {
+    if manifest.style.as_ref().is_some_and(|style| style.value == "custom") && files.script.is_missing() {
         let line = manifest.style.as_ref().map_or(1, |style| style.line);
         let message = "the style `custom` needs a build.sh";
         findings.push(Finding::new(Rule::NoInstall, files.manifest_path(), line, message));
     }
-    if let Some(flag) = manifest.flags.first().filter(|_| files.script.is_some()) {
+    if let Some(flag) = manifest.flags.first().filter(|_| !files.script.is_missing()) {
         let message = "these flags have no effect, for build.sh decides alone";
         let hint = "write them into build.sh, or remove build.sh if the style does the same";
         findings.push(Finding::new(Rule::DeadFlags, files.manifest_path(), flag.line, message).hint(hint));

@@ -21,5 +21,5 @@ pub use excerpt::render;
 pub use finding::{Finding, Severity};
 pub use inspect::lint;
 pub use rule::Rule;
-pub use source::{Source, sources};
-pub use tree::{PatchFile, RecipeFiles, Tree};
+pub use source::{Source, Sources, sources};
+pub use tree::{FileContent, PatchFile, RecipeFiles, Tree, Unread};

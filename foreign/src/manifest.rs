@@ -4,7 +4,7 @@ use crate::finding::Finding;
 use crate::inspect::MAX_OF_FILE;
 use crate::rule::Rule;
 use crate::template::{NAMES, Values};
-use crate::tree::RecipeFiles;
+use crate::tree::{FileContent, RecipeFiles};
 use eval::near::did_you_mean;
 use eval::yaml::{Document, Entry, Kind, Scalar};
 
@@ -42,6 +42,8 @@ pub(crate) struct SourceEntry {
 pub(crate) struct FileEntry {
     pub(crate) name: Placed<String>,
     pub(crate) sha256: Option<Placed<String>>,
+    /// Of an artifact.
+    pub(crate) urls: Vec<Placed<String>>,
 }
 
 /// A package.yml.
@@ -112,7 +114,18 @@ const MAX_NAME: usize = 200;
 /// Reads a package.yml; `None` if it is not one at all.
 pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Manifest> {
     let file = files.manifest_path();
-    let document = match Document::parse(&files.manifest) {
+    let text = match &files.manifest {
+        FileContent::Read(text) => text,
+        FileContent::Unreadable(problem) => {
+            findings.push(Finding::new(Rule::Unreadable, file, 1, problem));
+            return None;
+        }
+        FileContent::Missing => {
+            findings.push(missing(files));
+            return None;
+        }
+    };
+    let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let finding =
@@ -134,12 +147,24 @@ pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<M
         ));
         return None;
     };
-    let mut reader = Reader { document: &document, file, values: Values::default(), left: MAX_TEXT, findings };
+    let mut reader = Reader { document: &document, text, file, values: Values::default(), left: MAX_TEXT, findings };
     Some(reader.manifest(entries))
+}
+
+/// A directory among recipes that has no package.yml: by mistake, if something else of a recipe is there.
+fn missing(files: &RecipeFiles) -> Finding {
+    let finding = Finding::new(Rule::Unreadable, files.manifest_path(), 1, "there is no package.yml");
+    let alike = |name: &&String| matches!(name.to_ascii_lowercase().as_str(), "package.yaml" | "package.yml");
+    match files.files.iter().find(alike) {
+        Some(name) => finding.hint(format!("{name} is not read: rename it")),
+        None if files.script.is_missing() => finding.warning(),
+        None => finding,
+    }
 }
 
 struct Reader<'a> {
     document: &'a Document,
+    text: &'a [u8],
     file: String,
     values: Values,
     /// How many bytes of text may still be read.
@@ -152,7 +177,10 @@ impl<'a> Reader<'a> {
         let entries = self.at_most(entries, "the recipe", 1);
         self.known_keys("key", entries, &KEYS);
         let name = self.name(entries, "name");
-        let version = self.name(entries, "version");
+        let mut version = self.name(entries, "version");
+        if version.value.is_empty() {
+            version.value = self.number_as_written(entries, "version");
+        }
         self.values = Values::new(&name.value, &version.value);
         let mut manifest = Manifest { name, tier: self.required(entries, "tier"), ..Manifest::default() };
         manifest.values = self.values.clone();
@@ -257,6 +285,23 @@ impl<'a> Reader<'a> {
             text.value.clear();
         }
         text
+    }
+
+    /// A number as it is written, for 2.30 is another version than 2.3; nothing if it is none.
+    fn number_as_written(&self, entries: &[Entry], key: &str) -> String {
+        let Some(entry) = entries.iter().find(|entry| entry.key == key) else { return String::new() };
+        let node = self.document.node(entry.value);
+        if !matches!(node.kind, Kind::Scalar(Scalar::Int(_) | Scalar::Float(_))) {
+            return String::new();
+        }
+        let line = self.text.split(|&byte| byte == b'\n').nth(node.line.saturating_sub(1)).unwrap_or_default();
+        let digits = String::from_utf8_lossy(line);
+        digits
+            .chars()
+            .skip(node.column.saturating_sub(1))
+            .take_while(|character| character.is_ascii_digit() || *character == '.')
+            .take(MAX_NAME)
+            .collect()
     }
 
     /// A text that must be there.
@@ -436,7 +481,7 @@ impl<'a> Reader<'a> {
     /// An entry that names a file: a mapping, or the name alone.
     fn file(&mut self, item: usize, key: &str, known: &[&str]) -> Option<FileEntry> {
         if let Kind::Scalar(Scalar::Text(_)) = self.kind(item) {
-            return self.item_text(key, item).map(|name| FileEntry { name, sha256: None });
+            return self.item_text(key, item).map(|name| FileEntry { name, ..FileEntry::default() });
         }
         let entries = self.map(item, "an entry")?;
         self.known_keys("key of an entry", entries, known);
@@ -447,6 +492,7 @@ impl<'a> Reader<'a> {
                     let name = self.text(entry).map(|name| self.filled(name));
                     file.name = name.unwrap_or_default();
                 }
+                "url" => file.urls = self.text_or_texts(entry),
                 "sha256" => file.sha256 = self.text(entry).filter(|hash| !hash.value.is_empty()),
                 _ => {}
             }

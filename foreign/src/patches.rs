@@ -9,13 +9,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Looks at the patches of all recipes.
 pub(crate) fn inspect(tree: &Tree, recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
-    let shared: FxHashMap<&str, &str> =
-        tree.patches.iter().flatten().map(|patch| (patch.name.as_str(), patch.sha256.as_str())).collect();
+    let shared: FxHashMap<&str, Option<&str>> =
+        tree.patches.iter().flatten().map(|patch| (patch.name.as_str(), patch.sha256.as_deref())).collect();
     let mut used: FxHashSet<&str> = FxHashSet::default();
     for recipe in recipes {
         inspect_recipe(tree, &shared, recipe, findings);
         used.extend(recipe.manifest.patches.iter().map(|patch| patch.name.value.as_str()));
-        let text = recipe.files.script.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let text = recipe.files.script.bytes().map(String::from_utf8_lossy).unwrap_or_default();
         if text.contains("IGOS_PATCHES") {
             let text = recipe.manifest.values.fill_shell(&text);
             used.extend(shared.keys().filter(|name| text.contains(**name)));
@@ -28,7 +28,12 @@ pub(crate) fn inspect(tree: &Tree, recipes: &[Recipe<'_>], findings: &mut Vec<Fi
     }
 }
 
-fn inspect_recipe(tree: &Tree, shared: &FxHashMap<&str, &str>, recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
+fn inspect_recipe(
+    tree: &Tree,
+    shared: &FxHashMap<&str, Option<&str>>,
+    recipe: &Recipe<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let file = recipe.files.manifest_path();
     let mut seen = FxHashSet::default();
     for patch in &recipe.manifest.patches {
@@ -58,6 +63,7 @@ fn inspect_recipe(tree: &Tree, shared: &FxHashMap<&str, &str>, recipe: &Recipe<'
                 findings.push(Finding::new(Rule::SourceForm, &file, hash.line, message));
             }
             Some(hash) => {
+                let got = got.copied().flatten();
                 if let Some(got) = got.filter(|got| !got.eq_ignore_ascii_case(&hash.value)) {
                     let message = format!("the patch {name} has another sha256: {got}");
                     findings.push(Finding::new(Rule::PatchHash, &file, hash.line, message));

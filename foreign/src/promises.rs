@@ -5,18 +5,23 @@ use crate::inspect::Recipe;
 use crate::rule::Rule;
 use rustc_hash::FxHashMap;
 
-/// Directories that are there whatever a package installs.
-const SHARED: [&str; 52] = [
+/// Directories that are there whatever a package installs. `*` stands for what else a part of the path has.
+const SHARED: [&str; 65] = [
     "/etc/profile.d",
     "/etc/systemd/system",
     "/etc/xdg/autostart",
     "/usr/include/c++",
     "/usr/lib/cmake",
+    "/usr/lib/dri",
+    "/usr/lib/gio/modules",
     "/usr/lib/girepository-1.0",
     "/usr/lib/modules",
     "/usr/lib/modules-load.d",
     "/usr/lib/pkgconfig",
     "/usr/lib/python3",
+    "/usr/lib/python3*/dist-packages",
+    "/usr/lib/python3*/site-packages",
+    "/usr/lib/security",
     "/usr/lib/sysctl.d",
     "/usr/lib/systemd",
     "/usr/lib/systemd/system",
@@ -46,10 +51,15 @@ const SHARED: [&str; 52] = [
     "/usr/share/gtk-doc/html",
     "/usr/share/icons",
     "/usr/share/icons/hicolor",
+    "/usr/share/icons/hicolor/*/apps",
+    "/usr/share/icons/hicolor/*/mimetypes",
     "/usr/share/info",
     "/usr/share/licenses",
     "/usr/share/locale",
+    "/usr/share/locale/*/LC_MESSAGES",
     "/usr/share/man",
+    "/usr/share/man/*/man*",
+    "/usr/share/man/man*",
     "/usr/share/metainfo",
     "/usr/share/mime",
     "/usr/share/mime/packages",
@@ -57,16 +67,17 @@ const SHARED: [&str; 52] = [
     "/usr/share/pkgconfig",
     "/usr/share/polkit-1",
     "/usr/share/polkit-1/actions",
+    "/usr/share/themes",
     "/usr/share/vala",
+    "/usr/share/wayland-sessions",
+    "/usr/share/xsessions",
     "/usr/share/zsh/site-functions",
 ];
 
-/// Indexes of the whole system, which packages are built without.
-const INDEXES: [&str; 8] = [
+/// Indexes of the whole system, which packages are built without: those that phases.sh drops.
+const INDEXES: [&str; 6] = [
     "/etc/ld.so.cache",
     "/etc/machine-id",
-    "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders.cache",
-    "/usr/lib/gio/modules/giomodule.cache",
     "/usr/share/applications/mimeinfo.cache",
     "/usr/share/glib-2.0/schemas/gschemas.compiled",
     "/usr/share/info/dir",
@@ -92,16 +103,56 @@ pub(crate) fn inspect(recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
     for (path, owners) in contested {
         inspect_owners(recipes, &path, &owners, findings);
     }
+    inspect_parents(recipes, findings);
+}
+
+/// A promise that is met, or nearly so, by what another package has below it.
+fn inspect_parents(recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
+    let all = recipes.iter().enumerate().flat_map(|(number, recipe)| {
+        recipe.manifest.promises.iter().map(move |promise| (number, normal(&promise.value), promise.line))
+    });
+    let mut all: Vec<_> = all.filter(|(_, path, _)| !path.is_empty()).collect();
+    // What lies below a path follows it at once, since `/` sorts before all else.
+    all.sort_by(|a, b| a.1.split('/').cmp(b.1.split('/')).then(a.0.cmp(&b.0)));
+    let mut above: Vec<&(usize, String, usize)> = Vec::new();
+    for promise in &all {
+        let (other, path, _) = promise;
+        while above.last().is_some_and(|(_, directory, _)| !is_below(path, directory)) {
+            above.pop();
+        }
+        // Each is told of once.
+        above.retain(|(owner, directory, line)| {
+            let told = owner != other && directory != path && !may_share(&recipes[*owner], &recipes[*other]);
+            // Of what anybody has something is said in any case.
+            if told && !is_shared(directory) && directory.matches('/').count() > 2 {
+                let file = recipes[*owner].files.manifest_path();
+                let message =
+                    format!("{} promises {path}, so {directory} says little", recipes[*other].manifest.name.value);
+                findings.push(Finding::new(Rule::SharedPromise, file, *line, message).warning());
+            }
+            !told
+        });
+        above.push(promise);
+    }
+}
+
+/// Whether a path is this directory or in it.
+fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether two recipes may promise the same: one takes the other's place, or is of the toolchain.
+fn may_share(one: &Recipe<'_>, two: &Recipe<'_>) -> bool {
+    let supersedes =
+        |a: &Recipe<'_>, b: &Recipe<'_>| a.manifest.supersedes.iter().any(|name| name.value == b.manifest.name.value);
+    supersedes(one, two) || supersedes(two, one) || one.files.tier == "toolchain" || two.files.tier == "toolchain"
 }
 
 fn inspect_owners(recipes: &[Recipe<'_>], path: &str, owners: &[(usize, usize)], findings: &mut Vec<Finding>) {
     let [(first, _), others @ ..] = owners else { return };
     for (other, line) in others {
         let (one, two) = (&recipes[*first], &recipes[*other]);
-        let pair = |a: &Recipe<'_>, b: &Recipe<'_>| {
-            a.manifest.supersedes.iter().any(|name| name.value == b.manifest.name.value)
-        };
-        if pair(one, two) || pair(two, one) || one.files.tier == "toolchain" || two.files.tier == "toolchain" {
+        if may_share(one, two) {
             continue;
         }
         let message = if first == other {
@@ -130,7 +181,7 @@ fn inspect_recipe(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
         } else if segments.contains(&"..") || segments.contains(&".") {
             let message = format!("the promise `{}` has `.` or `..` in it", promise.value);
             findings.push(Finding::new(Rule::WrongValue, &file, promise.line, message));
-        } else if SHARED.contains(&path.as_str()) || is_manual_section(&path) {
+        } else if is_shared(&path) {
             let message = format!("{path} is a directory that all share");
             findings.push(Finding::new(Rule::SharedPromise, &file, promise.line, message));
         } else if is_index(&path) {
@@ -148,8 +199,17 @@ fn is_index(path: &str) -> bool {
     INDEXES.contains(&path) || path.ends_with("/icon-theme.cache") || path.ends_with("/perllocal.pod")
 }
 
-fn is_manual_section(path: &str) -> bool {
-    path.strip_prefix("/usr/share/man/").is_some_and(|rest| rest.starts_with("man") && !rest.contains('/'))
+fn is_shared(path: &str) -> bool {
+    SHARED.iter().any(|shared| {
+        let (mut shared, mut parts) = (shared.split('/'), path.split('/'));
+        let alike = shared.by_ref().all(|shared| parts.next().is_some_and(|part| fits(part, shared)));
+        alike && parts.next().is_none()
+    })
+}
+
+/// Whether a part of a path is that of a shared directory, in which `*` stands for anything.
+fn fits(part: &str, shared: &str) -> bool {
+    shared.split_once('*').map_or(part == shared, |(start, _)| part.starts_with(start))
 }
 
 /// Without doubled and final slashes.

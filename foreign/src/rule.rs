@@ -22,7 +22,7 @@ macro_rules! rated_rules {
 
 rated_rules! {
     Unreadable = "R0001", Error, "a file that cannot be read as what it is",
-        "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8, without a byte order mark, and its lines end as on Unix. Of a recipe whose package.yml is none nothing else is looked at.";
+        "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8, without a byte order mark, and its lines end as on Unix. Both are regular files of\nat most 1 MiB, in TIER/NAME. Of a recipe whose package.yml is none nothing else is looked at.";
     UnknownKey = "R0002", Error, "a key that nothing reads",
         "A misspelt key is silently no key at all: what it says is not done.";
     MissingKey = "R0003", Error, "a key that is missing",
@@ -76,7 +76,7 @@ rated_rules! {
     ShortPromise = "R0040", Error, "a promise of fewer than three parts",
         "`/usr/bin` is there whatever a package installs; `/usr/bin/tool` is a promise.";
     SharedPromise = "R0041", Error, "a promise of what all share",
-        "A directory that is there whatever this package installs, or an index of the whole system (info/dir,\nld.so.cache, icon caches), which packages are built without.";
+        "A directory that is there whatever this package installs, or an index of the whole system (info/dir,\nld.so.cache, icon caches), which packages are built without. A warning where another package promises\nsomething below it.";
     NoPromise = "R0042", Error, "neither a promise nor a reason",
         "A package says in `verify_paths` what it installs, or in `pending_acquisition` why it cannot be built.";
     ContestedPromise = "R0043", Error, "two packages that promise one path",

@@ -1,8 +1,8 @@
 //! Sources: what is wrong with them, and where they are said to be.
 
 use crate::finding::Finding;
-use crate::inspect::Recipe;
-use crate::manifest::{self, Placed, SourceEntry};
+use crate::inspect;
+use crate::manifest::{self, Manifest, Placed, SourceEntry};
 use crate::rule::Rule;
 use crate::tree::Tree;
 use std::collections::BTreeMap;
@@ -22,21 +22,44 @@ pub struct Source {
     pub sha256: String,
 }
 
-/// All sources of a tree that have a hash.
+/// The sources of a tree.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Those that are known by a hash, build artifacts with one among them.
+    pub known: Vec<Source>,
+    /// What keeps others from being asked for, or from being known at all.
+    pub unknown: Vec<Finding>,
+}
+
+/// All sources of a tree.
 #[must_use]
-pub fn sources(tree: &Tree) -> Vec<Source> {
-    let mut all = Vec::new();
+pub fn sources(tree: &Tree) -> Sources {
+    let mut all = Sources { unknown: inspect::unread(tree), ..Sources::default() };
     for files in &tree.recipes {
-        let Some(manifest) = manifest::read(files, &mut Vec::new()) else { continue };
-        for source in manifest.sources {
-            let Some(sha256) = source.sha256.filter(|hash| is_sha256(&hash.value)) else { continue };
-            all.push(Source {
-                recipe: files.name.clone(),
-                file: files.manifest_path(),
-                line: source.line,
-                urls: source.urls.into_iter().map(|url| url.value).collect(),
-                sha256: sha256.value.to_ascii_lowercase(),
-            });
+        let mut wrong = Vec::new();
+        let Some(manifest) = manifest::read(files, &mut wrong) else {
+            all.unknown.append(&mut wrong);
+            continue;
+        };
+        let mut findings = Vec::new();
+        inspect(&files.manifest_path(), &manifest, &mut findings);
+        all.unknown.extend(findings.into_iter().filter(|finding| {
+            matches!(finding.rule, Rule::SourceWithoutHash | Rule::ArtifactWithoutHash | Rule::SourceForm)
+        }));
+        let source = |line, urls: Vec<Placed<String>>, sha256: Option<Placed<String>>| {
+            let sha256 = sha256.filter(|hash| is_sha256(&hash.value))?.value.to_ascii_lowercase();
+            let urls = urls.into_iter().map(|url| url.value).collect();
+            Some(Source { recipe: files.name.clone(), file: files.manifest_path(), line, urls, sha256 })
+        };
+        let sources = manifest.sources.into_iter();
+        all.known.extend(sources.filter_map(|entry| source(entry.line, entry.urls, entry.sha256)));
+        for mut artifact in manifest.artifacts {
+            if artifact.urls.is_empty() {
+                // Where such files are looked for when they are built with.
+                let value = format!("mirror://artifacts/{}", artifact.name.value);
+                artifact.urls.push(Placed { value, line: artifact.name.line });
+            }
+            all.known.extend(source(artifact.name.line, artifact.urls, artifact.sha256));
         }
     }
     all
@@ -47,27 +70,26 @@ pub(crate) fn is_sha256(text: &str) -> bool {
 }
 
 /// Looks at the sources and artifacts of a recipe.
-pub(crate) fn inspect(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
-    let file = recipe.files.manifest_path();
+pub(crate) fn inspect(file: &str, manifest: &Manifest, findings: &mut Vec<Finding>) {
     let mut known: BTreeMap<&str, &SourceEntry> = BTreeMap::new();
-    for source in &recipe.manifest.sources {
-        inspect_form(&file, source, findings);
+    for source in &manifest.sources {
+        inspect_form(file, source, findings);
         let before = known.insert(&source.filename, source);
         if before.is_some_and(|before| before.sha256 != source.sha256) {
             let message = format!("two different sources are called {}", source.filename);
-            findings.push(Finding::new(Rule::RepeatedSource, &file, source.line, message));
+            findings.push(Finding::new(Rule::RepeatedSource, file, source.line, message));
         }
     }
-    for artifact in &recipe.manifest.artifacts {
+    for artifact in &manifest.artifacts {
         let Placed { value: name, line } = &artifact.name;
         match &artifact.sha256 {
             None => {
                 let message = format!("the build artifact {name} has no sha256");
-                findings.push(Finding::new(Rule::ArtifactWithoutHash, &file, *line, message));
+                findings.push(Finding::new(Rule::ArtifactWithoutHash, file, *line, message));
             }
             Some(hash) if !is_sha256(&hash.value) => {
                 let message = format!("the sha256 of {name} is not 64 hexadecimal digits");
-                findings.push(Finding::new(Rule::SourceForm, &file, hash.line, message));
+                findings.push(Finding::new(Rule::SourceForm, file, hash.line, message));
             }
             Some(_) => {}
         }

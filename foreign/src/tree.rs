@@ -9,6 +9,46 @@ pub struct Tree {
     pub patches: Option<Vec<PatchFile>>,
     /// What the directory of the patch files is called in messages.
     pub patch_directory: String,
+    /// What could not be read, beside files of recipes.
+    pub unread: Vec<Unread>,
+}
+
+/// A path of a tree that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The path, as messages show it.
+    pub path: String,
+    /// Why: lower case, no period.
+    pub problem: String,
+}
+
+/// A file, as far as it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FileContent {
+    /// There is no such file.
+    #[default]
+    Missing,
+    /// There is one that cannot be read: why.
+    Unreadable(String),
+    /// Its bytes.
+    Read(Vec<u8>),
+}
+
+impl FileContent {
+    /// Its bytes, if it could be read.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Read(bytes) => Some(bytes),
+            Self::Missing | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        *self == Self::Missing
+    }
 }
 
 /// The directory of one recipe.
@@ -21,9 +61,9 @@ pub struct RecipeFiles {
     /// What the directory is called in messages, as `packages/core/zlib`.
     pub directory: String,
     /// `package.yml`.
-    pub manifest: Vec<u8>,
-    /// `build.sh`, if there is one.
-    pub script: Option<Vec<u8>>,
+    pub manifest: FileContent,
+    /// `build.sh`.
+    pub script: FileContent,
     /// Paths of all files in it.
     pub files: Vec<String>,
 }
@@ -33,8 +73,8 @@ pub struct RecipeFiles {
 pub struct PatchFile {
     /// Its name.
     pub name: String,
-    /// Its SHA-256, in hexadecimal.
-    pub sha256: String,
+    /// Its SHA-256, in hexadecimal; nothing if it could not be read.
+    pub sha256: Option<String>,
 }
 
 impl RecipeFiles {

@@ -15,6 +15,7 @@ let
   write = import ./write.nix { inherit check system; };
   unpack = import ./unpack.nix { inherit check system; };
   compose = import ./compose.nix { inherit check system; };
+  settle = import ./settle.nix { inherit compose; };
   inherit (import ./fetch.nix { inherit check system; }) fetchSource fetchDeb;
   inherit (import ./pin.nix { inherit check; }) pinsByName readPins;
   debian = import ./debian.nix {
@@ -77,6 +78,7 @@ words
     closure
     didYouMean
     pinsByName
+    settle
     shell
     words
     ;
@@ -92,6 +94,7 @@ words
       check
       compose
       didYouMean
+      settle
       shell
       system
       unpack
@@ -100,8 +103,10 @@ words
       tools.seed
       tools.cxx
       tools.autotools
-      tools.python
-      tools.meson
+      (import ./intergenos/own-python.nix { inherit compose system; } tools.seed [
+        tools.python
+        tools.meson
+      ])
       tools.cmake
       tools.customary
     ];

@@ -74,13 +74,14 @@ let
     outputs:
     concatMap (output: map (path: "${output}=${relative path}") outputs.${output}) (attrNames outputs);
 
+  # What is null does nothing; of itself, the style custom does that.
   phaseVariables =
-    phases:
+    style: phases:
     listToAttrs (
       map (key: {
         name = "larder_phase_${key}";
-        value = phases.${key};
-      }) (attrNames phases)
+        value = if phases.${key} == null then "" else phases.${key};
+      }) (builtins.filter (key: style != "custom" || phases.${key} != null) (attrNames phases))
     );
 
   build =
@@ -122,7 +123,7 @@ let
 
       drv = derivation (
         mapAttrs (_: toString) (stdenv.env // env)
-        // phaseVariables phases
+        // phaseVariables style phases
         // {
           name = "${pname}-${version}";
           inherit system runtime;

@@ -18,6 +18,7 @@
 let
   inherit (builtins)
     all
+    any
     attrNames
     attrValues
     concatMap
@@ -28,6 +29,8 @@ let
     isPath
     isString
     length
+    match
+    split
     unsafeDiscardStringContext
     ;
 
@@ -51,6 +54,25 @@ let
   ];
   phaseKeys = phaseNames ++ concatMap around phaseNames;
 
+  # Nothing that a shell does: no command, or only such as do nothing.
+  isIdle =
+    text:
+    all (
+      line: !isString line || match "[[:space:]]*((:|true)[[:space:]]*;?[[:space:]]*)?(#.*)?" line != null
+    ) (split "\n" text);
+  # What a recipe means to leave out it says as null.
+  idle = filter (name: isString phases.${name} && isIdle phases.${name}) (attrNames phases);
+  untold = filter (name: phases.${name} != null && !isString phases.${name}) (attrNames phases);
+  # Styles that know of no tests themselves.
+  testless = elem style [
+    "custom"
+    "python"
+  ];
+
+  partsOf = path: filter (part: isString part && part != "") (split "/" path);
+  leadsAway =
+    path: !isString path || partsOf path == [ ] || elem "." (partsOf path) || elem ".." (partsOf path);
+
   isTree = value: isAttrs value && value ? outPath;
   isPinned = value: isPath value || isTree value;
   policy = tests.policy or "";
@@ -70,6 +92,18 @@ let
 in
 unknown "the style" [ style ] styles
 ++ unknown "the phase" (attrNames phases) phaseKeys
+++ problem (
+  untold != [ ]
+) "the phase `${head untold}` is a text, or null where there is nothing to do"
+++ problem (
+  idle != [ ] && !metapackage
+) "the phase `${head idle}` does nothing: say null if there is nothing to do"
+++ problem (
+  phases ? install && phases.install == null && !metapackage
+) "the phase `install` must do something"
+++
+  problem (testless && policy != "off" && !(phases ? check) && !metapackage)
+    "the style ${style} has no tests of its own: write the phase `check`, or say null if there are none, or why tests are off"
 ++ unknown "the member of tests" (attrNames tests) [
   "policy"
   "reason"
@@ -85,6 +119,7 @@ unknown "the style" [ style ] styles
   verify == [ ] && !metapackage
 ) "`verify` is empty: promise at least one path, or say `metapackage = true`"
 ++ problem (verify != [ ] && metapackage) "a metapackage installs nothing, so it promises nothing"
+++ problem (any leadsAway verify) "a promise of `verify` is a path in the package, without `.` and `..`"
 ++ problem (twice != [ ]) "the patch ${head twice} is listed twice"
 ++ problem (cargoLock != null && style != "cargo") "`cargoLock` is for the style cargo"
 ++ problem (!(meta ? description && meta ? licence)) "meta needs `description` and `licence`"

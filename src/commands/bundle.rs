@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::fetches::{Fetch, fetches_of};
 use crate::installable::{EvalArgs, Target, outputs_of, resolve_sets};
 use crate::output;
-use crate::realising::{BuildArgs, realise};
+use crate::realising::{BuildArgs, realise_what_can_be};
 use crate::sources::installable;
 use crate::text;
 use builder::RunOptions;
@@ -71,7 +71,7 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
     let named = args.installables.iter().map(|word| installable(word)).collect::<Result<Vec<_>, _>>()?;
     let targets = resolve_sets(context, &named, &args.eval)?;
     let fetches = fetches_of(context, &targets)?;
-    let (entries, left_out) = fetch_all(context, args, fetches)?;
+    let Fetched { entries, left_out, failed } = fetch_all(context, args, fetches)?;
     let bytes =
         if is_archive { write_archive(&args.output, &entries)? } else { write_directory(&args.output, &entries)? };
     if args.json {
@@ -93,21 +93,27 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
         let count = text::counted(entries.len(), "file");
         output::error(&format!("{count}, {}\n", text::bytes(bytes)));
     }
-    Ok(ExitCode::SUCCESS)
+    let others = format!("{} has all others", args.output.display());
+    failed.map_or(Ok(ExitCode::SUCCESS), |failed| Err(failed.hint(others)))
 }
 
-/// Fetches what is not in the store. Files by hash, and the names of what no mirror by content can have.
-fn fetch_all(
-    context: &Context,
-    args: &SourcesArgs,
-    fetches: BTreeMap<StorePath, Fetch>,
-) -> Result<(Vec<Entry>, Vec<String>), CliError> {
+/// What a bundle is made of.
+struct Fetched {
+    entries: Vec<Entry>,
+    /// Names of what no mirror by content can have.
+    left_out: Vec<String>,
+    /// That some could not be had, which has been told.
+    failed: Option<CliError>,
+}
+
+/// Fetches what is not in the store.
+fn fetch_all(context: &Context, args: &SourcesArgs, fetches: BTreeMap<StorePath, Fetch>) -> Result<Fetched, CliError> {
     let (known, others): (Vec<_>, Vec<_>) = fetches.into_iter().partition(|(_, fetch)| fetch.hash.is_some());
     let target = |path: &StorePath| Target::Derivation { path: path.clone(), output: None };
     let targets: Vec<Target> = known.iter().map(|(path, _)| target(path)).collect();
     let builder = args.build.builder(context)?;
     let options = RunOptions { keep_going: true, rebuild: false };
-    let result = realise(context, &builder, &args.build.watch, &targets, options)?;
+    let (result, failed) = realise_what_can_be(context, &builder, &args.build.watch, &targets, options)?;
     let store = context.store()?;
     let mut entries = BTreeMap::new();
     for ((_, fetch), target) in known.into_iter().zip(&targets) {
@@ -118,7 +124,8 @@ fn fetch_all(
             entries.insert(hash.to_string(), entry);
         }
     }
-    Ok((entries.into_values().collect(), others.into_iter().map(|(_, fetch)| fetch.name).collect()))
+    let left_out = others.into_iter().map(|(_, fetch)| fetch.name).collect();
+    Ok(Fetched { entries: entries.into_values().collect(), left_out, failed })
 }
 
 /// Whether an archive is to be written. What is named like one of another kind is not meant to be a directory.

@@ -28,7 +28,7 @@ use store::StorePath;
 /// `# larder-lint: allow-file(L0001)` in the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, directories with them or with a tree of recipes, or `-`: standard input; or installables
+    /// Files, directories with them or with a tree of recipes (or a tier or recipe of one), or `-`: standard input; or installables
     #[arg(value_name = "PATH|-|INSTALLABLE", default_value = ".")]
     subjects: Vec<OsString>,
     /// Ask whether the sources of trees of recipes, or of what is built (PATH#ATTR), can be had, and nothing else
@@ -123,8 +123,10 @@ fn lint_files(subjects: Vec<Subject>, args: &Args, report: &mut Report) -> Resul
         match subject {
             Subject::StandardInput => language::lint_standard_input(args, report)?,
             Subject::Path(path) => {
-                if path.is_dir() && crate::recipe_tree::is_tree(&path) {
-                    tree::lint_tree(&path, args, report)?;
+                if path.is_dir()
+                    && let Some(part) = crate::recipe_tree::tree_at(&path)?
+                {
+                    tree::lint_tree(&part, args, report)?;
                 }
                 paths.push(path);
             }

@@ -22,6 +22,9 @@ const OF_ROOT: [&str; 12] = [
     "mount",
 ];
 
+/// Those of them, and `ldconfig`, that work on another root if an option names it.
+const ELSEWHERE: [&str; 3] = ["depmod", "ldconfig", "systemctl"];
+
 /// Programs that write to their last argument.
 const TO_LAST: [&str; 5] = ["cp", "mv", "install", "ln", "rsync"];
 
@@ -92,6 +95,7 @@ fn acts_on_root(command: &Command) -> Option<String> {
     let program = program.rsplit('/').next().unwrap_or(program);
     let mut paths = arguments.iter().filter(|argument| is_live(argument));
     let changed = match program {
+        _ if ELSEWHERE.contains(&program) && arguments.iter().any(|argument| is_staged(argument)) => None,
         "ldconfig" if !arguments.iter().any(|argument| argument == "-n" || argument == "-N") => {
             return Some("calls ldconfig".to_owned());
         }
@@ -151,6 +155,11 @@ fn target_of<'a>(program: &str, arguments: &'a [String]) -> Option<&'a String> {
     target.filter(|target| is_live(target))
 }
 
+/// Whether a word has the place in it where files are installed.
+fn is_staged(word: &str) -> bool {
+    word.contains("$DESTDIR") || word.contains("${DESTDIR")
+}
+
 /// An absolute path that is of the running system.
 fn is_live(path: &str) -> bool {
     path.starts_with('/')
@@ -202,6 +211,18 @@ mod tests {
         }
         for live in ["sed -i s/a/b/ /etc/x", "sed '/a/d' -i /etc/x", "sed -Ei -e /a/ /etc/x", "sed -i -f a /etc/x"] {
             assert_eq!(changed(live).as_deref(), Some("changes /etc/x"), "{live}");
+        }
+    }
+
+    #[test]
+    fn what_works_in_the_staging_directory_is_right() {
+        for harmless in
+            ["systemctl --root=\"$DESTDIR\" enable sshd", "depmod -b \"${DESTDIR}\" 6.1", "ldconfig -r ${DESTDIR:?}"]
+        {
+            assert_eq!(changed(harmless), None, "{harmless}");
+        }
+        for live in ["systemctl enable sshd", "depmod -a 6.1", "ldconfig", "useradd -R \"$DESTDIR\" x"] {
+            assert!(changed(live).is_some_and(|what| what.starts_with("calls ")), "{live}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a build.sh reads of $IGOS_SOURCES and $IGOS_PATCHES must be declared.
+//! What a build.sh reads of $IGOS_SOURCES and $IGOS_PATCHES, which are one directory, must be declared.
 
 use super::Script;
 use crate::finding::Finding;
@@ -9,14 +9,12 @@ pub(super) fn inspect(recipe: &Recipe<'_>, script: &Script, findings: &mut Vec<F
     let manifest = &recipe.manifest;
     let sources = manifest.sources.iter().map(|source| source.filename.as_str());
     let artifacts = manifest.artifacts.iter().map(|artifact| artifact.name.value.as_str());
-    let sources: Vec<&str> = sources.chain(artifacts).collect();
-    let patches: Vec<&str> = manifest.patches.iter().map(|patch| patch.name.value.as_str()).collect();
-    let cases = [
-        (Rule::UndeclaredSource, "IGOS_SOURCES", &sources, "the source"),
-        (Rule::UndeclaredPatch, "IGOS_PATCHES", &patches, "the patch"),
-    ];
+    let patches = manifest.patches.iter().map(|patch| patch.name.value.as_str());
+    let declared: Vec<&str> = sources.chain(artifacts).chain(patches).collect();
+    let cases =
+        [(Rule::UndeclaredSource, "IGOS_SOURCES", "the source"), (Rule::UndeclaredPatch, "IGOS_PATCHES", "the patch")];
     for statement in script.statements() {
-        for (rule, variable, declared, what) in cases {
+        for (rule, variable, what) in cases {
             for name in names_below(&statement.text, variable) {
                 let name = manifest.values.fill_shell(&name);
                 if name.is_empty() || name.contains('$') || declared.iter().any(|known| matches(&name, known)) {

@@ -114,7 +114,7 @@ let
         name = "${name}-files";
         # They may bring files of /etc that the image says more of.
         override = if deferring == [ ] then [ ] else own;
-        root = installed ++ own;
+        root = lib.settle installed ++ own;
       };
       own = [
         accounts

@@ -6,6 +6,7 @@
   compose,
   didYouMean,
   environment,
+  settle,
   shell,
   system,
   unpack,
@@ -18,8 +19,11 @@ let
     concatMap
     concatStringsSep
     dirOf
+    elem
     filter
+    genericClosure
     groupBy
+    head
     isAttrs
     isFunction
     isList
@@ -34,7 +38,14 @@ let
 
   readRecipe = import ./recipe.nix { inherit didYouMean; };
   resolve = import ./resolve.nix;
-  makePackage = import ./package.nix { inherit shell system unpack; };
+  makePackage = import ./package.nix {
+    inherit
+      settle
+      shell
+      system
+      unpack
+      ;
+  };
 
   directoriesOf =
     path:
@@ -75,7 +86,7 @@ let
   single =
     name: recipes:
     if builtins.length recipes == 1 then
-      builtins.head recipes
+      head recipes
     else
       throw "two recipes are called ${name}: ${
         concatStringsSep " and " (map (recipe: recipe.place) recipes)
@@ -83,7 +94,7 @@ let
 
   firstThat =
     accepts: fallback: paths:
-    builtins.head (filter accepts paths ++ [ fallback ]);
+    head (filter accepts paths ++ [ fallback ]);
 
   read =
     {
@@ -92,9 +103,10 @@ let
       repository ? null, # what recipes call /mnt/intergenos
       # Trees that every build has: a list, a list for each tier, or a function that makes one of these of the usual list.
       environment ? defaultEnvironment,
-      artifacts ? { }, # what build_artifacts name, by name
+      artifacts ? { }, # what build_artifacts name, or build.sh alone, by name
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
+      installedOver ? { }, # recipe → those that it is installed after, whose files it replaces
     }:
     let
       packages = if pathExists (tree + "/packages") then tree + "/packages" else tree;
@@ -115,7 +127,14 @@ let
             (packages + "/patches")
           ];
 
-      found = recipesOf packages;
+      found =
+        let
+          all = recipesOf packages;
+        in
+        if all == [ ] then
+          throw "there is no recipe in ${toString packages}: recipes are TIER/NAME/package.yml in the directory that lib.intergenos is given"
+        else
+          all;
       recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
       graph = resolve { inherit didYouMean recipes; };
       chosen = if isFunction environment then environment defaultEnvironment else environment;
@@ -132,11 +151,33 @@ let
             ;
           repository = top;
           environment = environmentOf recipe.tier;
-          postInstall = !(builtins.elem name withoutPostInstall);
+          postInstall = !(elem name withoutPostInstall);
+          installedOver = order.${name} or [ ];
           root = map (dependency: built.${dependency}) (graph.rootOf name);
           runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
         }
       ) recipes;
+
+      # Whose files win where two packages have one path.
+      order =
+        let
+          mentioned =
+            attrNames installedOver ++ concatMap (name: installedOver.${name}) (attrNames installedOver);
+          unknown = filter (name: !(recipes ? ${name})) mentioned;
+          after =
+            name:
+            map (node: node.key) (genericClosure {
+              startSet = map (key: { inherit key; }) (installedOver.${name} or [ ]);
+              operator = node: map (key: { inherit key; }) (installedOver.${node.key} or [ ]);
+            });
+          circular = filter (name: elem name (after name)) (attrNames installedOver);
+        in
+        if unknown != [ ] then
+          throw "installedOver: no recipe of the tree is called `${head unknown}`${didYouMean (head unknown) (attrNames recipes)}"
+        else if circular != [ ] then
+          throw "installedOver: ${head circular} is installed after itself"
+        else
+          installedOver;
 
       tiers = mapAttrs (
         _: members:
@@ -161,7 +202,7 @@ let
         compose {
           name = "phase-${tier}";
           root =
-            filter (package: package.pending == null) packages
+            settle (filter (package: package.pending == null) packages)
             ++ (if wrong == [ ] then [ ] else [ (refusal tier wrong) ]);
         };
       evaluates = package: (tryEval (package.pending != null || seq package.drvPath true)).success;

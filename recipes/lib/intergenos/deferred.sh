@@ -33,8 +33,11 @@ make_stand_in() {
     really chmod 755 "$programs/.stand-in"
 }
 
-# From now on, what is written to the root is the package's.
-go_live() { touch "$programs/.live"; }
+# From now on, what is written to the root is the package's: no compiled modules of the seed's Python, when programs of it run.
+go_live() {
+    touch "$programs/.live"
+    export PYTHONDONTWRITEBYTECODE=1
+}
 
 # Puts the stand-in in the place of programs, which lie in /build/programs from then on. What a package has brought since
 # the last time is taken for the program.
@@ -104,6 +107,44 @@ note_owner() {
     owners[$2]=$user:$group
 }
 
+# Says in `account` the user or group that words of useradd and its like are about: what is neither an option nor its value.
+find_account() {
+    local with_value=$1
+    shift
+    account=
+    while (( $# )); do
+        case $1 in
+            --*=* | --system | --force | --non-unique | --create-home | --no-create-home | --user-group | \
+                --no-user-group | --no-log-init | --badname | --append | --lock | --unlock | --move-home | --remove) ;;
+            --*) shift ;;
+            -*[$with_value]) shift ;;
+            -*) ;;
+            *) account=$1 ;;
+        esac
+        (( ! $# )) || shift
+    done
+}
+
+# Who is made and removed again is nobody. Says whether they were made.
+forget_account() {
+    local removed=$1 name=$2 line words account kept=() made=no
+    for line in "${lines[@]}"; do
+        eval "words=($line)"
+        account=
+        case $removed:${words[1]-} in
+            userdel:useradd | userdel:usermod | userdel:passwd) find_account bcdefgGkKpsuRPZ "${words[@]:2}" ;;
+            groupdel:groupadd | groupdel:groupmod | groupdel:groupmems) find_account gnpUKRPad "${words[@]:2}" ;;
+        esac
+        if [[ $account != "$name" ]]; then
+            kept+=("$line")
+        elif [[ ${words[1]} == *add ]]; then
+            made=yes
+        fi
+    done
+    [[ $made == yes ]] || return 1
+    lines=("${kept[@]}")
+}
+
 # Where a path is now, in the package or, since post_install, in the root; nothing if it is gone.
 place_of() {
     local place
@@ -131,7 +172,7 @@ deferred_paths() {
 
 # Writes what is deferred into the package: paths in their order, commands in that in which they were called.
 keep_deferred() {
-    local target=$staging/usr/share/larder/deferred/$larder_name lines=() words line
+    local target=$staging/usr/share/larder/deferred/$larder_name lines=() words line account
     local -A owners=() specials=() modes=()
     note_modes
     while IFS= read -r line; do
@@ -139,7 +180,13 @@ keep_deferred() {
         case ${words[0]} in
             special) note_special "${words[@]:1}" ;;
             owner) note_owner "${words[@]:1}" ;;
-            *) [[ " ${lines[*]@Q} " == *" ${line@Q} "* ]] || lines+=("$line") ;;
+            run)
+                if [[ ${words[1]} == userdel || ${words[1]} == groupdel ]]; then
+                    find_account RPg "${words[@]:2}"
+                    ! forget_account "${words[1]}" "$account" || continue
+                fi
+                [[ " ${lines[*]@Q} " == *" ${line@Q} "* ]] || lines+=("$line")
+                ;;
         esac
     done <"$noted"
     mapfile -t -O "${#lines[@]}" lines < <(deferred_paths | LC_ALL=C sort -k3)

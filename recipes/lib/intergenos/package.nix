@@ -1,6 +1,7 @@
 # One recipe as a derivation. Its root is the environment of its tier and the packages it names, with all that those
 # name; these win over the environment.
 {
+  settle,
   shell,
   system,
   unpack,
@@ -10,6 +11,7 @@
   root,
   runtime,
   environment,
+  installedOver, # names of recipes
   artifacts,
   patchDirectory,
   repository,
@@ -101,13 +103,10 @@ let
     else
       found;
 
-  # Patches that build.sh applies by itself, without a hash in package.yml, by their names in it.
-  mentioned =
-    if
-      recipe.script == null
-      || match ".*IGOS_(PATCHES|SOURCES).*" (oneLine recipe.script) == null
-      || !pathExists patchDirectory
-    then
+  # Those of some file names that build.sh has where it reads of IGOS_SOURCES or IGOS_PATCHES, without package.yml saying so.
+  mentionedOf =
+    names:
+    if recipe.script == null || match ".*IGOS_(PATCHES|SOURCES).*" (oneLine recipe.script) == null then
       [ ]
     else
       let
@@ -122,8 +121,14 @@ let
             ]
             recipe.script;
       in
-      filter (file: recipe.contains file script) (attrNames (readDir patchDirectory));
+      filter (file: recipe.contains file script) names;
   oneLine = replaceStrings [ "\n" ] [ " " ];
+  mentioned = mentionedOf (
+    if pathExists patchDirectory then attrNames (readDir patchDirectory) else [ ]
+  );
+  mentionedArtifacts = filter (
+    file: !(builtins.any (artifact: artifact.name == file) recipe.artifacts)
+  ) (mentionedOf (attrNames artifacts));
 
   declaredPatches = map (patch: "${patch.file}=${patchFile patch}") recipe.patches;
   otherPatches = map (file: "${file}=${patchDirectory + "/${file}"}") mentioned;
@@ -133,13 +138,19 @@ let
     if recipe.script == null then
       [ ]
     else
-      filter (path: pathExists (repository + "/${path}")) (
+      filter (path: pathExists (repository + "/${inRepository path}")) (
         map (piece: elemAt piece 0) (
           filter isList (
             split "/mnt/intergenos/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)" recipe.script
           )
         )
       );
+  inRepository =
+    path:
+    if builtins.elem ".." (split "/" path) then
+      throw "${place}: build.sh names /mnt/intergenos/${path}, which leads out of the tree"
+    else
+      path;
   # By its last name, for store names begin with no dot; where it lies is said beside it.
   repositoryFile =
     path:
@@ -179,13 +190,14 @@ let
   };
 
   words = list: shell.words list;
+  needed = settle root;
   drv = derivation {
     name = storeName "${name}-${version}";
     inherit system;
     builder = "/usr/bin/bash";
     args = [ "${./phases.sh}" ];
-    root = environment ++ root;
-    override = root;
+    root = environment ++ needed;
+    override = needed;
     runtime = environment ++ runtime;
     larder_package = "${name} ${version}";
     larder_name = name;
@@ -200,7 +212,9 @@ let
     larder_promise_check = "${../promises.sh}";
     larder_unpacked = if unpacked == null then "" else unpacked;
     larder_sources = words (
-      map (source: "${source.filename}=${source.fetched}") sources ++ map artifactFile recipe.artifacts
+      map (source: "${source.filename}=${source.fetched}") sources
+      ++ map artifactFile recipe.artifacts
+      ++ map (file: "${file}=${artifacts.${file}}") mentionedArtifacts
     );
     larder_first_source = if first == null then "" else first.filename;
     larder_patches = words declaredPatches;
@@ -219,7 +233,7 @@ let
 
   description = {
     pname = name;
-    inherit version tier;
+    inherit installedOver version tier;
     inherit (recipe) isoInclude pending supersedes;
     # What goes with it into an image: packages of the tree, and nothing of what it is built with. What only root can do is
     # noted in usr/share/larder/deferred.

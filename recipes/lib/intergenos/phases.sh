@@ -6,6 +6,9 @@
 # IGOS_SOURCES and IGOS_PATCHES (one directory, with what package.yml declares, and patches that build.sh names), CFLAGS,
 # CXXFLAGS; the recipe's directory, where its tree lies in /mnt/intergenos; the function pkg_run_tests.
 #
+# The tier toolchain makes the system that all others are built in: $IGOS is its root, and what is installed there is the
+# package, in that place. Its tools come first in PATH, and nothing is said of CFLAGS.
+#
 # Nobody is root here. What only root can do (users, owners, services, caches of the whole system) is not done but
 # written to usr/share/larder/deferred/NAME in the output (deferred.sh).
 #
@@ -38,10 +41,10 @@ begin_phase() {
 # The tree's place and the recipe in it, so that paths relative to build.sh lead where they do there.
 lay_out_recipe() {
     local entry target
-    chmod u+w / /mnt 2>/dev/null || chmod u+w /
+    chmod u+w / /mnt "$repository" 2>/dev/null || chmod u+w /
     mkdir -p "$(dirname "$recipe_directory")"
     cp -R --no-dereference "$larder_recipe" "$recipe_directory"
-    chmod -R u+w "$repository"
+    chmod -R u+w "$recipe_directory"
     # One of them may lie in another: what is there already stays, and directories are filled up.
     for entry in "${repository_files[@]}"; do
         target=$repository/${entry%%=/*}
@@ -172,7 +175,10 @@ run_check() {
         return
     fi
     begin_phase check
+    cp "$noted" "$noted.before"
     run_phase check "DESTDIR=$staging" "MAKEFLAGS=$job_server" || status=$?
+    # Users for the tests, and what becomes theirs, are none of the package's.
+    mv -f "$noted.before" "$noted"
     if (( status != 0 )) && [[ $larder_tests == known-failures ]]; then
         say "tests failed with status $status, as known: $larder_tests_reason"
     elif (( status != 0 )); then
@@ -216,14 +222,39 @@ open_system() {
 # What is installed there, and not below $DESTDIR, would be lost: also in what a recipe has made there before.
 close_system() { find /usr /etc /opt /run /srv /var -xdev -type d -perm -u+w -exec "$programs/chmod" u-w {} +; }
 
+# The root of the system to be, as who makes it finds it.
+open_toolchain() {
+    local directory
+    find "$IGOS" -xdev -type d ! -perm -u+w -exec "$programs/chmod" u+w {} +
+    mkdir -p "$IGOS"/{etc,lib64,tools,usr/{bin,include,lib,sbin},var}
+    for directory in bin lib sbin; do
+        [[ -e $IGOS/$directory ]] || ln -s "usr/$directory" "$IGOS/$directory"
+    done
+    touch "$build_root/opened"
+    sleep 0.05
+}
+
+# What is new below $IGOS is the package's, in its place.
+take_toolchain() {
+    local file
+    while IFS= read -r -d '' file; do
+        mkdir -p "$staging/$(dirname "${file#/}")"
+        cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
+    done < <(find "$IGOS" -xdev -path "$IGOS/packages" -prune -o \( -type f -o -type l \) -cnewer "$build_root/opened" \
+        -print0)
+}
+
 # The root as it is when the package is installed; what is written from now on is the package's.
 enter_live_root() {
     find / -xdev -type d ! -perm -u+w ! -path '/proc/*' ! -path '/larder/*' \
         -exec "$programs/chmod" u+w {} + 2>/dev/null || true
+    # Lists that several packages add to are written in their places.
+    find /etc /var -xdev -type f ! -perm -u+w -exec "$programs/chmod" u+w {} + 2>/dev/null || true
     cp -R --no-dereference --remove-destination "$staging/." /
     place_stand_ins "${stand_ins[@]}" "${live_stand_ins[@]}"
     go_live
     live_directories >"$build_root/directories"
+    live_files >"$build_root/files"
     touch "$build_root/entered"
     sleep 0.05
 }
@@ -235,9 +266,13 @@ live_entries() {
 
 live_directories() { live_entries -type d | sort -z; }
 
+live_files() { live_entries \( -type f -o -type l \) | sort -z; }
+
 # Brings what was written to the root, and what is gone from there, into the output.
 leave_live_root() {
     local file
+    live_entries \( -type f -o -type l \) -cnewer "$build_root/entered" | sort -z >"$build_root/changed"
+    tell_changed
     while IFS= read -r -d '' file; do
         mkdir -p "$staging/${file#/}"
         "$programs/chmod" --reference="$file" "$staging/${file#/}"
@@ -245,13 +280,23 @@ leave_live_root() {
     while IFS= read -r -d '' file; do
         mkdir -p "$staging/$(dirname "${file#/}")"
         cp --no-dereference --remove-destination "$file" "$staging/${file#/}"
-    done < <(live_entries \( -type f -o -type l \) -cnewer "$build_root/entered")
+    done <"$build_root/changed"
     while IFS= read -r -d '' file; do
         [[ -e /$file || -L /$file ]] || rm "$staging/$file"
     done < <(find "$staging" ! -type d -printf '%P\0')
     while IFS= read -r -d '' file; do
         [[ -d /$file ]] || rmdir "$staging/$file"
     done < <(find "$staging" -depth -mindepth 1 -type d -printf '%P\0')
+}
+
+# A root that has another package with the same file must know whose file wins.
+tell_changed() {
+    local file others=()
+    while IFS= read -r -d '' file; do
+        [[ -e $staging$file || -L $staging$file ]] || others+=("$file")
+    done < <(comm -z -12 "$build_root/files" "$build_root/changed")
+    (( ! ${#others[@]} )) || say "changed files that were there (${#others[@]}), such as ${others[0]}:" \
+        'where they are of other packages of the tree, say so in installedOver'
 }
 
 install_directly() {
@@ -313,6 +358,17 @@ finish() {
     keep_deferred
 }
 
+# Through a link that leads out of the package, anybody could keep a promise.
+refuse_promises_elsewhere() {
+    local path parent root
+    root=$(realpath "$staging")
+    for path in "${promises[@]}"; do
+        parent=$(realpath -m "$staging/$(dirname "$path")")
+        [[ $parent/ == "$root"/* ]] ||
+            fail "the promise $path leads out of the package, to ${parent#"$root"}: promise the path that it installs"
+    done
+}
+
 # A promise names a path of the running system; the old places are links there.
 normalise_promises() {
     local index path
@@ -340,9 +396,15 @@ readonly job_server=${MAKEFLAGS:-}
 unset MAKEFLAGS
 export IGOS_SOURCES=$build_root/sources IGOS_PATCHES=$build_root/sources IGOS=$repository
 export IGOS_JOBS=${LARDER_JOBS:-1} TESTSUITEFLAGS=-j${LARDER_JOBS:-1}
-export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
-export CXXFLAGS=$CFLAGS
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin:/opt/rustc/bin
+if [[ $larder_tier == toolchain ]]; then
+    export PATH=$IGOS/tools/bin:$PATH CONFIG_SITE=$IGOS/usr/share/config.site LC_ALL=POSIX
+else
+    export CFLAGS='-march=x86-64-v2 -mtune=generic -O2 -pipe'
+    export CXXFLAGS=$CFLAGS
+fi
+# The seed's Python would install to /usr/local, and not at all into a root that is not said to be another.
+export DEB_PYTHON_INSTALL_LAYOUT=deb PIP_BREAK_SYSTEM_PACKAGES=1
 phase_environment=(
     "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "version=$larder_version"
     "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style"
@@ -368,6 +430,7 @@ make_staging
 make_stand_in
 open_system
 place_stand_ins "${stand_ins[@]}"
+[[ $larder_tier != toolchain ]] || open_toolchain
 run_or_fail configure "DESTDIR=$staging"
 run_or_fail build "DESTDIR=$staging" "MAKEFLAGS=$job_server"
 run_check
@@ -377,10 +440,12 @@ else
     close_system
     run_or_fail install "DESTDIR=$staging"
 fi
+[[ $larder_tier != toolchain ]] || take_toolchain
 run_post_install
 finish
 begin_phase verify
 normalise_promises
+refuse_promises_elsewhere
 check_promises
 trap - ERR
 say "done after ${SECONDS} s"

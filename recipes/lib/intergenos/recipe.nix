@@ -13,6 +13,7 @@ let
     addErrorContext
     attrNames
     concatStringsSep
+    elem
     elemAt
     filter
     fromYAML
@@ -20,6 +21,7 @@ let
     head
     isAttrs
     isBool
+    isFloat
     isInt
     isList
     isString
@@ -33,9 +35,18 @@ let
     ;
 
   place = "${tier}/${name}/package.yml";
-  text = readFile (directory + "/package.yml");
+  text = contentOf "package.yml";
   lines = filter isString (split "\n" text);
-  script = if files ? "build.sh" then readFile (directory + "/build.sh") else null;
+  script = if files ? "build.sh" then contentOf "build.sh" else null;
+
+  # That a directory or a pipe cannot be read could not be kept from ending the evaluation of the whole tree. Whether a link leads
+  # anywhere cannot be asked.
+  contentOf =
+    file:
+    if files.${file} == "regular" || files.${file} == "symlink" then
+      readFile (directory + "/${file}")
+    else
+      throw "${tier}/${name}/${file} is not a regular file";
 
   contains = needle: hay: replaceStrings [ needle ] [ "" ] hay != hay;
 
@@ -88,7 +99,19 @@ let
     else
       complain "${key}:" "`${key}` is ${shown value}, not a string: put it in quotes";
 
-  version = string "version";
+  # YAML reads 2.30 as the number 2.3: a version is what is written, in the one line that says so.
+  version =
+    let
+      value = document.version or null;
+      written = filter isList (
+        map (line: match "version:[[:space:]]+([0-9.]+)[[:space:]]*(#.*)?" line) lines
+      );
+      digits = head (head written);
+    in
+    if (isFloat value || isInt value) && length written == 1 && fromYAML digits == value then
+      digits
+    else
+      string "version";
   parts = filter isString (split "[.]" version);
   part = index: if index < length parts then elemAt parts index else "0";
   values = {
@@ -116,6 +139,29 @@ let
             ) "`\${${head piece}}` is not known${didYouMean (head piece) (attrNames values)}")
         ) (split "\\$\\{([^}]*)}" value)
       );
+
+  partsOf = path: filter (piece: isString piece && piece != "") (split "/" path);
+
+  # Files beside the tree are no business of a recipe.
+  inside =
+    what: path:
+    if builtins.substring 0 1 path == "/" || elem ".." (partsOf path) then
+      complain path "${what} `${path}` leads out of the tree"
+    else
+      path;
+
+  # What is promised is looked for in the package: a path that leads out of it could be anybody's.
+  promise =
+    value:
+    let
+      path = fill value;
+    in
+    if partsOf path == [ ] then
+      complain "verify_paths" "the promise `${path}` names no path"
+    else if elem "." (partsOf path) || elem ".." (partsOf path) then
+      complain path "the promise `${path}` has `.` or `..` in it"
+    else
+      path;
 
   sha256Of =
     what: entry:
@@ -160,12 +206,12 @@ let
     entry:
     if isString entry then
       {
-        file = fill entry;
+        file = inside "the patch" (fill entry);
         sha256 = null;
       }
     else if isAttrs entry && entry ? file then
       rec {
-        file = fill entry.file;
+        file = inside "the patch" (fill entry.file);
         sha256 = sha256Of file entry;
       }
     else
@@ -244,7 +290,7 @@ in
         "meson"
       ];
     in
-    if builtins.elem style known then
+    if elem style known then
       style
     else
       complain "build_style" "the build style is ${shown style}${
@@ -257,7 +303,7 @@ in
   sources = map source (listOf (document.source or null));
   configureFlags = map fill (listOf (document.configure_flags or null));
   bundled = map fill (listOf (document.bundled_deps or null));
-  promises = map fill (listOf (document.verify_paths or null));
+  promises = map promise (listOf (document.verify_paths or null));
   artifacts = map artifact (listOf (document.build_artifacts or null));
   targetTriple = optional "target_triple" "";
   supersedes = filter isString (listOf (document.supersedes or null));
@@ -265,7 +311,7 @@ in
   directInstall = optional "direct_install" false;
   testsReason = (optional "tests" { }).reason or "";
   isoInclude = optional "iso_include" (
-    !(builtins.elem tier [
+    !(elem tier [
       "extra"
       "toolchain"
     ])

@@ -215,25 +215,29 @@ install_plainly() {
     done
 }
 
-# Another user's command is run by this one: `su USER -c COMMAND`, `runuser -u USER COMMAND…`.
+# Another user's command is run by this one: `su [-s SHELL] USER -c COMMAND`, `su USER` with a script as its input, `runuser
+# -u USER COMMAND…`.
 as_user() {
-    local command='' user='' word
+    local command='' user='' shell=bash plain=no word
     while (( $# )); do
         word=$1
         shift
         case $word in
             -c | --command | --session-command) command=$1; shift ;;
             --command=*) command=${word#*=} ;;
-            -u | --user) user=$1; shift ;;
-            -s | -g | -G | -w | --shell | --group | --supp-group | --whitelist-environment) shift ;;
+            -u | --user) user=$1 plain=yes; shift ;;
+            -s | --shell) shell=$1; shift ;;
+            -s*) shell=${word#-s} ;;
+            --shell=*) shell=${word#*=} ;;
+            -g | -G | -w | --group | --supp-group | --whitelist-environment) shift ;;
             --) break ;;
             -*) ;;
             *) if [[ -n $user ]]; then set -- "$word" "$@"; break; fi; user=$word ;;
         esac
     done
-    if [[ -n $command ]]; then exec bash -c "$command" bash "$@"; fi
-    (( ! $# )) || exec "$@"
-    exec bash
+    [[ $plain == no ]] || exec "$@"
+    if [[ -n $command ]]; then exec "$shell" -c "$command" "${shell##*/}" "$@"; fi
+    exec "$shell" "$@"
 }
 
 # systemctl: units are enabled by links, which anybody can make; what asks a running manager for something is for nobody.

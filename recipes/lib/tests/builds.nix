@@ -34,7 +34,15 @@ let
       // arguments
       // {
         phases =
-          (if arguments.style or "custom" == "custom" then { install = installTrue; } else { })
+          (
+            if arguments.style or "custom" == "custom" then
+              {
+                check = null;
+                install = installTrue;
+              }
+            else
+              { }
+          )
           // arguments.phases or { };
       }
     );
@@ -136,6 +144,15 @@ let
       verify = [ ];
       phases.install = "";
     };
+    without-a-build = {
+      inherit (zlib) source;
+      style = "make";
+      phases = {
+        build = null;
+        check = null;
+        install = installTrue;
+      };
+    };
     own-variable = {
       env.GREETING = "hello  you";
       phases.build = ''
@@ -151,7 +168,7 @@ let
       says = "promised, but not installed: usr/bin/tools";
     };
     nothing-installed = {
-      arguments.phases.install = "";
+      arguments.phases.install = "mkdir elsewhere";
       says = "phase finish failed: nothing was installed: the output does not exist";
     };
     only-directories = {

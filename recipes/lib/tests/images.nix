@@ -125,6 +125,7 @@ in
               pname = "copied";
               version = "1";
               style = "custom";
+              phases.check = null;
               phases.install = ''install -D /usr/lib/gcc/x86_64-linux-gnu/12/libgcc.a "$out/usr/lib/libgcc.a"'';
               verify = [ "usr/lib/libgcc.a" ];
               meta = {

@@ -11,6 +11,17 @@ let
     tree = ../../../testdata/intergenos-phases;
     # What these need, so that nothing more has to be fetched.
     environment = [ seed ];
+    installedOver.catalogued = [ "catalogue" ];
+  };
+  # With what of the usual environment is written in Python.
+  withPython = lib.intergenos {
+    tree = ../../../testdata/intergenos-phases;
+    environment = usual: [ seed ] ++ builtins.filter (part: part.name == "python-tools") usual;
+  };
+  # Where nothing is said of whose files win.
+  unordered = lib.intergenos {
+    tree = ../../../testdata/intergenos-phases;
+    environment = [ seed ];
   };
 
   # That a package was built, and this can be said of its files in `/`.
@@ -109,6 +120,7 @@ let
     outside-fails = "build.sh:4: exit status 1 from: test ! -e";
     past-staging = "build.sh:10: exit status 1 from: touch /var/lib/past-staging/below/file";
     promise = "promised, but not installed: usr/share/promise/file";
+    promise-elsewhere = "the promise usr/share/promise-elsewhere/bash leads out of the package, to /usr/bin";
     failing-check = "phase check failed: it ended with status 1";
   };
 in
@@ -117,14 +129,29 @@ in
     inherit (tree)
       contract
       fresh
+      cross-tool-pass2
       known-failures
       lenient
+      needs-both
       other-installer
       outside
       patched
       scratch
       tests-off
       ;
+    accounts = shows "accounts" ''
+      diff - /usr/share/larder/deferred/accounts <<'DEFERRED'
+      run groupadd -g 19 kept
+      DEFERRED
+    '';
+    toolchain = shows "cross-tool" ''
+      test "$(/mnt/intergenos/tools/bin/cross-tool)" = cross
+      test -f /mnt/intergenos/usr/lib/library
+    '';
+    python-tools = showsOf "python-tools" [ withPython.python-tools ] ''
+      test ! -e /usr/lib/python3.11
+    '';
+    phase = unordered.phases.toolchain;
     after = shows "after" ''
       test "$(cat /usr/share/after/file)" = changed
       test ! -e /usr/share/after/removed
@@ -206,6 +233,10 @@ in
       inherit says;
     }) says
     // {
+      whose-file = {
+        package = unordered.needs-both;
+        says = "/etc/catalogue/list is different in";
+      };
       unknown-group = {
         package =
           (imageOf {

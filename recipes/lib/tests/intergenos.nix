@@ -17,6 +17,14 @@ let
   phases = lib.intergenos ../../../testdata/intergenos-phases;
   bad = lib.intergenos ../../../testdata/intergenos-bad;
 
+  # Of packages that share files: whose win.
+  ordered =
+    over:
+    lib.intergenos {
+      tree = ../../../testdata/intergenos;
+      installedOver = over;
+    };
+
   refused = value: !(tryEval (deepSeq value value)).success;
   names = packages: map (package: package.pname or package.name) packages;
   needs = package: filter (name: elem name (attrNames tree.packages)) (names package.override);
@@ -62,6 +70,64 @@ let
       && elem "phase-core-refused" parts
       && elem "dead-flags" parts
       && !(elem "bad-hash" parts);
+    "who is installed later wins" =
+      let
+        inherit (ordered { readline = [ "ncurses" ]; }) bash;
+        merged = filter (part: part.name == "readline-8.2-installed") bash.override;
+      in
+      builtins.length bash.override == 1
+      &&
+        map (part: names part.root) merged == [
+          [
+            "ncurses"
+            "readline"
+          ]
+        ]
+      && map (part: names part.override) merged == [ [ "readline" ] ];
+    "an order of three is one tree in two steps" =
+      let
+        inherit
+          (ordered {
+            readline = [ "ncurses" ];
+            bash = [ "readline" ];
+          })
+          phases
+          ;
+        whole = filter (part: part.name == "bash-5.2.37-installed") phases.core.root;
+      in
+      map (part: names part.root) whole == [
+        [
+          "readline-8.2-installed"
+          "bash"
+        ]
+      ]
+      && !(elem "ncurses" (names phases.core.root));
+    "an order that nobody keeps changes nothing" =
+      (ordered { readline = [ "zlib" ]; }).bash.drvPath == tree.bash.drvPath;
+    "an order of unknown recipes is refused" =
+      refused
+        (ordered { readline = [ "ncurse" ]; }).bash.drvPath;
+    "an order in a circle is refused" =
+      refused
+        (ordered {
+          readline = [ "ncurses" ];
+          ncurses = [ "readline" ];
+        }).bash.drvPath;
+    "a tree without recipes is refused" = refused (
+      lib.intergenos ../../../testdata/intergenos/packages/core
+    );
+    "a version is what is written" =
+      bad.float-version.version == "46.0" && isString bad.float-version.drvPath;
+    "an artifact that only build.sh names is there if it is given" =
+      let
+        given = lib.intergenos {
+          tree = ../../../testdata/intergenos-bad;
+          artifacts."vendor.tar.xz" = ./append.patch;
+          artifacts."other.tar.xz" = ./append.patch;
+        };
+        has = text: builtins.match ".*${text}=.*" given.undeclared-source.larder_sources != null;
+      in
+      has "vendor.tar.xz" && !(has "other.tar.xz");
     "an artifact without a hash is refused" = refused bad.artifact.drvPath;
     "an artifact may be given" =
       isString
@@ -97,9 +163,12 @@ let
         "broken-yaml"
         "cycle-a"
         "cycle-c"
-        "float-version"
+        "directory"
         "missing-patch"
         "no-hash"
+        "outside-patch"
+        "outside-promise"
+        "outside-repository"
         "patch-hash"
         "repeated-patch"
         "twice"

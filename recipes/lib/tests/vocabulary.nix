@@ -34,6 +34,12 @@ let
         };
       }
       // arguments
+      // {
+        phases = {
+          check = null;
+        }
+        // arguments.phases or { };
+      }
     );
   refusedPackage = arguments: refused (package arguments).drvPath;
 
@@ -109,6 +115,57 @@ let
     });
     "an unknown style is refused" = refusedPackage { style = "autotool"; };
     "an unknown phase is refused" = refusedPackage { phases.postInstall = ""; };
+    "a phase that does nothing is refused" =
+      builtins.all (text: refusedPackage { phases.build = text; })
+        [
+          ""
+          ":"
+          " true ;\n# nothing\n"
+        ];
+    "a phase that does something is not" =
+      isString
+        (package { phases.build = "true && make\n:"; }).drvPath;
+    "a phase that is null does nothing" =
+      (package { phases.build = null; }).drvPath == (package { }).drvPath
+      &&
+        (package {
+          style = "make";
+          source = lib.fetchSource {
+            name = "a";
+            version = "1";
+            urls = [ "https://example.org/a" ];
+            hash = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+          };
+          phases.build = null;
+        }).larder_phase_build == "";
+    "a package that installs nothing is refused" = refusedPackage { phases.install = null; };
+    "a phase is a text" = refusedPackage { phases.build = [ "make" ]; };
+    "a metapackage may do nothing" =
+      isString
+        (package {
+          metapackage = true;
+          verify = [ ];
+          phases.install = "";
+        }).drvPath;
+    "a style without tests needs the phase" =
+      refused
+        (lib.mkPackage {
+          pname = "sample";
+          version = "1";
+          style = "custom";
+          verify = [ "usr/bin/sample" ];
+          phases.install = "make install";
+          meta = {
+            description = "Sample";
+            licence = "MIT";
+          };
+        }).drvPath;
+    "a promise is in the package" = builtins.all (path: refusedPackage { verify = [ path ]; }) [
+      ""
+      "/"
+      "../../usr/bin/bash"
+      "usr/./bin"
+    ];
     "an unknown member of tests is refused" = refusedPackage {
       tests = {
         policy = "on";

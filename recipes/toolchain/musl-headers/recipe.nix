@@ -15,7 +15,10 @@ mkPackage rec {
   };
 
   style = "custom";
-  phases.install = ''make ARCH=x86_64 prefix=/usr DESTDIR="$out/sysroot" install-headers'';
+  phases = {
+    check = null;
+    install = ''make ARCH=x86_64 prefix=/usr DESTDIR="$out/sysroot" install-headers'';
+  };
 
   verify = [ "sysroot/usr/include/stdlib.h" ];
 

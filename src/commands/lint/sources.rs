@@ -7,11 +7,13 @@ use crate::error::CliError;
 use crate::fetches::fetches_of;
 use crate::installable::{EvalArgs, resolve_sets};
 use crate::output;
+use crate::recipe_tree::{TreePart, tree_at};
 use crate::sources::installable;
 use builder::fetch::{FetchLimits, FetchRequest, FetchSettings, Fetcher, Found, UrlFailure};
 use foreign::Rule;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -46,10 +48,10 @@ pub(super) fn lint_sources(
     let mut wanted = Vec::new();
     for subject in subjects {
         match subject {
-            Subject::Path(path) if path.is_dir() && crate::recipe_tree::is_tree(path) => {
-                wanted.extend(of_tree(&tree::read_tree(path)?))
-            }
-            Subject::Path(path) => wanted.extend(of_builds(context, path.as_os_str())?),
+            Subject::Path(path) => match tree_of(path)? {
+                Some(part) => wanted.extend(of_tree(&part, args, report)?),
+                None => wanted.extend(of_builds(context, path.as_os_str())?),
+            },
             Subject::Build(word) => wanted.extend(of_builds(context, word)?),
             Subject::StandardInput => {
                 return Err(CliError::usage("`--sources` needs a tree or something that is built"));
@@ -69,14 +71,22 @@ pub(super) fn lint_sources(
     Ok(())
 }
 
-fn of_tree(tree: &foreign::Tree) -> Vec<Wanted> {
-    let sources = foreign::sources(tree).into_iter();
-    let wanted = sources.filter_map(|source| {
+fn tree_of(path: &Path) -> Result<Option<TreePart>, CliError> {
+    if path.is_dir() { tree_at(path) } else { Ok(None) }
+}
+
+/// The sources of a tree that can be asked for; what keeps others from that is told.
+fn of_tree(part: &TreePart, args: &Args, report: &mut Report) -> Result<Vec<Wanted>, CliError> {
+    let sources = foreign::sources(&tree::read_tree(&part.packages)?);
+    for finding in sources.unknown.iter().filter(|finding| tree::is_meant(part, &finding.file)) {
+        tree::tell(finding, args, report)?;
+    }
+    let wanted = sources.known.into_iter().filter(|source| tree::is_meant(part, &source.file)).filter_map(|source| {
         let hash = FileHash::parse(&source.sha256, Some(HashAlgorithm::Sha256)).ok()?;
         let request = FetchRequest { urls: source.urls, hash: Some(hash), limits: limits() };
         Some(Wanted { name: source.recipe, file: source.file, line: source.line, request })
     });
-    wanted.collect()
+    Ok(wanted.collect())
 }
 
 fn of_builds(context: &Context, word: &std::ffi::OsStr) -> Result<Vec<Wanted>, CliError> {

@@ -1,0 +1,9 @@
+set -e
+
+build() {
+    make
+}
+
+do_install() {
+    make install
+}

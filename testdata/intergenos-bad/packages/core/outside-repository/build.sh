@@ -1,0 +1,9 @@
+set -e
+
+build() {
+    cp /mnt/intergenos/../secret .
+}
+
+do_install() {
+    make install
+}

@@ -1,0 +1,12 @@
+#!/bin/bash
+set -e
+
+build() {
+    test "$(cross-tool)" = cross
+    test "$(cat "${IGOS}/tools/share/configured" "${IGOS}/usr/lib/library")" = $'configured\nlibrary'
+}
+
+install() {
+    mkdir -p "${IGOS}/tools/share"
+    cross-tool > "${IGOS}/tools/share/second"
+}
