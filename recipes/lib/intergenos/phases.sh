@@ -337,7 +337,7 @@ drop_shared_indexes() {
     while IFS= read -r index; do
         say "left out, for it is of the whole system: ${index#"$staging"/}"
         rm "$index"
-    done < <(find "$staging" -type f \( -path "$staging/usr/share/info/dir" -o -path "$staging/etc/ld.so.cache" \
+    done < <(find "$staging" -type f \( -path "$staging/*/share/info/dir" -o -path "$staging/etc/ld.so.cache" \
         -o -path "$staging/usr/share/applications/mimeinfo.cache" -o -path "$staging/usr/share/mime/mime.cache" \
         -o -path "$staging/usr/share/glib-2.0/schemas/gschemas.compiled" -o -path "$staging/etc/machine-id" \
         -o -name perllocal.pod -o -name icon-theme.cache \))

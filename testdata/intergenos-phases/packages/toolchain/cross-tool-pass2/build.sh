@@ -7,6 +7,8 @@ build() {
 }
 
 install() {
+    mkdir -p "${IGOS}/usr/share/info"
+    echo cross-tool-pass2 > "${IGOS}/usr/share/info/dir"
     mkdir -p "${IGOS}/tools/share"
     cross-tool > "${IGOS}/tools/share/second"
 }

@@ -9,6 +9,8 @@ configure() {
 }
 
 install() {
+    mkdir -p "${IGOS}/usr/share/info"
+    echo cross-tool > "${IGOS}/usr/share/info/dir"
     mkdir -p "${IGOS}/tools/bin"
     printf '#!/bin/sh\necho cross\n' > "${IGOS}/tools/bin/cross-tool"
     chmod 755 "${IGOS}/tools/bin/cross-tool"
