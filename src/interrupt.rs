@@ -73,7 +73,7 @@ fn wait(signals: SigSet) {
     }
 }
 
-/// Ends this process as the signal does if nobody waits for it. What is staged is removed later; sandboxes die with this process.
+/// Ends this process as the signal does if nobody waits for it. The spawner, which finds that out, ends the sandboxes and removes what is staged.
 fn die_of(signal: Signal) -> ! {
     let _ = SigSet::from(signal).thread_unblock();
     let _ = raise(signal);

@@ -194,8 +194,8 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// After an interruption, ends the process itself if the run does not: a fetch may wait for the network for long. What it leaves in `tmp/` is
-/// removed by the next collection.
+/// After an interruption, ends the process itself if the run does not: a tree may be large that is being sealed. What it leaves in `tmp/` is
+/// removed by the spawner.
 fn end_soon(ended: &AtomicBool) {
     const PATIENCE: Duration = Duration::from_secs(5);
     let asked = std::time::Instant::now();

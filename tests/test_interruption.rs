@@ -24,14 +24,18 @@ impl Endless {
     }
 
     fn start(&self) -> Child {
-        let larder = self.scratch.command(["build", ".#endless"]);
+        let child = self.start_with(&["build", ".#endless"]);
+        wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
+        child
+    }
+
+    fn start_with(&self, arguments: &[&str]) -> Child {
+        let larder = self.scratch.command(arguments);
         // Whoever runs the tests may ignore signals, and what is ignored stays so in children.
         let mut command = std::process::Command::new("env");
         command.arg("--default-signal=INT,TERM,HUP").arg(larder.get_program()).args(larder.get_args());
         like(&mut command, &larder);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
-        child
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn signal(child: &Child, signal: &str) {
@@ -41,11 +45,16 @@ impl Endless {
 
     fn assert_clean(&self) {
         wait_until("every process of the build is gone", || processes_with(&self.marker) == 0);
+        self.assert_nothing_staged();
         self.scratch.assert_sound();
         let next = self.scratch.larder("build .#first").ok();
         assert_eq!(next.stderr, "", "what was finished is kept");
-        self.scratch.larder("gc").ok();
-        assert_eq!(self.scratch.entries("tmp"), [""; 0], "what was staged is cleaned up");
+    }
+
+    /// No collection has been there.
+    fn assert_nothing_staged(&self) {
+        wait_until("what was staged is removed", || self.scratch.entries("tmp").is_empty());
+        wait_until("no lease is left", || self.scratch.entries("leases").is_empty());
     }
 }
 
@@ -138,6 +147,36 @@ fn no_process_outlives_a_killed_larder() {
     child.kill().unwrap();
     child.wait().unwrap();
     endless.assert_clean();
+}
+
+#[test]
+fn who_is_killed_in_a_shell_leaves_nothing() {
+    let endless = Endless::new("shell");
+    let marker = endless.marker.as_str();
+    for signal in ["-TERM", "-HUP", "-KILL"] {
+        // Its own arguments, those of the mini program, and those of its background process.
+        let mut child = endless.start_with(&["shell", ".#endless", "--", "/bin/mini", "background\nsleep 600", marker]);
+        wait_until("the program runs", || processes_with(marker) == 3);
+        assert!(!endless.scratch.entries("tmp").is_empty());
+        Endless::signal(&child, signal);
+        child.wait().unwrap();
+        wait_until("every process is gone", || processes_with(marker) == 0);
+        endless.assert_nothing_staged();
+    }
+}
+
+#[test]
+fn a_second_request_to_end_leaves_nothing() {
+    // Both at once, so that it has no time to end in order.
+    let endless = Endless::new("twice");
+    let mut child = endless.start();
+    Endless::signal(&child, "-STOP");
+    Endless::signal(&child, "-INT");
+    Endless::signal(&child, "-TERM");
+    Endless::signal(&child, "-CONT");
+    child.wait().unwrap();
+    wait_until("every process is gone", || processes_with(&endless.marker) == 0);
+    endless.assert_nothing_staged();
 }
 
 /// Wherever a repair is killed, nothing is lost by that: the next one, or the one after it, has all as it was.

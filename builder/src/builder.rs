@@ -68,7 +68,6 @@ pub struct Builder<'s> {
     store: &'s LocalStore,
     settings: Settings,
     pub(crate) roots: Roots,
-    spawner: OnceLock<Spawner>,
     job_server: OnceLock<JobServer>,
     starting: Mutex<()>,
     fetcher: OnceLock<Fetcher>,
@@ -83,6 +82,8 @@ pub struct Builder<'s> {
     pub(crate) sites: Mutex<Vec<Staging>>,
     /// What builds that have ended leave, cleared away while others run.
     pub(crate) left: Mutex<Left>,
+    /// The last to go: what is left in `tmp/` should this process die is its affair.
+    spawner: OnceLock<Spawner>,
 }
 
 /// So many entries a tree may have to be published in the background: until then it is there twice, as links.
@@ -105,7 +106,6 @@ impl<'s> Builder<'s> {
             store,
             settings,
             roots: Roots::default(),
-            spawner: OnceLock::new(),
             job_server: OnceLock::new(),
             starting: Mutex::new(()),
             fetcher: OnceLock::new(),
@@ -117,6 +117,7 @@ impl<'s> Builder<'s> {
             desks: Mutex::default(),
             sites: Mutex::default(),
             left: Mutex::default(),
+            spawner: OnceLock::new(),
         }
     }
 
@@ -172,6 +173,7 @@ impl<'s> Builder<'s> {
         }
         let (program, arguments) = &self.settings.spawner;
         let started = Spawner::start(program, arguments)?;
+        started.entrust(self.store.layout())?;
         Ok(self.spawner.get_or_init(|| started))
     }
 

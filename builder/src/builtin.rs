@@ -42,6 +42,10 @@ pub(crate) fn run(
     builder.settle()?;
     let request = Request { builder, name, resolved };
     request.check()?;
+    if matches!(name, "fetch" | "unpack") {
+        // It may take long, and who outlives this process removes what it has staged, should it be killed.
+        builder.spawner()?;
+    }
     match name {
         "fetch" => request.fetch(sink),
         "unpack" => request.unpack(),

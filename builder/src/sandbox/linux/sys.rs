@@ -403,8 +403,10 @@ pub(crate) fn received_descriptors(messages: impl Iterator<Item = ControlMessage
     rights.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect()
 }
 
-/// Ignores the terminal's interrupt.
-pub(crate) fn ignore_interrupt() {
-    // SAFETY: ignoring a signal installs no handler.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+/// Ignores the signals by which a terminal or a service asks all its processes to end.
+pub(crate) fn ignore_requests_to_end() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM] {
+        // SAFETY: ignoring a signal installs no handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
