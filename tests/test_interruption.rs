@@ -3,6 +3,8 @@
 use crate::harness::{Ran, Scratch, like, processes_with, wait_until};
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A build that does not end, with a process that has left it, both marked by an argument nobody else has.
@@ -70,6 +72,49 @@ fn a_signal_ends_the_build_and_all_its_processes() {
         assert!(!ran.stderr.contains("failed"), "an interruption is no failure:\n{}", ran.stderr);
         assert_eq!(processes_with(&endless.marker), 0, "nothing is left when larder is gone");
         endless.assert_clean();
+    }
+}
+
+#[test]
+fn a_fetch_is_interrupted_at_once_or_killed_and_leaves_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            // A part of what is promised, and then nothing.
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun").unwrap();
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let scratch = Scratch::new(&format!(
+        r#"{{
+          file = derivation {{ name = "file"; inherit system; builder = "builtin:fetch"; urls = "http://{address}/x";
+            outputHash = "sha256:{}"; outputHashMode = "flat"; }};
+        }}"#,
+        "0".repeat(64)
+    ));
+    for (round, signal) in ["-INT", "-KILL"].into_iter().enumerate() {
+        let larder = scratch.command(["build", "--log-format", "json", "--trace-out", "trace", ".#file"]);
+        let mut command = std::process::Command::new("env");
+        command.arg("--default-signal=INT").arg(larder.get_program()).args(larder.get_args());
+        like(&mut command, &larder);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the server is asked", || asked.load(Ordering::SeqCst) > round);
+        wait_until("something is fetched into", || !scratch.entries("tmp").is_empty());
+        let told = Instant::now();
+        Endless::signal(&child, signal);
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert!(told.elapsed() < Duration::from_secs(4), "{signal} took {:?}", told.elapsed());
+        if signal == "-INT" {
+            let last = ran.stderr.lines().last().unwrap_or_default();
+            assert!(last.contains(r#""event":"end""#) && last.contains(r#""interrupted":true"#), "{}", ran.stderr);
+            assert!(std::fs::metadata(scratch.path("trace")).unwrap().len() > 0, "the timeline is written");
+        }
+        wait_until("what was staged is removed", || scratch.entries("tmp").is_empty());
     }
 }
 

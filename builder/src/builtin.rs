@@ -6,9 +6,9 @@
 use crate::builder::Builder;
 use crate::error::BuildError;
 use crate::event::{Event, Sink};
-use crate::fetch::{FetchLimits, FetchRequest};
+use crate::fetch::{FetchClient, FetchLimits, FetchRequest, Progress};
 use crate::resolve::Resolved;
-use crate::unpack::{PathPattern, UnpackOptions, unpack};
+use crate::unpack::{PathPattern, UnpackOptions, unpack_unless};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -118,14 +118,17 @@ impl Request<'_> {
         let staging = store.stage()?;
         let place = staging.path().join(if unpacks { "archive" } else { "out" });
         let derivation = &self.resolved.derivation;
-        self.builder.fetcher(sink)?.fetch(&request, &place, &mut |progress| {
+        let mut tell = |progress: Progress<'_>| {
             let (bytes, total) = (progress.bytes, progress.total);
             sink(Event::Fetched { derivation: derivation.clone(), bytes, total });
-        })?;
+        };
+        let cancelled = || self.builder.is_cancelled();
+        let mut client = FetchClient { progress: &mut tell, cancelled: &cancelled };
+        self.builder.fetcher(sink)?.fetch(&request, &place, &mut client)?;
         let out = staging.path().join("out");
         if unpacks {
             std::fs::create_dir(&out).at("create directory", &out)?;
-            unpack(&place, &out, &UnpackOptions::default())?;
+            unpack_unless(&cancelled, &place, &out, &UnpackOptions::default())?;
             std::fs::remove_file(&place).at("remove", &place)?;
             return Ok(store.seal(staging, &only_directory(&out)?.unwrap_or(out))?);
         }
@@ -173,7 +176,7 @@ impl Request<'_> {
         let staging = store.stage()?;
         let place = staging.path().join("out");
         std::fs::create_dir(&place).at("create directory", &place)?;
-        unpack(&store.host_path(&archive), &place, &options)?;
+        unpack_unless(&|| self.builder.is_cancelled(), &store.host_path(&archive), &place, &options)?;
         Ok(store.seal(staging, &place)?)
     }
 

@@ -9,7 +9,7 @@ use crate::permitted::{Forbidden, lines};
 use crate::runtime::{Unmet, list};
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
-use crate::unpack::UnpackError;
+use crate::unpack::{Problem, UnpackError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::derivation::OutputName;
@@ -126,10 +126,10 @@ pub enum BuildError {
     },
     /// Nothing could be fetched.
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Fetch(FetchError),
     /// An archive cannot be unpacked.
     #[error(transparent)]
-    Unpack(#[from] UnpackError),
+    Unpack(UnpackError),
     /// A builder inside larder was asked for something it does not know.
     #[error("{builder}: {problem}")]
     Builtin {
@@ -147,6 +147,24 @@ pub enum BuildError {
     /// The run was cancelled.
     #[error("interrupted")]
     Cancelled,
+}
+
+impl From<FetchError> for BuildError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Cancelled => Self::Cancelled,
+            error => Self::Fetch(error),
+        }
+    }
+}
+
+impl From<UnpackError> for BuildError {
+    fn from(error: UnpackError) -> Self {
+        match error.problem() {
+            Some(Problem::Cancelled) => Self::Cancelled,
+            _ => Self::Unpack(error),
+        }
+    }
 }
 
 /// What a failed build left for people to look at.

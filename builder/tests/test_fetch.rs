@@ -4,7 +4,7 @@
 use crate::http_server::{Answer, Server, ok, promising, redirect, response};
 use crate::tls_server;
 use builder::fetch::{
-    Authorities, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress,
+    Authorities, FetchClient, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress,
     ProxySettings, Reason,
 };
 use std::collections::BTreeMap;
@@ -49,8 +49,18 @@ impl Place {
     }
 
     fn fetch_hash(&self, urls: &[String], hash: FileHash) -> Result<Fetched, FetchError> {
+        self.fetch_unless(&|| false, urls, hash)
+    }
+
+    fn fetch_unless(
+        &self,
+        cancelled: &dyn Fn() -> bool,
+        urls: &[String],
+        hash: FileHash,
+    ) -> Result<Fetched, FetchError> {
         let request = FetchRequest { urls: urls.to_vec(), hash: Some(hash), limits: self.limits };
-        Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut |_| {})
+        let mut client = FetchClient { progress: &mut |_| {}, cancelled };
+        Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut client)
     }
 
     /// Fetches, expecting the content.
@@ -93,7 +103,8 @@ fn progress_is_reported_up_to_the_total() {
     };
     let mut seen = Vec::new();
     let mut note = |progress: Progress<'_>| seen.push((progress.url.to_owned(), progress.bytes, progress.total));
-    Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut note).unwrap();
+    let mut client = FetchClient { progress: &mut note, cancelled: &|| false };
+    Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut client).unwrap();
     assert_eq!(seen.first(), Some(&(server.url("/a"), 0, Some(20))));
     assert_eq!(seen.last(), Some(&(server.url("/a"), 20, Some(20))));
 }
@@ -295,6 +306,27 @@ fn d5_slow_servers_are_given_up() {
     let (text, reason) = place.refused(&[drip.url("/a")]);
     assert!(matches!(reason, Reason::Time(1)), "{text}");
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[test]
+fn who_is_cancelled_waits_for_no_server() {
+    let long = Duration::from_secs(20);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nConnection: close\r\n\r\n012".to_vec();
+    let busy = response("503 Service Unavailable", b"", "Retry-After: 20\r\n");
+    let mut place = Place::new();
+    place.limits = FetchLimits { idle: long, total: 3 * long, ..place.limits };
+    // Before the head of the answer, in its body, and between two attempts.
+    for answer in [Answer::Stall(Vec::new(), long), Answer::Stall(head, long), busy] {
+        let server = Server::with(vec![answer]);
+        let began = Instant::now();
+        let soon = || began.elapsed() > Duration::from_millis(300);
+        let urls = [server.url("/a"), server.url("/b")];
+        let error = place.fetch_unless(&soon, &urls, FileHash::of(HashAlgorithm::Sha256, CONTENT));
+        assert!(matches!(error, Err(FetchError::Cancelled)), "{error:?}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0, "something is left");
+        assert_eq!(server.requests().len(), 1, "no other place is asked");
+    }
 }
 
 #[test]

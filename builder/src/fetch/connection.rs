@@ -6,7 +6,7 @@
 
 use super::error::{FetchSettingsError, Reason};
 use super::url::Url;
-use super::{Authorities, FetchLimits, FetchSettings, ProxySettings, address};
+use super::{Authorities, FetchLimits, FetchSettings, ProxySettings, address, patience};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,8 +78,9 @@ impl Connections {
         self.passed_over.as_ref()
     }
 
-    /// Sends one GET request; redirects are not followed here, and every status is an answer.
-    pub(super) fn send(&self, call: &Call<'_>) -> Result<Response<Body>, Reason> {
+    /// Sends one GET request and waits for the answer's head unless it is `cancelled`; redirects are not followed here, and every status is an
+    /// answer.
+    pub(super) fn send(&self, call: &Call<'_>, cancelled: &dyn Fn() -> bool) -> Result<Response<Body>, Reason> {
         let guarded = call.redirected && !self.private_redirects;
         if guarded && self.has_proxy {
             check_literal(call.url)?;
@@ -102,7 +103,8 @@ impl Connections {
             .timeout_per_read(Some(call.limits.idle))
             .timeout_per_write(Some(call.limits.idle))
             .timeout_global(Some(call.time_left));
-        config.build().call().map_err(reason)
+        let request = config.build();
+        patience::call(cancelled, move || request.call())?.map_err(reason)
     }
 }
 

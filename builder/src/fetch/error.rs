@@ -49,6 +49,9 @@ pub enum FetchError {
         /// The wanted hash.
         expected: Option<FileHash>,
     },
+    /// Nobody wants it any more.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 impl FetchError {
@@ -182,6 +185,12 @@ pub enum Reason {
     /// What arrived cannot be written.
     #[error("cannot write what arrived: {0}")]
     Write(#[source] io::Error),
+    /// The thread that talks with the server could not be had, or failed.
+    #[error("the thread that talks with the server: {0}")]
+    Thread(#[source] io::Error),
+    /// Nobody wants it any more.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 impl Reason {

@@ -4,11 +4,12 @@ use super::candidate::Candidate;
 use super::connection::{Call, Connections, Part};
 use super::error::{Reason, UrlFailure};
 use super::partial::PartialFile;
+use super::patience::{INTERVAL, Pieces};
 use super::url::Url;
-use super::{FetchRequest, FetchSettings, Progress};
+use super::{FetchClient, FetchRequest, FetchSettings, Progress};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use ureq::Body;
@@ -17,14 +18,13 @@ use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LOCATI
 
 const MAX_REDIRECTS: usize = 10;
 const MAX_PAUSE: Duration = Duration::from_secs(60);
-const BUFFER: usize = 128 << 10;
 
 /// Everything about getting one request's content.
 pub(super) struct Transfer<'a, 'p> {
     pub(super) connections: &'a Connections,
     pub(super) settings: &'a FetchSettings,
     pub(super) request: &'a FetchRequest,
-    pub(super) progress: &'a mut (dyn FnMut(Progress<'_>) + 'p),
+    pub(super) client: &'a mut FetchClient<'p>,
 }
 
 /// What is known about one server's content while it is tried.
@@ -63,13 +63,13 @@ impl Transfer<'_, '_> {
         // O_NONBLOCK, so that opening a fifo does not wait for ever; only regular files are read.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|errno| Reason::Read(errno.into()))?;
-        let mut source = File::from(opened);
+        let source = File::from(opened);
         let metadata = source.metadata().map_err(Reason::Read)?;
         if !metadata.is_file() {
             return Err(Reason::Read(io::Error::other("not a regular file")));
         }
         self.check_size(Some(metadata.len()))?;
-        self.receive(&mut source, shown, Some(metadata.len()), file, Reason::Read)?;
+        self.receive(&Pieces::of(source)?, shown, Some(metadata.len()), file, Reason::Read)?;
         self.check_hash(file)
     }
 
@@ -106,7 +106,8 @@ impl Transfer<'_, '_> {
             Attempts { url: url.clone(), deadline, count: 0, tag: None, redirected: None, retry_after: None };
         loop {
             attempts.count += 1;
-            let reason = match attempt(self, &mut attempts) {
+            let wanted = if (self.client.cancelled)() { Err(Reason::Cancelled) } else { Ok(()) };
+            let reason = match wanted.and_then(|()| attempt(self, &mut attempts)) {
                 Ok(done) => return Ok(done),
                 Err(reason) => reason,
             };
@@ -127,9 +128,10 @@ impl Transfer<'_, '_> {
     fn pause(&self, attempts: &mut Attempts) -> bool {
         let doubled = self.settings.back_off.saturating_mul(1 << (attempts.count - 1).min(16));
         let pause = doubled.max(attempts.retry_after.take().unwrap_or_default()).min(MAX_PAUSE);
-        let fits = Instant::now() + pause < attempts.deadline;
-        if fits {
-            std::thread::sleep(pause);
+        let next = Instant::now() + pause;
+        let fits = next < attempts.deadline;
+        while fits && Instant::now() < next && !(self.client.cancelled)() {
+            std::thread::sleep(INTERVAL.min(next.saturating_duration_since(Instant::now())));
         }
         fits
     }
@@ -140,8 +142,8 @@ impl Transfer<'_, '_> {
         let answer = prepare(response, attempts, resume.as_deref(), file)?;
         self.check_size(answer.total)?;
         let shown = attempts.url.to_string();
-        let mut body = answer.response.into_body().into_reader();
-        self.receive(&mut body, &shown, answer.total, file, Reason::Receive)?;
+        let body = Pieces::of(answer.response.into_body().into_reader())?;
+        self.receive(&body, &shown, answer.total, file, Reason::Receive)?;
         match answer.total {
             Some(expected) if file.len() < expected => Err(Reason::Short { got: file.len(), expected }),
             _ => self.check_hash(file),
@@ -159,7 +161,7 @@ impl Transfer<'_, '_> {
                 return Err(Reason::Time(self.request.limits.total.as_secs()));
             }
             let call = Call { url: &url, redirected, part, limits: &self.request.limits, time_left };
-            let response = self.connections.send(&call)?;
+            let response = self.connections.send(&call, self.client.cancelled)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
@@ -178,25 +180,23 @@ impl Transfer<'_, '_> {
 
     fn receive(
         &mut self,
-        source: &mut dyn Read,
+        source: &Pieces,
         url: &str,
         total: Option<u64>,
         file: &mut PartialFile,
         broken: fn(io::Error) -> Reason,
     ) -> Result<(), Reason> {
-        let mut buffer = vec![0; BUFFER];
         loop {
-            (self.progress)(Progress { url, bytes: file.len(), total });
-            let length = match source.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(cut_short(error, file.len(), total).unwrap_or_else(broken)),
+            (self.client.progress)(Progress { url, bytes: file.len(), total });
+            let piece = match source.next(self.client.cancelled)? {
+                None => return Ok(()),
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => return Err(cut_short(error, file.len(), total).unwrap_or_else(broken)),
             };
-            if file.len() + length as u64 > self.request.limits.bytes {
+            if file.len() + piece.len() as u64 > self.request.limits.bytes {
                 return Err(Reason::TooLarge { limit: self.request.limits.bytes, size: total });
             }
-            file.write(&buffer[..length]).map_err(Reason::Write)?;
+            file.write(&piece).map_err(Reason::Write)?;
         }
     }
 
