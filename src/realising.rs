@@ -1,14 +1,12 @@
 //! Realising with everything a user expects around it: progress, interruption, and failures told so that one can act on them.
 
 use crate::context::{BuildLimits, Context, Memory};
-use crate::error::{CliError, with_causes};
+use crate::error::CliError;
 use crate::installable::Target;
 use crate::interrupt;
 use crate::output;
 use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
-use builder::error::Left;
-use builder::schedule::Failure;
 use builder::{Allowance, Builder, RunLimits, RunOptions, RunResult};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +15,6 @@ use store::StorePath;
 
 /// How often an interruption is looked for.
 const INTERVAL: Duration = Duration::from_millis(50);
-
-/// Lines of a failed build's log that are shown.
-const SHOWN: usize = 15;
 
 /// How builds are limited, also those that evaluation needs.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -174,8 +169,8 @@ pub(crate) fn realise(
     if watch.is_json() {
         return Err(error.told());
     }
+    // Why each failed was told when it did.
     for failure in &result.failures {
-        output::error(&describe(failure));
         output::error(&cascade(&result, &failure.derivation));
     }
     Err(error)
@@ -232,26 +227,6 @@ fn cascade(result: &RunResult, cause: &StorePath) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let named = names[..names.len().min(NAMED)].join(", ");
     format!("{} {named}{more}, for they need {}\n", output::styled("not tried:", "33"), human(cause))
-}
-
-/// What is told of a failure: the reason, the end of the log, and how to look closer.
-pub(crate) fn describe(failure: &Failure) -> String {
-    let name = human(&failure.derivation);
-    let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
-    let Left { tail, log, kept } = failure.error.left();
-    for line in &tail[tail.len().saturating_sub(SHOWN)..] {
-        told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
-    }
-    let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
-    if let Some(log) = log.filter(|log| log.exists()) {
-        hint(&format!("the whole log: larder log {}", failure.derivation));
-        hint(&format!("the log's file: {}", log.display()));
-    }
-    if kept.is_some_and(|kept| kept.exists()) {
-        hint(&format!("enter the failed sandbox: larder debug {}", failure.derivation));
-    }
-    failure.error.hints().iter().for_each(|text| hint(text));
-    told
 }
 
 /// Says what a run did, for people who watched it.
