@@ -50,6 +50,8 @@ pub struct FetchClient<'c> {
     pub progress: &'c mut dyn FnMut(Progress<'_>),
     /// Whether it is not wanted any more; asked again and again, also while nothing arrives.
     pub cancelled: &'c dyn Fn() -> bool,
+    /// Looks at what came from a place, at the destination, and may refuse it: then the next place is tried.
+    pub accept: &'c mut dyn FnMut(&Path) -> Result<(), Reason>,
 }
 
 /// When to give up fetching from one place.
@@ -199,8 +201,13 @@ impl Fetcher {
         let mut failures = Vec::new();
         for candidate in self.settings.mirrors.candidates(request) {
             let (connections, settings) = (&self.connections, &self.settings);
-            let mut transfer = Transfer { connections, settings, request, client };
-            match candidate.and_then(|candidate| transfer.run(&candidate, &mut file)) {
+            let mut transfer = Transfer { connections, settings, request, client: &mut *client };
+            let arrived = candidate.and_then(|candidate| transfer.run(&candidate, &mut file));
+            let accepted = arrived.and_then(|url| match (client.accept)(destination) {
+                Ok(()) => Ok(url),
+                Err(reason) => Err(UrlFailure { attempts: 1, ..UrlFailure::new(&url, reason) }),
+            });
+            match accepted {
                 Err(UrlFailure { reason: Reason::Cancelled, .. }) => return Err(FetchError::Cancelled),
                 Ok(url) => return Ok(Fetched { url, bytes: file.keep(), failures }),
                 Err(failure) => failures.push(failure),

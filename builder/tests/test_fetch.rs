@@ -4,8 +4,8 @@
 use crate::http_server::{Answer, Server, ok, promising, redirect, response};
 use crate::tls_server;
 use builder::fetch::{
-    Authorities, FetchClient, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress,
-    ProxySettings, Reason,
+    Authorities, FetchClient, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors,
+    Progress, ProxySettings, Reason,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +59,7 @@ impl Place {
         hash: FileHash,
     ) -> Result<Fetched, FetchError> {
         let request = FetchRequest { urls: urls.to_vec(), hash: Some(hash), limits: self.limits };
-        let mut client = FetchClient { progress: &mut |_| {}, cancelled };
+        let mut client = FetchClient { progress: &mut |_| {}, cancelled, accept: &mut |_| Ok(()) };
         Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut client)
     }
 
@@ -103,7 +103,7 @@ fn progress_is_reported_up_to_the_total() {
     };
     let mut seen = Vec::new();
     let mut note = |progress: Progress<'_>| seen.push((progress.url.to_owned(), progress.bytes, progress.total));
-    let mut client = FetchClient { progress: &mut note, cancelled: &|| false };
+    let mut client = FetchClient { progress: &mut note, cancelled: &|| false, accept: &mut |_| Ok(()) };
     Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut client).unwrap();
     assert_eq!(seen.first(), Some(&(server.url("/a"), 0, Some(20))));
     assert_eq!(seen.last(), Some(&(server.url("/a"), 20, Some(20))));
@@ -185,19 +185,19 @@ fn d1_redirects_to_private_addresses_are_refused() {
 
 #[test]
 fn d1_redirects_to_private_addresses_are_refused_behind_a_proxy() {
-    // The proxy answers the tunnelled request itself.
-    let proxy = Server::start(|_, head| {
-        assert!(head.to_lowercase().starts_with("connect"), "{head}");
-        Answer::Bytes(
-            b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
-                .to_vec(),
-        )
-    });
-    let mut place = Place::new();
-    place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: Vec::new() });
-    let (text, reason) = place.refused(&["http://public.example/a".to_owned()]);
-    assert!(matches!(reason, Reason::PrivateAddress { .. }), "{text}");
-    assert_eq!(proxy.requests().len(), 1);
+    for host in ["127.0.0.1:1", "127.1:1", "2130706433", "0x7f.1", "localhost.", "127.0.0.1."] {
+        // The proxy answers the tunnelled request itself.
+        let proxy = Server::start(move |_, head| {
+            assert!(head.to_lowercase().starts_with("connect"), "{head}");
+            let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n");
+            Answer::Bytes(format!("HTTP/1.1 200 OK\r\n\r\n{answer}").into_bytes())
+        });
+        let mut place = Place::new();
+        place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: Vec::new() });
+        let (text, reason) = place.refused(&["http://public.example/a".to_owned()]);
+        assert!(matches!(reason, Reason::PrivateAddress { .. }), "{host}: {text}");
+        assert_eq!(proxy.requests().len(), 1);
+    }
 }
 
 #[test]
@@ -261,6 +261,54 @@ fn without_a_strong_tag_transfers_start_again() {
         Place::new().fetched(&[server.url("/a")]);
         assert!(!server.requests()[1].contains("range"));
     }
+}
+
+#[test]
+fn without_a_tag_transfers_go_on_by_their_date() {
+    let date = "Last-Modified: Tue, 01 Jul 2025 10:00:00 GMT\r\n";
+    let part = |rest: &[u8]| response("206 Partial Content", rest, &format!("Content-Range: bytes 7-19/20\r\n{date}"));
+    let server = breaking(date, vec![part(&CONTENT[7..])]);
+    Place::new().fetched(&[server.url("/a")]);
+    let second = &server.requests()[1];
+    assert!(second.contains("range: bytes=7-\r\n"), "{second}");
+    assert!(second.contains("if-range: tue, 01 jul 2025 10:00:00 gmt\r\n"), "{second}");
+    // Within one second there may be two contents.
+    let server = breaking(date, vec![part(b"XXXXXXXXXXXXX"), ok(CONTENT, date)]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert!(!server.requests()[2].contains("range"), "{}", server.requests()[2]);
+    // By another date it is another content.
+    let other = response("206 Partial Content", &CONTENT[7..], "Content-Range: bytes 7-19/20\r\nLast-Modified: x\r\n");
+    let server = breaking(date, vec![other, ok(CONTENT, date)]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn d5_what_has_no_length_and_is_wrong_is_asked_for_once_more() {
+    let closing = |body: &[u8]| Answer::Bytes([b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body].concat());
+    let server = Server::with(vec![closing(&CONTENT[..7]), closing(CONTENT)]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 2);
+    let server = Server::with(vec![closing(b"other")]);
+    let (text, reason) = Place::new().refused(&[server.url("/a")]);
+    assert!(matches!(reason, Reason::WrongHash { .. }), "{text}");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn who_fetches_may_refuse_what_a_place_gives() {
+    let (page, good) = (Server::with(vec![ok(b"a page", "")]), Server::with(vec![ok(CONTENT, "")]));
+    let place = Place::new();
+    let request = FetchRequest { urls: vec![page.url("/a"), good.url("/a")], hash: None, limits: place.limits };
+    let mut seen = Vec::new();
+    let mut accept = |arrived: &std::path::Path| {
+        seen.push(fs::read(arrived).unwrap());
+        if seen.len() == 1 { Err(Reason::NoLocation) } else { Ok(()) }
+    };
+    let mut client = FetchClient { progress: &mut |_| {}, cancelled: &|| false, accept: &mut accept };
+    let fetched = Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut client).unwrap();
+    assert_eq!((fetched.url, fetched.failures.len()), (good.url("/a"), 1));
+    assert_eq!(seen, [b"a page".to_vec(), CONTENT.to_vec()]);
 }
 
 #[test]

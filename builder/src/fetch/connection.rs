@@ -49,7 +49,7 @@ pub(super) struct Call<'a> {
 /// A part of the content.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part<'a> {
-    /// What comes after so many bytes, if the entity tag is still this one.
+    /// What comes after so many bytes, if the content is still the one of this entity tag or date.
     After(u64, &'a str),
     /// The first byte: whether there is any.
     First,
@@ -91,8 +91,8 @@ impl Connections {
             request = request.header("authorization", format!("Basic {}", base64(&percent_decoded(credentials))));
         }
         match call.part {
-            Some(Part::After(start, tag)) => {
-                request = request.header("range", format!("bytes={start}-")).header("if-range", tag);
+            Some(Part::After(start, validator)) => {
+                request = request.header("range", format!("bytes={start}-")).header("if-range", validator);
             }
             Some(Part::First) => request = request.header("range", "bytes=0-0"),
             None => {}
@@ -166,8 +166,7 @@ fn read_roots(path: &Path) -> Result<RootCerts, FetchSettingsError> {
 /// Behind a proxy, names are resolved by the proxy; what can be told without it is checked here.
 fn check_literal(url: &Url) -> Result<(), Reason> {
     let host = url.host();
-    let local = (host == "localhost" || host.ends_with(".localhost")).then_some(IpAddr::from([127, 0, 0, 1]));
-    match local.or_else(|| host.parse().ok()) {
+    match address::of_literal(host) {
         Some(address) if !address::is_public(address) => Err(Reason::PrivateAddress { host: host.to_owned(), address }),
         _ => Ok(()),
     }

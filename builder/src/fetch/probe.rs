@@ -38,7 +38,7 @@ impl Fetcher {
             Candidate::File(path) => file_size(path).map(Some).map_err(|reason| UrlFailure::new(&shown, reason))?,
             Candidate::Server(url) => {
                 let (connections, settings) = (&self.connections, &self.settings);
-                let client = &mut FetchClient { progress: &mut |_| {}, cancelled: &|| false };
+                let client = &mut FetchClient { progress: &mut |_| {}, cancelled: &|| false, accept: &mut |_| Ok(()) };
                 Transfer { connections, settings, request, client }.probe(url)?
             }
         };
