@@ -103,6 +103,8 @@ fn live_with_spawner(birth: &Birth<'_>) -> Result<(), SetupError> {
 fn prepare(birth: &Birth<'_>) -> Result<Stage, SetupError> {
     let circumstances = &birth.groundwork.circumstances;
     identity::map_ids(circumstances.user().id, birth.outer)?;
+    // Of a process that may not be looked into these files are root's.
+    identity::restart_clocks()?;
     // From here on the guest, which has our user id, must not be able to look into us.
     prctl::set_dumpable(false).at(Step::Privileges, "dumpable")?;
     identity::set_names(circumstances)?;

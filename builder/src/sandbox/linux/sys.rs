@@ -54,6 +54,12 @@ pub(crate) fn fork_into(flags: i32, group: Option<BorrowedFd<'_>>) -> io::Result
     Ok(Forked::Parent { pid: pid as libc::pid_t, pidfd })
 }
 
+/// Has the children that this process has from now on live in a time namespace of their own.
+pub(crate) fn unshare_time() -> io::Result<()> {
+    // SAFETY: the call takes no memory.
+    check(unsafe { libc::unshare(libc::CLONE_NEWTIME) }.into()).map(drop)
+}
+
 /// Ends the process at once, running no destructors and flushing nothing.
 pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: _exit has no preconditions.
