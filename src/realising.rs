@@ -3,13 +3,13 @@
 use crate::context::{BuildLimits, Context, Memory};
 use crate::error::CliError;
 use crate::installable::Target;
-use crate::interrupt;
+use crate::interrupt::{self, Request};
 use crate::output;
 use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
 use builder::{Allowance, Builder, RunLimits, RunOptions, RunResult};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::StorePath;
 
@@ -126,16 +126,19 @@ pub(crate) fn realise(
     let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
-    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupted = Arc::new(OnceLock::new());
     let asked = Arc::clone(&interrupted);
-    let _answering = interrupt::on_request(move || asked.store(true, Ordering::SeqCst));
+    // The second request ends this process without asking us.
+    let _answering = interrupt::on_request(move |request| {
+        let _ = asked.set(request);
+    });
     let ended = AtomicBool::new(false);
     let result = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
-                if interrupted.load(Ordering::SeqCst) {
+                if let Some(request) = interrupted.get() {
                     builder.cancel();
-                    return end_soon(&ended);
+                    return end_soon(&ended, *request);
                 }
                 std::thread::park_timeout(INTERVAL);
             }
@@ -146,9 +149,9 @@ pub(crate) fn realise(
     });
     let timeline = progress.finish();
     let result = result?;
-    let interrupted = interrupted.load(Ordering::SeqCst);
+    let interrupted = interrupted.get();
     if watch.is_json() {
-        output::error(&format!("{}\n", progress::json::end(&result, interrupted)));
+        output::error(&format!("{}\n", progress::json::end(&result, interrupted.is_some())));
     }
     for (path, tree) in result.conflicts.iter().filter(|_| !watch.is_json()) {
         output::error(&format!(
@@ -156,9 +159,9 @@ pub(crate) fn realise(
             output::styled("warning:", "1;33")
         ));
     }
-    if interrupted {
+    if let Some(request) = interrupted {
         let error =
-            CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there");
+            CliError::interrupted(*request).hint("what was finished is kept: the same command goes on from there");
         return Err(if watch.is_json() { error.told() } else { error });
     }
     if result.failures.is_empty() {
@@ -191,13 +194,13 @@ impl Drop for Ended<'_> {
 
 /// After an interruption, ends the process itself if the run does not: a tree may be large that is being sealed. What it leaves in `tmp/` is
 /// removed by the spawner.
-fn end_soon(ended: &AtomicBool) {
+fn end_soon(ended: &AtomicBool, request: Request) {
     const PATIENCE: Duration = Duration::from_secs(5);
     let asked = std::time::Instant::now();
     while !ended.load(Ordering::SeqCst) {
         if asked.elapsed() > PATIENCE {
-            CliError::failed("interrupted").print();
-            std::process::exit(1);
+            CliError::interrupted(request).print();
+            std::process::exit(request.exit_code().into());
         }
         std::thread::park_timeout(INTERVAL);
     }

@@ -62,12 +62,12 @@ impl Endless {
 
 #[test]
 fn a_signal_ends_the_build_and_all_its_processes() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let endless = Endless::new(signal);
         let child = endless.start();
         let asked = Instant::now();
         Endless::signal(&child, signal);
-        let ran = Ran::from(child.wait_with_output().unwrap()).fails(1, &["interrupted"]);
+        let ran = Ran::from(child.wait_with_output().unwrap()).fails(code, &["interrupted"]);
         assert!(asked.elapsed() < Duration::from_secs(5), "{signal} took {:?}", asked.elapsed());
         assert!(!ran.stderr.contains("failed"), "an interruption is no failure:\n{}", ran.stderr);
         assert_eq!(processes_with(&endless.marker), 0, "nothing is left when larder is gone");
@@ -110,6 +110,7 @@ fn a_fetch_is_interrupted_at_once_or_killed_and_leaves_nothing() {
         let ran = Ran::from(child.wait_with_output().unwrap());
         assert!(told.elapsed() < Duration::from_secs(4), "{signal} took {:?}", told.elapsed());
         if signal == "-INT" {
+            assert_eq!(ran.code, Some(130));
             let last = ran.stderr.lines().last().unwrap_or_default();
             assert!(last.contains(r#""event":"end""#) && last.contains(r#""interrupted":true"#), "{}", ran.stderr);
             assert!(std::fs::metadata(scratch.path("trace")).unwrap().len() > 0, "the timeline is written");
