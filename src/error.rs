@@ -4,6 +4,7 @@
 //! are lower case, without a final period, and say what failed and on which thing; hints say what to do.
 
 use crate::adding::AddError;
+use crate::interrupt::Request;
 use crate::output;
 use builder::BuildError;
 use std::error::Error;
@@ -20,6 +21,8 @@ pub(crate) enum Kind {
     Usage,
     /// An expression is wrong.
     Evaluation,
+    /// Somebody asked larder to end.
+    Interrupted(Request),
     /// A bug of larder.
     Internal,
 }
@@ -54,6 +57,11 @@ impl CliError {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::missing(path),
             _ => Self::failed(format!("cannot {verb} {}: {error}", path.display())),
         }
+    }
+
+    /// Larder was asked to end, and does.
+    pub(crate) fn interrupted(request: Request) -> Self {
+        Self { kind: Kind::Interrupted(request), ..Self::failed("interrupted") }
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
@@ -100,6 +108,7 @@ impl CliError {
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::Evaluation => 3,
+            Kind::Interrupted(request) => request.exit_code(),
             Kind::Internal => 100,
         })
     }

@@ -3,9 +3,9 @@
 use crate::adding::{AddError, Adding};
 use crate::keeping::Keeping;
 use crate::output;
+use crate::progress::failure::describe;
 use crate::reading;
-use crate::realising::describe;
-use builder::{Builder, RunOptions};
+use builder::{Builder, Event, RunOptions};
 use eval::io::Filter;
 use eval::{EvalIo, FileType, GoesOn, IoError};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -92,11 +92,14 @@ impl HostIo {
 
 /// Realises what evaluation asks for with a builder of its own.
 pub(crate) fn realise_with(builder: &Builder<'_>, paths: &[StorePath]) -> Result<Vec<(Input, StorePath)>, String> {
-    let result = builder
-        .realise_all(paths, RunOptions::default(), &|_| {})
-        .map_err(|error| crate::error::with_causes(&error))?;
     // The diagnostic has the place and the reason; what the build printed stands before it.
-    result.failures.iter().for_each(|failure| output::error(&describe(failure)));
+    let tell = |event: Event| {
+        if let Event::Failed { derivation, error } = event {
+            describe(&derivation, &error).iter().for_each(|line| output::error(&format!("{line}\n")));
+        }
+    };
+    let result =
+        builder.realise_all(paths, RunOptions::default(), &tell).map_err(|error| crate::error::with_causes(&error))?;
     match result.failures.first() {
         Some(failure) => Err(format!("{}: {}", failure.derivation, crate::error::with_causes(&*failure.error))),
         None => Ok(result.outputs.into_iter().collect()),

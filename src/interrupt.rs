@@ -3,7 +3,18 @@
 use nix::sys::signal::{SigSet, Signal, raise};
 use std::sync::{Mutex, PoisonError};
 
-type Action = Box<dyn Fn() + Send>;
+type Action = Box<dyn Fn(Request) + Send>;
+
+/// A request to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request(Signal);
+
+impl Request {
+    /// The exit code by which programs tell that they ended for it, as shells tell of those that died of the signal.
+    pub(crate) const fn exit_code(self) -> u8 {
+        128 + self.0 as u8
+    }
+}
 
 /// What a signal leads to.
 enum Response {
@@ -39,7 +50,7 @@ pub(crate) struct Answering(());
 
 /// Calls `action` when the user or the system asks this process to end, as long as the returned value lives. The second time it ends
 /// at once.
-pub(crate) fn on_request(action: impl Fn() + Send + 'static) -> Answering {
+pub(crate) fn on_request(action: impl Fn(Request) + Send + 'static) -> Answering {
     respond(Response::Call(Box::new(action)));
     Answering(())
 }
@@ -65,7 +76,7 @@ fn wait(signals: SigSet) {
         match &*response {
             Response::LeaveToGuest if signal == Signal::SIGINT => {}
             Response::Call(action) => {
-                action();
+                action(Request(signal));
                 *response = Response::Die;
             }
             _ => die_of(signal),
@@ -73,11 +84,11 @@ fn wait(signals: SigSet) {
     }
 }
 
-/// Ends this process as the signal does if nobody waits for it. What is staged is removed later; sandboxes die with this process.
+/// Ends this process as the signal does if nobody waits for it. The spawner, which finds that out, ends the sandboxes and removes what is staged.
 fn die_of(signal: Signal) -> ! {
     let _ = SigSet::from(signal).thread_unblock();
     let _ = raise(signal);
-    std::process::exit(128 + signal as i32)
+    std::process::exit(Request(signal).exit_code().into())
 }
 
 /// The signals that who started this process wants it not to see, as `nohup` does: bit n-1 for signal n.

@@ -46,7 +46,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "larder", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
     after_help = "An INSTALLABLE is PATH#ATTR (PATH defaults to `.`), a store path, or at least 8 characters of a digest.\n\
-    Exit codes: 0 done; 1 a build or check failed; 2 usage, or a file that is named is not there; 3 an evaluation error; 100 internal error."
+    Exit codes: 0 done; 1 a build or check failed; 2 usage, or a file that is named is not there; 3 an evaluation error; 100 internal error; 130 after Ctrl-C."
 )]
 pub(crate) struct Cli {
     /// The store's directory [default: $LARDER_HOME, else $XDG_DATA_HOME/larder, else ~/.local/share/larder]

@@ -2,6 +2,7 @@
 //!
 //! What is shown is a pure function of [`Run`], which events change.
 
+pub(crate) mod failure;
 pub(crate) mod json;
 mod plain;
 mod region;
@@ -11,6 +12,7 @@ mod timeline;
 use crate::error::CliError;
 use crate::output;
 use builder::Event;
+use failure::describe;
 use plain::{Plain, Wanted};
 use region::{Room, region};
 use run::Run;
@@ -189,7 +191,12 @@ impl Shared {
             Mode::Json => output::error(&format!("{}\n", json::event(event, time))),
             Mode::Plain => plain.lines(event, run, now).iter().for_each(|line| output::error(&format!("{line}\n"))),
             Mode::Terminal => lines.extend(plain.lines(event, run, now)),
-            Mode::Quiet => {}
+            // What fails is told of in any case, and at once: what runs beside it may take long.
+            Mode::Quiet => {
+                if let Event::Failed { derivation, error } = event {
+                    describe(derivation, error).iter().for_each(|line| output::error(&format!("{line}\n")));
+                }
+            }
         }
     }
 

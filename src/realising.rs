@@ -1,25 +1,20 @@
 //! Realising with everything a user expects around it: progress, interruption, and failures told so that one can act on them.
 
 use crate::context::{BuildLimits, Context, Memory};
-use crate::error::{CliError, with_causes};
+use crate::error::CliError;
 use crate::installable::Target;
-use crate::interrupt;
+use crate::interrupt::{self, Request};
 use crate::output;
 use crate::progress::{self, Progress, WatchArgs, human};
 use crate::text;
-use builder::error::Left;
-use builder::schedule::Failure;
 use builder::{Allowance, Builder, RunLimits, RunOptions, RunResult};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::StorePath;
 
 /// How often an interruption is looked for.
 const INTERVAL: Duration = Duration::from_millis(50);
-
-/// Lines of a failed build's log that are shown.
-const SHOWN: usize = 15;
 
 /// How builds are limited, also those that evaluation needs.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -143,16 +138,19 @@ pub(crate) fn realise_what_can_be(
     let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
-    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupted = Arc::new(OnceLock::new());
     let asked = Arc::clone(&interrupted);
-    let _answering = interrupt::on_request(move || asked.store(true, Ordering::SeqCst));
+    // The second request ends this process without asking us.
+    let _answering = interrupt::on_request(move |request| {
+        let _ = asked.set(request);
+    });
     let ended = AtomicBool::new(false);
     let result = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
-                if interrupted.load(Ordering::SeqCst) {
+                if let Some(request) = interrupted.get() {
                     builder.cancel();
-                    return end_soon(&ended);
+                    return end_soon(&ended, *request);
                 }
                 std::thread::park_timeout(INTERVAL);
             }
@@ -163,9 +161,9 @@ pub(crate) fn realise_what_can_be(
     });
     let timeline = progress.finish();
     let result = result?;
-    let interrupted = interrupted.load(Ordering::SeqCst);
+    let interrupted = interrupted.get();
     if watch.is_json() {
-        output::error(&format!("{}\n", progress::json::end(&result, interrupted)));
+        output::error(&format!("{}\n", progress::json::end(&result, interrupted.is_some())));
     }
     for (path, tree) in result.conflicts.iter().filter(|_| !watch.is_json()) {
         output::error(&format!(
@@ -173,9 +171,9 @@ pub(crate) fn realise_what_can_be(
             output::styled("warning:", "1;33")
         ));
     }
-    if interrupted {
+    if let Some(request) = interrupted {
         let error =
-            CliError::failed("interrupted").hint("what was finished is kept: the same command goes on from there");
+            CliError::interrupted(*request).hint("what was finished is kept: the same command goes on from there");
         return Err(if watch.is_json() { error.told() } else { error });
     }
     if result.failures.is_empty() {
@@ -186,8 +184,8 @@ pub(crate) fn realise_what_can_be(
     if watch.is_json() {
         return Ok((result, Some(error.told())));
     }
+    // Why each failed was told when it did.
     for failure in &result.failures {
-        output::error(&describe(failure));
         output::error(&cascade(&result, &failure.derivation));
     }
     Ok((result, Some(error)))
@@ -206,15 +204,15 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// After an interruption, ends the process itself if the run does not: a fetch may wait for the network for long. What it leaves in `tmp/` is
-/// removed by the next collection.
-fn end_soon(ended: &AtomicBool) {
+/// After an interruption, ends the process itself if the run does not: a tree may be large that is being sealed. What it leaves in `tmp/` is
+/// removed by the spawner.
+fn end_soon(ended: &AtomicBool, request: Request) {
     const PATIENCE: Duration = Duration::from_secs(5);
     let asked = std::time::Instant::now();
     while !ended.load(Ordering::SeqCst) {
         if asked.elapsed() > PATIENCE {
-            CliError::failed("interrupted").print();
-            std::process::exit(1);
+            CliError::interrupted(request).print();
+            std::process::exit(request.exit_code().into());
         }
         std::thread::park_timeout(INTERVAL);
     }
@@ -244,26 +242,6 @@ fn cascade(result: &RunResult, cause: &StorePath) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let named = names[..names.len().min(NAMED)].join(", ");
     format!("{} {named}{more}, for they need {}\n", output::styled("not tried:", "33"), human(cause))
-}
-
-/// What is told of a failure: the reason, the end of the log, and how to look closer.
-pub(crate) fn describe(failure: &Failure) -> String {
-    let name = human(&failure.derivation);
-    let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
-    let Left { tail, log, kept } = failure.error.left();
-    for line in &tail[tail.len().saturating_sub(SHOWN)..] {
-        told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
-    }
-    let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
-    if let Some(log) = log.filter(|log| log.exists()) {
-        hint(&format!("the whole log: larder log {}", failure.derivation));
-        hint(&format!("the log's file: {}", log.display()));
-    }
-    if kept.is_some_and(|kept| kept.exists()) {
-        hint(&format!("enter the failed sandbox: larder debug {}", failure.derivation));
-    }
-    failure.error.hints().iter().for_each(|text| hint(text));
-    told
 }
 
 /// Says what a run did, for people who watched it.

@@ -110,6 +110,41 @@ fn failed_files_are_kept_only_as_long_as_wanted() {
 }
 
 #[test]
+fn what_fails_after_the_builder_has_succeeded_is_entered_too() {
+    let scratch = Scratch::new(
+        r#"let
+          noted = name: script: mini name "write /build/note kept\nsay last words\n${script}";
+          zeros = "0000000000000000000000000000000000000000000000000000000000000000";
+        in {
+          incomplete = noted "incomplete" "mkdir $out\nwrite $out/run #!/bin/absent\nexecutable $out/run" { };
+          missing = noted "missing" "say nothing" { };
+          extra = noted "extra" "mkdir $out\nmkdir /larder/out/surprise" { };
+          fifo = noted "fifo" "mkdir $out\nfifo $out/pipe" { };
+          fixed = noted "fixed" "write $out x" { outputHash = "blake3:${zeros}"; outputHashMode = "flat"; };
+          forbidden = noted "forbidden" "write $out ${./seed}" { allowedReferences = [ ]; };
+        }"#,
+    );
+    for (name, lasts) in [
+        ("incomplete", false),
+        ("missing", true),
+        ("extra", true),
+        ("fifo", true),
+        ("fixed", true),
+        ("forbidden", false),
+    ] {
+        let words = ["last words", "the whole log: larder log ", "enter the failed sandbox: larder debug "];
+        let build = format!("build .#{name}");
+        scratch.larder(&build).fails(1, &words);
+        let debug = scratch.larder_with(&["debug", &format!(".#{name}"), "--", "/bin/mini", "cat /build/note"]);
+        assert_eq!(debug.ok().stdout, "kept\n", "{name}");
+        let again = scratch.larder(&build).fails(1, &[words[2]]);
+        assert_eq!(again.stderr.contains("it failed before"), lasts, "{name}: {}", again.stderr);
+        assert_eq!(again.stderr.contains(words[0]), lasts, "{name}, if not remembered, is verified: {}", again.stderr);
+    }
+    assert_eq!(scratch.larder("verify").ok().stdout, "");
+}
+
+#[test]
 fn outputs_must_be_what_was_announced() {
     let scratch = Scratch::new(
         r#"{

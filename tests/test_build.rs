@@ -448,3 +448,33 @@ fn a_build_may_write_derivations_that_the_plan_goes_on_with() {
     assert_eq!((again.done(), again.line()), (vec!["built user".to_owned()], ran.line()));
     scratch.assert_sound();
 }
+
+#[test]
+fn why_a_build_fails_is_told_while_others_run_and_once() {
+    let scratch = Scratch::new(
+        r#"rec {
+          bad = mini "bad" "sleep 1\nsay the reason\nexit 7" { };
+          slow = mini "slow" "sleep 4\nwrite $out slow" { };
+          both = mini "both" "copy ${bad} $out\ncopy ${slow} $out" { };
+        }"#,
+    );
+    for how in ["--log-format=plain", "-q"] {
+        let mut child = scratch
+            .command(["build", "-j", "2", "--retry", "--rebuild", ".#both", ".#slow", how])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap())).map(Result::unwrap);
+        let before: Vec<_> = lines.by_ref().take_while(|line| !line.contains("the reason")).collect();
+        assert!(child.try_wait().unwrap().is_none(), "{how}: the other build still runs: {before:?}");
+        let after: Vec<_> = lines.collect();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        let told = [before, after.clone()].concat().join("\n");
+        assert_eq!(told.matches("exit status 7").count(), 1, "{how}: {told}");
+        assert!(!told.contains("the reason"), "{how}: {told}");
+        assert!(told.contains("not tried: both, for they need bad"), "{how}: {told}");
+        assert!(how == "-q" || after.iter().any(|line| line.starts_with("built slow")), "{how}: {after:?}");
+    }
+}

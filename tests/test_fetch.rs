@@ -146,7 +146,24 @@ fn the_hash_of_a_tarball_is_that_of_the_tree_in_it() {
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     let wrong = fetch(&TREE.replace('0', "1"));
     let expression = format!("builtins.readDir ({wrong})");
-    scratch.larder_with(&["eval", "-E", &expression]).fails(3, &["the output has not the expected hash"]);
+    scratch.larder_with(&["eval", "-E", &expression]).fails(3, &["the content has another hash"]);
+}
+
+#[test]
+fn where_only_the_tree_has_a_hash_the_next_place_is_tried_too() {
+    let (page, _) = serve(b"<html>please pay for the network</html>");
+    let (other, _) = serve(pack(std::path::Path::new("/etc"), &["hostname"]));
+    let (good, asked) = serve(archive());
+    let urls = [page, other, good].map(|address| format!("http://{address}/file")).join(" ");
+    let scratch = Scratch::new(&format!(
+        r#"{{
+          tree = derivation {{ name = "tree"; inherit system; builder = "builtin:fetch"; unpack = true; urls = "{urls}";
+            outputHash = "sha256:{TREE}"; outputHashMode = "nar"; }};
+        }}"#
+    ));
+    let path = scratch.line("build .#tree");
+    assert_eq!(scratch.larder_with(&["cat", &path, "a"]).ok().stdout, "hello\n");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 /// Only a directory that all the rest lies in is left out. The hashes are what `nix-hash --type sha256 --base32` prints

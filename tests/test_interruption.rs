@@ -3,6 +3,8 @@
 use crate::harness::{Ran, Scratch, like, processes_with, wait_until};
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A build that does not end, with a process that has left it, both marked by an argument nobody else has.
@@ -24,14 +26,18 @@ impl Endless {
     }
 
     fn start(&self) -> Child {
-        let larder = self.scratch.command(["build", ".#endless"]);
+        let child = self.start_with(&["build", ".#endless"]);
+        wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
+        child
+    }
+
+    fn start_with(&self, arguments: &[&str]) -> Child {
+        let larder = self.scratch.command(arguments);
         // Whoever runs the tests may ignore signals, and what is ignored stays so in children.
         let mut command = std::process::Command::new("env");
         command.arg("--default-signal=INT,TERM,HUP").arg(larder.get_program()).args(larder.get_args());
         like(&mut command, &larder);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_until("the build and its background process run", || processes_with(&self.marker) == 2);
-        child
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn signal(child: &Child, signal: &str) {
@@ -41,26 +47,75 @@ impl Endless {
 
     fn assert_clean(&self) {
         wait_until("every process of the build is gone", || processes_with(&self.marker) == 0);
+        self.assert_nothing_staged();
         self.scratch.assert_sound();
         let next = self.scratch.larder("build .#first").ok();
         assert_eq!(next.stderr, "", "what was finished is kept");
-        self.scratch.larder("gc").ok();
-        assert_eq!(self.scratch.entries("tmp"), [""; 0], "what was staged is cleaned up");
+    }
+
+    /// No collection has been there.
+    fn assert_nothing_staged(&self) {
+        wait_until("what was staged is removed", || self.scratch.entries("tmp").is_empty());
+        wait_until("no lease is left", || self.scratch.entries("leases").is_empty());
     }
 }
 
 #[test]
 fn a_signal_ends_the_build_and_all_its_processes() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let endless = Endless::new(signal);
         let child = endless.start();
         let asked = Instant::now();
         Endless::signal(&child, signal);
-        let ran = Ran::from(child.wait_with_output().unwrap()).fails(1, &["interrupted"]);
+        let ran = Ran::from(child.wait_with_output().unwrap()).fails(code, &["interrupted"]);
         assert!(asked.elapsed() < Duration::from_secs(5), "{signal} took {:?}", asked.elapsed());
         assert!(!ran.stderr.contains("failed"), "an interruption is no failure:\n{}", ran.stderr);
         assert_eq!(processes_with(&endless.marker), 0, "nothing is left when larder is gone");
         endless.assert_clean();
+    }
+}
+
+#[test]
+fn a_fetch_is_interrupted_at_once_or_killed_and_leaves_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            // A part of what is promised, and then nothing.
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun").unwrap();
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let scratch = Scratch::new(&format!(
+        r#"{{
+          file = derivation {{ name = "file"; inherit system; builder = "builtin:fetch"; urls = "http://{address}/x";
+            outputHash = "sha256:{}"; outputHashMode = "flat"; }};
+        }}"#,
+        "0".repeat(64)
+    ));
+    for (round, signal) in ["-INT", "-KILL"].into_iter().enumerate() {
+        let larder = scratch.command(["build", "--log-format", "json", "--trace-out", "trace", ".#file"]);
+        let mut command = std::process::Command::new("env");
+        command.arg("--default-signal=INT").arg(larder.get_program()).args(larder.get_args());
+        like(&mut command, &larder);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the server is asked", || asked.load(Ordering::SeqCst) > round);
+        wait_until("something is fetched into", || !scratch.entries("tmp").is_empty());
+        let told = Instant::now();
+        Endless::signal(&child, signal);
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert!(told.elapsed() < Duration::from_secs(4), "{signal} took {:?}", told.elapsed());
+        if signal == "-INT" {
+            assert_eq!(ran.code, Some(130));
+            let last = ran.stderr.lines().last().unwrap_or_default();
+            assert!(last.contains(r#""event":"end""#) && last.contains(r#""interrupted":true"#), "{}", ran.stderr);
+            assert!(std::fs::metadata(scratch.path("trace")).unwrap().len() > 0, "the timeline is written");
+        }
+        wait_until("what was staged is removed", || scratch.entries("tmp").is_empty());
     }
 }
 
@@ -138,6 +193,36 @@ fn no_process_outlives_a_killed_larder() {
     child.kill().unwrap();
     child.wait().unwrap();
     endless.assert_clean();
+}
+
+#[test]
+fn who_is_killed_in_a_shell_leaves_nothing() {
+    let endless = Endless::new("shell");
+    let marker = endless.marker.as_str();
+    for signal in ["-TERM", "-HUP", "-KILL"] {
+        // Its own arguments, those of the mini program, and those of its background process.
+        let mut child = endless.start_with(&["shell", ".#endless", "--", "/bin/mini", "background\nsleep 600", marker]);
+        wait_until("the program runs", || processes_with(marker) == 3);
+        assert!(!endless.scratch.entries("tmp").is_empty());
+        Endless::signal(&child, signal);
+        child.wait().unwrap();
+        wait_until("every process is gone", || processes_with(marker) == 0);
+        endless.assert_nothing_staged();
+    }
+}
+
+#[test]
+fn a_second_request_to_end_leaves_nothing() {
+    // Both at once, so that it has no time to end in order.
+    let endless = Endless::new("twice");
+    let mut child = endless.start();
+    Endless::signal(&child, "-STOP");
+    Endless::signal(&child, "-INT");
+    Endless::signal(&child, "-TERM");
+    Endless::signal(&child, "-CONT");
+    child.wait().unwrap();
+    wait_until("every process is gone", || processes_with(&endless.marker) == 0);
+    endless.assert_nothing_staged();
 }
 
 /// Wherever a repair is killed, nothing is lost by that: the next one, or the one after it, has all as it was.

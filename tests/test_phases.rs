@@ -8,7 +8,7 @@ use std::process::Command;
 const PROGRAMS: [&str; 10] = ["bash", "chmod", "cp", "find", "mkdir", "od", "rm", "rmdir", "tail", "touch"];
 
 const RECIPE: &str = r#"let
-  package = tests: derivation {
+  package = tests: more: derivation ({
     name = "package";
     inherit system;
     builder = "/usr/bin/bash";
@@ -29,11 +29,12 @@ const RECIPE: &str = r#"let
     larder_strip = "no";
     larder_phase_configure = "printf '%s\n' \"\${configure_flags[@]}\" >configured";
     larder_phase_install = "mkdir -p $out; cp configured $out/configured";
-  };
+  } // more);
 in
 {
-  tested = package "on";
-  partly = package "known-failures";
+  tested = package "on" { };
+  partly = package "known-failures" { };
+  broken = package "on" { larder_phase_build = "seen='a b'; mkdir deep; cd deep; false; touch reached"; };
   plain = mini "plain" "mkdir $out" { };
 }"#;
 
@@ -108,6 +109,23 @@ fn variables_and_functions_of_the_script_are_there() {
         (lines[2], style(&lines[3]), &lines[4..]),
         ("function", true, &["larder: phase build", "built configured"][..])
     );
+}
+
+#[test]
+fn a_failed_build_is_entered_where_its_script_ended() {
+    let Some(scratch) = packages() else { return };
+    scratch.larder("build .#broken").fails(1, &["phase build failed", "larder debug"]);
+    let script =
+        "pwd; declare -F run_phase default_build; echo $seen ${BASH_ENV-none}; bash -c 'echo ${seen-none}'; exit 5";
+    let entered = scratch.larder_with(&["debug", ".#broken", "--", "bash", "-c", script]);
+    assert_eq!(entered.code, Some(5), "{}", entered.stderr);
+    assert_eq!(entered.stdout, "/build/source/deep\nrun_phase\ndefault_build\na b none\nnone\n");
+    scratch.write("typed", "pwd; echo $seen; cd ..; run_phase check; false; exit 3\n");
+    let mut shell = scratch.command(["debug", ".#broken"]);
+    let shell = Ran::of(shell.stdin(std::fs::File::open(scratch.path("typed")).unwrap()));
+    assert_eq!(shell.code, Some(3), "{}", shell.stderr);
+    assert_eq!(shell.stdout, "/build/source/deep\na b\nlarder: phase check\n");
+    assert!(shell.stderr.contains("all else, as /tmp, is as it was when that began"), "{}", shell.stderr);
 }
 
 #[test]

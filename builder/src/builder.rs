@@ -1,6 +1,7 @@
 //! Realising one derivation: resolve, look whether it is done, else do it, check what came out, publish it.
 
 use crate::action_lock::ActionLock;
+use crate::aftermath::Aftermath;
 use crate::archive;
 use crate::builtin;
 use crate::desk::Desk;
@@ -23,7 +24,6 @@ use crate::spawner::{CancelHandle, Running, Spawner};
 use crate::trace::InputTrace;
 use crate::world::World;
 use dashmap::DashMap;
-use rustix::fs::Mode;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,7 +68,6 @@ pub struct Builder<'s> {
     store: &'s LocalStore,
     settings: Settings,
     pub(crate) roots: Roots,
-    spawner: OnceLock<Spawner>,
     job_server: OnceLock<JobServer>,
     starting: Mutex<()>,
     fetcher: OnceLock<Fetcher>,
@@ -83,6 +82,8 @@ pub struct Builder<'s> {
     pub(crate) sites: Mutex<Vec<Staging>>,
     /// What builds that have ended leave, cleared away while others run.
     pub(crate) left: Mutex<Left>,
+    /// The last to go: what is left in `tmp/` should this process die is its affair.
+    spawner: OnceLock<Spawner>,
 }
 
 /// So many entries a tree may have to be published in the background: until then it is there twice, as links.
@@ -105,7 +106,6 @@ impl<'s> Builder<'s> {
             store,
             settings,
             roots: Roots::default(),
-            spawner: OnceLock::new(),
             job_server: OnceLock::new(),
             starting: Mutex::new(()),
             fetcher: OnceLock::new(),
@@ -117,6 +117,7 @@ impl<'s> Builder<'s> {
             desks: Mutex::default(),
             sites: Mutex::default(),
             left: Mutex::default(),
+            spawner: OnceLock::new(),
         }
     }
 
@@ -172,6 +173,7 @@ impl<'s> Builder<'s> {
         }
         let (program, arguments) = &self.settings.spawner;
         let started = Spawner::start(program, arguments)?;
+        started.entrust(self.store.layout())?;
         Ok(self.spawner.get_or_init(|| started))
     }
 
@@ -276,9 +278,15 @@ impl<'s> Builder<'s> {
         }
         let refused = if self.takes_refused(again) { self.take_refused(&resolved) } else { None };
         let how = if refused.is_some() { How::Verified } else { How::Built };
-        let made = refused.map_or_else(|| self.run_builder(&resolved, &Variation::default(), sink), Ok);
+        let made = match refused {
+            Some(made) => Ok((made, None)),
+            None => self.run_builder(&resolved, &Variation::default(), sink),
+        };
         let verify = |made: &Made| self.verify(&resolved, made, sink);
-        let made = made.and_then(|made| self.verify_or_keep(&resolved, made, how, &verify));
+        let made = made.and_then(|(made, aftermath)| {
+            let verified = self.verify_or_keep(&resolved, made, how, &verify);
+            self.conclude(&resolved, aftermath, verified)
+        });
         self.remember(&resolved, made.as_ref().err());
         Ok((self.publish(derivation, &resolved, made?, lock)?, how))
     }
@@ -392,25 +400,31 @@ impl<'s> Builder<'s> {
     /// # Errors
     /// When the builder fails, or its outputs are not as they must be.
     pub fn make(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
-        let made = self.run_builder(resolved, variation, sink)?;
-        self.verify(resolved, &made, sink).map(|()| made)
+        let (made, aftermath) = self.run_builder(resolved, variation, sink)?;
+        let verified = self.verify(resolved, &made, sink).map(|()| made);
+        self.conclude(resolved, aftermath, verified)
     }
 
     /// Runs the builder of an action.
-    fn run_builder(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
+    fn run_builder(
+        &self,
+        resolved: &Resolved,
+        variation: &Variation,
+        sink: Sink<'_>,
+    ) -> Result<(Made, Option<Aftermath>), BuildError> {
         if self.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        let (started, outputs, usage, memory) = match resolved.action.resolved().builtin() {
+        let (started, outputs, usage, memory, aftermath) = match resolved.action.resolved().builtin() {
             Some(name) => {
                 let started = Instant::now();
                 let outputs = vec![(OutputName::out(), builtin::run(self, name, resolved, sink)?)];
-                (started, outputs, Usage::default(), 0)
+                (started, outputs, Usage::default(), 0, None)
             }
             None => {
                 permitted::check(resolved.action.resolved())?;
                 let ran = self.run(resolved, variation, sink)?;
-                (ran.started, ran.outputs, ran.usage, ran.memory)
+                (ran.started, ran.outputs, ran.usage, ran.memory, Some(ran.aftermath))
             }
         };
         let cost = BuildCost {
@@ -419,7 +433,7 @@ impl<'s> Builder<'s> {
             cpu_ms: milliseconds(usage.user_time + usage.system_time),
             memory,
         };
-        Ok(Made { outputs, cost })
+        Ok((Made { outputs, cost }, aftermath))
     }
 
     /// Checks what a builder made against what its action says of it.
@@ -508,48 +522,6 @@ impl<'s> Builder<'s> {
             return Ok(vec![host_path(self.store.host_path(&merged))?]);
         }
         resolved.layers.iter().map(|path| self.place_of(path, lent)).collect()
-    }
-
-    /// Seals what the build left in the directory of outputs. Every process of the build is dead.
-    pub(crate) fn take_outputs(
-        &self,
-        resolved: &Resolved,
-        staging: Staging,
-    ) -> Result<Vec<(OutputName, Sealed)>, BuildError> {
-        let expected = &resolved.action.resolved().outputs;
-        let directory = staging.path().join("out");
-        let mut created = Vec::new();
-        for entry in std::fs::read_dir(&directory).at("read directory", &directory)? {
-            created.push(entry.at("read directory", &directory)?.file_name().to_string_lossy().into_owned());
-        }
-        created.sort_unstable();
-        if let Some(output) = expected.iter().find(|output| !created.iter().any(|name| name == output.as_str())) {
-            let kept = self.keep(resolved, staging);
-            return Err(BuildError::MissingOutput { output: output.clone(), created, kept });
-        }
-        if let Some(extra) = created.iter().find(|name| !expected.iter().any(|output| output.as_str() == name.as_str()))
-        {
-            return Err(BuildError::ExtraOutput(extra.escape_debug().to_string()));
-        }
-        let taken = expected.iter().map(|output| Ok((output.clone(), self.take_output(&directory, output)?)));
-        let taken = taken.collect::<Result<_, BuildError>>()?;
-        self.leave_site(staging);
-        Ok(taken)
-    }
-
-    fn take_output(&self, directory: &Path, output: &OutputName) -> Result<Sealed, BuildError> {
-        let from = directory.join(output.as_str());
-        let staging = self.store.reserve()?;
-        let place = staging.path().to_owned();
-        if from.symlink_metadata().at("stat", &from)?.is_dir() {
-            // A directory can only be moved by those who may write to it.
-            rustix::fs::chmod(&from, Mode::RWXU).at("change the mode of", &from)?;
-        }
-        std::fs::rename(&from, &place).at("rename", &from)?;
-        self.store.seal(staging, &place).map_err(|error| match error {
-            store::local::StoreError::Ingest(source) => BuildError::Output { output: output.clone(), source },
-            other => other.into(),
-        })
     }
 }
 

@@ -3,19 +3,20 @@
 //!
 //! What each reads from its derivation's environment stands in the table of ARCHITECTURE.md.
 
+use crate::archive;
 use crate::builder::Builder;
 use crate::error::BuildError;
 use crate::event::{Event, Sink};
-use crate::fetch::{FetchLimits, FetchRequest};
+use crate::fetch::{FetchClient, FetchLimits, FetchRequest, Progress, Reason};
 use crate::resolve::Resolved;
-use crate::unpack::{PathPattern, UnpackOptions, unpack};
+use crate::unpack::{PathPattern, Problem, UnpackOptions, unpack_unless};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use store::derivation::{HashMode, OutputName};
+use store::derivation::{FixedOutput, HashMode, OutputName};
 use store::local::{At, Sealed};
 use store::{StorePath, TreeListing, TreePath};
 
@@ -42,6 +43,10 @@ pub(crate) fn run(
     builder.settle()?;
     let request = Request { builder, name, resolved };
     request.check()?;
+    if matches!(name, "fetch" | "unpack") {
+        // It may take long, and who outlives this process removes what it has staged, should it be killed.
+        builder.spawner()?;
+    }
     match name {
         "fetch" => request.fetch(sink),
         "unpack" => request.unpack(),
@@ -103,32 +108,37 @@ impl Request<'_> {
         let Some(fixed) = &self.resolved.action.resolved().fixed else {
             return Err(self.error("the attribute `outputHash` is missing: only what is known by its hash is fetched"));
         };
-        // The hash of an archive of Nix is that of the output, which is looked at when it is complete.
+        // The hash of an archive of Nix is that of the output, which is looked at when a place has given all of it.
         let hash = (fixed.mode != HashMode::Archive).then(|| fixed.hash.clone());
         let unpacks = self.flag("unpack")?;
         if unpacks && hash.is_some() {
             return Err(self.error("`unpack` needs `outputHashMode = \"nar\"`: the hash of what is unpacked"));
         }
+        let executable = self.flag("executable")?;
         let request = FetchRequest { urls, hash, limits: FetchLimits::default() };
         let store = self.builder.store();
         let staging = store.stage()?;
         let place = staging.path().join(if unpacks { "archive" } else { "out" });
         let derivation = &self.resolved.derivation;
-        self.builder.fetcher(sink)?.fetch(&request, &place, &mut |progress| {
+        let mut tell = |progress: Progress<'_>| {
             let (bytes, total) = (progress.bytes, progress.total);
             sink(Event::Fetched { derivation: derivation.clone(), bytes, total });
-        })?;
-        let out = staging.path().join("out");
-        if unpacks {
-            std::fs::create_dir(&out).at("create directory", &out)?;
-            unpack(&place, &out, &UnpackOptions::default())?;
-            std::fs::remove_file(&place).at("remove", &place)?;
-            return Ok(store.seal(staging, &only_directory(&out)?.unwrap_or(out))?);
-        }
-        if self.flag("executable")? {
-            std::fs::set_permissions(&out, Permissions::from_mode(0o755)).at("change the mode of", &out)?;
-        }
-        Ok(store.seal(staging, &out)?)
+        };
+        let cancelled = || self.builder.is_cancelled();
+        let mut made = place.clone();
+        let mut accept = |arrived: &Path| -> Result<(), Reason> {
+            if fixed.mode == HashMode::Archive {
+                let unpacked = staging.path().join("out");
+                made = if unpacks { unpack_content(arrived, &unpacked, &cancelled)? } else { arrived.to_owned() };
+            }
+            if executable {
+                std::fs::set_permissions(&made, Permissions::from_mode(0o755)).map_err(Reason::Write)?;
+            }
+            if fixed.mode == HashMode::Archive { check_archive(fixed, &made) } else { Ok(()) }
+        };
+        let mut client = FetchClient { progress: &mut tell, cancelled: &cancelled, accept: &mut accept };
+        self.builder.fetcher(sink)?.fetch(&request, &place, &mut client)?;
+        Ok(store.seal(staging, &made)?)
     }
 
     /// A variable that is `1`, or empty or not there.
@@ -169,7 +179,7 @@ impl Request<'_> {
         let staging = store.stage()?;
         let place = staging.path().join("out");
         std::fs::create_dir(&place).at("create directory", &place)?;
-        unpack(&store.host_path(&archive), &place, &options)?;
+        unpack_unless(&|| self.builder.is_cancelled(), &store.host_path(&archive), &place, &options)?;
         Ok(store.seal(staging, &place)?)
     }
 
@@ -249,13 +259,32 @@ impl Request<'_> {
     }
 }
 
+/// Unpacks what came from a place, over what came from another; the tree in it, without its top directory if there is nothing beside it.
+fn unpack_content(archive: &Path, into: &Path, cancelled: &dyn Fn() -> bool) -> Result<PathBuf, Reason> {
+    match std::fs::remove_dir_all(into) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Reason::Write(error)),
+        _ => std::fs::create_dir(into).map_err(Reason::Write)?,
+    }
+    unpack_unless(cancelled, archive, into, &UnpackOptions::default()).map_err(|error| match error.problem() {
+        Some(Problem::Cancelled) => Reason::Cancelled,
+        _ => Reason::Unpack(Box::new(error)),
+    })?;
+    Ok(only_directory(into).map_err(Reason::Read)?.unwrap_or_else(|| into.to_owned()))
+}
+
+/// Checks the hash of an archive of Nix of what was made.
+fn check_archive(fixed: &FixedOutput, made: &Path) -> Result<(), Reason> {
+    let expected = fixed.hash.clone();
+    let got = archive::hash(expected.algorithm(), made).map_err(|error| Reason::Read(std::io::Error::other(error)))?;
+    if got == expected { Ok(()) } else { Err(Reason::WrongHash { got, expected }) }
+}
+
 /// The directory that is all there is in a directory: archives often have one that their content lies in.
-fn only_directory(directory: &Path) -> Result<Option<PathBuf>, BuildError> {
-    let mut entries = std::fs::read_dir(directory).at("read directory", directory)?;
-    let first = entries.next().transpose().at("read directory", directory)?;
+fn only_directory(directory: &Path) -> std::io::Result<Option<PathBuf>> {
+    let mut entries = std::fs::read_dir(directory)?;
+    let first = entries.next().transpose()?;
     let (Some(first), None) = (first, entries.next()) else { return Ok(None) };
-    let is_directory = first.file_type().at("stat", first.path())?.is_dir();
-    Ok(is_directory.then(|| first.path()))
+    Ok(first.file_type()?.is_dir().then(|| first.path()))
 }
 
 fn as_name(name: &store::EntryName) -> &std::ffi::OsStr {

@@ -1,6 +1,7 @@
 //! Running an action's command in its sandbox: with a processor, a log, and limits. Its outputs are looked at only after every process
 //! of it is dead.
 
+use crate::aftermath::Aftermath;
 use crate::builder::{Builder, host_path};
 use crate::control_group::Spent;
 use crate::desk::{self, Desk};
@@ -37,6 +38,8 @@ pub(crate) struct Ran {
     pub(crate) usage: Usage,
     /// Bytes of memory that it needed: of all its processes together where they were counted so, else of the largest one.
     pub(crate) memory: u64,
+    /// What it left besides.
+    pub(crate) aftermath: Aftermath,
 }
 
 /// A command that has ended.
@@ -107,8 +110,21 @@ impl Builder<'_> {
                 Some(overrun @ (Overrun::Log(_) | Overrun::Disk(_) | Overrun::Files(_))),
             ) => Ending::Stopped(overrun),
             (Status::Exited(0), _) => {
-                let outputs = self.take_outputs(resolved, staging)?;
-                return Ok(Ran { started, outputs, usage: ended.outcome.usage, memory: ended.memory() });
+                return match self.take_outputs(resolved, staging.path()) {
+                    Ok(outputs) => {
+                        let (usage, memory) = (ended.outcome.usage, ended.memory());
+                        Ok(Ran {
+                            started,
+                            outputs,
+                            usage,
+                            memory,
+                            aftermath: Aftermath { site: staging, tail: ended.tail },
+                        })
+                    }
+                    Err(error) => {
+                        Err(self.refuse(error, resolved, Some(Aftermath { site: staging, tail: ended.tail })))
+                    }
+                };
             }
             (Status::Killed, Some(overrun)) if !self.is_cancelled() => Ending::Stopped(overrun),
             (Status::Killed, _) => return Err(BuildError::Cancelled),
@@ -225,21 +241,6 @@ impl Builder<'_> {
         let lack = if too_much { None } else { found() };
         let kept = if too_much { None } else { self.keep(resolved, staging) };
         BuildError::Builder { ending, duration, tail, log, kept, lack }
-    }
-
-    /// Keeps the files of a failed build, in the place of those of its last failure.
-    pub(crate) fn keep(&self, resolved: &Resolved, staging: Staging) -> Option<PathBuf> {
-        if !self.settings().keep_failed {
-            return None;
-        }
-        let place = self.kept_place(resolved);
-        if place.exists() {
-            let old = self.store().stage().ok()?;
-            std::fs::rename(&place, old.path().join("old")).ok()?;
-        }
-        let from = staging.keep();
-        std::fs::rename(&from, &place).ok()?;
-        Some(place)
     }
 }
 

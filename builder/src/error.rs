@@ -1,5 +1,6 @@
 //! Why a derivation could not be realised.
 
+use crate::aftermath::is_no_tree;
 use crate::compose::ComposeError;
 use crate::ending::Ending;
 use crate::fetch::FetchError;
@@ -9,7 +10,7 @@ use crate::permitted::{Forbidden, lines};
 use crate::runtime::{Unmet, list};
 use crate::sandbox::{SetupError, Step};
 use crate::spawner::SpawnError;
-use crate::unpack::UnpackError;
+use crate::unpack::{Problem, UnpackError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::derivation::OutputName;
@@ -68,6 +69,18 @@ pub enum BuildError {
         /// The whole log.
         log: PathBuf,
     },
+    /// The builder succeeded, but what it made is not what it must be.
+    #[error("{error}")]
+    Refused {
+        /// What is wrong with it.
+        error: Box<BuildError>,
+        /// The last lines it printed.
+        tail: Vec<String>,
+        /// The whole log.
+        log: PathBuf,
+        /// Where its files are kept, but for the outputs.
+        kept: Option<PathBuf>,
+    },
     /// An output was not created.
     #[error("the builder succeeded but did not create the output `{output}`{}", list_created(created))]
     MissingOutput {
@@ -75,8 +88,6 @@ pub enum BuildError {
         output: OutputName,
         /// What it created in the directory of outputs.
         created: Vec<String>,
-        /// Where its files are kept.
-        kept: Option<PathBuf>,
     },
     /// Something was created that is no output.
     #[error("the builder created `{0}` beside its outputs")]
@@ -126,10 +137,10 @@ pub enum BuildError {
     },
     /// Nothing could be fetched.
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Fetch(FetchError),
     /// An archive cannot be unpacked.
     #[error(transparent)]
-    Unpack(#[from] UnpackError),
+    Unpack(UnpackError),
     /// A builder inside larder was asked for something it does not know.
     #[error("{builder}: {problem}")]
     Builtin {
@@ -147,6 +158,24 @@ pub enum BuildError {
     /// The run was cancelled.
     #[error("interrupted")]
     Cancelled,
+}
+
+impl From<FetchError> for BuildError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Cancelled => Self::Cancelled,
+            error => Self::Fetch(error),
+        }
+    }
+}
+
+impl From<UnpackError> for BuildError {
+    fn from(error: UnpackError) -> Self {
+        match error.problem() {
+            Some(Problem::Cancelled) => Self::Cancelled,
+            _ => Self::Unpack(error),
+        }
+    }
 }
 
 /// What a failed build left for people to look at.
@@ -169,24 +198,49 @@ impl BuildError {
     #[must_use]
     pub fn left(&self) -> Left<'_> {
         match self {
-            Self::Builder { tail, log, kept, .. } => Left { tail, log: Some(log), kept: kept.as_deref() },
+            Self::Builder { tail, log, kept, .. } | Self::Refused { tail, log, kept, .. } => {
+                Left { tail, log: Some(log), kept: kept.as_deref() }
+            }
             Self::FailedBefore { failure, log, .. } => {
                 Left { tail: &failure.tail, log: Some(log), kept: failure.kept.as_deref() }
             }
-            Self::MissingOutput { kept, .. } => Left { kept: kept.as_deref(), ..Left::default() },
             _ => Left::default(),
         }
     }
 
+    /// What is wrong, without what the build left.
+    #[must_use]
+    pub fn reason(&self) -> &Self {
+        match self {
+            Self::Refused { error, .. } => error,
+            _ => self,
+        }
+    }
+
+    /// Whether it says of outputs that they are not what they must be.
+    pub(crate) const fn is_of_outputs(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingOutput { .. }
+                | Self::ExtraOutput(_)
+                | Self::Output { .. }
+                | Self::FixedHash { .. }
+                | Self::FixedNotAFile
+                | Self::Runtime { .. }
+                | Self::Forbidden { .. }
+        )
+    }
+
     /// Whether the action fails so whenever it is tried: it is the action's own doing, as far as one can tell, and not the machine's.
     #[must_use]
-    pub const fn is_lasting(&self) -> bool {
-        match self {
+    pub fn is_lasting(&self) -> bool {
+        match self.reason() {
             // Shells report programs that were killed with 128 and the signal's number.
             Self::Builder { ending: Ending::Exited(code), lack: None, .. } => *code <= 128,
             // What is missing at run time may be declared by a dependency later, which does not make the action another one.
             Self::MissingOutput { .. } | Self::ExtraOutput(_) => true,
             Self::FixedHash { .. } | Self::FixedNotAFile => true,
+            Self::Output { source, .. } => is_no_tree(source),
             _ => false,
         }
     }
@@ -200,7 +254,7 @@ impl BuildError {
     /// What may help.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
-        match self {
+        match self.reason() {
             Self::Setup(error) if error.step == Step::Exec && error.errno == libc::ENOENT => {
                 vec![
                     "nothing of this machine is seen inside: a tree in `root`, or in the run-time closure for `larder run`, must have it and its interpreter"
@@ -241,7 +295,8 @@ impl BuildError {
 }
 
 fn list_created(created: &[String]) -> String {
-    if created.is_empty() { String::new() } else { format!("; it created {}", created.join(", ")) }
+    let names: Vec<_> = created.iter().map(|name| name.escape_debug().to_string()).collect();
+    if names.is_empty() { String::new() } else { format!("; it created {}", names.join(", ")) }
 }
 
 #[cfg(test)]

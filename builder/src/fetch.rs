@@ -13,6 +13,7 @@ mod connection;
 mod error;
 mod mirrors;
 mod partial;
+mod patience;
 mod probe;
 mod transfer;
 mod url;
@@ -41,6 +42,16 @@ pub struct FetchRequest {
     pub hash: Option<FileHash>,
     /// When to give up.
     pub limits: FetchLimits,
+}
+
+/// Who wants something fetched.
+pub struct FetchClient<'c> {
+    /// Called for every piece that arrives.
+    pub progress: &'c mut dyn FnMut(Progress<'_>),
+    /// Whether it is not wanted any more; asked again and again, also while nothing arrives.
+    pub cancelled: &'c dyn Fn() -> bool,
+    /// Looks at what came from a place, at the destination, and may refuse it: then the next place is tried.
+    pub accept: &'c mut dyn FnMut(&Path) -> Result<(), Reason>,
 }
 
 /// When to give up fetching from one place.
@@ -175,22 +186,29 @@ impl Fetcher {
     /// Fetches `request` into `destination`, which must not exist. After an error it does not exist either.
     ///
     /// Places are tried in this order: directories of this machine that the configuration names, the request's URLs, and
-    /// mirrors by content hash. `progress` is called for every piece that arrives.
+    /// mirrors by content hash.
     ///
     /// # Errors
-    /// When the file cannot be created, or no place has content of that hash; then with what each of them answered.
+    /// When the file cannot be created, or no place has content of that hash; then with what each of them answered. When it is cancelled.
     pub fn fetch(
         &self,
         request: &FetchRequest,
         destination: &Path,
-        progress: &mut dyn FnMut(Progress<'_>),
+        client: &mut FetchClient<'_>,
     ) -> Result<Fetched, FetchError> {
         let at_destination = |source| FetchError::Destination { path: destination.to_owned(), source };
         let mut file = PartialFile::create(destination, request.hash.as_ref()).map_err(at_destination)?;
         let mut failures = Vec::new();
         for candidate in self.settings.mirrors.candidates(request) {
-            let mut transfer = Transfer { connections: &self.connections, settings: &self.settings, request, progress };
-            match candidate.and_then(|candidate| transfer.run(&candidate, &mut file)) {
+            let (connections, settings) = (&self.connections, &self.settings);
+            let mut transfer = Transfer { connections, settings, request, client: &mut *client };
+            let arrived = candidate.and_then(|candidate| transfer.run(&candidate, &mut file));
+            let accepted = arrived.and_then(|url| match (client.accept)(destination) {
+                Ok(()) => Ok(url),
+                Err(reason) => Err(UrlFailure { attempts: 1, ..UrlFailure::new(&url, reason) }),
+            });
+            match accepted {
+                Err(UrlFailure { reason: Reason::Cancelled, .. }) => return Err(FetchError::Cancelled),
                 Ok(url) => return Ok(Fetched { url, bytes: file.keep(), failures }),
                 Err(failure) => failures.push(failure),
             }

@@ -1,4 +1,4 @@
-//! Paths of a build that are left in what it made: `/build/…` and `/larder/out`, which are nowhere when it is used.
+//! Paths of a build that are left in what it made: `/build` and `/larder/out`, with what is below them, which are nowhere when it is used.
 //!
 //! Looked into are files, the members of zip and ar archives, and what gzip, bzip2, xz and zstd have packed, two layers deep. Of each
 //! file the first path is told. Memory is bounded, and so is what a file may unpack to; what is damaged ends where it is.
@@ -243,23 +243,46 @@ fn search_plain(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Resu
 
 /// The first path of the build in a text. Of one that reaches its end only the beginning may be there, unless the text `ends`.
 fn path_in(text: &[u8], ends: bool) -> Option<String> {
-    let starts = [b"/build/".as_slice(), b"/larder/out"];
+    let starts = [b"/build".as_slice(), b"/larder/out"];
     let places = starts.iter().filter_map(|start| {
-        Finder::new(start).find_iter(text).find(|&at| is_start(&text[..at]) && (ends || at + MAX_PATH <= text.len()))
+        Finder::new(start).find_iter(text).find(|&at| {
+            let (before, after) = (&text[..at], &text[at + start.len()..]);
+            is_start(before) && is_whole_name(after) && (ends || at + MAX_PATH <= text.len())
+        })
     });
     let at = places.min()?;
-    let is_end = |byte: &u8| !byte.is_ascii_graphic() || b"\"'`<>|;,:()[]{}\\".contains(byte);
     let length = text[at..].iter().position(is_end).unwrap_or(text.len() - at).min(MAX_PATH);
     Some(String::from_utf8_lossy(&text[at..at + length]).escape_debug().to_string())
 }
 
-/// Whether an absolute path may begin behind this text: not in the middle of another one, but behind an option.
+/// Whether a byte ends a path.
+fn is_end(byte: &u8) -> bool {
+    !byte.is_ascii_graphic() || b"\"'`<>|;,:()[]{}\\".contains(byte)
+}
+
+/// Whether the name of a directory may end before this text: `/build-aux` is none of the build's, `/build=x` maps that to something else.
+fn is_whole_name(after: &[u8]) -> bool {
+    after.first().is_none_or(|next| is_end(next) || matches!(next, b'/' | b'='))
+}
+
+/// Whether an absolute path may begin behind this text: not in the middle of another one, but behind an option or in a URL without a host.
 fn is_start(before: &[u8]) -> bool {
-    match before {
-        [.., b'-', b'I' | b'L'] => true,
-        [.., last] => !(last.is_ascii_alphanumeric() || b"_.-/~+@})%$*".contains(last)),
-        [] => true,
-    }
+    before.last().is_none_or(|&last| !is_of_path(last)) || before.ends_with(b"://") || ends_with_option(before)
+}
+
+/// Whether a byte may stand before a slash within a path.
+fn is_of_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-/~+@})%$*".contains(&byte)
+}
+
+/// Whether a text ends with an option that a path follows at once: `-I`, `-o` and any other of one letter, `-isystem` and its kin.
+fn ends_with_option(text: &[u8]) -> bool {
+    const LONGEST: usize = 12;
+    let text = &text[text.len().saturating_sub(LONGEST)..];
+    let letters = text.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (before, option) = text.split_at(text.len() - letters);
+    let Some((b'-', before)) = before.split_last() else { return false };
+    (option.len() == 1 || option.len() > 1 && option[0] == b'i') && before.last().is_none_or(|&last| !is_of_path(last))
 }
 
 #[cfg(test)]
@@ -329,8 +352,43 @@ mod tests {
         assert_eq!(leak("cc -I/build/x-1/inc \"a\"").as_deref(), Some("/build/x-1/inc"));
         assert_eq!(leak("\0/larder/out/out/lib\0x").as_deref(), Some("/larder/out/out/lib"));
         assert_eq!(leak("A=\"/build/y\" /larder/out").as_deref(), Some("/build/y"));
-        for harmless in ["/usr/build/x", "./build/x", "$(top)/build/x", "/building", "x/larder/out", "${d}/build/", ""]
-        {
+        assert_eq!(leak("DW_AT_comp_dir\0/build\0x").as_deref(), Some("/build"));
+        assert_eq!(leak("-ffile-prefix-map=/build=.").as_deref(), Some("/build=."));
+        for leaking in [
+            "/build",
+            "/build\n",
+            "'/build'",
+            "PATH=/usr/bin:/build:/bin",
+            "file:///build/x",
+            "-isystem/build/x",
+            "-iquote/build",
+            "cc -o/build/x",
+            "-B/build/bin",
+            "/larder/out",
+            "/larder/out:/usr",
+        ] {
+            assert!(leak(leaking).is_some(), "{leaking}");
+        }
+        for harmless in [
+            "/usr/build/x",
+            "./build/x",
+            "$(top)/build/x",
+            "/building",
+            "x/larder/out",
+            "${d}/build/",
+            "",
+            "/build-aux/x",
+            "/build.sh",
+            "/build_dir",
+            "/builder",
+            "/larder/outer",
+            "/larder/out-of-tree",
+            "https://host/build/x",
+            "lib-a/build/x",
+            "x-I/build",
+            "-fplugin/build/x",
+            "../-o/../build",
+        ] {
             assert_eq!(leak(harmless), None, "{harmless}");
         }
     }

@@ -225,61 +225,107 @@ fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
-/// Reads a log, as far as it is written.
+/// Why a log was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] IoError),
+    /// It could not be written to where it was to go.
+    #[error("cannot write the log")]
+    Write(#[source] std::io::Error),
+}
+
+/// Copies a log to `out`, as far as it is written.
 ///
 /// # Errors
-/// When there is none or it cannot be read.
-pub fn read_log(place: &Path) -> Result<Vec<u8>, IoError> {
-    read_opened(File::open(place).at("open", place)?, place)
+/// When there is none, it cannot be read, or `out` not written.
+pub fn copy(place: &Path, out: &mut dyn Write) -> Result<(), CopyError> {
+    copy_text(File::open(place).at("open", place)?, place, out)
 }
 
-fn read_opened(file: File, place: &Path) -> Result<Vec<u8>, IoError> {
-    let mut text = Vec::new();
-    let mut decoder = zstd::Decoder::new(file).at("read", place)?;
-    match decoder.read_to_end(&mut text) {
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
-        read => drop(read.at("read", place)?),
-    }
-    Ok(text)
-}
-
-/// What a running build has printed so far; `None` if it has ended meanwhile.
+/// Copies what a running build has printed so far. False if it has ended meanwhile.
 ///
 /// # Errors
-/// When the log cannot be read.
-pub fn read_running(build: &RunningBuild) -> Result<Option<Vec<u8>>, IoError> {
-    let place = build.log();
-    open_running(build).at("open", &place)?.map(|file| read_opened(file, &place)).transpose()
-}
-
-/// The log of a running build, if it runs still: when it ends, another one's log has its place.
-fn open_running(build: &RunningBuild) -> std::io::Result<Option<File>> {
-    match File::open(build.log()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        opened => opened.map(|file| build.is_running().then_some(file)),
-    }
+/// When the log cannot be read, or `out` not written.
+pub fn copy_running(build: &RunningBuild, out: &mut dyn Write) -> Result<bool, CopyError> {
+    let Some(file) = open_running(build)? else { return Ok(false) };
+    copy_text(file, &build.log(), out).map(|()| true)
 }
 
 /// Copies the log of a running build to `out`, and what is added to it until the build ends. False if it has ended meanwhile.
 ///
 /// # Errors
 /// When it cannot be read or `out` not written.
-pub fn follow(build: &RunningBuild, out: &mut dyn Write) -> std::io::Result<bool> {
+pub fn follow(build: &RunningBuild, out: &mut dyn Write) -> Result<bool, CopyError> {
     let Some(file) = open_running(build)? else { return Ok(false) };
-    let growing = Growing { file, build };
-    let mut text = zstd::Decoder::new(growing)?;
+    copy_text(Growing { file, build }, &build.log(), out).map(|()| true)
+}
+
+/// The log of a running build, if it runs still: when it ends, another one's log has its place.
+fn open_running(build: &RunningBuild) -> Result<Option<File>, IoError> {
+    match File::open(build.log()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(|file| build.is_running().then_some(file)).at("open", build.log()),
+    }
+}
+
+fn copy_text(log: impl Read, place: &Path, out: &mut dyn Write) -> Result<(), CopyError> {
+    let mut text = zstd::Decoder::new(log).at("read", place)?;
     let mut buffer = vec![0; 64 << 10];
     loop {
         let length = match text.read(&mut buffer) {
-            // The larder that wrote it was killed.
+            // It is being written, or the larder that wrote it was killed.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => 0,
-            read => read?,
+            read => read.at("read", place)?,
         };
         if length == 0 {
-            return Ok(true);
+            return Ok(());
         }
-        out.write_all(&buffer[..length])?;
-        out.flush()?;
+        out.write_all(&buffer[..length]).and_then(|()| out.flush()).map_err(CopyError::Write)?;
+    }
+}
+
+/// Writes to a terminal, line by line and without what would act on it.
+pub struct ForTerminal<W> {
+    to: W,
+    lines: Lines,
+}
+
+impl<W: Write> ForTerminal<W> {
+    /// Nothing is written yet.
+    pub fn new(to: W) -> Self {
+        Self { to, lines: Lines { partial: Vec::new(), tail: VecDeque::new() } }
+    }
+
+    fn tell(&mut self, tell: impl FnOnce(&mut Lines, &mut dyn FnMut(&str))) -> std::io::Result<()> {
+        let Self { to, lines } = self;
+        let mut written = Ok(());
+        tell(lines, &mut |line| {
+            if written.is_ok() {
+                written = writeln!(to, "{line}");
+            }
+        });
+        written
+    }
+
+    /// Writes the last line, if it has no end.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn end(mut self) -> std::io::Result<()> {
+        self.tell(|lines, told| lines.end(told))?;
+        self.to.flush()
+    }
+}
+
+impl<W: Write> Write for ForTerminal<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.tell(|lines, told| lines.take(bytes, told)).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -306,6 +352,23 @@ impl Read for Growing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A log as far as it is written.
+    fn read_log(place: &Path) -> Result<Vec<u8>, CopyError> {
+        let mut text = Vec::new();
+        copy(place, &mut text).map(|()| text)
+    }
+
+    #[test]
+    fn nothing_of_a_log_acts_on_a_terminal() {
+        let mut out = Vec::new();
+        let mut terminal = ForTerminal::new(&mut out);
+        for piece in [&b"\x1b]0;title\x07on"[..], b"e\ntwo\x1b[", b"2J\n", b"caf\xc3\xa9 \xc2\x9b31m", b"end"] {
+            terminal.write_all(piece).expect("written");
+        }
+        terminal.end().expect("written");
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "one\ntwo\ncaf\u{e9} 31mend\n");
+    }
 
     #[test]
     fn what_would_act_on_a_terminal_is_taken_out() {

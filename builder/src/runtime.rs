@@ -2,10 +2,12 @@
 //!
 //! Checked are the interpreter, the needed libraries and the needed versions of their symbols of ELF files; the interpreter of executable
 //! scripts, and the program that `env` is to find for them; and the modules that pkg-config files require. Libraries are looked
-//! for as the dynamic linker does: the file's own run path (with `$ORIGIN`), then the usual directories.
+//! for as the dynamic linker does: the file's own run path (with `$ORIGIN`), then the usual directories. What a library does not find so it may
+//! find in whatever program of the output has it loaded, which is looked at [as a whole](loading) then.
 
 mod declared;
 mod elf;
+mod loading;
 mod module_version;
 mod modules;
 mod package_config;
@@ -62,19 +64,34 @@ pub fn verify(
             candidates.push((path.clone(), *executable));
         }
     });
-    let (defined, module_versions, provided) = Default::default();
-    let mut verifier = Verifier { world, host, cancelled, defined, module_versions, provided };
+    let (defined, module_versions, provided, known) = Default::default();
+    let mut verifier = Verifier { world, host, cancelled, defined, module_versions, provided, known };
     let mut unmet = Vec::new();
-    for (path, executable) in candidates {
+    for (path, executable) in &candidates {
         if cancelled() {
             break;
         }
         let place = path.components().iter().fold(place.to_owned(), |host, name| host.join(os_str(name.as_bytes())));
-        for need in verifier.unmet_needs(&place, &path, executable)? {
+        for need in verifier.unmet_needs(&place, path, *executable)? {
             unmet.push(Unmet { file: path.clone(), need, provider: None });
         }
     }
+    if unmet.iter().any(|unmet| matches!(unmet.need, Need::Library(_))) {
+        let mut lacking = Vec::new();
+        for (path, _) in candidates.iter().filter(|(_, executable)| *executable) {
+            lacking.extend(verifier.load_program(&format!("/{path}"))?);
+        }
+        unmet.retain(|unmet| !is_met_when_loaded(unmet, &lacking));
+    }
     Ok(unmet)
+}
+
+/// Whether what a library needs is there in every program that has it loaded, and there is such a program.
+fn is_met_when_loaded(unmet: &Unmet, programs: &[loading::Lacking]) -> bool {
+    let Need::Library(library) = &unmet.need else { return false };
+    let file = format!("/{}", unmet.file);
+    let mut others = programs.iter().filter_map(|lacking| lacking.get(&file)).peekable();
+    others.peek().is_some() && others.all(|lacking| !lacking.contains(library))
 }
 
 fn os_str(bytes: &[u8]) -> &std::ffi::OsStr {
@@ -113,6 +130,8 @@ struct Verifier<'v> {
     module_versions: HashMap<String, Option<String>>,
     /// What modules stand for, by their directory.
     provided: HashMap<String, modules::Provided>,
+    /// The ELF files that programs load.
+    known: loading::Known,
 }
 
 impl Verifier<'_> {
@@ -151,12 +170,9 @@ impl Verifier<'_> {
     ) -> Result<Vec<Need>, IoError> {
         let mut unmet = Vec::new();
         unmet.extend(needs.interpreter.filter(|path| !self.world.has(path)).map(Need::Interpreter));
-        let directories = search_path(&needs.run_path, path);
+        let directories = search_path(&[needs.rpath, needs.run_path].concat(), path);
         for library in needs.libraries {
-            let places = match library.starts_with('/') {
-                true => vec![library.clone()],
-                false => directories.iter().map(|directory| format!("{directory}/{library}")).collect(),
-            };
+            let places = loading::places(&library, &directories);
             let ways = places.iter().map(|place| self.world.follow(place));
             // As the dynamic linker does, which goes on behind a library for other machines.
             let found = ways.filter(|way| way.found == Some(Found::File)).find(|way| self.is_of_kind(&way.end, kind));
@@ -197,8 +213,7 @@ impl Verifier<'_> {
 fn search_path(run_path: &[String], file: &TreePath) -> Vec<String> {
     let (_, parents) = file.components().split_last().expect("a file has a name");
     let origin: String = parents.iter().map(|name| format!("/{name}")).collect();
-    let expand = |entry: &String| entry.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
-    run_path.iter().map(expand).chain(LIBRARY_DIRECTORIES.map(str::to_owned)).collect()
+    run_path.iter().map(|entry| loading::expand(entry, &origin)).chain(LIBRARY_DIRECTORIES.map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
@@ -330,6 +345,46 @@ mod tests {
         let foreign = directory.path().join("foreign.so");
         std::fs::write(&foreign, other).expect("written");
         assert_eq!(verify_with(&foreign)[0].to_string(), "/program needs the library libv.so");
+    }
+
+    #[test]
+    fn libraries_find_what_the_program_that_loads_them_has() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let link = |output: &str, arguments: &[&str]| {
+            std::fs::write(directory.path().join("empty.c"), "").expect("written");
+            std::fs::write(directory.path().join("start.c"), "void _start() { }").expect("written");
+            let mut command = std::process::Command::new("cc");
+            command
+                .current_dir(directory.path())
+                .args(["-nostdlib", "-Wl,--no-as-needed", "-o", output])
+                .args(arguments);
+            assert!(command.status().expect("a C compiler").success(), "{output}");
+        };
+        let library = ["-shared", "-fPIC", "empty.c"];
+        std::fs::create_dir_all(directory.path().join("opt")).expect("made");
+        link("opt/libinner.so", &[&library[..], &["-Wl,-soname,libinner.so"]].concat());
+        // It does not say where what it needs is, which stands beside it.
+        link("opt/libouter.so", &[&library[..], &["-Wl,-soname,libouter.so", "opt/libinner.so"]].concat());
+        let unmet = |arguments: &[&str]| {
+            link("program", &[&["start.c"], arguments].concat());
+            let content = std::fs::read(directory.path().join("program")).expect("readable");
+            let loader = elf::elf_needs(&content).interpreter.expect("it has one");
+            let names = ["program", "opt/libouter.so", "opt/libinner.so"];
+            let output = tree(&names.map(|name| (name, None)));
+            let with_loader = [&names[..], &[loader.trim_start_matches('/')]].concat();
+            let world = alone(tree(&with_loader.iter().map(|name| (*name, None)).collect::<Vec<_>>()));
+            let host = |path: &str| Some(directory.path().join(&path[1..])).filter(|place| place.exists());
+            let unmet = verify(&output, directory.path(), &world, &host, &|| false).expect("readable");
+            unmet.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let lacks = "/opt/libouter.so needs the library libinner.so";
+        let (rpath, run_path) =
+            ("-Wl,--disable-new-dtags,-rpath,$ORIGIN/opt", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/opt");
+        let allowed = "-Wl,--allow-shlib-undefined";
+        assert_eq!(unmet(&[rpath, allowed, "opt/libouter.so"]), [""; 0], "it is inherited");
+        assert_eq!(unmet(&[run_path, allowed, "opt/libouter.so"]), [lacks], "this is not");
+        assert_eq!(unmet(&[run_path, allowed, "opt/libouter.so", "opt/libinner.so"]), [""; 0], "it is loaded already");
+        assert_eq!(unmet(&[allowed]), [lacks], "nobody loads it");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //!
 //! larder executes itself once as the spawner ([`main`], behind a hidden subcommand) and talks to it over a socket. The
 //! spawner lives exactly as long as larder: at the end of the socket it kills every sandbox and exits, and each sandbox
-//! dies with the spawner. No sandbox outlives larder, however it dies.
+//! dies with the spawner. No sandbox outlives larder, however it dies. If larder was killed, the spawner then removes what that has left in
+//! the store's `tmp/`.
 
 mod client;
 pub(crate) mod protocol;
 mod server;
+mod staged;
 
 pub use client::{CancelHandle, Running, SpawnError, Spawner, Terminal};
 pub use server::main;

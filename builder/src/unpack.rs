@@ -69,7 +69,20 @@ pub struct Summary {
 /// When the archive cannot be read, is damaged or of no known format, has an entry that must not or cannot be created,
 /// or exceeds a limit. The error names the archive and the entry.
 pub fn unpack(archive: &Path, destination: &Path, options: &UnpackOptions) -> Result<Summary, UnpackError> {
-    let mut placer = Placer::open(destination, options)
+    unpack_unless(&|| false, archive, destination, options)
+}
+
+/// The same, unless it is `cancelled` meanwhile.
+///
+/// # Errors
+/// As [`unpack`], and when it was cancelled.
+pub fn unpack_unless(
+    cancelled: &dyn Fn() -> bool,
+    archive: &Path,
+    destination: &Path,
+    options: &UnpackOptions,
+) -> Result<Summary, UnpackError> {
+    let mut placer = Placer::open(destination, options, cancelled)
         .map_err(|source| UnpackError::Destination { path: destination.to_owned(), source })?;
     unpack_archive(archive, &mut placer, options).map_err(|failure| failure.at(archive))?;
     Ok(placer.into_summary())

@@ -4,8 +4,8 @@
 use crate::http_server::{Answer, Server, ok, promising, redirect, response};
 use crate::tls_server;
 use builder::fetch::{
-    Authorities, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors, Progress,
-    ProxySettings, Reason,
+    Authorities, FetchClient, FetchError, FetchLimits, FetchRequest, FetchSettings, Fetched, Fetcher, Mirrors,
+    Progress, ProxySettings, Reason,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,8 +49,18 @@ impl Place {
     }
 
     fn fetch_hash(&self, urls: &[String], hash: FileHash) -> Result<Fetched, FetchError> {
+        self.fetch_unless(&|| false, urls, hash)
+    }
+
+    fn fetch_unless(
+        &self,
+        cancelled: &dyn Fn() -> bool,
+        urls: &[String],
+        hash: FileHash,
+    ) -> Result<Fetched, FetchError> {
         let request = FetchRequest { urls: urls.to_vec(), hash: Some(hash), limits: self.limits };
-        Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut |_| {})
+        let mut client = FetchClient { progress: &mut |_| {}, cancelled, accept: &mut |_| Ok(()) };
+        Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut client)
     }
 
     /// Fetches, expecting the content.
@@ -93,7 +103,8 @@ fn progress_is_reported_up_to_the_total() {
     };
     let mut seen = Vec::new();
     let mut note = |progress: Progress<'_>| seen.push((progress.url.to_owned(), progress.bytes, progress.total));
-    Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut note).unwrap();
+    let mut client = FetchClient { progress: &mut note, cancelled: &|| false, accept: &mut |_| Ok(()) };
+    Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut client).unwrap();
     assert_eq!(seen.first(), Some(&(server.url("/a"), 0, Some(20))));
     assert_eq!(seen.last(), Some(&(server.url("/a"), 20, Some(20))));
 }
@@ -174,19 +185,19 @@ fn d1_redirects_to_private_addresses_are_refused() {
 
 #[test]
 fn d1_redirects_to_private_addresses_are_refused_behind_a_proxy() {
-    // The proxy answers the tunnelled request itself.
-    let proxy = Server::start(|_, head| {
-        assert!(head.to_lowercase().starts_with("connect"), "{head}");
-        Answer::Bytes(
-            b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
-                .to_vec(),
-        )
-    });
-    let mut place = Place::new();
-    place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: Vec::new() });
-    let (text, reason) = place.refused(&["http://public.example/a".to_owned()]);
-    assert!(matches!(reason, Reason::PrivateAddress { .. }), "{text}");
-    assert_eq!(proxy.requests().len(), 1);
+    for host in ["127.0.0.1:1", "127.1:1", "2130706433", "0x7f.1", "localhost.", "127.0.0.1."] {
+        // The proxy answers the tunnelled request itself.
+        let proxy = Server::start(move |_, head| {
+            assert!(head.to_lowercase().starts_with("connect"), "{head}");
+            let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n");
+            Answer::Bytes(format!("HTTP/1.1 200 OK\r\n\r\n{answer}").into_bytes())
+        });
+        let mut place = Place::new();
+        place.settings.proxy = Some(ProxySettings { url: proxy.url(""), except: Vec::new() });
+        let (text, reason) = place.refused(&["http://public.example/a".to_owned()]);
+        assert!(matches!(reason, Reason::PrivateAddress { .. }), "{host}: {text}");
+        assert_eq!(proxy.requests().len(), 1);
+    }
 }
 
 #[test]
@@ -253,6 +264,54 @@ fn without_a_strong_tag_transfers_start_again() {
 }
 
 #[test]
+fn without_a_tag_transfers_go_on_by_their_date() {
+    let date = "Last-Modified: Tue, 01 Jul 2025 10:00:00 GMT\r\n";
+    let part = |rest: &[u8]| response("206 Partial Content", rest, &format!("Content-Range: bytes 7-19/20\r\n{date}"));
+    let server = breaking(date, vec![part(&CONTENT[7..])]);
+    Place::new().fetched(&[server.url("/a")]);
+    let second = &server.requests()[1];
+    assert!(second.contains("range: bytes=7-\r\n"), "{second}");
+    assert!(second.contains("if-range: tue, 01 jul 2025 10:00:00 gmt\r\n"), "{second}");
+    // Within one second there may be two contents.
+    let server = breaking(date, vec![part(b"XXXXXXXXXXXXX"), ok(CONTENT, date)]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert!(!server.requests()[2].contains("range"), "{}", server.requests()[2]);
+    // By another date it is another content.
+    let other = response("206 Partial Content", &CONTENT[7..], "Content-Range: bytes 7-19/20\r\nLast-Modified: x\r\n");
+    let server = breaking(date, vec![other, ok(CONTENT, date)]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn d5_what_has_no_length_and_is_wrong_is_asked_for_once_more() {
+    let closing = |body: &[u8]| Answer::Bytes([b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body].concat());
+    let server = Server::with(vec![closing(&CONTENT[..7]), closing(CONTENT)]);
+    Place::new().fetched(&[server.url("/a")]);
+    assert_eq!(server.requests().len(), 2);
+    let server = Server::with(vec![closing(b"other")]);
+    let (text, reason) = Place::new().refused(&[server.url("/a")]);
+    assert!(matches!(reason, Reason::WrongHash { .. }), "{text}");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn who_fetches_may_refuse_what_a_place_gives() {
+    let (page, good) = (Server::with(vec![ok(b"a page", "")]), Server::with(vec![ok(CONTENT, "")]));
+    let place = Place::new();
+    let request = FetchRequest { urls: vec![page.url("/a"), good.url("/a")], hash: None, limits: place.limits };
+    let mut seen = Vec::new();
+    let mut accept = |arrived: &std::path::Path| {
+        seen.push(fs::read(arrived).unwrap());
+        if seen.len() == 1 { Err(Reason::NoLocation) } else { Ok(()) }
+    };
+    let mut client = FetchClient { progress: &mut |_| {}, cancelled: &|| false, accept: &mut accept };
+    let fetched = Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut client).unwrap();
+    assert_eq!((fetched.url, fetched.failures.len()), (good.url("/a"), 1));
+    assert_eq!(seen, [b"a page".to_vec(), CONTENT.to_vec()]);
+}
+
+#[test]
 fn d11_an_ignored_range_starts_again() {
     let server = breaking("ETag: \"1\"\r\n", vec![ok(CONTENT, "ETag: \"1\"\r\n")]);
     Place::new().fetched(&[server.url("/a")]);
@@ -295,6 +354,27 @@ fn d5_slow_servers_are_given_up() {
     let (text, reason) = place.refused(&[drip.url("/a")]);
     assert!(matches!(reason, Reason::Time(1)), "{text}");
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[test]
+fn who_is_cancelled_waits_for_no_server() {
+    let long = Duration::from_secs(20);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nConnection: close\r\n\r\n012".to_vec();
+    let busy = response("503 Service Unavailable", b"", "Retry-After: 20\r\n");
+    let mut place = Place::new();
+    place.limits = FetchLimits { idle: long, total: 3 * long, ..place.limits };
+    // Before the head of the answer, in its body, and between two attempts.
+    for answer in [Answer::Stall(Vec::new(), long), Answer::Stall(head, long), busy] {
+        let server = Server::with(vec![answer]);
+        let began = Instant::now();
+        let soon = || began.elapsed() > Duration::from_millis(300);
+        let urls = [server.url("/a"), server.url("/b")];
+        let error = place.fetch_unless(&soon, &urls, FileHash::of(HashAlgorithm::Sha256, CONTENT));
+        assert!(matches!(error, Err(FetchError::Cancelled)), "{error:?}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0, "something is left");
+        assert_eq!(server.requests().len(), 1, "no other place is asked");
+    }
 }
 
 #[test]

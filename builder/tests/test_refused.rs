@@ -64,7 +64,7 @@ fn what_was_refused_is_verified_again_and_not_built() {
     let refused = add(&fixture, &[]);
     let (result, words) = realise(&fixture, &refused, keeping(&fixture), false);
     assert_eq!(words, BUILT_AND_REFUSED);
-    assert!(matches!(&*result.failures[0].error, BuildError::Runtime { kept: true, .. }));
+    assert!(matches!(result.failures[0].error.reason(), BuildError::Runtime { kept: true, .. }));
     assert!(result.failures[0].error.hints().iter().any(|hint| hint.contains("its outputs are kept")));
     assert_eq!(names(fixture.store.layout().store()), before, "nothing refused is in the store");
 
@@ -120,7 +120,7 @@ fn who_asks_for_a_build_gets_one() {
 fn what_is_to_be_discarded_is_not_kept() {
     let fixture = Fixture::new();
     let (result, _) = realise(&fixture, &add(&fixture, &[]), fixture.settings(1), false);
-    assert!(matches!(&*result.failures[0].error, BuildError::Runtime { kept: false, .. }));
+    assert!(matches!(result.failures[0].error.reason(), BuildError::Runtime { kept: false, .. }));
     assert!(!result.failures[0].error.hints().iter().any(|hint| hint.contains("kept")));
     assert_eq!(kept(&fixture), None);
     assert_eq!(realise(&fixture, &add(&fixture, &[&interpreter(&fixture)]), fixture.settings(1), false).1, BUILT);
@@ -195,6 +195,6 @@ fn an_output_with_another_fixed_hash_than_expected_is_not_made_again() {
     let wrong = FileHash::parse(&"0".repeat(64), Some(HashAlgorithm::Blake3)).unwrap();
     let (result, words) = realise(&fixture, &add(wrong), keeping(&fixture), false);
     assert_eq!(words, ["fixed: try", "failed fixed"]);
-    let BuildError::FixedHash { got, .. } = &*result.failures[0].error else { panic!("{:?}", result.failures) };
+    let BuildError::FixedHash { got, .. } = result.failures[0].error.reason() else { panic!("{:?}", result.failures) };
     assert_eq!(realise(&fixture, &add(got.clone()), keeping(&fixture), false).1, ["verified fixed"]);
 }

@@ -40,6 +40,23 @@ fn user() {
 }
 
 #[test]
+fn the_machine_was_started_a_moment_ago() {
+    let up = |text: &str| text.split('.').next().and_then(|seconds| seconds.parse::<u64>().ok()).unwrap();
+    let host = up(&fs::read_to_string("/proc/uptime").unwrap());
+    if !std::path::Path::new("/proc/self/timens_offsets").exists() || host < 600 {
+        eprintln!("skipped: this kernel has no time namespaces, or was just started, so no clock was read");
+        return;
+    }
+    let script = "cat /proc/uptime; python3 -c 'import time; print(time.monotonic())' 2>/dev/null || cat /proc/uptime";
+    let told = output(Circumstances::default(), script);
+    assert!(told.lines().all(|line| up(line) < 300), "{told}");
+    // The time of day is what it is.
+    let day: u64 = output(Circumstances::default(), "date +%s").trim().parse().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!(now.abs_diff(day) < 300, "{day}");
+}
+
+#[test]
 fn processors() {
     assert_eq!(varied("nproc", |varied| varied.processors = Some(1)), "1\n");
     let all = std::thread::available_parallelism().unwrap();

@@ -128,6 +128,14 @@ fn other_socket_families_are_denied() {
 }
 
 #[test]
+fn a_guest_is_the_first_to_go_when_memory_runs_out() {
+    let script = "cat /proc/self/oom_score_adj; echo -1000 > /proc/self/oom_score_adj; echo 0 > /proc/self/oom_score_adj; \
+                  bash -c 'cat /proc/self/oom_score_adj'";
+    let output = Fixture::hostile(&format!("{{ {script}; }} 2>/dev/null")).output();
+    assert_eq!(output, "1000\n1000\n");
+}
+
+#[test]
 fn no_further_namespaces() {
     for flags in [0x1000_0000_u64, 0x2_0000, 0x2000_0000, 0x4000_0000, 0x800_0000, 0x400_0000, 0x200_0000, 0x80] {
         let script = call(libc::SYS_unshare, &flags.to_string());

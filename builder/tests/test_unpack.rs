@@ -2,7 +2,9 @@
 //! of hostile cases.
 
 use crate::archives::{Tar, Zipped, ar, bz2, gz, lz, xz, zip, zst};
-use builder::unpack::{Limit, Limits, PathPattern, Problem, Summary, UnpackError, UnpackOptions, unpack};
+use builder::unpack::{
+    Limit, Limits, PathPattern, Problem, Summary, UnpackError, UnpackOptions, unpack, unpack_unless,
+};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
@@ -558,4 +560,20 @@ fn a15_the_umask_has_no_influence() {
         });
         assert_eq!(unpacked.join().unwrap(), [0o755, 0o755, 0o644, 0o755], "umask {umask:o}");
     }
+}
+
+#[test]
+fn who_is_cancelled_unpacks_no_further() {
+    let place = Place::new();
+    let tar = Tar::default().file("a", b"a").file("b", b"b").file("c", b"c").end();
+    let archive = place.base.path().join("archive");
+    fs::write(&archive, tar).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let soon = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 4
+    };
+    let error = unpack_unless(&soon, &archive, &place.destination(), &UnpackOptions::default()).expect_err("cancelled");
+    assert!(matches!(error.problem(), Some(Problem::Cancelled)), "{error}");
+    assert!(place.destination().join("a").exists() && !place.destination().join("c").exists());
 }

@@ -19,7 +19,18 @@ say() { printf 'larder: %s\n' "$*"; }
 fail() {
     trap - ERR EXIT
     printf 'larder: %s: phase %s failed: %s\n' "$larder_package" "$current_phase" "$*" >&2
+    keep_shell
     exit 1
+}
+
+# Writes what `larder debug` enters a failed build with: the variables and functions of this shell, and where it is.
+keep_shell() {
+    {
+        shopt -p extglob
+        declare -p
+        declare -f
+        printf 'cd %q\n' "$PWD"
+    } >/build/.larder-failed || true
 }
 
 show_end_of() {

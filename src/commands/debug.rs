@@ -1,5 +1,6 @@
 //! `larder debug`
 
+mod failed;
 mod phase;
 
 use crate::CommandResult;
@@ -103,11 +104,11 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
         spec.args = rest.to_vec();
     } else {
         let drv = resolved.action.resolved();
+        let ran = output::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
         output::error(&format!(
-            "this is /build as the failed build left it; it ran: {} {}\n",
-            drv.builder,
-            drv.args.join(" ")
+            "this is /build as the failed build left it; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
         ));
     }
+    failed::resume(&mut spec, &place)?;
     sandbox::enter(&builder, spec)
 }

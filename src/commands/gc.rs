@@ -40,7 +40,7 @@ the last N nor have been current within T. What is current is never removed.
 Also deleted, and counted: what dead processes left; failed builds after 7 days; logs after 90; what evaluations came to and what failed \
 verification after 30.
 
-Exit codes: 0 done; 1 it failed or was interrupted: the next collection removes the rest; 2 usage.";
+Exit codes: 0 done; 1 it failed, 130 it was interrupted: the next collection removes the rest; 2 usage.";
 
 /// Delete what no root needs.
 #[derive(Debug, clap::Args)]
@@ -168,10 +168,10 @@ fn remove_generations(store: &LocalStore, names: &mut Vec<String>) -> Result<(),
 
 /// Collects, showing how far it is.
 fn collect(context: &Context, store: &LocalStore, policy: &GcPolicy) -> Result<GcReport, CliError> {
-    let _answering = interrupt::on_request(|| {
+    let _answering = interrupt::on_request(|request| {
         output::error("\n");
-        CliError::failed("interrupted").hint("what is deleted is deleted; the next `larder gc` goes on").print();
-        std::process::exit(1);
+        CliError::interrupted(request).hint("what is deleted is deleted; the next `larder gc` goes on").print();
+        std::process::exit(request.exit_code().into());
     });
     store.forget_lost_links()?;
     let progress = Arc::new(GcProgress::default());

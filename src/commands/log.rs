@@ -8,10 +8,11 @@ use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use builder::Builder;
 use builder::known_failure::KnownFailure;
-use builder::log::{follow, read_running};
-use builder::running::{RunningBuild, running};
+use builder::log::{CopyError, ForTerminal, copy_running, follow};
+use builder::running::running;
 use builder::usage::ActionUsage;
 use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use store::local::BuildCost;
 use store::{ActionDigest, StorePath};
@@ -31,16 +32,20 @@ pub(crate) struct Args {
     eval: EvalArgs,
 }
 
-/// Writes the log of a running build, unless it has ended meanwhile.
-fn wrote_running(build: &RunningBuild, with_more: bool) -> Result<bool, CliError> {
-    if with_more {
-        let followed = follow(build, &mut std::io::stdout().lock());
-        let ran = *followed.as_ref().unwrap_or(&true);
-        return output::wrote(followed.map(drop)).map(|()| ran);
+/// Has a log copied to standard output; if that is a terminal, without what would act on it.
+fn write<T>(copy: impl FnOnce(&mut dyn Write) -> Result<T, CopyError>) -> Result<T, CliError> {
+    let mut out = std::io::stdout().lock();
+    let copied = if out.is_terminal() {
+        let mut terminal = ForTerminal::new(out);
+        copy(&mut terminal).and_then(|copied| terminal.end().map(|()| copied).map_err(CopyError::Write))
+    } else {
+        copy(&mut out)
+    };
+    match copied {
+        Ok(copied) => Ok(copied),
+        Err(CopyError::Read(error)) => Err(error.into()),
+        Err(CopyError::Write(error)) => Err(output::not_written(&error)),
     }
-    let text = read_running(build)?;
-    text.as_deref().map_or(Ok(()), output::write)?;
-    Ok(text.is_some())
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
@@ -57,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         build.derivation == derivation || Some(build.action) == action
     });
     if let Some(build) = running.filter(|_| !args.json)
-        && wrote_running(&build, args.follow)?
+        && write(|out| if args.follow { follow(&build, out) } else { copy_running(&build, out) })?
     {
         return Ok(ExitCode::SUCCESS);
     }
@@ -75,7 +80,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if !log.exists() {
         return Err(not_built());
     }
-    output::write(&builder::log::read_log(&log)?)?;
+    write(|out| builder::log::copy(&log, out))?;
     Ok(ExitCode::SUCCESS)
 }
 

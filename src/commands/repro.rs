@@ -180,13 +180,11 @@ impl Again<'_> {
             let result = RunResult { built: 1 - failures.len(), failures, ..RunResult::default() };
             output::error(&format!("{}\n", progress::json::end(&result, self.builder.is_cancelled())));
         }
-        let failed = |error: Arc<BuildError>| match Arc::try_unwrap(error) {
-            Ok(error) => CliError::from(error),
-            Err(shared) => CliError::failed(with_causes(&*shared)),
-        };
-        let made = made
-            .map_err(failed)
-            .map_err(|error| error.hint(format!("that was the build with circumstances {name}")))?;
+        // Why was told when it failed.
+        let made = made.map_err(|error| match *error {
+            BuildError::Cancelled => CliError::from(BuildError::Cancelled),
+            _ => CliError::failed(format!("the build with circumstances {name} failed")),
+        })?;
         if !self.context.quiet {
             output::error(&format!("built again ({name}) in {}\n", text::duration(started.elapsed())));
         }

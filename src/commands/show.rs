@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if args.json {
         output::write(&[derivation.encode(), b"\n".to_vec()].concat())?;
     } else {
-        output::write(readable(&path, &derivation).as_bytes())?;
+        output::write(output::shown(readable(&path, &derivation)).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

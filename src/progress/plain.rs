@@ -1,5 +1,6 @@
 //! Lines that scroll past: on a terminal above the region, elsewhere all there is. Pure.
 
+use super::failure::describe;
 use super::run::{Run, Stage};
 use super::{WORTH_SHOWING, human};
 use crate::output;
@@ -86,10 +87,9 @@ impl Plain {
                 let verb = output::styled("verified", "32");
                 vec![format!("{verb} {}, which was built before", human(derivation))]
             }
-            Event::Failed { derivation, .. } => {
-                // Why is told at the end, once.
+            Event::Failed { derivation, error } => {
                 let mut lines = self.log(derivation);
-                lines.push(format!("{} {}", output::styled("failed", "31"), human(derivation)));
+                lines.extend(describe(derivation, error));
                 lines
             }
             Event::Postponed { derivation, because } => {

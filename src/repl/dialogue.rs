@@ -71,7 +71,7 @@ impl<'c> Dialogue<'c> {
     /// Does what an input says. Ctrl-C ends it, not the dialogue.
     pub(super) fn answer(&mut self, input: &str) -> Result<Next, CliError> {
         let session = Arc::clone(&self.evaluation.session);
-        let _answering = interrupt::on_request(move || session.interrupt());
+        let _answering = interrupt::on_request(move |_| session.interrupt());
         if let Some(line) = input.trim_start().strip_prefix(':') {
             return self.obey(line);
         }

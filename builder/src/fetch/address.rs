@@ -16,6 +16,42 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// The address that a host is by its name alone, however it is written.
+///
+/// Besides the usual forms these are those that `inet_aton` takes, as most programs do that resolve names: one to four numbers, decimal,
+/// octal (`0…`) or hexadecimal (`0x…`), of which the last one fills what is left. A dot at the end changes nothing.
+pub(super) fn of_literal(host: &str) -> Option<IpAddr> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost") {
+        return Some(IpAddr::from([127, 0, 0, 1]));
+    }
+    host.parse().ok().or_else(|| by_numbers(host).map(IpAddr::V4))
+}
+
+fn by_numbers(host: &str) -> Option<Ipv4Addr> {
+    let numbers = host.split('.').map(number).collect::<Option<Vec<_>>>()?;
+    let (&last, first) = numbers.split_last()?;
+    if first.len() > 3 || first.iter().any(|&number| number > 0xff) {
+        return None;
+    }
+    let free = 32 - 8 * first.len();
+    if u64::from(last) >> free != 0 {
+        return None;
+    }
+    let above = first.iter().enumerate().map(|(place, number)| number << (24 - 8 * place));
+    Some(Ipv4Addr::from(above.fold(last, |address, part| address | part)))
+}
+
+fn number(text: &str) -> Option<u32> {
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None if text.len() > 1 && text.starts_with('0') => (&text[1..], 8),
+        None => (text, 10),
+    };
+    // A sign is none of these forms.
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, radix).ok())?
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let shared = a == 100 && b & 0xc0 == 64;
@@ -45,6 +81,23 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As inet_aton(3) of the GNU C library reads them.
+    #[test]
+    fn addresses_however_they_are_written() {
+        let loopback =
+            ["127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f.1", "0177.0.0.01", "0x7F000001", "017700000001"];
+        for host in loopback.into_iter().chain(["localhost", "LOCALHOST.", "x.localhost.", "127.0.0.1."]) {
+            assert_eq!(of_literal(host), Some(IpAddr::from([127, 0, 0, 1])), "{host}");
+        }
+        assert_eq!(of_literal("10.0xffffff"), Some(IpAddr::from([10, 255, 255, 255])));
+        assert_eq!(of_literal("1.2.258"), Some(IpAddr::from([1, 2, 1, 2])));
+        assert_eq!(of_literal("::1"), Some("::1".parse().unwrap()));
+        for host in ["example", "1.2.3.4.5", "256.1", "127.0x1000000", "4294967296", "+1", "1..2", "08", "0x", "", "."]
+        {
+            assert_eq!(of_literal(host), None, "{host}");
+        }
+    }
 
     #[test]
     fn addresses_by_kind() {

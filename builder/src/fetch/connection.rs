@@ -6,7 +6,7 @@
 
 use super::error::{FetchSettingsError, Reason};
 use super::url::Url;
-use super::{Authorities, FetchLimits, FetchSettings, ProxySettings, address};
+use super::{Authorities, FetchLimits, FetchSettings, ProxySettings, address, patience};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(super) struct Call<'a> {
 /// A part of the content.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part<'a> {
-    /// What comes after so many bytes, if the entity tag is still this one.
+    /// What comes after so many bytes, if the content is still the one of this entity tag or date.
     After(u64, &'a str),
     /// The first byte: whether there is any.
     First,
@@ -78,8 +78,9 @@ impl Connections {
         self.passed_over.as_ref()
     }
 
-    /// Sends one GET request; redirects are not followed here, and every status is an answer.
-    pub(super) fn send(&self, call: &Call<'_>) -> Result<Response<Body>, Reason> {
+    /// Sends one GET request and waits for the answer's head unless it is `cancelled`; redirects are not followed here, and every status is an
+    /// answer.
+    pub(super) fn send(&self, call: &Call<'_>, cancelled: &dyn Fn() -> bool) -> Result<Response<Body>, Reason> {
         let guarded = call.redirected && !self.private_redirects;
         if guarded && self.has_proxy {
             check_literal(call.url)?;
@@ -90,8 +91,8 @@ impl Connections {
             request = request.header("authorization", format!("Basic {}", base64(&percent_decoded(credentials))));
         }
         match call.part {
-            Some(Part::After(start, tag)) => {
-                request = request.header("range", format!("bytes={start}-")).header("if-range", tag);
+            Some(Part::After(start, validator)) => {
+                request = request.header("range", format!("bytes={start}-")).header("if-range", validator);
             }
             Some(Part::First) => request = request.header("range", "bytes=0-0"),
             None => {}
@@ -102,7 +103,8 @@ impl Connections {
             .timeout_per_read(Some(call.limits.idle))
             .timeout_per_write(Some(call.limits.idle))
             .timeout_global(Some(call.time_left));
-        config.build().call().map_err(reason)
+        let request = config.build();
+        patience::call(cancelled, move || request.call())?.map_err(reason)
     }
 }
 
@@ -164,8 +166,7 @@ fn read_roots(path: &Path) -> Result<RootCerts, FetchSettingsError> {
 /// Behind a proxy, names are resolved by the proxy; what can be told without it is checked here.
 fn check_literal(url: &Url) -> Result<(), Reason> {
     let host = url.host();
-    let local = (host == "localhost" || host.ends_with(".localhost")).then_some(IpAddr::from([127, 0, 0, 1]));
-    match local.or_else(|| host.parse().ok()) {
+    match address::of_literal(host) {
         Some(address) if !address::is_public(address) => Err(Reason::PrivateAddress { host: host.to_owned(), address }),
         _ => Ok(()),
     }

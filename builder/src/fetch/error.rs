@@ -2,6 +2,7 @@
 
 use super::mirrors::ResolveError;
 use super::url::UrlError;
+use crate::unpack::UnpackError;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -49,6 +50,9 @@ pub enum FetchError {
         /// The wanted hash.
         expected: Option<FileHash>,
     },
+    /// Nobody wants it any more.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 impl FetchError {
@@ -125,6 +129,9 @@ pub enum Reason {
         /// What was wanted.
         expected: FileHash,
     },
+    /// The content is an archive that cannot be unpacked.
+    #[error("{0}")]
+    Unpack(#[source] Box<UnpackError>),
     /// The content is larger than the limit.
     #[error("the content is larger than the limit of {limit} bytes{}", of_size(.size))]
     TooLarge {
@@ -146,6 +153,12 @@ pub enum Reason {
         got: u64,
         /// Bytes that were promised.
         expected: u64,
+    },
+    /// The content, of which nobody said how long it is, is not what was wanted; perhaps it ended early.
+    #[error("the connection ended after {got} bytes, and nobody said how many there are")]
+    PerhapsShort {
+        /// Bytes that came.
+        got: u64,
     },
     /// What the server has is not what an earlier attempt began with.
     #[error("the server answered {0} to going on, with other content")]
@@ -182,6 +195,12 @@ pub enum Reason {
     /// What arrived cannot be written.
     #[error("cannot write what arrived: {0}")]
     Write(#[source] io::Error),
+    /// The thread that talks with the server could not be had, or failed.
+    #[error("the thread that talks with the server: {0}")]
+    Thread(#[source] io::Error),
+    /// Nobody wants it any more.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 impl Reason {
@@ -189,7 +208,7 @@ impl Reason {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Status { status } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-            Self::Short { .. } | Self::Receive(_) | Self::NotResumed(_) => true,
+            Self::Short { .. } | Self::PerhapsShort { .. } | Self::Receive(_) | Self::NotResumed(_) => true,
             Self::Transport(error) => !is_lasting(error),
             _ => false,
         }

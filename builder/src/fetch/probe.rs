@@ -3,7 +3,7 @@
 use super::candidate::Candidate;
 use super::error::{Reason, UrlFailure};
 use super::transfer::Transfer;
-use super::{FetchRequest, Fetcher};
+use super::{FetchClient, FetchRequest, Fetcher};
 use std::path::Path;
 
 /// A place that has the file, as far as it can be told without reading it.
@@ -38,7 +38,8 @@ impl Fetcher {
             Candidate::File(path) => file_size(path).map(Some).map_err(|reason| UrlFailure::new(&shown, reason))?,
             Candidate::Server(url) => {
                 let (connections, settings) = (&self.connections, &self.settings);
-                Transfer { connections, settings, request, progress: &mut |_| {} }.probe(url)?
+                let client = &mut FetchClient { progress: &mut |_| {}, cancelled: &|| false, accept: &mut |_| Ok(()) };
+                Transfer { connections, settings, request, client }.probe(url)?
             }
         };
         Ok(Found { url: shown, bytes })

@@ -4,27 +4,29 @@ use super::candidate::Candidate;
 use super::connection::{Call, Connections, Part};
 use super::error::{Reason, UrlFailure};
 use super::partial::PartialFile;
+use super::patience::{INTERVAL, Pieces};
 use super::url::Url;
-use super::{FetchRequest, FetchSettings, Progress};
+use super::{FetchClient, FetchRequest, FetchSettings, Progress};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use ureq::Body;
 use ureq::http::Response;
-use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LOCATION, RETRY_AFTER};
+use ureq::http::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER, TRANSFER_ENCODING,
+};
 
 const MAX_REDIRECTS: usize = 10;
 const MAX_PAUSE: Duration = Duration::from_secs(60);
-const BUFFER: usize = 128 << 10;
 
 /// Everything about getting one request's content.
 pub(super) struct Transfer<'a, 'p> {
     pub(super) connections: &'a Connections,
     pub(super) settings: &'a FetchSettings,
     pub(super) request: &'a FetchRequest,
-    pub(super) progress: &'a mut (dyn FnMut(Progress<'_>) + 'p),
+    pub(super) client: &'a mut FetchClient<'p>,
 }
 
 /// What is known about one server's content while it is tried.
@@ -32,10 +34,50 @@ struct Attempts {
     url: Url,
     deadline: Instant,
     count: u32,
-    /// The strong entity tag of what is in the file, by which it can be resumed.
-    tag: Option<String>,
+    /// By what the content that is in the file can be resumed.
+    validator: Option<Validator>,
+    /// Whether content of unknown length was not what it was to be, once.
+    doubted: bool,
     redirected: Option<String>,
     retry_after: Option<Duration>,
+}
+
+impl Attempts {
+    fn new(url: &Url, deadline: Instant) -> Self {
+        let (url, redirected, retry_after) = (url.clone(), None, None);
+        Self { url, deadline, count: 0, validator: None, doubted: false, redirected, retry_after }
+    }
+}
+
+/// What tells one version of a content from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Validator {
+    /// A strong entity tag: another one for any other bytes.
+    Tag(String),
+    /// When it was changed last. What is changed twice within a second has the same, so that what is resumed by it may be wrong.
+    Date(String),
+}
+
+impl Validator {
+    fn of(response: &Response<Body>) -> Option<Self> {
+        // A weak tag says that two contents mean the same, not that they have the same bytes.
+        let tag = header(response, &ETAG).filter(|tag| tag.starts_with('"')).map(|tag| Self::Tag(tag.to_owned()));
+        tag.or_else(|| header(response, &LAST_MODIFIED).map(|date| Self::Date(date.to_owned())))
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Tag(text) | Self::Date(text) => text,
+        }
+    }
+
+    /// Whether a part with this validator may be of the same content. Without one the server has compared.
+    fn admits(&self, other: Option<&Self>) -> bool {
+        match (self, other) {
+            (Self::Tag(_), Some(Self::Date(_))) | (_, None) => true,
+            (_, Some(other)) => self == other,
+        }
+    }
 }
 
 /// An answer that has content to read.
@@ -43,6 +85,8 @@ struct Answer {
     response: Response<Body>,
     /// Bytes of the whole content, if the server says.
     total: Option<u64>,
+    /// Whether the content ends where the connection does.
+    ends_by_closing: bool,
 }
 
 impl Transfer<'_, '_> {
@@ -63,13 +107,13 @@ impl Transfer<'_, '_> {
         // O_NONBLOCK, so that opening a fifo does not wait for ever; only regular files are read.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|errno| Reason::Read(errno.into()))?;
-        let mut source = File::from(opened);
+        let source = File::from(opened);
         let metadata = source.metadata().map_err(Reason::Read)?;
         if !metadata.is_file() {
             return Err(Reason::Read(io::Error::other("not a regular file")));
         }
         self.check_size(Some(metadata.len()))?;
-        self.receive(&mut source, shown, Some(metadata.len()), file, Reason::Read)?;
+        self.receive(&Pieces::of(source)?, shown, Some(metadata.len()), file, Reason::Read)?;
         self.check_hash(file)
     }
 
@@ -102,11 +146,11 @@ impl Transfer<'_, '_> {
         mut attempt: impl FnMut(&mut Self, &mut Attempts) -> Result<T, Reason>,
     ) -> Result<T, UrlFailure> {
         let deadline = Instant::now() + self.request.limits.total;
-        let mut attempts =
-            Attempts { url: url.clone(), deadline, count: 0, tag: None, redirected: None, retry_after: None };
+        let mut attempts = Attempts::new(url, deadline);
         loop {
             attempts.count += 1;
-            let reason = match attempt(self, &mut attempts) {
+            let wanted = if (self.client.cancelled)() { Err(Reason::Cancelled) } else { Ok(()) };
+            let reason = match wanted.and_then(|()| attempt(self, &mut attempts)) {
                 Ok(done) => return Ok(done),
                 Err(reason) => reason,
             };
@@ -127,25 +171,45 @@ impl Transfer<'_, '_> {
     fn pause(&self, attempts: &mut Attempts) -> bool {
         let doubled = self.settings.back_off.saturating_mul(1 << (attempts.count - 1).min(16));
         let pause = doubled.max(attempts.retry_after.take().unwrap_or_default()).min(MAX_PAUSE);
-        let fits = Instant::now() + pause < attempts.deadline;
-        if fits {
-            std::thread::sleep(pause);
+        let next = Instant::now() + pause;
+        let fits = next < attempts.deadline;
+        while fits && Instant::now() < next && !(self.client.cancelled)() {
+            std::thread::sleep(INTERVAL.min(next.saturating_duration_since(Instant::now())));
         }
         fits
     }
 
     fn attempt(&mut self, attempts: &mut Attempts, file: &mut PartialFile) -> Result<(), Reason> {
-        let resume = attempts.tag.clone().filter(|_| file.len() > 0);
-        let response = self.follow(attempts, resume.as_deref().map(|tag| Part::After(file.len(), tag)))?;
-        let answer = prepare(response, attempts, resume.as_deref(), file)?;
+        let resume = attempts.validator.clone().filter(|validator| file.len() > 0 && self.may_resume_by(validator));
+        let part = resume.as_ref().map(|validator| Part::After(file.len(), validator.text()));
+        let response = self.follow(attempts, part)?;
+        let status = response.status().as_u16();
+        let answer = prepare(response, attempts, resume.as_ref(), file)?;
         self.check_size(answer.total)?;
         let shown = attempts.url.to_string();
-        let mut body = answer.response.into_body().into_reader();
-        self.receive(&mut body, &shown, answer.total, file, Reason::Receive)?;
+        let body = Pieces::of(answer.response.into_body().into_reader())?;
+        self.receive(&body, &shown, answer.total, file, Reason::Receive)?;
         match answer.total {
-            Some(expected) if file.len() < expected => Err(Reason::Short { got: file.len(), expected }),
-            _ => self.check_hash(file),
+            Some(expected) if file.len() < expected => return Err(Reason::Short { got: file.len(), expected }),
+            _ => {}
         }
+        let checked = self.check_hash(file);
+        if checked.is_err() && status == 206 {
+            // The two parts may be of different contents.
+            return Err(start_over(attempts, file, status));
+        }
+        let more = attempts.count < self.settings.attempts;
+        if checked.is_err() && answer.ends_by_closing && more && !attempts.doubted {
+            // Once: all of it may be wrong as well.
+            (attempts.doubted, attempts.validator) = (true, None);
+            return Err(Reason::PerhapsShort { got: file.len() });
+        }
+        checked
+    }
+
+    /// Whether what is put together by a validator is either right or found to be wrong.
+    fn may_resume_by(&self, validator: &Validator) -> bool {
+        self.request.hash.is_some() || matches!(validator, Validator::Tag(_))
     }
 
     /// Sends the request and follows redirects.
@@ -159,7 +223,7 @@ impl Transfer<'_, '_> {
                 return Err(Reason::Time(self.request.limits.total.as_secs()));
             }
             let call = Call { url: &url, redirected, part, limits: &self.request.limits, time_left };
-            let response = self.connections.send(&call)?;
+            let response = self.connections.send(&call, self.client.cancelled)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
@@ -178,25 +242,23 @@ impl Transfer<'_, '_> {
 
     fn receive(
         &mut self,
-        source: &mut dyn Read,
+        source: &Pieces,
         url: &str,
         total: Option<u64>,
         file: &mut PartialFile,
         broken: fn(io::Error) -> Reason,
     ) -> Result<(), Reason> {
-        let mut buffer = vec![0; BUFFER];
         loop {
-            (self.progress)(Progress { url, bytes: file.len(), total });
-            let length = match source.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(cut_short(error, file.len(), total).unwrap_or_else(broken)),
+            (self.client.progress)(Progress { url, bytes: file.len(), total });
+            let piece = match source.next(self.client.cancelled)? {
+                None => return Ok(()),
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => return Err(cut_short(error, file.len(), total).unwrap_or_else(broken)),
             };
-            if file.len() + length as u64 > self.request.limits.bytes {
+            if file.len() + piece.len() as u64 > self.request.limits.bytes {
                 return Err(Reason::TooLarge { limit: self.request.limits.bytes, size: total });
             }
-            file.write(&buffer[..length]).map_err(Reason::Write)?;
+            file.write(&piece).map_err(Reason::Write)?;
         }
     }
 
@@ -224,23 +286,24 @@ fn cut_short(error: io::Error, got: u64, total: Option<u64>) -> Result<Reason, i
 fn prepare(
     response: Response<Body>,
     attempts: &mut Attempts,
-    resumed: Option<&str>,
+    resumed: Option<&Validator>,
     file: &mut PartialFile,
 ) -> Result<Answer, Reason> {
-    let tag = strong_tag(&response);
+    let validator = Validator::of(&response);
     match (response.status().as_u16(), resumed) {
         (200, _) => {
             // Also where a range was asked for: the server does not know ranges, or the content has changed.
             file.restart().map_err(Reason::Write)?;
-            attempts.tag = tag;
+            attempts.validator = validator;
             let total = header(&response, &CONTENT_LENGTH).and_then(|length| length.parse().ok());
-            Ok(Answer { response, total })
+            let ends_by_closing = total.is_none() && header(&response, &TRANSFER_ENCODING).is_none();
+            Ok(Answer { response, total, ends_by_closing })
         }
         (206, Some(resumed)) => {
             let range = header(&response, &CONTENT_RANGE).and_then(content_range);
             match range {
-                Some((start, total)) if start == file.len() && tag.as_deref().is_none_or(|tag| tag == resumed) => {
-                    Ok(Answer { response, total })
+                Some((start, total)) if start == file.len() && resumed.admits(validator.as_ref()) => {
+                    Ok(Answer { response, total, ends_by_closing: false })
                 }
                 _ => Err(start_over(attempts, file, 206)),
             }
@@ -255,7 +318,7 @@ fn prepare(
 
 /// What the server has is not what the file has begun with: the next attempt is for all of it.
 fn start_over(attempts: &mut Attempts, file: &mut PartialFile, status: u16) -> Reason {
-    attempts.tag = None;
+    attempts.validator = None;
     match file.restart() {
         Ok(()) => Reason::NotResumed(status),
         Err(error) => Reason::Write(error),
@@ -268,11 +331,6 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 
 fn header<'r>(response: &'r Response<Body>, name: &HeaderName) -> Option<&'r str> {
     response.headers().get(name)?.to_str().ok()
-}
-
-/// A weak tag says that two contents mean the same, not that they have the same bytes.
-fn strong_tag(response: &Response<Body>) -> Option<String> {
-    header(response, &ETAG).filter(|tag| tag.starts_with('"')).map(str::to_owned)
 }
 
 /// `bytes START-END/TOTAL`; start, and total if it is known.

@@ -16,7 +16,9 @@ pub(super) struct Elf {
     pub(super) interpreter: Option<String>,
     /// The shared libraries that it is linked with.
     pub(super) libraries: Vec<String>,
-    /// Where it says that they are.
+    /// Where it says that they are, and what they need in their turn (`DT_RPATH`); nothing if it has a run path.
+    pub(super) rpath: Vec<String>,
+    /// Where it says that they are (`DT_RUNPATH`).
     pub(super) run_path: Vec<String>,
     /// The versions of symbols that it needs, with the library that is to have each.
     pub(super) versions: Vec<(String, String)>,
@@ -125,9 +127,13 @@ fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
         let Some(text) = text_at(entry.d_val(endian).into()) else { continue };
         match entry.d_tag(endian) {
             elf::DT_NEEDED => found.libraries.push(text),
-            elf::DT_RPATH | elf::DT_RUNPATH => found.run_path.extend(text.split(':').map(str::to_owned)),
+            elf::DT_RPATH => found.rpath.extend(text.split(':').map(str::to_owned)),
+            elf::DT_RUNPATH => found.run_path.extend(text.split(':').map(str::to_owned)),
             _ => {}
         }
+    }
+    if !found.run_path.is_empty() {
+        found.rpath.clear();
     }
     Some(found)
 }

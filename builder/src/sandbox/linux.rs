@@ -27,7 +27,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub(crate) use identity::OuterIds;
-pub(crate) use sys::{Forked, ignore_interrupt, kill_by_pidfd, received_descriptors, wait_for};
+pub(crate) use sys::{Forked, ignore_requests_to_end, kill_by_pidfd, received_descriptors, wait_for};
 pub(crate) use trace::{MISSED, OPENED, SEEN, TRUNCATED};
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
@@ -38,7 +38,7 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS;
 
 /// Forks a child that is the first process of new user, mount, pid, net, ipc and uts namespaces, and of a control group if one is given. The
-/// guest has a cgroup namespace of its own, whose root is that group.
+/// guest has a cgroup namespace of its own, whose root is that group, and one of time.
 ///
 /// # Errors
 /// The machine forbids it, or has run out of something.

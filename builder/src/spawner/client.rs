@@ -8,6 +8,8 @@ use crate::sandbox::{Groundwork, HostFacts, Outcome, SandboxSpec, SetupError, Sp
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,6 +20,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use store::local::Layout;
 
 /// So many sandboxes are kept prepared.
 const STOCK: usize = 2;
@@ -36,6 +39,14 @@ pub enum SpawnError {
     /// The specification is impossible.
     #[error("the sandbox cannot be made")]
     Spec(#[from] SpecError),
+    /// The spawner could not be told what to remove, should this process die.
+    #[error("cannot entrust `{}` to the sandbox spawner", place.display())]
+    Entrust {
+        /// A directory of the store, or the spawner's program.
+        place: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A sandbox's control group could not be made.
     #[error("the sandbox cannot be limited")]
     Group(#[from] Undivided),
@@ -141,6 +152,24 @@ impl Spawner {
         Ok(Self { socket: Arc::new(ours), process, stock: Mutex::default(), groups })
     }
 
+    /// Has the spawner remove what this process has staged in a store, should it die before it has dropped the spawner.
+    ///
+    /// # Errors
+    /// When a directory of the store cannot be opened, or the spawner has ended.
+    pub fn entrust(&self, store: &Layout) -> Result<(), SpawnError> {
+        let places = [store.tmp(), store.leases(), store.trash()];
+        let failed = |source: std::io::Error| SpawnError::Entrust { place: places[0].clone(), source };
+        let process = pidfd_open(getpid(), PidfdFlags::empty()).map_err(|errno| failed(errno.into()))?;
+        let open = |place: &PathBuf| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            rustix::fs::open(place, flags, Mode::empty())
+                .map_err(|errno| SpawnError::Entrust { place: place.clone(), source: errno.into() })
+        };
+        let directories = places.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let fds: Vec<_> = [&process].into_iter().chain(&directories).map(AsRawFd::as_raw_fd).collect();
+        protocol::send(self.socket.as_fd(), &Request::Entrust(std::process::id()), &fds).map_err(failed)
+    }
+
     /// What of the limits of sandboxes this machine cannot keep.
     #[must_use]
     pub fn lacking(&self) -> Option<Lacking> {
@@ -243,11 +272,12 @@ impl Spawner {
         };
         let handle = group.as_ref().and_then(|lodging| lodging.group.as_ref()).map(|group| group.handle().as_raw_fd());
         let fds: Vec<_> = [theirs.as_raw_fd()].into_iter().chain(handle).collect();
-        let request = Request { groundwork: groundwork.clone() };
-        protocol::send(self.socket.as_fd(), &request, &fds).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::BrokenPipe { SpawnError::Gone } else { SpawnError::Send(error) }
-        })?;
-        Ok(Prepared { groundwork: request.groundwork, socket, group })
+        protocol::send(self.socket.as_fd(), &Request::Sandbox(Box::new(groundwork.clone())), &fds).map_err(
+            |error| {
+                if error.kind() == std::io::ErrorKind::BrokenPipe { SpawnError::Gone } else { SpawnError::Send(error) }
+            },
+        )?;
+        Ok(Prepared { groundwork: groundwork.clone(), socket, group })
     }
 
     /// The spawner's process id, for messages.
@@ -265,6 +295,8 @@ impl Lodging {
 
 impl Drop for Spawner {
     fn drop(&mut self) {
+        // If it is gone there is nobody to be told.
+        let _ = protocol::send(self.socket.as_fd(), &Request::Relieve, &[]);
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
         let _ = self.process.wait();
     }

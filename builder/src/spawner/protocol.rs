@@ -1,7 +1,7 @@
 //! The messages between larder, its spawner, and the first processes of sandboxes: one JSON text per packet over `SOCK_SEQPACKET` sockets.
 //!
-//! larder makes a pair of sockets for each sandbox and gives one of them to the spawner with a [`Request`]. What it hears at the other is
-//! [`Told`]: first by the spawner, then by the sandbox. A [`Run`] goes the other way. It carries descriptors: a file with the serialised
+//! larder makes a pair of sockets for each sandbox and gives one of them to the spawner with a [`Request::Sandbox`]. What it hears at the other
+//! is [`Told`]: first by the spawner, then by the sandbox. A [`Run`] goes the other way. It carries descriptors: a file with the serialised
 //! specification (so that its size has no limit), then the command's: the log and, if the files it uses are to be noted, where; or standard
 //! input, output and error.
 
@@ -15,12 +15,16 @@ use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// larder asks for a sandbox; the descriptors that come with it are the sandbox's socket and, if it has one, the directory of its control
-/// group.
+/// What larder asks of the spawner.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    /// What to prepare.
-    pub(super) groundwork: Groundwork,
+pub(super) enum Request {
+    /// A sandbox, so prepared. With it come the sandbox's socket and, if it has one, the directory of its control group.
+    Sandbox(Box<Groundwork>),
+    /// To remove what a larder of this number has staged, should it die. With it come a descriptor of that process and the store's `tmp/`,
+    /// `leases/` and `trash/`.
+    Entrust(u32),
+    /// To leave that alone: it ends in order, and removes it itself.
+    Relieve,
 }
 
 /// larder tells a sandbox to run what the descriptors describe.

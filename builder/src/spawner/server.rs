@@ -1,6 +1,7 @@
 //! The spawner's own side: one loop over the socket and the sandboxes that live.
 
 use super::protocol::{self, Request, Told};
+use super::staged::Staged;
 use crate::sandbox::linux::filter::Filters;
 use crate::sandbox::linux::{self, Forked, OuterIds, init};
 use crate::sandbox::{Groundwork, Outcome, SetupError, Status};
@@ -32,6 +33,8 @@ struct Server {
     filters: Filters,
     outer: OuterIds,
     living: Vec<Sandbox>,
+    /// What is to be removed if larder dies.
+    staged: Option<Staged>,
 }
 
 /// The first process of a sandbox.
@@ -44,20 +47,25 @@ impl Server {
     fn start() -> io::Result<Self> {
         let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
         nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
-        // The terminal's interrupt is larder's to handle: it kills what it wants killed.
-        linux::ignore_interrupt();
+        // Who asks all processes of a terminal or a service to end asks larder, too, which kills what it wants killed.
+        linux::ignore_requests_to_end();
         give_up_groups()?;
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
         let filters = Filters::compile().map_err(io::Error::other)?;
         filters.install_on_all()?;
-        Ok(Self { socket, own, filters, outer: OuterIds::current(), living: Vec::new() })
+        Ok(Self { socket, own, filters, outer: OuterIds::current(), living: Vec::new(), staged: None })
     }
 
     fn serve(mut self) -> io::Result<()> {
         loop {
             let ready = self.wait()?;
             if ready[0] && !self.answer()? {
+                let staged = self.staged.take();
                 self.kill_all();
+                if let Some(staged) = staged {
+                    // What cannot be removed is left to the next collection.
+                    let _ = staged.remove();
+                }
                 return Ok(());
             }
             self.reap(&ready[1..])?;
@@ -78,7 +86,20 @@ impl Server {
 
     /// Handles one request; false at the end of the connection.
     fn answer(&mut self) -> io::Result<bool> {
-        let Some((Request { groundwork }, fds)) = protocol::receive(self.socket.as_fd())? else { return Ok(false) };
+        let Some((request, fds)) = protocol::receive(self.socket.as_fd())? else { return Ok(false) };
+        match request {
+            Request::Sandbox(groundwork) => self.start_sandbox(*groundwork, fds)?,
+            Request::Entrust(process) => {
+                let [larder, tmp, leases, trash]: [OwnedFd; 4] =
+                    fds.try_into().map_err(|_| io::ErrorKind::InvalidData)?;
+                self.staged = Some(Staged { process, larder, tmp, leases, trash });
+            }
+            Request::Relieve => self.staged = None,
+        }
+        Ok(true)
+    }
+
+    fn start_sandbox(&mut self, groundwork: Groundwork, fds: Vec<OwnedFd>) -> io::Result<()> {
         let mut fds = fds.into_iter();
         let Some(socket) = fds.next() else { return Err(io::ErrorKind::InvalidData.into()) };
         let (told, sandbox) = match self.make(groundwork, &socket, fds.next()) {
@@ -89,7 +110,7 @@ impl Server {
         // Should larder not want it any more, so will the sandbox find.
         let _ = protocol::send(socket.as_fd(), &told, &pidfd);
         self.living.extend(sandbox);
-        Ok(true)
+        Ok(())
     }
 
     fn make(&self, groundwork: Groundwork, socket: &OwnedFd, group: Option<OwnedFd>) -> Result<Sandbox, SetupError> {

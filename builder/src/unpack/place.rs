@@ -30,6 +30,7 @@ enum Created {
 /// Creates entries below one directory.
 pub(super) struct Placer<'a> {
     options: &'a UnpackOptions,
+    cancelled: &'a dyn Fn() -> bool,
     root: OwnedFd,
     created: HashMap<Box<[u8]>, Created>,
     /// The directory that the last entry was created in: most entries follow one of the same directory.
@@ -40,11 +41,15 @@ pub(super) struct Placer<'a> {
 
 impl<'a> Placer<'a> {
     /// Opens the destination, following links in its own path: the caller named it.
-    pub(super) fn open(destination: &Path, options: &'a UnpackOptions) -> std::io::Result<Self> {
+    pub(super) fn open(
+        destination: &Path,
+        options: &'a UnpackOptions,
+        cancelled: &'a dyn Fn() -> bool,
+    ) -> std::io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, destination, flags, Mode::empty())?;
         let summary = Summary::default();
-        Ok(Self { options, root, created: HashMap::new(), parent: None, entries: 0, summary })
+        Ok(Self { options, cancelled, root, created: HashMap::new(), parent: None, entries: 0, summary })
     }
 
     /// What was created.
@@ -54,6 +59,7 @@ impl<'a> Placer<'a> {
 
     /// Creates one entry, with content from `content`.
     pub(super) fn place(&mut self, entry: &Entry, content: &mut impl Content) -> Outcome<()> {
+        self.check_wanted()?;
         self.entries += 1;
         check_entries(self.entries, &self.options.limits)?;
         let Some(path) = name::resolve(&entry.name, self.options)? else {
@@ -84,8 +90,28 @@ impl<'a> Placer<'a> {
         let file = create_file(parent, name, mode)?;
         self.created.insert(path.into(), Created::Leaf);
         self.summary.files += 1;
-        self.summary.bytes += copy(content, file)?;
+        self.summary.bytes += self.copy(content, file)?;
         Ok(())
+    }
+
+    /// Fails if nobody wants the rest any more.
+    fn check_wanted(&self) -> Outcome<()> {
+        if (self.cancelled)() { Err(Problem::Cancelled.into()) } else { Ok(()) }
+    }
+
+    fn copy(&self, content: &mut impl Content, mut file: File) -> Outcome<u64> {
+        let mut total = 0;
+        loop {
+            self.check_wanted()?;
+            let chunk = content.next_chunk()?;
+            if chunk.is_empty() {
+                return Ok(total);
+            }
+            file.write_all(chunk).map_err(Problem::Write)?;
+            let length = chunk.len();
+            total += length as u64;
+            content.consume(length);
+        }
     }
 
     fn place_symlink(&mut self, path: &[u8], target: &[u8]) -> Outcome<()> {
@@ -217,20 +243,6 @@ fn create_file(parent: &OwnedFd, name: &[u8], mode: u32) -> Outcome<File> {
     // Not by the mode given above: that one is masked by the process's umask.
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(write_problem)?;
     Ok(File::from(file))
-}
-
-fn copy(content: &mut impl Content, mut file: File) -> Outcome<u64> {
-    let mut total = 0;
-    loop {
-        let chunk = content.next_chunk()?;
-        if chunk.is_empty() {
-            return Ok(total);
-        }
-        file.write_all(chunk).map_err(Problem::Write)?;
-        let length = chunk.len();
-        total += length as u64;
-        content.consume(length);
-    }
 }
 
 fn write_problem(errno: Errno) -> Problem {

@@ -111,6 +111,9 @@ pub enum Problem {
     /// The destination cannot be written.
     #[error("cannot write: {0}")]
     Write(#[source] io::Error),
+    /// Nobody wants it any more.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 impl Problem {

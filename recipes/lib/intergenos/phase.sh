@@ -34,6 +34,13 @@ larder_on_error() {
     trap - ERR
     printf 'larder: %s:%s: exit status %s from: %s\n' "${file##*/}" "$line" "$status" "${text%%$'\n'*}" >&2
     [[ ! -f config.log || $larder_phase != configure ]] || tail -n 40 config.log >&2
+    # What `larder debug` enters the failed build with.
+    {
+        shopt -p extglob
+        declare -p
+        declare -f
+        printf 'current_phase=%q\ncd %q\n' "$larder_phase" "$PWD"
+    } >/build/.larder-failed || true
     exit "$status"
 }
 

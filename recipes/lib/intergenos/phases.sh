@@ -30,11 +30,25 @@ say() { printf 'larder: %s\n' "$*"; }
 fail() {
     trap - ERR EXIT
     printf 'larder: %s: phase %s failed: %s\n' "$larder_package" "$current_phase" "$*" >&2
+    # The shell of the phase knows more.
+    [[ -e $build_root/.larder-failed ]] || keep_shell
     exit 1
+}
+
+# Writes what `larder debug` enters a failed build with: the variables and functions of this shell, and where it is.
+keep_shell() {
+    {
+        shopt -p extglob
+        declare -p
+        declare -f
+        printf 'cd %q\n' "$PWD"
+    } >"$build_root/.larder-failed" || true
 }
 
 begin_phase() {
     current_phase=$1
+    # What a phase left may fail whose failure is known.
+    [[ ! -e $build_root/.larder-failed ]] || rm -f "$build_root/.larder-failed"
     say "phase $1"
 }
 

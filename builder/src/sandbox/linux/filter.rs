@@ -56,6 +56,7 @@ impl Filters {
 
     /// Installs the argument list on the current process and all that it starts from now on, for good. What makes sandboxes has no need
     /// of what it denies: it makes namespaces with `clone3`, whose flags no filter sees, and which the call list does not let a guest call.
+    /// That of time can only be made with `unshare`, so that is not denied here.
     ///
     /// # Errors
     /// The kernel has no filters.
@@ -123,13 +124,19 @@ fn ranges(answers: &BTreeMap<i64, u32>) -> Vec<(u32, u32)> {
     ranges
 }
 
-/// A program that gives each call the answer of its range, and kills a process that calls by another architecture's
+/// A program that gives each call the answer of its range but for `unshare` of the time namespace, which is denied, and kills a process that calls by another architecture's
 /// numbers.
 fn call_program(ranges: &[(u32, u32)]) -> BpfProgram {
     let mut program = vec![
         load(ARCHITECTURE_OFFSET),
         jump(libc::BPF_JEQ, AUDIT_ARCH, 1, 0),
         answer(libc::SECCOMP_RET_KILL_PROCESS),
+        load(NUMBER_OFFSET),
+        // What the argument list cannot deny: the first process of a sandbox, which has it too, makes such a namespace, for its child.
+        jump(libc::BPF_JEQ, libc::SYS_unshare as u32, 0, 4),
+        load(ARGUMENTS_OFFSET),
+        jump(libc::BPF_JSET, libc::CLONE_NEWTIME as u32, 0, 1),
+        answer(DENY),
         load(NUMBER_OFFSET),
     ];
     for (first, action) in ranges.iter().rev() {
@@ -190,7 +197,6 @@ fn denied_arguments() -> Result<Rules, seccompiler::BackendError> {
         deny(libc::SYS_clone, vec![has(0, flag)])?;
         deny(libc::SYS_unshare, vec![has(0, flag)])?;
     }
-    deny(libc::SYS_unshare, vec![has(0, libc::CLONE_NEWTIME)])?;
     for request in [libc::TIOCSTI, libc::TIOCLINUX] {
         deny(libc::SYS_ioctl, vec![is(1, request)])?;
     }
@@ -274,6 +280,43 @@ mod tests {
         for call in [libc::SYS_clone3, libc::SYS_openat2, 9999, 0x4000_0000] {
             assert_eq!(answer_to(call), UNKNOWN, "{call}");
         }
+    }
+
+    /// What a program answers to a call with this first argument.
+    fn run(program: &[sock_filter], call: i64, argument: i32) -> u32 {
+        let (mut value, mut at) = (0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            at += 1;
+            let holds = match u32::from(code) & 0xf0 {
+                _ if u32::from(code) == libc::BPF_RET | libc::BPF_K => return k,
+                _ if u32::from(code) == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => {
+                    value = match k {
+                        NUMBER_OFFSET => call as u32,
+                        ARCHITECTURE_OFFSET => AUDIT_ARCH,
+                        ARGUMENTS_OFFSET => argument as u32,
+                        other => panic!("{other}"),
+                    };
+                    continue;
+                }
+                libc::BPF_JEQ => value == k,
+                libc::BPF_JGE => value >= k,
+                libc::BPF_JSET => value & k != 0,
+                other => panic!("{other}"),
+            };
+            at += usize::from(if holds { jt } else { jf });
+        }
+    }
+
+    #[test]
+    fn the_program_answers_by_the_table_and_denies_a_namespace_of_time() {
+        let program = call_program(&ranges(&answers()));
+        for call in (0..500).chain([9999, 0x4000_0000]) {
+            assert_eq!(run(&program, call, 0), answer_to(call), "{call}");
+        }
+        assert_eq!(run(&program, libc::SYS_unshare, libc::CLONE_NEWTIME | libc::CLONE_FILES), DENY);
+        assert_eq!(run(&program, libc::SYS_unshare, libc::CLONE_FILES), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(run(&program, libc::SYS_clone, libc::CLONE_NEWTIME), libc::SECCOMP_RET_ALLOW, "a signal, there");
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Who the guest is: its user and group id, host name, and a loopback interface of its own.
+//! Who the guest is: its user and group id, host name, clocks, and a loopback interface of its own.
 
 use super::super::outcome::{SetupError, Step};
 use super::super::spec::Circumstances;
 use super::{AtStep, sys};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use nix::time::{ClockId, clock_gettime};
 use std::os::fd::AsFd;
 
 /// Our user and group id in the namespace we come from; to be taken before leaving it.
@@ -29,6 +30,24 @@ pub(crate) fn map_ids(guest: u32, outer: OuterIds) -> Result<(), SetupError> {
 
 fn write(path: &str, text: &str) -> Result<(), SetupError> {
     std::fs::write(path, text).at(Step::IdMap, path)
+}
+
+/// Has the clocks that count from the start of the machine begin anew for our children, where the kernel has time namespaces. How long the
+/// machine has been up tells one machine from another.
+pub(crate) fn restart_clocks() -> Result<(), SetupError> {
+    match sys::unshare_time() {
+        // The kernel has none, or whoever runs this machine has forbidden any more of them.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSPC)) => return Ok(()),
+        made => made.at(Step::Namespaces, "time")?,
+    }
+    let clocks = [("monotonic", ClockId::CLOCK_MONOTONIC), ("boottime", ClockId::CLOCK_BOOTTIME)];
+    let mut offsets = String::new();
+    for (name, clock) in clocks {
+        let seconds = clock_gettime(clock).at(Step::Namespaces, name)?.tv_sec();
+        offsets.push_str(&format!("{name} -{seconds} 0\n"));
+    }
+    let place = "/proc/self/timens_offsets";
+    std::fs::write(place, offsets).at(Step::Namespaces, place)
 }
 
 /// Sets host name and domain name.

@@ -103,11 +103,21 @@ fn live_with_spawner(birth: &Birth<'_>) -> Result<(), SetupError> {
 fn prepare(birth: &Birth<'_>) -> Result<Stage, SetupError> {
     let circumstances = &birth.groundwork.circumstances;
     identity::map_ids(circumstances.user().id, birth.outer)?;
+    // Of a process that may not be looked into these files are root's.
+    identity::restart_clocks()?;
+    be_killed_first()?;
     // From here on the guest, which has our user id, must not be able to look into us.
     prctl::set_dumpable(false).at(Step::Privileges, "dumpable")?;
     identity::set_names(circumstances)?;
     identity::start_loopback()?;
     Stage::make(&birth.groundwork)
+}
+
+/// Offers this process and all that it starts to the kernel when memory runs out: where nothing limits a build's memory, what else runs on the
+/// machine shall not end for it. A guest cannot take that back, for its `/proc` is read-only.
+fn be_killed_first() -> Result<(), SetupError> {
+    const PLACE: &str = "/proc/self/oom_score_adj";
+    std::fs::write(PLACE, "1000").at(Step::Circumstances, PLACE)
 }
 
 /// The process that will be the command.

@@ -54,6 +54,12 @@ pub(crate) fn fork_into(flags: i32, group: Option<BorrowedFd<'_>>) -> io::Result
     Ok(Forked::Parent { pid: pid as libc::pid_t, pidfd })
 }
 
+/// Has the children that this process has from now on live in a time namespace of their own.
+pub(crate) fn unshare_time() -> io::Result<()> {
+    // SAFETY: the call takes no memory.
+    check(unsafe { libc::unshare(libc::CLONE_NEWTIME) }.into()).map(drop)
+}
+
 /// Ends the process at once, running no destructors and flushing nothing.
 pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: _exit has no preconditions.
@@ -403,8 +409,10 @@ pub(crate) fn received_descriptors(messages: impl Iterator<Item = ControlMessage
     rights.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect()
 }
 
-/// Ignores the terminal's interrupt.
-pub(crate) fn ignore_interrupt() {
-    // SAFETY: ignoring a signal installs no handler.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+/// Ignores the signals by which a terminal or a service asks all its processes to end.
+pub(crate) fn ignore_requests_to_end() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM] {
+        // SAFETY: ignoring a signal installs no handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
