@@ -18,6 +18,8 @@ pub(crate) struct Context {
     store: OnceLock<Arc<LocalStore>>,
     /// Whether a store is made where there is none.
     makes_store: bool,
+    /// Whether garbage is collected in it.
+    collects: bool,
     /// Whether only results and errors are shown.
     pub(crate) quiet: bool,
 }
@@ -70,7 +72,8 @@ impl Context {
         let root = cli.store.clone().or_else(default_root);
         let options = OpenOptions { durable: !cli.no_sync };
         let makes_store = !cli.command.asks_only();
-        Ok(Self { root, options, store: OnceLock::new(), makes_store, quiet: cli.quiet })
+        let collects = cli.command.collects();
+        Ok(Self { root, options, store: OnceLock::new(), makes_store, collects, quiet: cli.quiet })
     }
 
     /// The store.
@@ -82,7 +85,8 @@ impl Context {
             let error = CliError::usage(self.lacks_store()?);
             return Err(error.hint("`larder build` or `larder add` makes one; --store DIR names another one"));
         }
-        let opened = LocalStore::open(&canonical(self.root()?), self.options)?;
+        let open = if self.collects { LocalStore::open_to_collect } else { LocalStore::open };
+        let opened = open(&canonical(self.root()?), self.options)?;
         Ok(self.store.get_or_init(|| Arc::new(opened)))
     }
 

@@ -139,6 +139,9 @@ impl From<&StoreError> for CliError {
             StoreError::Index { source: IndexError::Newer { .. }, .. } => {
                 failed.hint("the index is only made from what is in the store: `larder` of that version can use both")
             }
+            full if full.is_lack_of_space() => {
+                failed.hint("`larder gc` makes room, also on a full disk as long as the store has its `reserve`")
+            }
             StoreError::Index { source: IndexError::Sqlite(_), .. } => {
                 failed.hint("if it is damaged, `larder rebuild-index` makes it anew from what is in the store")
             }

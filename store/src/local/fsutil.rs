@@ -39,6 +39,13 @@ impl IoError {
         use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
     }
+
+    /// Whether the system said that the disk, or what this user may have of it, is full.
+    #[must_use]
+    pub fn is_lack_of_space(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self.source.kind(), StorageFull | QuotaExceeded)
+    }
 }
 
 /// Adds the place to an I/O error.

@@ -1,6 +1,6 @@
 //! Who holds what: roots, generations and leases, what each keeps, and why something stays or goes.
 
-use super::fsutil::IoError;
+use super::fsutil::{At, IoError};
 use super::generations::{self, Generation};
 use super::lease::{LivingLease, living};
 use super::reclaim::{Found, Reclaim};
@@ -9,6 +9,7 @@ use super::{LocalStore, StoreError};
 use crate::gc::{self, Explanation, GcGraph, GcNode, GcPolicy, Holder, Share};
 use crate::store_path::StorePath;
 use rayon::prelude::*;
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -76,7 +77,11 @@ impl LocalStore {
     }
 
     pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
-        self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
+        match &self.lease {
+            Some(lease) => lease.hold([path]),
+            None if self.full.is_some() => Err(Errno::NOSPC).at("create a lease in", self.layout.leases()),
+            None => Ok(()),
+        }
     }
 
     /// Removes a named root.
