@@ -145,6 +145,9 @@ impl From<&StoreError> for CliError {
             StoreError::Index { source: IndexError::Sqlite(_), .. } => {
                 failed.hint("if it is damaged, `larder rebuild-index` makes it anew from what is in the store")
             }
+            StoreError::UnseenRoot { name, .. } => failed
+                .hint("nothing is deleted as long as it may hold something")
+                .hint(format!("if it is not needed any more: `larder roots remove {name}`")),
             StoreError::NotValid(path) => {
                 failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known"))
             }

@@ -420,10 +420,8 @@ fn foreign(path: &Path) -> Result<Option<Target>, CliError> {
 
 /// The store path that a link leads to, whether it is still there or not.
 pub(crate) fn link_target(context: &Context, path: &Path) -> Result<Option<StorePath>, CliError> {
-    let target = std::fs::canonicalize(path).or_else(|_| std::fs::read_link(path));
-    let store = context.store()?.layout().store();
-    let inside = target.as_deref().ok().and_then(|target| target.strip_prefix(&store).ok()?.to_str());
-    Ok(inside.and_then(|name| StorePath::parse_base_name(name).ok()))
+    let Ok(target) = std::fs::canonicalize(path).or_else(|_| std::fs::read_link(path)) else { return Ok(None) };
+    Ok(context.store()?.path_at(&target)?)
 }
 
 /// Splits what names a file below a store path, as `/larder/store/…/usr/bin/tool` or `result/usr/bin/tool`, into the store path and the

@@ -184,6 +184,9 @@ fn described(root: &Root, size: Option<RootSize>) -> String {
     let link = root.link.as_ref().map(|link| format!(" ({})", link.display())).unwrap_or_default();
     let current = root.generation.as_ref().filter(|generation| generation.is_current).map_or("", |_| " (current)");
     let name = format!("{}{link}{current}", root.name);
+    if let Some(reason) = root.unseen {
+        return format!("{name}  may hold something: the link cannot be looked at: {reason}");
+    }
     let Some(path) = &root.target else {
         return format!("{name}  holds nothing: the link is gone or leads elsewhere");
     };

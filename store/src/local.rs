@@ -113,6 +113,16 @@ pub enum StoreError {
         /// What could not be written.
         source: Arc<StoreError>,
     },
+    /// Nobody can tell what a root holds.
+    #[error("cannot tell what the root `{name}` holds: cannot look at {}", link.display())]
+    UnseenRoot {
+        /// Its name.
+        name: String,
+        /// The link through which it holds.
+        link: PathBuf,
+        /// What the system said.
+        source: rustix::io::Errno,
+    },
     /// A path is not valid.
     #[error("{0} is not in the store")]
     NotValid(StorePath),

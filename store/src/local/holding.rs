@@ -57,6 +57,14 @@ impl LocalStore {
         Ok(roots::list(&self.layout)?)
     }
 
+    /// The store path that is at a place in the file system, there or not, if that is in this store, however the place names it.
+    ///
+    /// # Errors
+    /// When the place cannot be looked at.
+    pub fn path_at(&self, place: &Path) -> Result<Option<StorePath>, IoError> {
+        roots::path_at(&self.layout, place).at("look at", place)
+    }
+
     /// Adds or moves a named root.
     ///
     /// # Errors

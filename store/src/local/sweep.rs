@@ -13,6 +13,7 @@ use super::reclaim::{self, Reclaim};
 use super::remains::{Freed, Remains};
 use super::repair::files_of;
 use super::reserve;
+use super::roots::Root;
 use super::take_out::TakeOut;
 use super::tree_files::{FileKey, TreeRecords};
 use super::{LocalStore, StoreError};
@@ -244,9 +245,16 @@ impl LocalStore {
     pub(super) fn held_without(&self, roots: &[String]) -> Result<Vec<(StorePath, Holder)>, StoreError> {
         // Leases first: who makes a root and ends between the two looks is then seen in one of them.
         let leases = living(&self.layout)?;
-        let named = |root: super::roots::Root| Some((root.target?, Holder::Root(root.name)));
-        let mut held: Vec<_> =
-            self.roots()?.into_iter().filter(|root| !roots.contains(&root.name)).filter_map(named).collect();
+        let mut held = Vec::new();
+        for Root { name, link, target, unseen, .. } in self.roots()? {
+            if roots.contains(&name) {
+                continue;
+            }
+            if let Some(source) = unseen {
+                return Err(StoreError::UnseenRoot { name, link: link.unwrap_or_default(), source });
+            }
+            held.extend(target.map(|target| (target, Holder::Root(name))));
+        }
         for LivingLease { process, held: paths } in leases {
             held.extend(paths.into_iter().map(|path| (path, Holder::Process(process))));
         }
