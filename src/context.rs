@@ -9,6 +9,7 @@ use builder::{Builder, RunLimits, Settings, control_group};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::local::{LocalStore, OpenOptions};
+use store::shown;
 
 /// What commands share.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Context {
 
     /// That there is no store, in words.
     pub(crate) fn lacks_store(&self) -> Result<String, CliError> {
-        Ok(format!("there is no store in {}", self.root()?.display()))
+        Ok(format!("there is no store in {}", shown(self.root()?)))
     }
 
     /// Where the store is, or will be.

@@ -5,11 +5,13 @@
 
 use crate::adding::AddError;
 use crate::output;
+use crate::text::harmless;
 use builder::BuildError;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use store::local::{IndexError, LookupError, RootError, StoreError};
+use store::shown;
 
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +47,14 @@ impl CliError {
 
     /// What the command line names is not there.
     pub(crate) fn missing(path: &Path) -> Self {
-        Self::usage(format!("{} does not exist", path.display()))
+        Self::usage(format!("{} does not exist", shown(&path)))
     }
 
     /// A file that the command line names cannot be used.
     pub(crate) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::missing(path),
-            _ => Self::failed(format!("cannot {verb} {}: {error}", path.display())),
+            _ => Self::failed(format!("cannot {verb} {}: {error}", shown(&path))),
         }
     }
 
@@ -88,10 +90,10 @@ impl CliError {
         if self.rendered {
             output::error(&self.message);
         } else {
-            output::error(&format!("{} {}\n", output::styled("error:", "1;31"), self.message));
+            output::error(&format!("{} {}\n", output::styled("error:", "1;31"), harmless(&self.message)));
         }
         for hint in &self.hints {
-            output::error(&format!("{} {hint}\n", output::styled("hint:", "1;36")));
+            output::error(&format!("{} {}\n", output::styled("hint:", "1;36"), harmless(hint)));
         }
     }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::local::{At, LocalStore};
+use store::shown;
 use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreeListing, TreePath};
 
 /// Makes inputs valid for evaluation.
@@ -239,7 +240,7 @@ pub(crate) fn refuse_store(
             return Ok(());
         }
     }
-    Err(format!("{} has the store itself in it: {}", path.display(), root.display()))
+    Err(format!("{} has the store itself in it: {}", shown(&path), shown(&root)))
 }
 
 /// Asks the filter about everything below a path, not going into directories it leaves out.

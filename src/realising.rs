@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::StorePath;
+use store::shown;
 
 /// How often an interruption is looked for.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -237,15 +238,17 @@ fn cascade(result: &RunResult, cause: &StorePath) -> String {
 /// What is told of a failure: the reason, the end of the log, and how to look closer.
 pub(crate) fn describe(failure: &Failure) -> String {
     let name = human(&failure.derivation);
-    let mut told = format!("{} {name}: {}\n", output::styled("failed:", "1;31"), with_causes(&*failure.error));
+    let mut told =
+        format!("{} {name}: {}\n", output::styled("failed:", "1;31"), text::harmless(&with_causes(&*failure.error)));
     let Left { tail, log, kept } = failure.error.left();
     for line in &tail[tail.len().saturating_sub(SHOWN)..] {
         told.push_str(&format!("  {} {line}\n", output::styled("|", "2")));
     }
-    let mut hint = |text: &str| told.push_str(&format!("{} {text}\n", output::styled("hint:", "1;36")));
+    let mut hint =
+        |text: &str| told.push_str(&format!("{} {}\n", output::styled("hint:", "1;36"), text::harmless(text)));
     if let Some(log) = log.filter(|log| log.exists()) {
         hint(&format!("the whole log: larder log {}", failure.derivation));
-        hint(&format!("the log's file: {}", log.display()));
+        hint(&format!("the log's file: {}", shown(&log)));
     }
     if kept.is_some_and(|kept| kept.exists()) {
         hint(&format!("enter the failed sandbox: larder debug {}", failure.derivation));

@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use std::path::{Path, PathBuf};
+use store::shown;
 
 /// What recipes are described in.
 pub(crate) const MANIFEST: &str = "package.yml";
@@ -26,7 +27,7 @@ pub(crate) fn directories_in(directory: &Path) -> Result<Vec<PathBuf>, CliError>
 
 /// What is in a directory, sorted.
 pub(crate) fn entries(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let failed = |error| CliError::failed(format!("cannot read {}: {error}", directory.display()));
+    let failed = |error| CliError::failed(format!("cannot read {}: {error}", shown(&directory)));
     let listed = std::fs::read_dir(directory).map_err(failed)?;
     let paths: Result<Vec<_>, _> = listed.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths.map_err(failed)?;
@@ -45,18 +46,18 @@ pub(crate) fn remedy(directory: &Path) -> Option<CliError> {
     // The directory above `packages` is a tree like that.
     let tree = tree.parent().filter(|_| tree.ends_with("packages")).unwrap_or(tree);
     let file = tree.join("default.nix");
-    let name = directory.file_name().unwrap_or_default().display();
+    let name = shown(directory.file_name().unwrap_or_default());
     let attribute = if directory.join(MANIFEST).is_file() { format!("#{name}") } else { "#NAME".to_owned() };
     if file.exists() {
-        let message = format!("{} is a recipe of a tree, not an expression", directory.display());
-        return Some(CliError::evaluation_message(message).hint(format!("build `{}{attribute}`", tree.display())));
+        let message = format!("{} is a recipe of a tree, not an expression", shown(&directory));
+        return Some(CliError::evaluation_message(message).hint(format!("build `{}{attribute}`", shown(&tree))));
     }
-    let message = format!("{} has recipes of {MANIFEST}, but no default.nix that reads them", tree.display());
+    let message = format!("{} has recipes of {MANIFEST}, but no default.nix that reads them", shown(&tree));
     let line = "(import /PATH/TO/larder/recipes { }).lib.intergenos ./.";
-    let error = CliError::evaluation_message(message).hint(format!("write to {}: {line}", file.display()));
+    let error = CliError::evaluation_message(message).hint(format!("write to {}: {line}", shown(&file)));
     Some(error.hint(format!(
         "then `larder build {}{attribute}`; `larder lint {}` says what is wrong with them",
-        tree.display(),
-        tree.display()
+        shown(&tree),
+        shown(&tree)
     )))
 }

@@ -62,6 +62,7 @@ pub use sweep::{GcProgress, GcReport};
 pub use usage::Usage;
 pub use verify::{Flaw, Problem, VerifyOptions, VerifyProgress};
 
+use crate::shown::shown;
 use crate::store_path::{ParseStorePathError, StorePath};
 use index::Index;
 use lease::Lease;
@@ -81,7 +82,7 @@ pub enum StoreError {
     #[error(transparent)]
     Io(#[from] IoError),
     /// The index failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Index {
         /// The index's file.
         path: PathBuf,
@@ -92,7 +93,7 @@ pub enum StoreError {
     #[error(transparent)]
     Ingest(#[from] IngestError),
     /// The directory is a store of another version, or not one.
-    #[error("{} is not a store that this larder knows: its format is `{found}`", path.display())]
+    #[error("{} is not a store that this larder knows: its format is `{found}`", shown(path))]
     Format {
         /// The store directory.
         path: PathBuf,
@@ -100,13 +101,13 @@ pub enum StoreError {
         found: String,
     },
     /// The store may only be read.
-    #[error("the store in {} can only be read: it is read-only, or somebody else's", path.display())]
+    #[error("the store in {} can only be read: it is read-only, or somebody else's", shown(path))]
     ReadOnly {
         /// The store directory.
         path: PathBuf,
     },
     /// The store was opened for reading, because the disk is full.
-    #[error("nothing can be added to the store in {}, for there is no room on its disk", path.display())]
+    #[error("nothing can be added to the store in {}, for there is no room on its disk", shown(path))]
     Full {
         /// The store directory.
         path: PathBuf,
@@ -114,7 +115,7 @@ pub enum StoreError {
         source: Arc<StoreError>,
     },
     /// Nobody can tell what a root holds.
-    #[error("cannot tell what the root `{name}` holds: cannot look at {}", link.display())]
+    #[error("cannot tell what the root `{name}` holds: cannot look at {}", shown(link))]
     UnseenRoot {
         /// Its name.
         name: String,

@@ -8,6 +8,7 @@ use crate::recipe_tree::{MANIFEST, directories_in, entries, packages_of};
 use foreign::{Finding, PatchFile, RecipeFiles, Severity, Tree};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use store::shown;
 use store::{FileHash, HashAlgorithm};
 
 /// A file of a recipe that is larger than this is none that somebody has written.
@@ -42,7 +43,7 @@ pub(super) fn read_tree(directory: &Path) -> Result<Tree, CliError> {
         }
     }
     let patches = patch_directory(&packages);
-    let patch_directory = shown(patches.as_deref().unwrap_or(&packages.join("patches")));
+    let patch_directory = without_dot(patches.as_deref().unwrap_or(&packages.join("patches")));
     let patches = patches.map(|patches| read_patches(&patches)).transpose()?;
     Ok(Tree { recipes, patches, patch_directory })
 }
@@ -68,7 +69,7 @@ fn read_recipe(tier: &Path, recipe: &Path) -> Result<RecipeFiles, CliError> {
     Ok(RecipeFiles {
         tier: name(tier),
         name: name(recipe),
-        directory: shown(recipe),
+        directory: without_dot(recipe),
         manifest: read_file(&recipe.join(MANIFEST))?,
         script: if script.exists() { Some(read_file(&script)?) } else { None },
         files: files_below(recipe)?,
@@ -92,10 +93,10 @@ fn read_patches(directory: &Path) -> Result<Vec<PatchFile>, CliError> {
 fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     let data = path.metadata().map_err(|error| failed(path, &error))?;
     if !data.is_file() {
-        return Err(CliError::failed(format!("{} is not a regular file", path.display())));
+        return Err(CliError::failed(format!("{} is not a regular file", shown(path))));
     }
     if data.len() > MAX_FILE {
-        let message = format!("{} has {}, more than a recipe can have", path.display(), crate::text::bytes(data.len()));
+        let message = format!("{} has {}, more than a recipe can have", shown(path), crate::text::bytes(data.len()));
         return Err(CliError::failed(message));
     }
     std::fs::read(path).map_err(|error| failed(path, &error))
@@ -119,13 +120,13 @@ fn files_below(recipe: &Path) -> Result<Vec<String>, CliError> {
     Ok(files)
 }
 
-fn shown(path: &Path) -> String {
+fn without_dot(path: &Path) -> String {
     let text = path.display().to_string();
     text.strip_prefix("./").unwrap_or(&text).to_owned()
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::failed(format!("cannot read {}: {error}", path.display()))
+    CliError::failed(format!("cannot read {}: {error}", shown(path)))
 }
 
 fn as_json(finding: &Finding) -> Value {

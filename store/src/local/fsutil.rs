@@ -4,6 +4,7 @@
 
 use super::effect;
 use super::reclaim::allocated;
+use crate::shown::shown;
 use crate::tree::TreePath;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// An I/O error with its place.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", path.display())]
+#[error("cannot {action} {}", shown(path))]
 pub struct IoError {
     /// What was attempted, as a verb: `open`, `rename`.
     pub action: &'static str,

@@ -10,6 +10,7 @@ use super::generations::{self, Generation};
 use super::layout::Layout;
 use super::lease::lock_file;
 use crate::digest::BlobDigest;
+use crate::shown::shown;
 use crate::store_path::StorePath;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -50,7 +51,7 @@ pub enum RootError {
         name: String,
     },
     /// There is something at the link's place that is not a link into this store.
-    #[error("{} exists and is not a link into the store; remove it or choose another name", path.display())]
+    #[error("{} exists and is not a link into the store; remove it or choose another name", shown(path))]
     Occupied {
         /// The place.
         path: PathBuf,
