@@ -57,6 +57,11 @@ macro_rules! commands {
 }
 
 impl Command {
+    /// Whether it deletes what nothing needs, for which a full disk must have some room.
+    pub(crate) fn collects(&self) -> bool {
+        matches!(self, Self::Gc(args) if args.deletes())
+    }
+
     /// Whether it is about what a store has, so that it makes none.
     pub(crate) fn asks_only(&self) -> bool {
         matches!(

@@ -9,6 +9,7 @@ use builder::{Builder, RunLimits, Settings, control_group};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::local::{LocalStore, OpenOptions};
+use store::shown;
 
 /// What commands share.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Context {
     store: OnceLock<Arc<LocalStore>>,
     /// Whether a store is made where there is none.
     makes_store: bool,
+    /// Whether garbage is collected in it.
+    collects: bool,
     /// Whether only results and errors are shown.
     pub(crate) quiet: bool,
 }
@@ -70,7 +73,8 @@ impl Context {
         let root = cli.store.clone().or_else(default_root);
         let options = OpenOptions { durable: !cli.no_sync };
         let makes_store = !cli.command.asks_only();
-        Ok(Self { root, options, store: OnceLock::new(), makes_store, quiet: cli.quiet })
+        let collects = cli.command.collects();
+        Ok(Self { root, options, store: OnceLock::new(), makes_store, collects, quiet: cli.quiet })
     }
 
     /// The store.
@@ -82,7 +86,8 @@ impl Context {
             let error = CliError::usage(self.lacks_store()?);
             return Err(error.hint("`larder build` or `larder add` makes one; --store DIR names another one"));
         }
-        let opened = LocalStore::open(&canonical(self.root()?), self.options)?;
+        let open = if self.collects { LocalStore::open_to_collect } else { LocalStore::open };
+        let opened = open(&canonical(self.root()?), self.options)?;
         Ok(self.store.get_or_init(|| Arc::new(opened)))
     }
 
@@ -93,7 +98,7 @@ impl Context {
 
     /// That there is no store, in words.
     pub(crate) fn lacks_store(&self) -> Result<String, CliError> {
-        Ok(format!("there is no store in {}", self.root()?.display()))
+        Ok(format!("there is no store in {}", shown(self.root()?)))
     }
 
     /// Where the store is, or will be.

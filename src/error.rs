@@ -6,11 +6,13 @@
 use crate::adding::AddError;
 use crate::interrupt::Request;
 use crate::output;
+use crate::text::harmless;
 use builder::BuildError;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use store::local::{IndexError, LookupError, RootError, StoreError};
+use store::shown;
 
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,14 +50,14 @@ impl CliError {
 
     /// What the command line names is not there.
     pub(crate) fn missing(path: &Path) -> Self {
-        Self::usage(format!("{} does not exist", path.display()))
+        Self::usage(format!("{} does not exist", shown(&path)))
     }
 
     /// A file that the command line names cannot be used.
     pub(crate) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::missing(path),
-            _ => Self::failed(format!("cannot {verb} {}: {error}", path.display())),
+            _ => Self::failed(format!("cannot {verb} {}: {error}", shown(&path))),
         }
     }
 
@@ -96,10 +98,10 @@ impl CliError {
         if self.rendered {
             output::error(&self.message);
         } else {
-            output::error(&format!("{} {}\n", output::styled("error:", "1;31"), self.message));
+            output::error(&format!("{} {}\n", output::styled("error:", "1;31"), harmless(&self.message)));
         }
         for hint in &self.hints {
-            output::error(&format!("{} {hint}\n", output::styled("hint:", "1;36")));
+            output::error(&format!("{} {}\n", output::styled("hint:", "1;36"), harmless(hint)));
         }
     }
 
@@ -148,9 +150,15 @@ impl From<&StoreError> for CliError {
             StoreError::Index { source: IndexError::Newer { .. }, .. } => {
                 failed.hint("the index is only made from what is in the store: `larder` of that version can use both")
             }
+            full if full.is_lack_of_space() => {
+                failed.hint("`larder gc` makes room, also on a full disk as long as the store has its `reserve`")
+            }
             StoreError::Index { source: IndexError::Sqlite(_), .. } => {
                 failed.hint("if it is damaged, `larder rebuild-index` makes it anew from what is in the store")
             }
+            StoreError::UnseenRoot { name, .. } => failed
+                .hint("nothing is deleted as long as it may hold something")
+                .hint(format!("if it is not needed any more: `larder roots remove {name}`")),
             StoreError::NotValid(path) => {
                 failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known"))
             }

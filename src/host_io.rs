@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::local::LocalStore;
-use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreeListing, TreePath};
+use store::{EncodedDerivation, Input, STORE_DIR, StoreName, StorePath, TreeListing, TreePath, shown};
 
 /// Makes inputs valid for evaluation.
 type Realise = dyn Fn(&[StorePath]) -> Result<Vec<(Input, StorePath)>, String> + Send + Sync;
@@ -246,7 +246,7 @@ pub(crate) fn refuse_store(
             return Ok(());
         }
     }
-    Err(format!("{} has the store itself in it: {}", path.display(), root.display()))
+    Err(format!("{} has the store itself in it: {}", shown(&path), shown(&root)))
 }
 
 /// Asks the filter about everything below a path, not going into directories it leaves out. Each is opened name by name and no link is followed, for

@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::local::LookupError;
+use store::shown;
 use store::{Input, OutputName, STORE_DIR, StorePath};
 
 /// More threads are used only when asked for.
@@ -187,7 +188,7 @@ impl Evaluation {
     /// The value of a file, or of the `default.nix` in a directory.
     pub(crate) fn file(&self, path: &Path) -> Result<Value, CliError> {
         let absolute = std::path::absolute(path)
-            .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
+            .map_err(|error| CliError::failed(format!("cannot find {}: {error}", shown(&path))))?;
         if !absolute.exists() {
             let hint = "an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file";
             return Err(CliError::missing(path).hint(hint));
@@ -404,8 +405,8 @@ fn linked(context: &Context, path: &Path) -> Result<Option<Target>, CliError> {
     if context.store()?.is_valid(&target)? {
         return Ok(Some(Target::Tree(target)));
     }
-    let error = CliError::failed(format!("{} leads to {target}, which is not in the store", path.display()));
-    Err(error.hint(format!("`larder realise {}` builds it again, if its derivation is known", path.display())))
+    let error = CliError::failed(format!("{} leads to {target}, which is not in the store", shown(&path)));
+    Err(error.hint(format!("`larder realise {}` builds it again, if its derivation is known", shown(&path))))
 }
 
 /// A link into another store is no recipe.
@@ -414,16 +415,14 @@ fn foreign(path: &Path) -> Result<Option<Target>, CliError> {
     let name =
         target.file_name().and_then(|name| name.to_str()).is_some_and(|name| StorePath::parse_base_name(name).is_ok());
     let Some(store) = target.parent().filter(|parent| name && parent.ends_with("store")) else { return Ok(None) };
-    let error = CliError::failed(format!("{} leads into another store: {}", path.display(), store.display()));
+    let error = CliError::failed(format!("{} leads into another store: {}", shown(&path), shown(&store)));
     Err(error.hint("name that store: --store DIR"))
 }
 
 /// The store path that a link leads to, whether it is still there or not.
 pub(crate) fn link_target(context: &Context, path: &Path) -> Result<Option<StorePath>, CliError> {
-    let target = std::fs::canonicalize(path).or_else(|_| std::fs::read_link(path));
-    let store = context.store()?.layout().store();
-    let inside = target.as_deref().ok().and_then(|target| target.strip_prefix(&store).ok()?.to_str());
-    Ok(inside.and_then(|name| StorePath::parse_base_name(name).ok()))
+    let Ok(target) = std::fs::canonicalize(path).or_else(|_| std::fs::read_link(path)) else { return Ok(None) };
+    Ok(context.store()?.path_at(&target)?)
 }
 
 /// Splits what names a file below a store path, as `/larder/store/…/usr/bin/tool` or `result/usr/bin/tool`, into the store path and the

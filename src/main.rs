@@ -91,6 +91,11 @@ fn main() -> ExitCode {
 /// Tells what is wrong with the arguments, or the help or version that was asked for instead of a command.
 fn told(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
+        // It repeats what the user wrote, with what commands to the terminal may be in that.
+        if std::env::args_os().any(|argument| argument.to_string_lossy().contains(char::is_control)) {
+            output::error(&text::harmless(&error.render().to_string()));
+            return ExitCode::from(2);
+        }
         // If even that fails there is nobody left to tell.
         let _ = error.print();
         return ExitCode::from(2);

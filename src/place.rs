@@ -71,7 +71,7 @@ pub(crate) fn locate(
         match follow(&listing, &way, follow_last) {
             Ok(Place::Inside(inside)) => return Ok(Located { path, listing, inside }),
             Ok(Place::Other { path: other, inside: further }) => {
-                store.hold([&other])?;
+                store.hold_to_look(&other)?;
                 if other.tree().is_none() || !store.is_valid(&other)? {
                     let error = CliError::failed(format!("`{way}` leads to {other}, which is not in the store"));
                     return Err(error.hint(format!("larder realise {other}")));

@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use store::StorePath;
+use store::shown;
 use timeline::Timeline;
 use unicode_width::UnicodeWidthChar;
 
@@ -163,7 +164,7 @@ fn create(path: &Path) -> Result<(PathBuf, File), CliError> {
 }
 
 fn not_written(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::failed(format!("cannot write the timeline `{}`: {error}", path.display()))
+    CliError::failed(format!("cannot write the timeline `{}`: {error}", shown(&path)))
 }
 
 impl Drop for Progress {

@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use std::path::{Component, Path, PathBuf};
+use store::shown;
 
 /// What recipes are described in.
 pub(crate) const MANIFEST: &str = "package.yml";
@@ -53,7 +54,7 @@ pub(crate) fn tree_at(directory: &Path) -> Result<Option<TreePart>, CliError> {
         return Ok(None);
     };
     let no_tree = || {
-        let error = CliError::usage(format!("{} has recipes, but lies in no tree of them", directory.display()));
+        let error = CliError::usage(format!("{} has recipes, but lies in no tree of them", shown(directory)));
         error.hint(format!("recipes are TIER/NAME/{MANIFEST}, and a tree is the directory of the tiers"))
     };
     tree_around(directory, levels).map(Some).ok_or_else(no_tree)
@@ -100,18 +101,18 @@ pub(crate) fn remedy(directory: &Path) -> Option<CliError> {
     // The directory above `packages` is a tree like that.
     let tree = tree.parent().filter(|_| tree.ends_with("packages")).unwrap_or(tree);
     let file = tree.join("default.nix");
-    let name = directory.file_name().unwrap_or_default().display();
+    let name = shown(directory.file_name().unwrap_or_default());
     let attribute = if directory.join(MANIFEST).is_file() { format!("#{name}") } else { "#NAME".to_owned() };
     if file.exists() {
-        let message = format!("{} is a recipe of a tree, not an expression", directory.display());
-        return Some(CliError::evaluation_message(message).hint(format!("build `{}{attribute}`", tree.display())));
+        let message = format!("{} is a recipe of a tree, not an expression", shown(&directory));
+        return Some(CliError::evaluation_message(message).hint(format!("build `{}{attribute}`", shown(&tree))));
     }
-    let message = format!("{} has recipes of {MANIFEST}, but no default.nix that reads them", tree.display());
+    let message = format!("{} has recipes of {MANIFEST}, but no default.nix that reads them", shown(&tree));
     let line = "(import /PATH/TO/larder/recipes { }).lib.intergenos ./.";
-    let error = CliError::evaluation_message(message).hint(format!("write to {}: {line}", file.display()));
+    let error = CliError::evaluation_message(message).hint(format!("write to {}: {line}", shown(&file)));
     Some(error.hint(format!(
         "then `larder build {}{attribute}`; `larder lint {}` says what is wrong with them",
-        tree.display(),
-        tree.display()
+        shown(&tree),
+        shown(&tree)
     )))
 }

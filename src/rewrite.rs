@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use store::shown;
 
 /// The files that paths name, sorted, each once, whatever it is called: of a directory, all `*.nix` below it. Below
 /// directories, links and hidden files are left out.
@@ -69,7 +70,7 @@ fn fill(mut file: File, like: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 fn failed(verb: &str, path: &Path, error: &std::io::Error) -> CliError {
-    CliError::failed(format!("cannot {verb} {}: {error}", path.display()))
+    CliError::failed(format!("cannot {verb} {}: {error}", shown(&path)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::reading;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use store::shown;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone, clap::Args)]
@@ -82,7 +83,7 @@ impl Named {
 /// What `PATH#ATTR` names.
 pub(crate) fn installable(text: &OsStr) -> Result<Named, CliError> {
     let (path, attribute) = split(text);
-    let bad = || CliError::usage(format!("the attribute in `{}` is not UTF-8", text.display()));
+    let bad = || CliError::usage(format!("the attribute in `{}` is not UTF-8", shown(&text)));
     let attribute = attribute.to_str().ok_or_else(bad)?;
     let path = Path::new(if path.is_empty() { OsStr::new(".") } else { path });
     if let Some(error) = crate::recipe_tree::remedy(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned())) {
@@ -115,5 +116,5 @@ fn standard_input() -> Result<Named, CliError> {
 /// The source that a path names.
 fn file(path: &Path) -> Result<Source, CliError> {
     let absolute = std::path::absolute(path);
-    absolute.map(Source::File).map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))
+    absolute.map(Source::File).map_err(|error| CliError::failed(format!("cannot find {}: {error}", shown(&path))))
 }

@@ -33,6 +33,19 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A text for a terminal, which gives that no commands: control characters are escaped, but for the ends of lines and tabs.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
+}
+
 /// Puts the name of a file into a JSON object. One that is not UTF-8 stands there as people see it, and in hexadecimal under `<key>_hex`.
 pub(crate) fn put_name(object: &mut serde_json::Value, key: &str, name: &[u8]) {
     object[key] = String::from_utf8_lossy(name).into();
@@ -122,6 +135,11 @@ mod tests {
         assert_eq!(parse_count("3").map(NonZeroUsize::get), Ok(3));
         assert_eq!(parse_count("0"), Err("must be at least 1".to_owned()));
         assert_eq!(parse_count("-1"), Err("`-1` is not a whole number".to_owned()));
+    }
+
+    #[test]
+    fn terminals_are_told_nothing() {
+        assert_eq!(harmless("a\x1b[2J\tb\nc\r\u{9b}d\u{7f}"), "a\\u{1b}[2J\tb\nc\\r\\u{9b}d\\u{7f}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod test_evaluate;
 mod test_exit_codes;
 mod test_fetch;
 mod test_format;
+mod test_full_disk;
 mod test_garbage;
 mod test_incremental;
 mod test_interruption;

@@ -61,6 +61,44 @@ fn a_file_whose_name_no_store_path_can_have_needs_another() {
     scratch.larder_with(&["add", "--name", "", "default.nix"]).fails(2, &["--name NAME"]);
 }
 
+/// Whatever is said of such a name, a terminal takes it for text, and it stands in one line.
+#[test]
+fn messages_tell_terminals_nothing() {
+    const BAD: &str = "a\x1b[31m\x07b\nc";
+    let scratch = Scratch::new("{ }");
+    let harmless = |ran: crate::harness::Ran| {
+        let said = [ran.stdout, ran.stderr].concat();
+        assert!(said.contains("\\u{1b}[31m\\u{7}b\\nc"), "{said:?}");
+        assert!(!said.contains(|character: char| character.is_control() && character != '\n'), "{said:?}");
+    };
+    std::fs::create_dir(scratch.path("tree")).unwrap();
+    let _listener = UnixListener::bind(scratch.path("tree").join(BAD)).unwrap();
+    scratch.write(&format!("{BAD}.nix"), "{  }.x\n");
+    let path = scratch.line("add default.nix");
+    for words in [
+        &["add", "tree"][..],
+        &["add", BAD],
+        &["ls", BAD],
+        &["eval", "-f", BAD],
+        &["eval", &format!("./{BAD}.nix")],
+        &["lint", BAD],
+        &["fmt", "--check", &format!("{BAD}.nix")],
+        &["export", &path, &format!("{BAD}.nix")],
+        &["roots", "add", &format!("./{BAD}.nix"), &path],
+    ] {
+        harmless(scratch.larder_with(words));
+    }
+    // The parser of arguments leaves such characters out, but for the ends of lines.
+    let ran = scratch.larder_with(&[BAD]).fails(2, &["unrecognized"]);
+    assert!(!ran.stderr.contains(['\x1b', '\x07']), "{:?}", ran.stderr);
+    std::fs::create_dir(scratch.home().join("store").join(BAD)).unwrap();
+    harmless(scratch.larder("verify").fails(1, &["1 problem"]));
+    std::fs::create_dir(scratch.path(BAD)).unwrap();
+    scratch.larder_with(&["roots", "add", &format!("{BAD}/link"), &path]).ok();
+    harmless(scratch.larder("roots list"));
+    harmless(scratch.larder_with(&["gc", "--explain", &path]));
+}
+
 #[test]
 fn what_lies_outside_the_store_is_not_in_it() {
     let scratch = Scratch::new("{ }");

@@ -48,6 +48,36 @@ fn life_and_death_are_explained() {
     assert_eq!((&json["live"], json["holders"].as_array().unwrap().len()), (&false.into(), 0));
 }
 
+#[test]
+fn a_store_that_was_moved_keeps_what_links_hold() {
+    let (scratch, [kept, dead]) = built();
+    std::fs::rename(scratch.home(), scratch.path("large")).unwrap();
+    std::os::unix::fs::symlink("large", scratch.home()).unwrap();
+    scratch.larder("gc").ok();
+    assert!(scratch.physical(&kept).exists() && !scratch.physical(&dead).exists());
+    assert_eq!(scratch.larder("cat result").ok().stdout, "kept\n");
+}
+
+#[test]
+fn a_root_that_cannot_be_looked_at_is_named_and_can_be_removed() {
+    let scratch = Scratch::new(RECIPES);
+    std::fs::create_dir(scratch.path("d")).unwrap();
+    let kept = scratch.line("build .#kept --out-link d/result");
+    std::fs::rename(scratch.path("d"), scratch.path("moved")).unwrap();
+    std::os::unix::fs::symlink("d", scratch.path("d")).unwrap();
+    let listed = scratch.larder("roots list").ok();
+    assert!(listed.stdout.contains("cannot be looked at"), "{}", listed.stdout);
+    let name = listed.stdout.split(' ').next().unwrap().to_owned();
+    let remove = format!("larder roots remove {name}");
+    for words in ["gc", "gc --dry-run"] {
+        scratch.larder(words).fails(1, &[&name, "d/result", &remove]);
+    }
+    assert!(scratch.physical(&kept).exists());
+    scratch.larder(remove.strip_prefix("larder ").unwrap()).ok();
+    scratch.larder("gc").ok();
+    assert!(!scratch.physical(&kept).exists());
+}
+
 /// A derivation, what it was made from, and what it was made with but does not need.
 const CHAIN: &str = r#"rec {
   tool = write "tool" { "tool".text = "a tool\n"; };

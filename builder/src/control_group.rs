@@ -27,6 +27,7 @@ pub use hierarchy::memory_limit;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use store::shown;
 
 /// The controllers that are wanted: what they limit is what builds can take from each other.
 pub(crate) const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
@@ -38,16 +39,16 @@ pub enum Undivided {
     #[error("this process is in no control group of version 2")]
     NoHierarchy,
     /// The group is somebody else's.
-    #[error("the control group {} is not delegated to this user", .0.display())]
+    #[error("the control group {} is not delegated to this user", shown(.0))]
     NotDelegated(PathBuf),
     /// Nothing can be limited in it.
-    #[error("the control group {} has none of the controllers {}", .0.display(), CONTROLLERS.join(", "))]
+    #[error("the control group {} has none of the controllers {}", shown(.0), CONTROLLERS.join(", "))]
     NoControllers(PathBuf),
     /// It cannot be divided while others are in it.
-    #[error("other processes are in the control group {}, too", .0.display())]
+    #[error("other processes are in the control group {}, too", shown(.0))]
     Occupied(PathBuf),
     /// The system refused a step.
-    #[error("the control group {} cannot be divided: {source}", path.display())]
+    #[error("the control group {} cannot be divided: {source}", shown(path))]
     Failed {
         /// The file or directory.
         path: PathBuf,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use store::digest::{BlobDigest, TreeDigest};
+use store::shown;
 use store::{EncodedDerivation, Input, StoreName, StorePath};
 
 /// The type of a file.
@@ -47,13 +48,13 @@ pub type Filter<'a> = dyn FnMut(&Path, FileType) -> Result<bool, FilterError> + 
 #[derive(Debug, thiserror::Error)]
 pub enum IoError {
     /// There is no such file.
-    #[error("{} does not exist", path.display())]
+    #[error("{} does not exist", shown(path))]
     NotFound {
         /// The file.
         path: PathBuf,
     },
     /// An operation on a file failed.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", shown(path))]
     Failed {
         /// The file.
         path: PathBuf,
@@ -61,7 +62,7 @@ pub enum IoError {
         problem: String,
     },
     /// Whoever wanted a file's content would not go on.
-    #[error("{}: reading it was ended", path.display())]
+    #[error("{}: reading it was ended", shown(path))]
     Ended {
         /// The file.
         path: PathBuf,

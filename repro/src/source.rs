@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use store::listing::MAX_DEPTH;
+use store::shown;
 use store::tree::TreeError;
 use store::{BlobDigest, Directory, EntryName, Node, TreeDigest, TreeListing, TreePath};
 
@@ -37,7 +38,7 @@ pub trait TreeSource {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A file or directory cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", shown(path))]
     Read {
         /// Which.
         path: PathBuf,
@@ -45,13 +46,13 @@ pub enum SourceError {
         source: io::Error,
     },
     /// Something that a tree cannot hold.
-    #[error("{} is neither file, symbolic link nor directory", path.display())]
+    #[error("{} is neither file, symbolic link nor directory", shown(path))]
     Special {
         /// Which.
         path: PathBuf,
     },
     /// A name or link target that a tree cannot hold.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path))]
     Tree {
         /// Where.
         path: PathBuf,
@@ -59,7 +60,7 @@ pub enum SourceError {
         source: TreeError,
     },
     /// Directories are nested too deep.
-    #[error("{}: directories are nested more than {MAX_DEPTH} deep", path.display())]
+    #[error("{}: directories are nested more than {MAX_DEPTH} deep", shown(path))]
     TooDeep {
         /// Where.
         path: PathBuf,

@@ -8,6 +8,7 @@ use crate::output;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use store::StoreName;
+use store::shown;
 
 /// Add files and directories to the store.
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     for path in &args.paths {
         let absolute = std::path::absolute(path)
-            .map_err(|error| CliError::failed(format!("cannot find {}: {error}", path.display())))?;
+            .map_err(|error| CliError::failed(format!("cannot find {}: {error}", shown(&path))))?;
         absolute.symlink_metadata().map_err(|error| CliError::cannot("find", path, &error))?;
         let own = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = args.name.as_deref().unwrap_or(&own);

@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use store::shown;
 use store::{FileHash, StorePath};
 
 /// Put all that builds fetch into a directory or archive, for building without a network.
@@ -81,7 +82,7 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
             .collect();
         output::json("bundle/1", json!({ "files": files, "bytes": bytes, "left_out": left_out }))?;
     } else {
-        output::line(args.output.display())?;
+        output::line(shown(&args.output))?;
     }
     for name in &left_out {
         output::error(&format!(
@@ -93,7 +94,7 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
         let count = text::counted(entries.len(), "file");
         output::error(&format!("{count}, {}\n", text::bytes(bytes)));
     }
-    let others = format!("{} has all others", args.output.display());
+    let others = format!("{} has all others", store::shown(&args.output));
     failed.map_or(Ok(ExitCode::SUCCESS), |failed| Err(failed.hint(others)))
 }
 
@@ -134,7 +135,7 @@ fn is_archive(output: &Path) -> Result<bool, CliError> {
     let extension = output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if OTHERS.contains(&extension) && !output.is_dir() {
         let error =
-            CliError::usage(format!("{} cannot be written: bundles are directories or `.tar` files", output.display()));
+            CliError::usage(format!("{} cannot be written: bundles are directories or `.tar` files", shown(&output)));
         return Err(error.hint("what is in a bundle is compressed already"));
     }
     Ok(extension == "tar" && !output.is_dir())
@@ -209,5 +210,5 @@ fn header(size: u64) -> tar::Header {
 }
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> CliError {
-    CliError::failed(format!("cannot {what} {}: {error}", path.display()))
+    CliError::failed(format!("cannot {what} {}: {error}", shown(&path)))
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use store::StorePath;
 use store::local::LocalStore;
+use store::shown;
 
 /// Compare two trees, down into the files, or two closures.
 #[derive(Debug, clap::Args)]
@@ -99,7 +100,7 @@ pub(crate) fn write_html(report: &Report, args: &ReportArgs, number: usize) -> R
         place.set_file_name(format!("{stem}-{number}{extension}"));
     }
     std::fs::write(&place, html(report))
-        .map_err(|error| CliError::failed(format!("cannot write {}: {error}", place.display())))
+        .map_err(|error| CliError::failed(format!("cannot write {}: {error}", shown(&place))))
 }
 
 /// A report as a JSON value.

@@ -12,7 +12,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use store::local::{At, LocalStore};
-use store::{Node, StorePath, TreeListing, TreePath};
+use store::{Node, StorePath, TreeListing, TreePath, shown};
 
 /// Copy an installable's tree out of the store, as ordinary files.
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let store = context.store()?;
     let listing = store.listing(&path.tree().expect("a tree's path"))?;
     if args.destination.symlink_metadata().is_ok() {
-        return Err(CliError::usage(format!("{} exists already", args.destination.display())));
+        return Err(CliError::usage(format!("{} exists already", shown(&args.destination))));
     }
     copy(store, &path, &listing, &args.destination)?;
     Ok(ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use store::shown;
 
 /// Format Nix files in the official style.
 #[derive(Debug, clap::Args)]
@@ -129,7 +130,7 @@ fn tell(files: &[PathBuf], outcomes: &[Outcome], args: &Args) -> CommandResult {
     for (file, outcome) in files.iter().zip(outcomes) {
         match outcome {
             Outcome::Changed(Some(lines)) if !args.json => output::write(lines.as_bytes())?,
-            Outcome::Changed(None) if args.check && !args.json => output::line(file.display())?,
+            Outcome::Changed(None) if args.check && !args.json => output::line(shown(&file))?,
             _ => {}
         }
     }

@@ -59,6 +59,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Whether it does not only say something.
+    pub(crate) fn deletes(&self) -> bool {
+        !self.dry_run && self.explain.is_none()
+    }
+}
+
 /// What is spared, and when it is enough.
 #[derive(Debug, clap::Args)]
 struct PolicyArgs {

@@ -14,6 +14,7 @@ use builder::RunOptions;
 use builder::schedule::runtime_closure;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use store::shown;
 use store::{Graph, Input, StorePath};
 
 /// Ask the store about paths.
@@ -199,7 +200,7 @@ pub(crate) fn realised(
     let paths: Vec<_> =
         targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).map(|(_, path)| path).collect();
     if paths.is_empty() {
-        Err(CliError::internal(format!("`{}` has no outputs", installable.display())))
+        Err(CliError::internal(format!("`{}` has no outputs", shown(&installable))))
     } else {
         Ok((targets, paths))
     }

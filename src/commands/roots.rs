@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::StorePath;
 use store::local::{Generation, LivingLease, LocalStore, Root, RootSize};
+use store::shown;
 
 /// List, add and remove GC roots.
 ///
@@ -118,7 +119,7 @@ fn add(context: &Context, name: &OsStr, path: &OsString, generation: bool, as_js
 }
 
 fn name_of(name: &OsStr) -> Result<&str, CliError> {
-    let bad = || CliError::usage(format!("the name of a root is not UTF-8: {}", name.display()));
+    let bad = || CliError::usage(format!("the name of a root is not UTF-8: {}", shown(&name)));
     name.to_str().ok_or_else(bad)
 }
 
@@ -129,7 +130,7 @@ fn remove(store: &LocalStore, name: &OsStr, all_generations: bool) -> Result<(),
     if name.as_bytes().contains(&b'/') {
         let place = std::path::absolute(name).unwrap_or_else(|_| name.into());
         let root = store.roots()?.into_iter().find(|root| root.link.as_ref().is_some_and(|link| *link == place));
-        let root = root.ok_or_else(|| CliError::failed(format!("no root is the link {}", place.display())))?;
+        let root = root.ok_or_else(|| CliError::failed(format!("no root is the link {}", shown(&place))))?;
         return Ok(store.remove_root(&root.name)?);
     }
     Ok(store.remove_root(name_of(name)?)?)
@@ -143,7 +144,7 @@ pub(crate) fn tell(store: &LocalStore, generation: &Generation, as_json: bool) -
         let value = json!({ "profile": profile, "generation": number, "link": link.display().to_string() });
         return output::json("generation/1", value);
     }
-    output::error(&format!("{} is generation {number} of the profile {profile}\n", link.display()));
+    output::error(&format!("{} is generation {number} of the profile {profile}\n", shown(&link)));
     Ok(())
 }
 
@@ -181,9 +182,12 @@ fn others(store: &LocalStore) -> Result<Vec<LivingLease>, CliError> {
 
 /// `mine  /larder/store/…  150 MiB, 20 MiB of it alone, for 3 d 2 h`
 fn described(root: &Root, size: Option<RootSize>) -> String {
-    let link = root.link.as_ref().map(|link| format!(" ({})", link.display())).unwrap_or_default();
+    let link = root.link.as_ref().map(|link| format!(" ({})", shown(&link))).unwrap_or_default();
     let current = root.generation.as_ref().filter(|generation| generation.is_current).map_or("", |_| " (current)");
     let name = format!("{}{link}{current}", root.name);
+    if let Some(reason) = root.unseen {
+        return format!("{name}  may hold something: the link cannot be looked at: {reason}");
+    }
     let Some(path) = &root.target else {
         return format!("{name}  holds nothing: the link is gone or leads elsewhere");
     };

@@ -13,6 +13,7 @@ use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, Sandbox
 use std::ffi::OsString;
 use std::path::Path;
 use store::local::LocalStore;
+use store::shown;
 use store::{Node, StorePath, TreeListing, TreePath};
 
 /// Run a command in the composed run-time closure of an installable.
@@ -50,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let directory = |name: &str| {
         let path = staging.path().join(name);
         std::fs::create_dir(&path)
-            .map_err(|error| CliError::failed(format!("cannot create {}: {error}", path.display())))?;
+            .map_err(|error| CliError::failed(format!("cannot create {}: {error}", shown(&path))))?;
         host_path(&path)
     };
     let spec = SandboxSpec {

@@ -17,8 +17,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use store::StorePath;
 use store::local::{LocalStore, OpenOptions, Problem, RepairOptions, Repaired, VerifyOptions, VerifyProgress};
+use store::{StorePath, shown};
 
 /// Check that the store is what its names say.
 ///
@@ -136,7 +136,7 @@ fn repair(
 /// Opens a store that there is; it is not made.
 fn open_other(place: &std::path::Path) -> Result<LocalStore, CliError> {
     if !LocalStore::is_in(place)? {
-        return Err(CliError::usage(format!("{} is not a store", place.display())));
+        return Err(CliError::usage(format!("{} is not a store", shown(&place))));
     }
     Ok(LocalStore::open(place, OpenOptions::default())?)
 }
@@ -159,7 +159,7 @@ fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), 
         output::line(format!("restored {path}"))?;
     }
     for (segment, found, known) in segments {
-        let segment = segment.display();
+        let segment = shown(&segment);
         output::line(format!(
             "{} of {segment} written anew, {} lost",
             text::counted(*found, "record"),
@@ -167,7 +167,7 @@ fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), 
         ))?;
     }
     for segment in busy {
-        output::line(format!("{} is being written to; repair it when nothing else runs", segment.display()))?;
+        output::line(format!("{} is being written to; repair it when nothing else runs", shown(&segment)))?;
     }
     for (path, missing) in lost {
         output::line(format!("cannot restore {path}: {missing} is nowhere, and building it again did not make it"))?;

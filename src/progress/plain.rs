@@ -68,9 +68,9 @@ impl Plain {
                 self.logs.entry(derivation.clone()).or_default().push(line.clone());
                 Vec::new()
             }
-            Event::Noted { message } => vec![format!("{} {message}", output::styled("note:", "2"))],
+            Event::Noted { message } => vec![format!("{} {}", output::styled("note:", "2"), text::harmless(message))],
             Event::Warned { derivation, message } => {
-                vec![format!("{} {}: {message}", output::styled("warning", "33"), human(derivation))]
+                vec![format!("{} {}: {}", output::styled("warning", "33"), human(derivation), text::harmless(message))]
             }
             Event::Realised { derivation, how: How::Built, duration } => {
                 let verb = run.job(derivation).map_or("built", |job| done(job.kind));

@@ -25,6 +25,7 @@ pub mod listing;
 pub mod local;
 pub mod realisation;
 pub mod reference;
+pub mod shown;
 pub mod store_path;
 pub mod tree;
 
@@ -37,5 +38,6 @@ pub use graph::{Graph, Need};
 pub use listing::{ListingBuilder, TreeListing};
 pub use realisation::Realisation;
 pub use reference::ReferenceScanner;
+pub use shown::shown;
 pub use store_path::{STORE_DIR, StoreName, StorePath};
 pub use tree::{Directory, EntryName, Node, Tree, TreePath};

@@ -33,6 +33,7 @@ mod reclaim;
 mod record;
 mod remains;
 mod repair;
+mod reserve;
 mod restart;
 mod roots;
 mod segment;
@@ -63,6 +64,7 @@ pub use sweep::{GcProgress, GcReport};
 pub use usage::Usage;
 pub use verify::{Flaw, Problem, VerifyOptions, VerifyProgress};
 
+use crate::shown::shown;
 use crate::store_path::{ParseStorePathError, StorePath};
 use index::Index;
 use lease::Lease;
@@ -71,7 +73,7 @@ use segment::{Location, SegmentWriter};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use unindexed::Unindexed;
 
 /// A store that failed.
@@ -81,7 +83,7 @@ pub enum StoreError {
     #[error(transparent)]
     Io(#[from] IoError),
     /// The index failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Index {
         /// The index's file.
         path: PathBuf,
@@ -92,7 +94,7 @@ pub enum StoreError {
     #[error(transparent)]
     Ingest(#[from] IngestError),
     /// The directory is a store of another version, or not one.
-    #[error("{} is not a store that this larder knows: its format is `{found}`", path.display())]
+    #[error("{} is not a store that this larder knows: its format is `{found}`", shown(path))]
     Format {
         /// The store directory.
         path: PathBuf,
@@ -100,10 +102,28 @@ pub enum StoreError {
         found: String,
     },
     /// The store may only be read.
-    #[error("the store in {} can only be read: it is read-only, or somebody else's", path.display())]
+    #[error("the store in {} can only be read: it is read-only, or somebody else's", shown(path))]
     ReadOnly {
         /// The store directory.
         path: PathBuf,
+    },
+    /// The store was opened for reading, because the disk is full.
+    #[error("nothing can be added to the store in {}, for there is no room on its disk", shown(path))]
+    Full {
+        /// The store directory.
+        path: PathBuf,
+        /// What could not be written.
+        source: Arc<StoreError>,
+    },
+    /// Nobody can tell what a root holds.
+    #[error("cannot tell what the root `{name}` holds: cannot look at {}", shown(link))]
+    UnseenRoot {
+        /// Its name.
+        name: String,
+        /// The link through which it holds.
+        link: PathBuf,
+        /// What the system said.
+        source: rustix::io::Errno,
     },
     /// A path is not valid.
     #[error("{0} is not in the store")]
@@ -119,6 +139,19 @@ pub enum StoreError {
     /// A name cannot be that of a store path.
     #[error(transparent)]
     Name(#[from] ParseStorePathError),
+}
+
+impl StoreError {
+    /// Whether the disk, or what this user may have of it, is full.
+    #[must_use]
+    pub fn is_lack_of_space(&self) -> bool {
+        match self {
+            Self::Io(error) => error.is_lack_of_space(),
+            Self::Index { source, .. } => source.is_lack_of_space(),
+            Self::Full { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// How a store is opened.
@@ -141,9 +174,11 @@ pub struct LocalStore {
     index: Index,
     /// `None` in a store that may only be read: there nothing can be held.
     lease: Option<Lease>,
+    /// Why nothing can be written, if the disk was full when it was opened: then it may only be read, too.
+    full: Option<Arc<StoreError>>,
     writer: Mutex<Option<SegmentWriter>>,
     /// Those before it, which stay locked: what was appended to one may not be indexed yet, and a compaction would leave it behind.
-    full: Mutex<Vec<SegmentWriter>>,
+    full_segments: Mutex<Vec<SegmentWriter>>,
     unindexed: Mutex<Unindexed>,
     objects: OwnedFd,
     store: OwnedFd,
@@ -152,8 +187,8 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// Opens the store in `root`, making it if the directory is missing or empty. One that may not be written to is opened for
-    /// reading; then nothing is held, and what would change it fails.
+    /// Opens the store in `root`, making it if the directory is missing or empty. One that may not be written to, or whose disk is full, is
+    /// opened for reading; then nothing is held, and what would change it fails.
     ///
     /// # Errors
     /// When the directory cannot be written, is a store of another version, or has an index that cannot be used.
@@ -161,24 +196,29 @@ impl LocalStore {
         allow_many_open_files();
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Layout::new(root);
+        match Self::open_to_write(layout.clone(), options) {
+            Err(error) if error.is_lack_of_space() => Self::open_full(layout, options, error),
+            opened => opened,
+        }
+    }
+
+    /// Opens the store for a collection, which gives up the reserve if the disk is full.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_collect(root: &Path, options: OpenOptions) -> Result<Self, StoreError> {
+        let store = Self::open(root, options)?;
+        if store.full.is_some() && reserve::give_up(&store.layout)? { Self::open(root, options) } else { Ok(store) }
+    }
+
+    fn open_to_write(layout: Layout, options: OpenOptions) -> Result<Self, StoreError> {
         make_directories(&layout, options)?;
         let lease = match Lease::take(&layout) {
             Err(error) if error.is_forbidden() => None,
             taken => Some(taken?),
         };
         let (index, is_empty) = if lease.is_some() { open_index(&layout)? } else { (read_index(&layout)?, false) };
-        let store = Self {
-            objects: fsutil::open_directory(&layout.objects())?,
-            store: fsutil::open_directory(&layout.store())?,
-            tmp: fsutil::open_directory(&layout.tmp())?,
-            writer: Mutex::new(None),
-            full: Mutex::new(Vec::new()),
-            unindexed: Mutex::default(),
-            layout,
-            index,
-            lease,
-            options,
-        };
+        let store = Self::of(layout, options, index, lease, None)?;
         if store.is_read_only() {
             return Ok(store);
         }
@@ -188,6 +228,36 @@ impl LocalStore {
         store.make_good_lost_records()?;
         store.catch_up_after_restart()?;
         Ok(store)
+    }
+
+    /// Opens for reading what cannot be opened for writing because the disk is full.
+    fn open_full(layout: Layout, options: OpenOptions, error: StoreError) -> Result<Self, StoreError> {
+        // A store that cannot even be read says what was wrong at first.
+        let Ok(index) = read_index(&layout) else { return Err(error) };
+        let lease = Lease::take(&layout).ok();
+        Self::of(layout, options, index, lease, Some(Arc::new(error)))
+    }
+
+    fn of(
+        layout: Layout,
+        options: OpenOptions,
+        index: Index,
+        lease: Option<Lease>,
+        full: Option<Arc<StoreError>>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            objects: fsutil::open_directory(&layout.objects())?,
+            store: fsutil::open_directory(&layout.store())?,
+            tmp: fsutil::open_directory(&layout.tmp())?,
+            writer: Mutex::new(None),
+            full_segments: Mutex::new(Vec::new()),
+            unindexed: Mutex::default(),
+            layout,
+            index,
+            lease,
+            full,
+            options,
+        })
     }
 
     /// Whether there is a store in `root`, of whatever version.
@@ -206,12 +276,17 @@ impl LocalStore {
     /// Whether the store may only be read.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.lease.is_none()
+        self.lease.is_none() || self.full.is_some()
     }
 
     /// Refuses to go on in a store that may only be read.
     pub(super) fn must_be_writable(&self) -> Result<(), StoreError> {
-        if self.is_read_only() { Err(StoreError::ReadOnly { path: self.layout.root().to_owned() }) } else { Ok(()) }
+        let path = || self.layout.root().to_owned();
+        match &self.full {
+            Some(source) => Err(StoreError::Full { path: path(), source: Arc::clone(source) }),
+            None if self.is_read_only() => Err(StoreError::ReadOnly { path: path() }),
+            None => Ok(()),
+        }
     }
 
     /// Goes on with another index if the one that is open has been deleted or set aside since; one that is missing is made.
@@ -245,7 +320,22 @@ impl LocalStore {
     /// # Errors
     /// When the lease cannot be written.
     pub fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), StoreError> {
-        Ok(self.lease.as_ref().map_or(Ok(()), |lease| lease.hold(paths))?)
+        match self.lease.as_ref().map_or(Ok(()), |lease| lease.hold(paths)) {
+            // Nothing comes of it that would have to stay.
+            Err(error) if self.full.is_some() && error.is_lack_of_space() => Ok(()),
+            held => Ok(held?),
+        }
+    }
+
+    /// The same for what is only looked at: it is not held if the disk is full, as in a store that may only be read.
+    ///
+    /// # Errors
+    /// When the lease cannot be written for another reason.
+    pub fn hold_to_look(&self, path: &StorePath) -> Result<(), StoreError> {
+        match self.hold([path]) {
+            Err(error) if error.is_lack_of_space() => Ok(()),
+            held => held,
+        }
     }
 
     fn index_error(&self, source: impl Into<IndexError>) -> StoreError {
@@ -262,7 +352,8 @@ impl LocalStore {
             let (opened, recovered) = SegmentWriter::open(&self.layout.records(), known_end)?;
             self.index_recovered(&recovered)?;
             let full = writer.replace(opened);
-            self.full.lock().unwrap_or_else(PoisonError::into_inner).extend(full);
+            self.keep_reserve();
+            self.full_segments.lock().unwrap_or_else(PoisonError::into_inner).extend(full);
         }
         let locations = writer.as_mut().expect("opened above").append_now(records, now())?;
         self.unindexed().add(&locations);

@@ -15,6 +15,7 @@
 //! times, owners, modes beyond the executable bit, or extended attributes.
 
 use crate::digest::{self, BlobDigest, TreeDigest};
+use crate::shown::shown_bytes;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -56,14 +57,7 @@ impl EntryName {
 impl fmt::Display for EntryName {
     /// For people: valid UTF-8 with control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in String::from_utf8_lossy(&self.0).chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?
-            } else {
-                write!(f, "{character}")?
-            }
-        }
-        Ok(())
+        shown_bytes(&self.0).fmt(f)
     }
 }
 

@@ -8,6 +8,7 @@ mod support;
 mod test_closure;
 mod test_concurrency;
 mod test_faults;
+mod test_full_disk;
 mod test_garbage;
 mod test_golden;
 mod test_hostile;

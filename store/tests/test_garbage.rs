@@ -1,13 +1,14 @@
 //! Collections: what they free to the byte, what policies keep, and who holds what.
 
 use crate::support::{assert_clean_after_collection, assert_sound, derivation, name, publish_build, write_files};
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use store::StorePath;
 use store::gc::{Explanation, GcPolicy, HeldThrough, Holder, Spared};
-use store::local::{Freed, Generation, LocalStore, OpenOptions, RootError};
+use store::local::{Freed, Generation, LocalStore, OpenOptions, RootError, StoreError};
 use tempfile::TempDir;
 
 /// On a real disk where there is one: in memory directories take nothing.
@@ -324,6 +325,64 @@ fn what_a_root_alone_keeps_is_freed_with_it() {
     store.remove_root("two").expect("removed");
     drop(store);
     assert_eq!(place.collect(&GcPolicy::default()).total(), after["two"].alone);
+}
+
+/// Whoever moves a store to a larger disk and leaves a link in its place has links with the old name of it.
+#[test]
+fn a_link_holds_however_it_names_the_store() {
+    let place = Place::new();
+    let store = place.open();
+    let path = store.add_bytes(b"kept", false, name("kept")).expect("added");
+    store.add_root_link(&place.path("result"), &path).expect("rooted");
+    drop(store);
+    std::fs::rename(place.path("store"), place.path("moved")).expect("moved");
+    std::os::unix::fs::symlink("moved", place.path("store")).expect("linked");
+    let open = || LocalStore::open(&place.path("moved"), OpenOptions { durable: false }).expect("opened");
+    let store = open();
+    assert_eq!(store.roots().expect("listed")[0].target, Some(path.clone()));
+    drop(store);
+    let store = open();
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!(store.is_valid(&path).expect("asked"));
+    store.add_root_link(&place.path("result"), &path).expect("it is a link into the store");
+    // One of another store is none, whatever is in that.
+    let other = place.path("other/store");
+    std::fs::create_dir_all(&other).expect("created");
+    std::fs::remove_file(place.path("result")).expect("removed");
+    std::os::unix::fs::symlink(other.join(path.base_name()), place.path("result")).expect("linked");
+    let root = store.roots().expect("listed").remove(0);
+    assert_eq!((root.target, root.unseen), (None, None));
+}
+
+/// It may hold something, so nothing is deleted.
+#[test]
+fn a_link_that_cannot_be_looked_at_is_told_of() {
+    let place = Place::new();
+    let store = place.open();
+    let path = store.add_bytes(b"kept", false, name("kept")).expect("added");
+    std::fs::create_dir(place.path("d")).expect("created");
+    store.add_root_link(&place.path("d/result"), &path).expect("rooted");
+    drop(store);
+    std::fs::rename(place.path("d"), place.path("moved")).expect("moved");
+    std::os::unix::fs::symlink("d", place.path("d")).expect("linked");
+    let store = place.open();
+    let root = store.roots().expect("listed").remove(0);
+    assert_eq!((&root.target, root.unseen), (&None, Some(Errno::LOOP)));
+    let refused = |error: StoreError| match error {
+        StoreError::UnseenRoot { name, link, .. } => {
+            assert_eq!((name, link), (root.name.clone(), place.path("d/result")))
+        }
+        error => panic!("{error:?}"),
+    };
+    store.forget_lost_links().expect("looked at");
+    refused(store.collect_garbage(&GcPolicy::default()).expect_err("refused"));
+    refused(store.plan_gc(&GcPolicy::default()).expect_err("refused"));
+    assert!(store.is_valid(&path).expect("asked"));
+    store.remove_root(&root.name).expect("removed");
+    drop(store);
+    let store = place.open();
+    store.collect_garbage(&GcPolicy::default()).expect("collected");
+    assert!(!store.is_valid(&path).expect("asked"));
 }
 
 #[test]

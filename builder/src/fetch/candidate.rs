@@ -3,6 +3,7 @@
 use super::url::Url;
 use std::fmt;
 use std::path::PathBuf;
+use store::shown;
 
 /// A place to fetch from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(url) => url.fmt(f),
-            Self::File(path) => write!(f, "file://{}", path.display()),
+            Self::File(path) => write!(f, "file://{}", shown(path)),
         }
     }
 }

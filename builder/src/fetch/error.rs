@@ -8,6 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use store::FileHash;
+use store::shown;
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum FetchSettingsError {
     #[error("the proxy's URL is malformed: expected `http://[user:password@]host:port`")]
     Proxy,
     /// The file of certificate authorities cannot be read.
-    #[error("cannot read the certificate authorities in {}", path.display())]
+    #[error("cannot read the certificate authorities in {}", shown(path))]
     AuthoritiesFile {
         /// The file.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum FetchSettingsError {
         source: io::Error,
     },
     /// The file of certificate authorities has none, or something else.
-    #[error("{} has no certificate authorities: PEM certificates are expected", path.display())]
+    #[error("{} has no certificate authorities: PEM certificates are expected", shown(path))]
     Authorities {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum FetchSettingsError {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The file to fetch into cannot be created.
-    #[error("cannot create {}", path.display())]
+    #[error("cannot create {}", shown(path))]
     Destination {
         /// The file.
         path: PathBuf,

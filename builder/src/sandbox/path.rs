@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
+use store::shown;
 
 /// A path that cannot be used outside or inside a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +16,7 @@ pub enum PathError {
     #[error("`{0}` has a component `..` or a NUL byte")]
     NotPlain(PathBuf),
     /// The path is not UTF-8, so that it could not be written into a serialised specification.
-    #[error("`{}` is not UTF-8", .0.display())]
+    #[error("`{}` is not UTF-8", shown(.0))]
     NotUtf8(PathBuf),
 }
 

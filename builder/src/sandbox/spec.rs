@@ -7,6 +7,7 @@ use super::path::{GuestPath, HostPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use store::shown;
 
 /// Where a sandbox is prepared: a directory that every machine has, and that nobody shows to a guest.
 pub(crate) const STAGE: &str = "/proc";
@@ -226,7 +227,7 @@ pub enum SpecError {
     #[error("{0} layers: at most {MAX_LAYERS} can be composed at once")]
     TooManyLayers(usize),
     /// The path would be hidden by the mounts made while composing the root.
-    #[error("`{path}` lies beneath `{}`, which the sandbox mounts over", beneath.display())]
+    #[error("`{path}` lies beneath `{}`, which the sandbox mounts over", shown(beneath))]
     Hidden {
         /// The layer or bind in question.
         path: HostPath,

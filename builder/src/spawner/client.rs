@@ -40,7 +40,7 @@ pub enum SpawnError {
     #[error("the sandbox cannot be made")]
     Spec(#[from] SpecError),
     /// The spawner could not be told what to remove, should this process die.
-    #[error("cannot entrust `{}` to the sandbox spawner", place.display())]
+    #[error("cannot entrust `{}` to the sandbox spawner", store::shown(place))]
     Entrust {
         /// A directory of the store, or the spawner's program.
         place: PathBuf,

@@ -3,12 +3,13 @@
 use super::limit::{Limit, LimitReached};
 use std::io;
 use std::path::{Path, PathBuf};
+use store::shown;
 
 /// Why an archive was not unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
     /// The directory to unpack into cannot be opened.
-    #[error("cannot unpack into {}", path.display())]
+    #[error("cannot unpack into {}", shown(path))]
     Destination {
         /// The directory.
         path: PathBuf,
@@ -16,7 +17,7 @@ pub enum UnpackError {
         source: io::Error,
     },
     /// The archive as a whole is at fault.
-    #[error("cannot unpack {}: {problem}", archive.display())]
+    #[error("cannot unpack {}: {problem}", shown(archive))]
     Archive {
         /// The archive.
         archive: PathBuf,
@@ -25,7 +26,7 @@ pub enum UnpackError {
         problem: Problem,
     },
     /// One entry is at fault.
-    #[error("cannot unpack {}: entry `{entry}`: {problem}", archive.display())]
+    #[error("cannot unpack {}: entry `{entry}`: {problem}", shown(archive))]
     Entry {
         /// The archive.
         archive: PathBuf,

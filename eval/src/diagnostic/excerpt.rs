@@ -4,6 +4,7 @@ use super::line::ShownLine;
 use super::render::{Paint, Painter};
 use crate::source::{LineColumn, Source, Span};
 use std::collections::BTreeMap;
+use store::shown;
 
 /// A label that is to be drawn.
 #[derive(Debug, Clone)]
@@ -101,7 +102,7 @@ impl<'a> Excerpt<'a> {
         let LineColumn { line, column } = self.place;
         painter.text(&" ".repeat(margin));
         painter.paint(Paint::Frame, "-->");
-        painter.text(&format!(" {}:{line}:{column}", self.source.name()));
+        painter.text(&format!(" {}:{line}:{column}", shown(&self.source.name())));
         painter.end_line();
         self.margin("", margin, painter);
         painter.end_line();

@@ -15,6 +15,7 @@ use super::line::is_deceptive;
 use super::{Diagnostic, Frame, Severity};
 use crate::source::{Source, Sources, Span};
 use std::sync::Arc;
+use store::shown;
 
 /// How to show diagnostics.
 #[derive(Debug, Clone, Copy, Default)]
@@ -162,7 +163,7 @@ fn trace(diagnostic: &Diagnostic, sources: &Sources, options: RenderOptions, pai
 fn frame_line(frame: &Frame, sources: &Sources, painter: &mut Painter) {
     let place = find(sources, frame.span).map_or(String::new(), |source| {
         let at = source.line_column(frame.span.start);
-        format!(" ({}:{}:{})", source.name(), at.line, at.column)
+        format!(" ({}:{}:{})", shown(&source.name()), at.line, at.column)
     });
     let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
     painter.text(&format!("  = {}{times}{place}", clean(&frame.text, painter.colour)));

@@ -24,7 +24,8 @@ pub(super) fn resume(spec: &mut SandboxSpec, place: &Path) -> Result<(), CliErro
         return Ok(());
     }
     let file = place.join("shell");
-    let failed = |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", file.display()));
+    let failed =
+        |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", store::shown(&file)));
     std::fs::write(&file, BEGIN).map_err(|error| failed(&error))?;
     let source = HostPath::parse(file.clone()).map_err(|error| failed(&error))?;
     let target = GuestPath::parse(BEGIN_AT).map_err(|error| failed(&error))?;

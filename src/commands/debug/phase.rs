@@ -8,6 +8,7 @@ use crate::error::CliError;
 use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
 use std::path::{Path, PathBuf};
 use store::Derivation;
+use store::shown;
 
 /// What the script sources.
 const STOP: &str = include_str!("stop.bash");
@@ -39,7 +40,7 @@ impl Stop {
     pub(super) fn put(spec: &mut SandboxSpec, place: &Path, phase: &str, command: &[String]) -> Result<Self, CliError> {
         let file = place.join("stop");
         let failed =
-            |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", file.display()));
+            |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", shown(&file)));
         std::fs::write(&file, script(phase, command)).map_err(|error| failed(&error))?;
         let source = HostPath::parse(file.clone()).map_err(|error| failed(&error))?;
         let target = GuestPath::parse(STOP_AT).map_err(|error| failed(&error))?;

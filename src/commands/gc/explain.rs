@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use store::StorePath;
 use store::gc::{Explanation, GcPolicy, HeldThrough, Holder};
 use store::local::Root;
+use store::shown;
 
 /// So many holders are named beside the first.
 const SHOWN: usize = 10;
@@ -111,7 +112,7 @@ fn named(holder: &Holder, roots: &Roots<'_>) -> String {
     if let Some(generation) = &root.generation {
         return format!("generation {} of the profile {}", generation.number, generation.profile);
     }
-    root.link.as_ref().map_or_else(|| format!("the root {name}"), |link| format!("the root {}", link.display()))
+    root.link.as_ref().map_or_else(|| format!("the root {name}"), |link| format!("the root {}", shown(&link)))
 }
 
 fn print_json(path: &StorePath, explanation: &Explanation, roots: &Roots<'_>) -> Result<(), CliError> {

@@ -27,7 +27,7 @@ pub(super) fn lint_tree(part: &TreePart, args: &Args, report: &mut Report) -> Re
 
 /// Whether a path, as it is shown, lies in the part that is meant.
 pub(super) fn is_meant(part: &TreePart, path: &str) -> bool {
-    part.part.as_deref().is_none_or(|part| Path::new(path).starts_with(shown(part)))
+    part.part.as_deref().is_none_or(|part| Path::new(path).starts_with(without_dot(part)))
 }
 
 /// Tells of a finding.
@@ -55,14 +55,14 @@ pub(super) fn read_tree(packages: &Path) -> Result<Tree, CliError> {
     for tier in tiers {
         if has_manifest(&tier) {
             let problem = format!("this recipe is in no tier: recipes are TIER/NAME/{MANIFEST}");
-            tree.unread.push(Unread { path: shown(&tier.join(MANIFEST)), problem });
+            tree.unread.push(Unread { path: without_dot(&tier.join(MANIFEST)), problem });
         }
         if has_recipes(&tier) {
             read_tier(&tier, &mut tree);
         }
     }
     let patches = patch_directory(packages);
-    tree.patch_directory = shown(patches.as_deref().unwrap_or(&packages.join("patches")));
+    tree.patch_directory = without_dot(patches.as_deref().unwrap_or(&packages.join("patches")));
     tree.patches = patches.map(|patches| read_patches(&patches, &mut tree.unread));
     Ok(tree)
 }
@@ -73,7 +73,7 @@ fn read_tier(tier: &Path, tree: &mut Tree) {
         tree.recipes.push(RecipeFiles {
             tier: name(tier),
             name: name(&recipe),
-            directory: shown(&recipe),
+            directory: without_dot(&recipe),
             manifest: content(&recipe.join(MANIFEST)),
             script: content(&recipe.join("build.sh")),
             files: files_below(&recipe, &mut tree.unread),
@@ -88,7 +88,7 @@ fn list(
     listed: impl Fn(&Path) -> std::io::Result<Vec<PathBuf>>,
 ) -> Vec<PathBuf> {
     listed(directory).unwrap_or_else(|error| {
-        unread.push(Unread { path: shown(directory), problem: format!("this cannot be read: {error}") });
+        unread.push(Unread { path: without_dot(directory), problem: format!("this cannot be read: {error}") });
         Vec::new()
     })
 }
@@ -117,7 +117,7 @@ fn read_patches(directory: &Path, unread: &mut Vec<Unread>) -> Vec<PatchFile> {
             continue;
         }
         let sha256 = open_regular(&path).and_then(|(file, _)| sha256_of(file).map_err(|error| cannot(&error)));
-        let sha256 = sha256.map_err(|problem| unread.push(Unread { path: shown(&path), problem }));
+        let sha256 = sha256.map_err(|problem| unread.push(Unread { path: without_dot(&path), problem }));
         patches.push(PatchFile { name, sha256: sha256.ok() });
     }
     patches
@@ -185,7 +185,7 @@ fn files_below(recipe: &Path, unread: &mut Vec<Unread>) -> Vec<String> {
     files
 }
 
-fn shown(path: &Path) -> String {
+fn without_dot(path: &Path) -> String {
     let text = path.display().to_string();
     text.strip_prefix("./").unwrap_or(&text).to_owned()
 }

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use store::StorePath;
 use store::gc::GcPolicy;
 use store::local::{LocalStore, Root};
+use store::shown;
 
 /// A question whose answer can be asked about again.
 #[derive(Debug, clap::Args)]
@@ -153,7 +154,7 @@ pub(super) fn roots(context: &Context, args: &ClosureArgs) -> CommandResult {
         let names: Vec<_> = keeping.iter().map(name).collect();
         output::json("query-roots/1", json!({ "roots": names }))?;
     } else {
-        keeping.iter().try_for_each(|root| output::line(name(root)))?;
+        keeping.iter().try_for_each(|root| output::line(shown(&name(root))))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where they are called")]
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use std::fs::File;
@@ -26,6 +26,8 @@ pub enum Effect {
     Write,
     /// Change a file's length.
     Truncate,
+    /// Set bytes of the disk aside for a file.
+    Allocate,
     /// Give a file another name.
     Link,
     /// Make a symbolic link.
@@ -110,6 +112,12 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), std::io::Err
 pub(super) fn set_len(file: &File, length: u64) -> Result<(), std::io::Error> {
     admit(Effect::Truncate)?;
     file.set_len(length)
+}
+
+/// Sets so many bytes of the disk aside for a file, which has that length then.
+pub(super) fn allocate(file: &File, length: u64) -> Result<(), Errno> {
+    admit(Effect::Allocate)?;
+    rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length)
 }
 
 pub(super) fn linkat(from: impl AsFd, from_name: impl Arg, to: impl AsFd, to_name: impl Arg) -> Result<(), Errno> {
@@ -201,6 +209,10 @@ pub(super) fn commit(transaction: Transaction<'_>) -> Result<(), rusqlite::Error
 
 /// What SQLite would say of an error of the system.
 fn as_sqlite(error: Errno) -> rusqlite::Error {
-    let code = if error == Errno::NOSPC { rusqlite::ffi::SQLITE_FULL } else { rusqlite::ffi::SQLITE_IOERR };
+    let code = match error {
+        Errno::NOSPC => rusqlite::ffi::SQLITE_FULL,
+        Errno::DQUOT => rusqlite::ffi::SQLITE_IOERR_WRITE,
+        _ => rusqlite::ffi::SQLITE_IOERR,
+    };
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(error.to_string()))
 }

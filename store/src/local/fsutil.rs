@@ -4,6 +4,7 @@
 
 use super::effect;
 use super::reclaim::allocated;
+use crate::shown::shown;
 use crate::tree::TreePath;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// An I/O error with its place.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", path.display())]
+#[error("cannot {action} {}", shown(path))]
 pub struct IoError {
     /// What was attempted, as a verb: `open`, `rename`.
     pub action: &'static str,
@@ -38,6 +39,13 @@ impl IoError {
     pub fn is_forbidden(&self) -> bool {
         use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         matches!(self.source.kind(), PermissionDenied | ReadOnlyFilesystem)
+    }
+
+    /// Whether the system said that the disk, or what this user may have of it, is full.
+    #[must_use]
+    pub fn is_lack_of_space(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self.source.kind(), StorageFull | QuotaExceeded)
     }
 }
 

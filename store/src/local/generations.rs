@@ -186,7 +186,14 @@ mod tests {
 
     fn generation(profile: &str, number: u32, since: u64, is_current: bool) -> Root {
         let generation = Generation { profile: profile.to_owned(), number, is_current };
-        Root { name: name_of(profile, number), link: None, target: None, since, generation: Some(generation) }
+        Root {
+            name: name_of(profile, number),
+            link: None,
+            target: None,
+            unseen: None,
+            since,
+            generation: Some(generation),
+        }
     }
 
     #[test]
@@ -204,7 +211,14 @@ mod tests {
         let times = [(1, 10), (2, 20), (3, 30), (4, 40)];
         let mut roots: Vec<_> = times.map(|(number, since)| generation("web", number, since, number == 1)).into();
         roots.extend([generation("db", 7, 15, false), generation("db", 9, 35, true)]);
-        roots.push(Root { name: "other".to_owned(), link: None, target: None, since: 0, generation: None });
+        roots.push(Root {
+            name: "other".to_owned(),
+            link: None,
+            target: None,
+            unseen: None,
+            since: 0,
+            generation: None,
+        });
         let expired = |last, since| KeptGenerations { last, since }.expired(&roots);
         assert_eq!(expired(None, None), [""; 0]);
         assert_eq!(expired(Some(0), None), ["db-7-link", "web-2-link", "web-3-link", "web-4-link"]);

@@ -1,6 +1,6 @@
 //! Who holds what: roots, generations and leases, what each keeps, and why something stays or goes.
 
-use super::fsutil::IoError;
+use super::fsutil::{At, IoError};
 use super::generations::{self, Generation};
 use super::lease::{LivingLease, living};
 use super::reclaim::{Found, Reclaim};
@@ -9,6 +9,7 @@ use super::{LocalStore, StoreError};
 use crate::gc::{self, Explanation, GcGraph, GcNode, GcPolicy, Holder, Share};
 use crate::store_path::StorePath;
 use rayon::prelude::*;
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -56,6 +57,14 @@ impl LocalStore {
         Ok(roots::list(&self.layout)?)
     }
 
+    /// The store path that is at a place in the file system, there or not, if that is in this store, however the place names it.
+    ///
+    /// # Errors
+    /// When the place cannot be looked at.
+    pub fn path_at(&self, place: &Path) -> Result<Option<StorePath>, IoError> {
+        roots::path_at(&self.layout, place).at("look at", place)
+    }
+
     /// Adds or moves a named root.
     ///
     /// # Errors
@@ -76,7 +85,11 @@ impl LocalStore {
     }
 
     pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
-        self.lease.as_ref().map_or(Ok(()), |lease| lease.hold([path]))
+        match &self.lease {
+            Some(lease) => lease.hold([path]),
+            None if self.full.is_some() => Err(Errno::NOSPC).at("create a lease in", self.layout.leases()),
+            None => Ok(()),
+        }
     }
 
     /// Removes a named root.

@@ -100,6 +100,15 @@ impl IndexError {
         matches!(self, Self::Older { .. })
             || matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
     }
+
+    /// Whether there is no room for what was to be written.
+    pub(super) fn is_lack_of_space(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => is_lack_of_space(error),
+            Self::Io(error) => error.is_lack_of_space(),
+            Self::Newer { .. } | Self::Older { .. } | Self::Unfinished => false,
+        }
+    }
 }
 
 /// What the index knows of a valid path.
@@ -213,6 +222,20 @@ impl Index {
         effect::commit(transaction)?;
         Ok(result)
     }
+
+    /// Moves what the log has into the database, so that the next change begins it anew, as far as nobody reads it. It is no error if it
+    /// cannot be done.
+    pub(super) fn empty_log(&self) {
+        let _ = self.lock().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+}
+
+/// Whether SQLite had no room for what it was to write. It does not tell a quota from other reasons why nothing can be written, nor of the memory
+/// that connections share, which is a file as well, why it cannot grow.
+fn is_lack_of_space(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(SQLITE_FULL | SQLITE_IOERR_SHMSIZE | SQLITE_IOERR_WRITE))
 }
 
 /// Device and number of a file.
@@ -229,7 +252,7 @@ fn open_for_reading(path: &Path) -> Result<Connection, IndexError> {
     let connection = Connection::open_with_flags(path, flags)?;
     let works = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
     match works {
-        Err(error) if matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly)) => {}
+        Err(error) if matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly)) || is_lack_of_space(&error) => {}
         works => return works.map(|()| connection).map_err(IndexError::from),
     }
     let log = path.with_file_name("index.db-wal");

@@ -12,6 +12,7 @@ use super::pieces::{Piece, hash_pieces, read_full};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::listing::{MAX_DEPTH, TreeListing};
 use crate::reference::{MENTION, ReferenceScanner};
+use crate::shown::shown;
 use crate::tree::{Directory, EntryName, Node, TreePath, is_valid_target};
 use dashmap::DashMap;
 use rayon::prelude::*;
@@ -43,7 +44,7 @@ pub enum IngestError {
     #[error(transparent)]
     Io(#[from] IoError),
     /// Something that is neither a file, a symbolic link nor a directory.
-    #[error("{} is a {kind}: only files, directories and symbolic links can be in a tree", path.display())]
+    #[error("{} is a {kind}: only files, directories and symbolic links can be in a tree", shown(path))]
     Special {
         /// Its path.
         path: PathBuf,
@@ -51,25 +52,25 @@ pub enum IngestError {
         kind: &'static str,
     },
     /// A file changed while it was read.
-    #[error("{} changed while it was read", path.display())]
+    #[error("{} changed while it was read", shown(path))]
     Changed {
         /// Its path.
         path: PathBuf,
     },
     /// A path that the system could not be told.
-    #[error("{} has a path of more than {MAX_PATH} bytes in its tree", path.display())]
+    #[error("{} has a path of more than {MAX_PATH} bytes in its tree", shown(path))]
     TooLong {
         /// Its path.
         path: PathBuf,
     },
     /// Directories nested too deep.
-    #[error("{} is nested more than {MAX_DEPTH} directories deep", path.display())]
+    #[error("{} is nested more than {MAX_DEPTH} directories deep", shown(path))]
     TooDeep {
         /// Its path.
         path: PathBuf,
     },
     /// A link's target is longer than any system takes.
-    #[error("the target of {} is not a valid link target", path.display())]
+    #[error("the target of {} is not a valid link target", shown(path))]
     Target {
         /// The link's path.
         path: PathBuf,

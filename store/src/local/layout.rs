@@ -20,7 +20,8 @@ pub(super) fn object_directories() -> impl Iterator<Item = String> {
 }
 
 /// Files that may be in a store whose making a power cut interrupted.
-pub(super) const FILES: [&str; 6] = ["index.db", "index.db-wal", "index.db-shm", "state", "started", "gc.lock"];
+pub(super) const FILES: [&str; 7] =
+    ["index.db", "index.db-wal", "index.db-shm", "state", "started", "reserve", "gc.lock"];
 
 /// The places of one store.
 #[derive(Debug, Clone)]
@@ -129,6 +130,11 @@ impl Layout {
     /// Which start of the machine the index was last compared with the disk in.
     pub(super) fn started(&self) -> PathBuf {
         self.root.join("started")
+    }
+
+    /// What is given up when the disk is full.
+    pub(super) fn reserve(&self) -> PathBuf {
+        self.root.join("reserve")
     }
 
     /// The index.

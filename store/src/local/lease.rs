@@ -18,14 +18,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Mode of lock files: everybody may look.
-const READABLE: Mode = Mode::from_raw_mode(0o644);
+pub(super) const READABLE: Mode = Mode::from_raw_mode(0o644);
 
 /// The lease of this process on one store.
 #[derive(Debug)]
 pub(super) struct Lease {
     path: PathBuf,
     gc_lock: PathBuf,
-    held: Mutex<(File, HashSet<StorePath>)>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: File,
+    known: HashSet<StorePath>,
+    /// Whether the file may end within a name, for a write has failed.
+    is_torn: bool,
 }
 
 impl Lease {
@@ -37,7 +45,8 @@ impl Lease {
             lock_file(&file, FlockOperation::LockExclusive).at("lock", &path)?;
             // A collection that came upon the file before it was locked has taken it for that of a dead process, and removed it.
             if file.metadata().at("stat", &path)?.nlink() > 0 {
-                return Ok(Self { path, gc_lock: layout.gc_lock(), held: Mutex::new((file, HashSet::new())) });
+                let held = Held { file, known: HashSet::new(), is_torn: false };
+                return Ok(Self { path, gc_lock: layout.gc_lock(), held: Mutex::new(held) });
             }
         }
     }
@@ -45,15 +54,19 @@ impl Lease {
     /// Holds paths until the process ends. What is valid when this returns stays.
     pub(super) fn hold<'p>(&self, paths: impl IntoIterator<Item = &'p StorePath>) -> Result<(), IoError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, known) = &mut *held;
-        let new: HashSet<_> = paths.into_iter().filter(|path| !known.contains(path)).cloned().collect();
+        let new: HashSet<_> = paths.into_iter().filter(|path| !held.known.contains(path)).cloned().collect();
         if new.is_empty() {
             return Ok(());
         }
-        let lines: String = new.iter().map(|path| path.base_name() + "\n").collect();
+        // The first of them must not become the end of a name that was half written.
+        let start = if held.is_torn { "\n" } else { "" };
+        let lines: String =
+            std::iter::once(start.to_owned()).chain(new.iter().map(|path| path.base_name() + "\n")).collect();
         let _no_sweep = lock(&self.gc_lock, FlockOperation::LockShared)?;
-        effect::write_all(file, lines.as_bytes()).at("write", &self.path)?;
-        known.extend(new);
+        let written = effect::write_all(&held.file, lines.as_bytes()).at("write", &self.path);
+        held.is_torn = written.is_err();
+        written?;
+        held.known.extend(new);
         Ok(())
     }
 }

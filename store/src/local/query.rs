@@ -92,7 +92,7 @@ impl LocalStore {
     /// When the text has no such form, nothing begins so, or more than one thing does.
     pub fn lookup(&self, text: &str) -> Result<StorePath, LookupError> {
         if let Ok(path) = text.parse::<StorePath>().or_else(|_| StorePath::parse_base_name(text)) {
-            self.hold([&path])?;
+            self.hold_to_look(&path)?;
             return if self.is_valid(&path)? { Ok(path) } else { Err(LookupError::Unknown(text.to_owned())) };
         }
         let prefix = text.strip_prefix("/larder/store/").unwrap_or(text);
@@ -108,7 +108,7 @@ impl LocalStore {
             0 => Err(LookupError::Unknown(text.to_owned())),
             1 => {
                 let path = candidates.remove(0);
-                self.hold([&path])?;
+                self.hold_to_look(&path)?;
                 if self.is_valid(&path)? { Ok(path) } else { Err(LookupError::Unknown(text.to_owned())) }
             }
             _ => Err(LookupError::Ambiguous { prefix: text.to_owned(), candidates }),

@@ -10,12 +10,14 @@ use super::generations::{self, Generation};
 use super::layout::Layout;
 use super::lease::lock_file;
 use crate::digest::BlobDigest;
+use crate::shown::shown;
 use crate::store_path::StorePath;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -26,8 +28,10 @@ pub struct Root {
     pub name: String,
     /// The link outside the store through which it holds, if it is an automatic one.
     pub link: Option<PathBuf>,
-    /// What it holds; `None` if the outer link is gone or points elsewhere.
+    /// What it holds; `None` if the outer link is gone or points elsewhere, or nobody can tell.
     pub target: Option<StorePath>,
+    /// Why nobody can tell, if so: the link, or what it leads to, cannot be looked at.
+    pub unseen: Option<Errno>,
     /// Since when it holds that, in seconds since the epoch; 0 if nothing tells.
     pub since: u64,
     /// Which generation it is, if it is one.
@@ -47,7 +51,7 @@ pub enum RootError {
         name: String,
     },
     /// There is something at the link's place that is not a link into this store.
-    #[error("{} exists and is not a link into the store; remove it or choose another name", path.display())]
+    #[error("{} exists and is not a link into the store; remove it or choose another name", shown(path))]
     Occupied {
         /// The place.
         path: PathBuf,
@@ -108,9 +112,8 @@ pub(super) fn add(layout: &Layout, name: &str, path: &StorePath) -> Result<(), R
 
 /// Makes `link` point to the physical place of `path`, and a root of it.
 pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result<(), RootError> {
-    match std::fs::symlink_metadata(link) {
-        Ok(_) if target_of_link(layout, link).is_none() => return Err(RootError::Occupied { path: link.to_owned() }),
-        _ => {}
+    if std::fs::symlink_metadata(link).is_ok() && target_of_link(layout, link).at("look at", link)?.is_none() {
+        return Err(RootError::Occupied { path: link.to_owned() });
     }
     let absolute = std::path::absolute(link).at("find", link)?;
     let name = format!("auto-{}", &BlobDigest::of(absolute.as_os_str().as_bytes()).to_string()[..32]);
@@ -171,26 +174,38 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Root>, IoError> {
         let entry = entry.at("read directory", &directory)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         if !name.starts_with('.') {
-            roots.extend(read(layout, name));
+            roots.extend(read(layout, name)?);
         }
     }
     roots.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(roots)
 }
 
-fn read(layout: &Layout, name: String) -> Option<Root> {
+/// Reads a root; `None` if it is gone, or something else of this name is there.
+fn read(layout: &Layout, name: String) -> Result<Option<Root>, IoError> {
     let place = layout.roots().join(&name);
-    let target = std::fs::read_link(&place).ok()?;
+    let Some(target) = read_link_if_any(&place).at("read link", &place)? else { return Ok(None) };
     if let Some(path) = target.to_str().and_then(|text| text.parse().ok()) {
         let generation = generations::parse_name(&name).map(|(profile, number)| Generation {
             profile: profile.to_owned(),
             number,
             is_current: generations::current(layout, profile) == Some(number),
         });
-        return Some(Root { name, link: None, target: Some(path), since: made(&place), generation });
+        return Ok(Some(Root { name, link: None, target: Some(path), unseen: None, since: made(&place), generation }));
     }
-    let held = target_of_link(layout, &target);
-    Some(Root { name, since: made(&target), link: Some(target), target: held, generation: None })
+    let (held, unseen) = match target_of_link(layout, &target) {
+        Ok(held) => (held, None),
+        Err(reason) => (None, Some(reason)),
+    };
+    Ok(Some(Root { name, since: made(&target), link: Some(target), target: held, unseen, generation: None }))
+}
+
+/// What a link leads to; `None` if it is not there or no link.
+fn read_link_if_any(link: &Path) -> Result<Option<PathBuf>, Errno> {
+    match rustix::fs::readlink(link, Vec::new()) {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL) => Ok(None),
+        read => Ok(Some(OsString::from_vec(read?.into_bytes()).into())),
+    }
 }
 
 /// When a link was made, in seconds since the epoch; 0 if it is gone.
@@ -199,10 +214,26 @@ fn made(link: &Path) -> u64 {
 }
 
 /// The store path that a link outside the store points to, if it points into this store.
-fn target_of_link(layout: &Layout, link: &Path) -> Option<StorePath> {
-    let target = std::fs::read_link(link).ok()?;
-    let name = target.strip_prefix(layout.store()).ok()?.to_str()?;
-    StorePath::parse_base_name(name).ok()
+fn target_of_link(layout: &Layout, link: &Path) -> Result<Option<StorePath>, Errno> {
+    let Some(target) = read_link_if_any(link)? else { return Ok(None) };
+    path_at(layout, &link.parent().unwrap_or(link).join(target))
+}
+
+/// The store path that is at a place, there or not. The place may name this store otherwise than the store itself does, which may have been moved
+/// behind a link, or be mounted elsewhere.
+pub(super) fn path_at(layout: &Layout, place: &Path) -> Result<Option<StorePath>, Errno> {
+    let name = place.file_name().and_then(OsStr::to_str);
+    let Some(path) = name.and_then(|name| StorePath::parse_base_name(name).ok()) else { return Ok(None) };
+    let (Some(directory), store) = (place.parent(), layout.store()) else { return Ok(None) };
+    if directory == store {
+        return Ok(Some(path));
+    }
+    let found = match rustix::fs::stat(directory) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        found => found?,
+    };
+    let own = rustix::fs::stat(&store)?;
+    Ok(((found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)).then_some(path))
 }
 
 /// Checks that a root or a profile may be called so.

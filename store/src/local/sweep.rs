@@ -12,6 +12,8 @@ use super::lease::{LivingLease, held_by_the_living, living, lock, lock_file};
 use super::reclaim::{self, Reclaim};
 use super::remains::{Freed, Remains};
 use super::repair::files_of;
+use super::reserve;
+use super::roots::Root;
 use super::take_out::TakeOut;
 use super::tree_files::{FileKey, TreeRecords};
 use super::{LocalStore, StoreError};
@@ -116,6 +118,14 @@ impl LocalStore {
     pub fn collect_garbage_with(&self, policy: &GcPolicy, progress: &GcProgress) -> Result<GcReport, StoreError> {
         self.must_be_writable()?;
         let _no_collection = self.lock_trash()?;
+        reserve::give_up(&self.layout)?;
+        let collected = self.collect_locked(policy, progress);
+        self.make_reserve();
+        collected
+    }
+
+    /// The same, for who keeps other collections away.
+    fn collect_locked(&self, policy: &GcPolicy, progress: &GcProgress) -> Result<GcReport, StoreError> {
         self.follow_index_locked()?;
         let remains = self.remains()?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
@@ -140,7 +150,11 @@ impl LocalStore {
         }
         effect::unlink(&mark).at("remove", &mark)?;
         if !planned.plan.dead.is_empty() {
-            freed.records = self.compact_segments()?;
+            freed.records = match self.compact_segments() {
+                // It needs room for what is kept: a later collection finds some.
+                Err(error) if error.is_lack_of_space() => 0,
+                compacted => compacted?,
+            };
         }
         Ok(GcReport { plan: planned.plan, freed })
     }
@@ -203,11 +217,11 @@ impl LocalStore {
         failed.map_or(Ok(plan), Err)
     }
 
-    /// Bytes that the store takes of its disk.
+    /// Bytes that the store takes of its disk, without the reserve: that is there whatever is deleted.
     fn taken(&self) -> Result<u64, StoreError> {
         let root = fsutil::open_directory(self.layout.root())?;
         let found = reclaim::look(root.as_fd(), OsStr::new(".")).at("stat", self.layout.root())?;
-        Ok(Reclaim::taken([&found]))
+        Ok(Reclaim::taken([&found]).saturating_sub(self.reserve_bytes()?.0))
     }
 
     /// Bytes of the disk that the store is on.
@@ -219,10 +233,11 @@ impl LocalStore {
         Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
     }
 
-    /// Bytes of it that are free for this user.
+    /// Bytes of it that are free for this user when the reserve is there.
     fn free(&self) -> Result<u64, StoreError> {
         let disk = rustix::fs::fstatvfs(&self.store).at("stat", self.layout.root())?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        let (taken, wanted) = self.reserve_bytes()?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(wanted.saturating_sub(taken)))
     }
 
     /// Keeps others from collecting, and from rebuilding the index, until the result is dropped: two collections would empty each
@@ -235,9 +250,16 @@ impl LocalStore {
     pub(super) fn held_without(&self, roots: &[String]) -> Result<Vec<(StorePath, Holder)>, StoreError> {
         // Leases first: who makes a root and ends between the two looks is then seen in one of them.
         let leases = living(&self.layout)?;
-        let named = |root: super::roots::Root| Some((root.target?, Holder::Root(root.name)));
-        let mut held: Vec<_> =
-            self.roots()?.into_iter().filter(|root| !roots.contains(&root.name)).filter_map(named).collect();
+        let mut held = Vec::new();
+        for Root { name, link, target, unseen, .. } in self.roots()? {
+            if roots.contains(&name) {
+                continue;
+            }
+            if let Some(source) = unseen {
+                return Err(StoreError::UnseenRoot { name, link: link.unwrap_or_default(), source });
+            }
+            held.extend(target.map(|target| (target, Holder::Root(name))));
+        }
         for LivingLease { process, held: paths } in leases {
             held.extend(paths.into_iter().map(|path| (path, Holder::Process(process))));
         }

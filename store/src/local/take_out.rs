@@ -31,6 +31,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 /// So many trees are taken out before `store/` is synced, and the others may unlink them.
 const PORTION: usize = 4096;
 
+/// So many are forgotten at once where there is hardly any room: their rows lie on some hundred pages of the index.
+const SMALL: usize = 64;
+
 /// What the one thread tells the other.
 enum TakenOut {
     /// These directories will not come back.
@@ -110,13 +113,32 @@ impl TakeOut<'_> {
 
     /// Forgets paths and derivations. What is still there when this process is killed is indexed by the next collection.
     fn forget(&self, dead: &[&StorePath]) -> Result<(), StoreError> {
-        let mut sorted = dead.to_vec();
-        sorted.par_sort_unstable();
-        let forget = |transaction: &rusqlite::Transaction<'_>| -> Result<(), rusqlite::Error> {
+        self.change_index(dead, |transaction, dead| {
+            let mut sorted = dead.to_vec();
+            sorted.par_sort_unstable();
             index::delete_paths(transaction, sorted.iter().copied())?;
             index::delete_derivations(transaction, sorted.iter().filter_map(|path| path.derivation()))
+        })
+    }
+
+    /// Changes the index for all of these in one transaction; where there is no room for the log of that, in small ones, one after the other.
+    fn change_index<T>(
+        &self,
+        all: &[T],
+        change: impl Fn(&rusqlite::Transaction<'_>, &[T]) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), StoreError> {
+        let index = &self.store.index;
+        let once = |some: &[T]| {
+            let changed = index.change(|transaction| change(transaction, some));
+            changed.map_err(|error: rusqlite::Error| self.store.index_error(error))
         };
-        self.store.index.change(forget).map_err(|error| self.store.index_error(error))
+        match once(all) {
+            Err(error) if error.is_lack_of_space() => all.chunks(SMALL).try_for_each(|some| {
+                index.empty_log();
+                once(some)
+            }),
+            changed => changed,
+        }
     }
 
     /// Forgets what trees consisted of that have no path any more. Nobody asks for that, so it has time; but only while nobody can
@@ -129,9 +151,7 @@ impl TakeOut<'_> {
             return Ok(());
         }
         trees.par_sort_unstable();
-        let forget =
-            |transaction: &rusqlite::Transaction<'_>| index::delete_listings(transaction, trees.iter().copied());
-        self.store.index.change(forget).map_err(|error| self.store.index_error(error))
+        self.change_index(&trees, |transaction, trees| index::delete_listings(transaction, trees.iter().copied()))
     }
 
     /// Takes one entry out of `store/`, in one step: a directory goes to `trash/` with all that is in it. Says how many bytes that gives

@@ -12,6 +12,7 @@ mod strays;
 mod tree;
 
 use super::{LocalStore, StoreError};
+use crate::shown::shown;
 use crate::store_path::StorePath;
 use crate::tree::TreePath;
 pub(super) use contents::Contents;
@@ -163,14 +164,14 @@ impl fmt::Display for Problem {
             Self::Tree { path, inside, flaw } if inside.components().is_empty() => write!(f, "{path} {flaw}"),
             Self::Tree { path, inside, flaw } => write!(f, "{path}/{inside} {flaw}"),
             Self::Record(path) => write!(f, "the record of {path} is missing or damaged"),
-            Self::Object { path, flaw: Flaw::Content } => write!(f, "{} is not what its name says", path.display()),
-            Self::Object { path, flaw } => write!(f, "{} {flaw}", path.display()),
-            Self::Foreign(path) => write!(f, "{} does not belong there", path.display()),
-            Self::Index(path) => write!(f, "{} is damaged", path.display()),
-            Self::Segment { path, offset } => write!(f, "{} is damaged from byte {offset} on", path.display()),
-            Self::SegmentFile { path, flaw } => write!(f, "{} {flaw}", path.display()),
+            Self::Object { path, flaw: Flaw::Content } => write!(f, "{} is not what its name says", shown(path)),
+            Self::Object { path, flaw } => write!(f, "{} {flaw}", shown(path)),
+            Self::Foreign(path) => write!(f, "{} does not belong there", shown(path)),
+            Self::Index(path) => write!(f, "{} is damaged", shown(path)),
+            Self::Segment { path, offset } => write!(f, "{} is damaged from byte {offset} on", shown(path)),
+            Self::SegmentFile { path, flaw } => write!(f, "{} {flaw}", shown(path)),
             Self::LostRecords { path, known, found } => {
-                write!(f, "{} has lost records: of {known} bytes {found} are left", path.display())
+                write!(f, "{} has lost records: of {known} bytes {found} are left", shown(path))
             }
         }
     }
