@@ -44,8 +44,9 @@ pub(crate) fn run(
     let request = Request { builder, name, resolved };
     request.check()?;
     if matches!(name, "fetch" | "unpack") {
-        // It may take long, and who outlives this process removes what it has staged, should it be killed.
-        builder.spawner()?;
+        // It may take long, and who outlives this process removes what it has staged, should it be killed. Where no spawner can be had a
+        // collection does so.
+        let _ = builder.spawner();
     }
     match name {
         "fetch" => request.fetch(sink),

@@ -77,9 +77,9 @@ pub fn verify(
         }
     }
     if unmet.iter().any(|unmet| matches!(unmet.need, Need::Library(_))) {
-        let mut lacking = Vec::new();
+        let (mut lacking, mut left) = (Vec::new(), loading::MOST_LOADED);
         for (path, _) in candidates.iter().filter(|(_, executable)| *executable) {
-            lacking.extend(verifier.load_program(&format!("/{path}"))?);
+            lacking.extend(verifier.load_program(&format!("/{path}"), &mut left)?);
         }
         unmet.retain(|unmet| !is_met_when_loaded(unmet, &lacking));
     }

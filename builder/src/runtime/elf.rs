@@ -127,8 +127,9 @@ fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
         let Some(text) = text_at(entry.d_val(endian).into()) else { continue };
         match entry.d_tag(endian) {
             elf::DT_NEEDED => found.libraries.push(text),
-            elf::DT_RPATH => found.rpath.extend(text.split(':').map(str::to_owned)),
-            elf::DT_RUNPATH => found.run_path.extend(text.split(':').map(str::to_owned)),
+            // Of several the last counts, as for the dynamic linker.
+            elf::DT_RPATH => found.rpath = directories(&text),
+            elf::DT_RUNPATH => found.run_path = directories(&text),
             _ => {}
         }
     }
@@ -136,6 +137,10 @@ fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
         found.rpath.clear();
     }
     Some(found)
+}
+
+fn directories(list: &str) -> Vec<String> {
+    list.split(':').map(str::to_owned).collect()
 }
 
 /// Where in the file a virtual address is.

@@ -14,6 +14,12 @@ use store::local::{At, IoError};
 /// So many files of one program are looked at; none has more.
 const MOST_FILES: usize = 10_000;
 
+/// So many directories are looked in for what one file needs.
+const MOST_DIRECTORIES: usize = 1_000;
+
+/// So many files of all programs of an output together are looked at.
+pub(super) const MOST_LOADED: usize = 1_000_000;
+
 /// A file that is loaded.
 struct Loading {
     /// Where it is, without links.
@@ -31,8 +37,9 @@ pub(super) type Lacking = HashMap<String, BTreeSet<String>>;
 pub(super) type Known = HashMap<String, (Rc<Elf>, Option<elf::Kind>)>;
 
 impl Verifier<'_> {
-    /// What a program lacks, and all that it loads; `None` if it is none that has libraries loaded for it.
-    pub(super) fn load_program(&mut self, program: &str) -> Result<Option<Lacking>, IoError> {
+    /// What a program lacks, and all that it loads; `None` if it is none that has libraries loaded for it. No more than `left` files are
+    /// looked at, which is counted down.
+    pub(super) fn load_program(&mut self, program: &str, left: &mut usize) -> Result<Option<Lacking>, IoError> {
         if self.elf_of(program)?.0.interpreter.is_none() {
             return Ok(None);
         }
@@ -41,13 +48,14 @@ impl Verifier<'_> {
         let first = Loading { end: program.to_owned(), place: program.to_owned(), inherited: Rc::default() };
         let mut pending = VecDeque::from([first]);
         while let Some(Loading { end, place, inherited }) = pending.pop_front() {
-            if seen.len() == MOST_FILES || (self.cancelled)() || !seen.insert(end.clone()) {
+            if *left == 0 || seen.len() == MOST_FILES || (self.cancelled)() || !seen.insert(end.clone()) {
                 continue;
             }
+            *left -= 1;
             let (needs, kind) = self.elf_of(&end)?;
             let origin = place.rsplit_once('/').map_or("", |(directory, _)| directory);
             let own = |entries: &[String]| entries.iter().map(|entry| expand(entry, origin)).collect::<Vec<_>>();
-            let chain = Rc::new([own(&needs.rpath), inherited.to_vec()].concat());
+            let chain = Rc::new(chain(own(&needs.rpath), &inherited));
             let heeded = if needs.run_path.is_empty() { &chain[..] } else { &[] };
             let usual = LIBRARY_DIRECTORIES.map(str::to_owned);
             let directories = [heeded, &own(&needs.run_path), &usual[..]].concat();
@@ -83,6 +91,14 @@ impl Verifier<'_> {
     }
 }
 
+/// The directories of a file before those that it inherits, each once.
+fn chain(own: Vec<String>, inherited: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut chain: Vec<_> = own.iter().chain(inherited).filter(|directory| seen.insert(*directory)).cloned().collect();
+    chain.truncate(MOST_DIRECTORIES);
+    chain
+}
+
 /// Where a library may be.
 pub(super) fn places(library: &str, directories: &[String]) -> Vec<String> {
     match library.starts_with('/') {
@@ -94,4 +110,16 @@ pub(super) fn places(library: &str, directories: &[String]) -> Vec<String> {
 /// An entry of a run path, for a file in this directory.
 pub(super) fn expand(entry: &str, origin: &str) -> String {
     entry.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_has_each_directory_once_and_an_end() {
+        let names = |range: std::ops::Range<usize>| range.map(|number| format!("/{number}")).collect::<Vec<_>>();
+        assert_eq!(chain(names(1..3), &names(0..3)), ["/1", "/2", "/0"]);
+        assert_eq!(chain(names(0..900), &names(500..2_000)).len(), MOST_DIRECTORIES);
+    }
 }

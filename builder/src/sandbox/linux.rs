@@ -27,7 +27,9 @@ use std::io::{self, Read, Seek};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub(crate) use identity::OuterIds;
-pub(crate) use sys::{Forked, ignore_requests_to_end, kill_by_pidfd, received_descriptors, wait_for};
+pub(crate) use sys::{
+    Forked, heed_requests_to_end, ignore_requests_to_end, kill_by_pidfd, received_descriptors, wait_for,
+};
 pub(crate) use trace::{MISSED, OPENED, SEEN, TRUNCATED};
 
 const NAMESPACES: i32 = libc::CLONE_NEWUSER

@@ -167,7 +167,9 @@ impl Spawner {
         };
         let directories = places.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let fds: Vec<_> = [&process].into_iter().chain(&directories).map(AsRawFd::as_raw_fd).collect();
-        protocol::send(self.socket.as_fd(), &Request::Entrust(std::process::id()), &fds).map_err(failed)
+        protocol::send(self.socket.as_fd(), &Request::Entrust(std::process::id()), &fds).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::BrokenPipe { SpawnError::Gone } else { failed(error) }
+        })
     }
 
     /// What of the limits of sandboxes this machine cannot keep.

@@ -63,6 +63,7 @@ impl Server {
                 let staged = self.staged.take();
                 self.kill_all();
                 if let Some(staged) = staged {
+                    let_go()?;
                     // What cannot be removed is left to the next collection.
                     let _ = staged.remove();
                 }
@@ -139,6 +140,15 @@ impl Server {
             let _ = linux::wait_for(sandbox.pid);
         }
     }
+}
+
+/// Lets go of what somebody may wait for who waited for larder, and ends when asked to.
+fn let_go() -> io::Result<()> {
+    let nothing = File::options().write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdout(&nothing)?;
+    nix::unistd::dup2_stderr(&nothing)?;
+    linux::heed_requests_to_end();
+    Ok(())
 }
 
 /// Leaves root's supplementary groups, which would stay with the guest. Others may not; nor may the root of a user

@@ -10,6 +10,11 @@ use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// So long a collection or repair is waited for, and so often it is looked whether it has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a larder may leave, and what has to be known to remove it.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ impl Staged {
         // Its descriptors are closed a moment before it is dead.
         wait_for_end(self.larder.as_fd())?;
         let staged = self.own_names(self.tmp.as_fd())?;
-        retry(|| rustix::fs::flock(&self.trash, FlockOperation::LockExclusive))?;
+        self.lock()?;
         // After the names: who has made one of these has had a lease before.
         if self.is_held()? {
             return Ok(());
@@ -41,6 +46,18 @@ impl Staged {
         // One that cannot be removed does not keep the others.
         let removed: Vec<_> = staged.iter().map(|name| self.remove_staged(name)).collect();
         removed.into_iter().collect()
+    }
+
+    /// Takes the lock of collections, but does not wait for a long one: it removes the same.
+    fn lock(&self) -> Result<(), Errno> {
+        let began = Instant::now();
+        loop {
+            match rustix::fs::flock(&self.trash, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(Errno::INTR) => {}
+                locked => return locked,
+            }
+        }
     }
 
     /// What is in a directory under names that the larder makes.

@@ -36,18 +36,27 @@ fn write(path: &str, text: &str) -> Result<(), SetupError> {
 /// machine has been up tells one machine from another.
 pub(crate) fn restart_clocks() -> Result<(), SetupError> {
     match sys::unshare_time() {
-        // The kernel has none, or whoever runs this machine has forbidden any more of them.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSPC)) => return Ok(()),
+        // The kernel has none, or whoever runs this machine has forbidden them, or any more of them.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSPC | libc::EPERM)) => return Ok(()),
         made => made.at(Step::Namespaces, "time")?,
     }
     let clocks = [("monotonic", ClockId::CLOCK_MONOTONIC), ("boottime", ClockId::CLOCK_BOOTTIME)];
+    let place = "/proc/self/timens_offsets";
+    // Offsets are those from the machine's own clocks: what we see may have one already.
+    let outer = std::fs::read_to_string(place).at(Step::Namespaces, place)?;
     let mut offsets = String::new();
     for (name, clock) in clocks {
         let seconds = clock_gettime(clock).at(Step::Namespaces, name)?.tv_sec();
-        offsets.push_str(&format!("{name} -{seconds} 0\n"));
+        offsets.push_str(&format!("{name} {} 0\n", offset_of(&outer, name) - i64::from(seconds)));
     }
-    let place = "/proc/self/timens_offsets";
     std::fs::write(place, offsets).at(Step::Namespaces, place)
+}
+
+/// The whole seconds of a clock's offset, as the kernel lists them: `monotonic  SECONDS  NANOSECONDS`.
+fn offset_of(listed: &str, clock: &str) -> i64 {
+    let mut lines = listed.lines().map(str::split_ascii_whitespace);
+    let found = lines.find_map(|mut words| (words.next() == Some(clock)).then(|| words.next()?.parse().ok()).flatten());
+    found.unwrap_or(0)
 }
 
 /// Sets host name and domain name.
@@ -63,4 +72,15 @@ pub(crate) fn start_loopback() -> Result<(), SetupError> {
     let socket =
         socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).at(Step::Identity, "lo")?;
     sys::loopback_up(socket.as_fd()).at(Step::Identity, "lo")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_read_as_the_kernel_lists_them() {
+        let listed = "monotonic         -7         0\nboottime      86400 500000000\n";
+        assert_eq!(["monotonic", "boottime", "tai"].map(|clock| offset_of(listed, clock)), [-7, 86400, 0]);
+    }
 }

@@ -411,8 +411,17 @@ pub(crate) fn received_descriptors(messages: impl Iterator<Item = ControlMessage
 
 /// Ignores the signals by which a terminal or a service asks all its processes to end.
 pub(crate) fn ignore_requests_to_end() {
+    answer_requests_to_end(libc::SIG_IGN);
+}
+
+/// Heeds them again.
+pub(crate) fn heed_requests_to_end() {
+    answer_requests_to_end(libc::SIG_DFL);
+}
+
+fn answer_requests_to_end(answer: libc::sighandler_t) {
     for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM] {
-        // SAFETY: ignoring a signal installs no handler.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
+        // SAFETY: neither ignoring a signal nor its default installs a handler.
+        unsafe { libc::signal(signal, answer) };
     }
 }
