@@ -83,6 +83,27 @@ fn what_cannot_be_had_fails_the_bundle() {
     assert_eq!(bundled.collect::<Vec<_>>(), [ONE], "what can be had is there all the same");
 }
 
+/// What was whole is not replaced by a part of something.
+#[test]
+fn a_bundle_that_fails_takes_nothing_from_the_one_before() {
+    let scratch = Scratch::new(&recipes(&serve()));
+    for output in ["bundle", "bundle.tar"] {
+        scratch.larder(&format!("bundle sources .#both -o {output}")).ok();
+    }
+    let read = |name: &str| std::fs::read(scratch.path(name)).unwrap();
+    let archive = read("bundle.tar");
+    scratch.larder("bundle sources .#lost -o bundle.tar").fails(1, &["404", "bundle.tar is left as it was"]);
+    assert!(read("bundle.tar") == archive);
+    scratch.larder("bundle sources .#lost -o bundle").fails(1, &["bundle has all others"]);
+    let list: serde_json::Value = serde_json::from_slice(&read("bundle/sources.json")).unwrap();
+    let mut names: Vec<_> = list["files"].as_array().unwrap().iter().map(|file| file["name"].clone()).collect();
+    names.sort_by_key(ToString::to_string);
+    assert_eq!(names, ["one", "two"]);
+    let left =
+        std::fs::read_dir(scratch.path(".")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.ends_with('~')).count(), 0, "nothing is left beside them");
+}
+
 #[test]
 fn sources_are_asked_for_before_a_build() {
     let address = serve();

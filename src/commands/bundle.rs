@@ -10,7 +10,7 @@ use crate::realising::{BuildArgs, realise_what_can_be};
 use crate::sources::installable;
 use crate::text;
 use builder::RunOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use store::shown;
 use store::{FileHash, StorePath};
+
+/// What is in a bundle, for people.
+const LIST: &str = "sources.json";
 
 /// Put all that builds fetch into a directory or archive, for building without a network.
 #[derive(Debug, clap::Args)]
@@ -73,13 +76,14 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
     let targets = resolve_sets(context, &named, &args.eval)?;
     let fetches = fetches_of(context, &targets)?;
     let Fetched { entries, left_out, failed } = fetch_all(context, args, fetches)?;
-    let bytes =
-        if is_archive { write_archive(&args.output, &entries)? } else { write_directory(&args.output, &entries)? };
+    let before = if failed.is_some() { incomplete(&args.output, is_archive)? } else { Vec::new() };
+    let bytes = if is_archive {
+        write_archive(&args.output, &entries)?
+    } else {
+        write_directory(&args.output, &entries, &before)?
+    };
     if args.json {
-        let files: Vec<_> = entries
-            .iter()
-            .map(|entry| json!({ "name": entry.name, "hash": entry.hash.to_string(), "urls": entry.urls }))
-            .collect();
+        let files: Vec<_> = entries.iter().map(described).collect();
         output::json("bundle/1", json!({ "files": files, "bytes": bytes, "left_out": left_out }))?;
     } else {
         output::line(shown(&args.output))?;
@@ -146,16 +150,34 @@ fn place_in_bundle(hash: &FileHash) -> String {
     hash.to_string().replacen(':', "/", 1)
 }
 
+fn described(entry: &Entry) -> Value {
+    json!({ "name": entry.name, "hash": entry.hash.to_string(), "urls": entry.urls })
+}
+
 /// The list of what is there, in JSON: for people, since larder finds files by their hashes.
-fn list(entries: &[Entry]) -> Vec<u8> {
-    let files: Vec<_> = entries
-        .iter()
-        .map(|entry| json!({ "name": entry.name, "hash": entry.hash.to_string(), "urls": entry.urls }))
-        .collect();
+fn list(entries: &[Entry], before: &[Value]) -> Vec<u8> {
+    let mut files: Vec<_> = entries.iter().map(described).collect();
+    let is_new = |file: &&Value| files.iter().any(|new| new["hash"] == file["hash"]);
+    let kept: Vec<_> = before.iter().filter(|file| !is_new(file)).cloned().collect();
+    files.extend(kept);
     format!("{:#}\n", json!({ "schema": "larder/sources/1", "files": files })).into_bytes()
 }
 
-fn write_directory(directory: &Path, entries: &[Entry]) -> Result<u64, CliError> {
+/// What a bundle has already that can only be made in part this time: an archive would be less than before, and is left as it is; a
+/// directory keeps what is listed in it.
+fn incomplete(output: &Path, is_archive: bool) -> Result<Vec<Value>, CliError> {
+    if is_archive && output.exists() {
+        let error =
+            CliError::failed(format!("{} is left as it was: not all files of the new one can be had", shown(output)));
+        return Err(error.hint("name another file to have those that can be had"));
+    }
+    // What is no list of larder's is replaced, as it is when all can be had.
+    let list = std::fs::read(output.join(LIST)).unwrap_or_default();
+    let mut list: Value = serde_json::from_slice(&list).unwrap_or_default();
+    Ok(list["files"].as_array_mut().map(std::mem::take).unwrap_or_default())
+}
+
+fn write_directory(directory: &Path, entries: &[Entry], before: &[Value]) -> Result<u64, CliError> {
     let mut bytes = 0;
     for entry in entries {
         let place = directory.join(place_in_bundle(&entry.hash));
@@ -172,9 +194,9 @@ fn write_directory(directory: &Path, entries: &[Entry]) -> Result<u64, CliError>
             failed("write", &place, &error)
         })?;
     }
-    let place = directory.join("sources.json");
+    let place = directory.join(LIST);
     std::fs::create_dir_all(directory)
-        .and_then(|()| std::fs::write(&place, list(entries)))
+        .and_then(|()| std::fs::write(&place, list(entries, before)))
         .map_err(|error| failed("write", &place, &error))?;
     Ok(bytes)
 }
@@ -187,6 +209,18 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<u64> {
 /// The same bytes for the same files.
 fn write_archive(file: &Path, entries: &[Entry]) -> Result<u64, CliError> {
     let at = |error: std::io::Error| failed("write", file, &error);
+    // Nobody sees half of an archive, nor loses the one that was there.
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(format!(".{}~", std::process::id()));
+    let temporary = Path::new(&temporary);
+    let written = fill_archive(temporary, entries, &at);
+    let written = written.and_then(|bytes| std::fs::rename(temporary, file).map(|()| bytes).map_err(at));
+    written.inspect_err(|_| {
+        let _ = std::fs::remove_file(temporary);
+    })
+}
+
+fn fill_archive(file: &Path, entries: &[Entry], at: &dyn Fn(std::io::Error) -> CliError) -> Result<u64, CliError> {
     let mut archive = tar::Builder::new(std::io::BufWriter::new(File::create(file).map_err(at)?));
     let mut bytes = 0;
     for entry in entries {
@@ -195,8 +229,8 @@ fn write_archive(file: &Path, entries: &[Entry]) -> Result<u64, CliError> {
         archive.append_data(&mut header(size), place_in_bundle(&entry.hash), &mut content).map_err(at)?;
         bytes += size;
     }
-    let list = list(entries);
-    archive.append_data(&mut header(list.len() as u64), "sources.json", list.as_slice()).map_err(at)?;
+    let list = list(entries, &[]);
+    archive.append_data(&mut header(list.len() as u64), LIST, list.as_slice()).map_err(at)?;
     archive.into_inner().and_then(|mut writer| writer.flush()).map_err(at)?;
     Ok(bytes)
 }
