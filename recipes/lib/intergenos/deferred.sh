@@ -109,7 +109,7 @@ note_owner() {
 
 # Says in `account` the user or group that words of useradd and its like are about: what is neither an option nor its value.
 find_account() {
-    local with_value=$1
+    local with_value=$1 letters
     shift
     account=
     while (( $# )); do
@@ -117,8 +117,12 @@ find_account() {
             --*=* | --system | --force | --non-unique | --create-home | --no-create-home | --user-group | \
                 --no-user-group | --no-log-init | --badname | --append | --lock | --unlock | --move-home | --remove) ;;
             --*) shift ;;
-            -*[$with_value]) shift ;;
-            -*) ;;
+            -*)
+                # The first option with a value has all that follows in its word, or the next word.
+                letters=${1#-}
+                letters=${letters#"${letters%%[$with_value]*}"}
+                (( ${#letters} != 1 )) || shift
+                ;;
             *) account=$1 ;;
         esac
         (( ! $# )) || shift

@@ -372,13 +372,14 @@ finish() {
     keep_deferred
 }
 
-# Through a link that leads out of the package, anybody could keep a promise.
+# Through a link that leads out of the package, anybody could keep a promise. What it leads to may be the package's own.
 refuse_promises_elsewhere() {
-    local path parent root
+    local path parent root own
     root=$(realpath "$staging")
     for path in "${promises[@]}"; do
         parent=$(realpath -m "$staging/$(dirname "$path")")
-        [[ $parent/ == "$root"/* ]] ||
+        own=$root$parent/${path##*/}
+        [[ $parent/ == "$root"/* || -e $own || -L $own ]] ||
             fail "the promise $path leads out of the package, to ${parent#"$root"}: promise the path that it installs"
     done
 }
@@ -454,8 +455,8 @@ else
     close_system
     run_or_fail install "DESTDIR=$staging"
 fi
-[[ $larder_tier != toolchain ]] || take_toolchain
 run_post_install
+[[ $larder_tier != toolchain ]] || take_toolchain
 finish
 begin_phase verify
 normalise_promises

@@ -147,6 +147,7 @@ in
     toolchain = shows "cross-tool" ''
       test "$(/mnt/intergenos/tools/bin/cross-tool)" = cross
       test -f /mnt/intergenos/usr/lib/library
+      test "$(cat /mnt/intergenos/tools/share/late)" = late
     '';
     python-tools = showsOf "python-tools" [ withPython.python-tools ] ''
       test ! -e /usr/lib/python3.11

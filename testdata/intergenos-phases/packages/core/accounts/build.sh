@@ -4,7 +4,7 @@ set -e
 configure() {
     groupadd -g 19 kept
     groupadd -g 18 gone
-    useradd -c "kept" -g gone -u 18 gone
+    useradd -c "kept" -g gone -u 18 -s/bin/false gone
     usermod -aG kept gone
     userdel -r gone
     groupdel gone

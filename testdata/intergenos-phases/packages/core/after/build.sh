@@ -16,6 +16,7 @@ post_install() {
     rm /usr/share/after/removed
     mkdir -p /etc/after
     echo made > /etc/after/made
+    ln -s /etc/after /etc/after-too
     getent group after > /dev/null || groupadd -r after
     chown root:after /etc/after/made
     chmod 4750 /etc/after/made

@@ -16,3 +16,7 @@ install() {
     chmod 755 "${IGOS}/tools/bin/cross-tool"
     echo library > "${IGOS}/lib/library"
 }
+
+post_install() {
+    echo late > "${IGOS}/tools/share/late"
+}
