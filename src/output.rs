@@ -37,24 +37,9 @@ pub(crate) fn not_written(error: &std::io::Error) -> CliError {
     CliError::failed(format!("cannot write to standard output: {error}"))
 }
 
-/// Text of a recipe or a build, without what would act on a terminal: control characters but for ends of lines and tabs stand there as they
-/// are written in a string.
-pub(crate) fn harmless(text: &str) -> String {
-    let is_harmless = |character: char| matches!(character, '\n' | '\t') || !character.is_control();
-    let mut harmless = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_harmless(character) {
-            harmless.push(character);
-        } else {
-            harmless.extend(character.escape_debug());
-        }
-    }
-    harmless
-}
-
-/// The same for standard output, if that is a terminal: programs get what is there.
+/// Text of a recipe or a build for standard output: harmless if that is a terminal, for programs get what is there.
 pub(crate) fn shown(text: String) -> String {
-    if std::io::stdout().is_terminal() { harmless(&text) } else { text }
+    if std::io::stdout().is_terminal() { crate::text::harmless(&text) } else { text }
 }
 
 /// Writes one line to standard output.
@@ -100,15 +85,4 @@ fn colours_wanted() -> bool {
 /// Text in a style, where colours may be used.
 pub(crate) fn styled(text: &str, style: &str) -> String {
     if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_act_on_a_terminal_is_written_out() {
-        assert_eq!(harmless("a\tb\n\u{e9}"), "a\tb\n\u{e9}");
-        assert_eq!(harmless("\x1b[2J\r\u{9b}1m\x07"), "\\u{1b}[2J\\r\\u{9b}1m\\u{7}");
-    }
 }

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn terminals_are_told_nothing() {
-        assert_eq!(harmless("a\x1b[2J\tb\nc\r\u{9b}d\u{7f}"), "a\\u{1b}[2J\tb\nc\\r\\u{9b}d\\u{7f}");
+        assert_eq!(harmless("a\x1b[2J\tb\nc\r\u{9b}d\u{7f}\u{e9}"), "a\\u{1b}[2J\tb\nc\\r\\u{9b}d\\u{7f}\u{e9}");
     }
 
     #[test]

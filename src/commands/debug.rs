@@ -104,7 +104,7 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
         spec.args = rest.to_vec();
     } else {
         let drv = resolved.action.resolved();
-        let ran = output::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
+        let ran = crate::text::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
         output::error(&format!(
             "this is /build as the failed build left it; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
         ));
