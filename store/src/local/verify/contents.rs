@@ -13,6 +13,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,8 @@ pub(in crate::local) struct Contents<'a> {
     wanted: bool,
     estimate: bool,
     max_rate: Option<NonZeroU64>,
-    began: Instant,
+    /// When the first bytes were read: what is done before that saves nothing up.
+    began: OnceLock<Instant>,
     /// Bytes that were read since then.
     spent: AtomicU64,
     progress: &'a VerifyProgress,
@@ -42,7 +44,7 @@ impl<'a> Contents<'a> {
             wanted: options.contents,
             estimate: options.estimate,
             max_rate: options.max_rate,
-            began: Instant::now(),
+            began: OnceLock::new(),
             spent: AtomicU64::new(0),
             progress,
             known: DashMap::default(),
@@ -155,8 +157,9 @@ impl<'a> Contents<'a> {
         // Not what is done altogether: others may have read some of that before.
         let spent = self.spent.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if let Some(rate) = self.max_rate {
+            let began = self.began.get_or_init(Instant::now);
             let due = Duration::from_millis(spent.saturating_mul(1000) / rate);
-            std::thread::sleep(due.saturating_sub(self.began.elapsed()));
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
         }
     }
 }
@@ -165,4 +168,20 @@ fn number(stat: &Stat) -> FileNumber {
     #[expect(clippy::useless_conversion, reason = "the widths differ between systems")]
     let number = (u64::from(stat.st_dev), u64::from(stat.st_ino));
     (number.0, number.1, stat.st_ctime, stat.st_ctime_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_before_the_first_read_does_not_count_as_waiting() {
+        let progress = VerifyProgress::default();
+        let options = VerifyOptions { max_rate: NonZeroU64::new(1000), ..VerifyOptions::default() };
+        let contents = Contents::new(options, &progress);
+        std::thread::sleep(Duration::from_millis(120));
+        let began = Instant::now();
+        contents.spend(100);
+        assert!(began.elapsed() >= Duration::from_millis(95), "{:?}", began.elapsed());
+    }
 }
