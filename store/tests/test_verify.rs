@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::{Flaw, Problem, RepairOptions, StoreError, VerifyOptions, VerifyProgress};
-use store::{ActionDigest, StorePath};
+use store::{ActionDigest, StorePath, TreePath};
 
 #[test]
 fn every_flipped_bit_is_found() {
@@ -300,4 +300,20 @@ fn a_repair_keeps_the_budget() {
     assert_eq!(repaired.restored, [path]);
     let elapsed = began.elapsed();
     assert!(elapsed >= Duration::from_millis(950), "2 MiB at 2 MiB/s took {elapsed:?}");
+}
+
+/// Whoever opened it would wait for somebody who writes to it.
+#[test]
+fn what_is_no_file_is_not_opened_as_one() {
+    let fixture = DamageScene::new();
+    fixture.damage(&fixture.host("one"), |place| {
+        replace(place, |place| {
+            assert!(std::process::Command::new("mkfifo").arg(place).status().expect("it runs").success());
+        })
+    });
+    for inside in ["one", "d"] {
+        let inside = TreePath::parse(inside.as_bytes()).expect("valid");
+        let refused = fixture.store.open_file(&fixture.path, &inside).expect_err("it is no file");
+        assert_eq!(refused.source.kind(), std::io::ErrorKind::InvalidInput);
+    }
 }

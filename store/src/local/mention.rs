@@ -135,9 +135,15 @@ impl LocalStore {
         let above = above.iter().fold(TreePath::default(), |path, name| path.join(name));
         let place = || self.layout.path(path);
         let directory = fsutil::open_beneath(self.store.as_fd(), &above).at("open directory", place())?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // In a damaged tree something may be there that is waited for when it is opened.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat(directory, OsStr::from_bytes(last.as_bytes()), flags, Mode::empty());
-        Ok(file.at("open", place().join(OsStr::from_bytes(&bytes_of(inside))))?.into())
+        let whole = || place().join(OsStr::from_bytes(&bytes_of(inside)));
+        let file = File::from(file.at_place("open", whole)?);
+        if file.metadata().at_place("stat", whole)?.is_file() {
+            return Ok(file);
+        }
+        Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a file")).at_place("open", whole)
     }
 }
 
