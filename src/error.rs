@@ -116,6 +116,9 @@ impl CliError {
     }
 }
 
+/// What helps where a disk is full.
+const MAKES_ROOM: &str = "`larder gc` makes room, also on a full disk as long as the store has its `reserve`";
+
 /// An error with all its causes, separated by colons.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut message = error.to_string();
@@ -150,9 +153,7 @@ impl From<&StoreError> for CliError {
             StoreError::Index { source: IndexError::Newer { .. }, .. } => {
                 failed.hint("the index is only made from what is in the store: `larder` of that version can use both")
             }
-            full if full.is_lack_of_space() => {
-                failed.hint("`larder gc` makes room, also on a full disk as long as the store has its `reserve`")
-            }
+            full if full.is_lack_of_space() => failed.hint(MAKES_ROOM),
             StoreError::Index { source: IndexError::Sqlite(_), .. } => {
                 failed.hint("if it is damaged, `larder rebuild-index` makes it anew from what is in the store")
             }
@@ -171,6 +172,7 @@ impl From<RootError> for CliError {
     fn from(error: RootError) -> Self {
         let failed = Self::failed(with_causes(&error));
         match error {
+            RootError::Io(error) if error.is_lack_of_space() => failed.hint(MAKES_ROOM),
             RootError::Unknown { .. } => failed.hint("`larder roots list` shows all"),
             RootError::Profile { name } => failed.hint(format!("`larder roots remove {name} --all-generations` does that")),
             RootError::NoProfile { .. } => failed.hint("`larder roots generations` shows all"),

@@ -146,7 +146,7 @@ impl StoreError {
     #[must_use]
     pub fn is_lack_of_space(&self) -> bool {
         match self {
-            Self::Io(error) => error.is_lack_of_space(),
+            Self::Io(error) | Self::Ingest(IngestError::Io(error)) => error.is_lack_of_space(),
             Self::Index { source, .. } => source.is_lack_of_space(),
             Self::Full { .. } => true,
             _ => false,
@@ -207,8 +207,15 @@ impl LocalStore {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_to_collect(root: &Path, options: OpenOptions) -> Result<Self, StoreError> {
-        let store = Self::open(root, options)?;
-        if store.full.is_some() && reserve::give_up(&store.layout)? { Self::open(root, options) } else { Ok(store) }
+        let opened = Self::open(root, options);
+        // What was left by a process that was killed may keep it from being opened even for reading.
+        let is_full = opened.as_ref().map_or_else(StoreError::is_lack_of_space, |store| store.full.is_some());
+        let layout = Layout::new(std::path::absolute(root).at("find", root)?);
+        if !is_full || !reserve::give_up(&layout)? {
+            return opened;
+        }
+        drop(opened);
+        Self::open(root, options)
     }
 
     fn open_to_write(layout: Layout, options: OpenOptions) -> Result<Self, StoreError> {

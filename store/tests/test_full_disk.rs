@@ -100,8 +100,8 @@ fn fill_up(place: &Path) {
     }
 }
 
-#[test]
-fn a_full_disk_can_be_asked_and_collected() {
+/// Calls a test of this binary on a small disk of its own.
+fn on_a_small_disk(test: &str) {
     let directory = scratch();
     let script = "mount -t tmpfs -o size=40m none \"$STORE_TEST_FULL_DIRECTORY\" && exec \"$@\"";
     let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
@@ -110,7 +110,12 @@ fn a_full_disk_can_be_asked_and_collected() {
     if !probe.status().is_ok_and(|status| status.success()) {
         return say("skipped: no file system can be mounted here");
     }
-    succeed(child(&words, "child_on_a_small_disk", &directory));
+    succeed(child(&words, test, &directory));
+}
+
+#[test]
+fn a_full_disk_can_be_asked_and_collected() {
+    on_a_small_disk("child_on_a_small_disk");
 }
 
 /// Not a test of its own.
@@ -193,4 +198,54 @@ fn the_reserve_is_made_once_and_by_who_adds_something() {
     std::fs::remove_file(&reserve).expect("removed");
     open(&place).collect_garbage(&GcPolicy::default()).expect("collected");
     assert_eq!(reserve.metadata().expect("made again").len(), made.len());
+}
+
+/// Most of what is written when something is added is copies of files.
+#[test]
+fn a_copy_for_which_there_is_no_room_says_so() {
+    succeed(child(&[], "child_that_copies_to_a_full_disk", &scratch()));
+}
+
+/// Not a test of its own.
+#[test]
+fn child_that_copies_to_a_full_disk() {
+    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    let store = open(&directory.join("store"));
+    let source = directory.join("source");
+    std::fs::create_dir(&source).expect("created");
+    std::fs::write(source.join("f"), "x").expect("written");
+    let root = directory.join("store/tmp");
+    fault::install(Arc::new(move |effect| {
+        let is_staged = names(&root).iter().any(|name| root.join(name).is_dir());
+        if is_staged && effect == Effect::Write { Err(Errno::NOSPC) } else { Ok(()) }
+    }));
+    let refused = store.add_path(&source, name("source"), None).expect_err("there is no room");
+    fault::remove();
+    assert!(matches!(refused, StoreError::Ingest(_)), "{refused:?}");
+    assert!(refused.is_lack_of_space());
+}
+
+/// What a process that was killed left beside the index keeps the store from being opened even for reading.
+#[test]
+fn a_full_disk_is_collected_whatever_was_left_beside_the_index() {
+    on_a_small_disk("child_with_a_log_on_a_small_disk");
+}
+
+/// Not a test of its own.
+#[test]
+fn child_with_a_log_on_a_small_disk() {
+    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    let place = directory.join("store");
+    let kept = fill(&place, 10);
+    let store = open(&place);
+    store.add_bytes(b"more", false, name("more-garbage")).expect("added");
+    let files = ["index.db", "index.db-wal"].map(|name| (name, std::fs::read(place.join(name)).expect("readable")));
+    drop(store);
+    for (name, bytes) in files {
+        std::fs::write(place.join(name), bytes).expect("written");
+    }
+    fill_up(&directory.join("filler"));
+    let refused = LocalStore::open(&place, OpenOptions { durable: false }).expect_err("there is no room");
+    assert!(refused.is_lack_of_space(), "{refused:?}");
+    collect(&place, &kept, 11);
 }
