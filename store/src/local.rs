@@ -70,6 +70,7 @@ use index::Index;
 use lease::Lease;
 use record::Record;
 use segment::{Location, SegmentWriter};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -402,6 +403,11 @@ impl LocalStore {
     /// Makes everything written so far survive a power cut.
     fn sync(&self) -> Result<(), IoError> {
         if self.options.durable { effect::syncfs(&self.tmp).at("sync", self.layout.tmp()) } else { Ok(()) }
+    }
+
+    /// Makes a file that has been copied survive a power cut, before it gets the name under which it is believed.
+    fn sync_file(&self, file: &File) -> Result<(), rustix::io::Errno> {
+        if self.options.durable { effect::sync(file) } else { Ok(()) }
     }
 
     /// Makes what was put into or taken out of a directory so far survive a power cut.

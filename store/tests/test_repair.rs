@@ -4,14 +4,16 @@ use crate::damage_scene::{DamageScene, FILES, files_below, flip, replace, set_mo
 use crate::support::{
     assert_clean_after_collection, assert_sound, make_writable, name, open, peak, publish_build, scratch, write_files,
 };
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use store::ActionDigest;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
-use store::local::{Problem, StoreError};
+use store::local::{Effect, LocalStore, OpenOptions, Problem, StoreError, fault};
 
 /// Whatever was done to a tree, it is not handed out after it was found, and a repair has it as it was.
 #[test]
@@ -271,4 +273,52 @@ fn records_are_salvaged() {
     assert_eq!(realised, Some(built));
     // The tree's own record is made anew from the tree.
     assert_restored(&fixture);
+}
+
+const SYNCED: &str = "STORE_TEST_SYNCED_DIRECTORY";
+
+/// A power cut would leave an empty file under the name of an object, which everybody believes.
+#[test]
+fn a_copy_is_synced_before_it_becomes_an_object() {
+    let directory = scratch();
+    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
+    child.args(["--exact", "test_repair::child_that_copies_objects", "--nocapture"]);
+    let output = child.env(SYNCED, directory.path()).output().expect("it ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Not a test of its own.
+#[test]
+fn child_that_copies_objects() {
+    let Some(directory) = std::env::var_os(SYNCED).map(PathBuf::from) else { return };
+    let store = LocalStore::open(&directory.join("store"), OpenOptions { durable: true }).expect("opened");
+    let objects = store.layout().objects();
+    let numbers = move || -> BTreeSet<u64> {
+        files_below(&objects).iter().map(|object| object.metadata().expect("there").ino()).collect()
+    };
+    let synced = Arc::new(Mutex::new(BTreeSet::new()));
+    let (seen, objects) = (Arc::clone(&synced), numbers.clone());
+    fault::install(Arc::new(move |effect| match effect {
+        Effect::SyncOne(number) => {
+            let is_object = objects().contains(&number);
+            seen.lock().expect("nobody panicked").extend((!is_object).then_some(number));
+            Ok(())
+        }
+        // As where no further link can be made to a file.
+        Effect::Link => Err(Errno::MLINK),
+        _ => Ok(()),
+    }));
+    let all_were_synced = || numbers().is_subset(&synced.lock().expect("nobody panicked"));
+    let path = store.add_bytes(b"x", false, name("x")).expect("added");
+    assert!(all_were_synced(), "published");
+    let published = numbers();
+    for object in files_below(&store.layout().objects()) {
+        set_mode(&object, 0o644);
+    }
+    let problems = store.verify(None, true).expect("verified");
+    store.repair(&problems, None).expect("repaired");
+    fault::remove();
+    assert!(store.is_valid(&path).expect("asked"));
+    assert_ne!(numbers(), published);
+    assert!(all_were_synced(), "repaired");
 }

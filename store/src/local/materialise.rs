@@ -74,6 +74,7 @@ impl LocalStore {
                 match effect::linkat(directory, &file, CWD, &place) {
                     Err(Errno::MLINK | Errno::PERM | Errno::XDEV | Errno::NOTSUP) => {
                         copy_sealed((directory, file.as_os_str()), (CWD, place.as_os_str()), *executable)
+                            .map(drop)
                             .at("write", &place)
                     }
                     linked => linked.at_place("link", || match source {
@@ -98,7 +99,7 @@ pub(super) fn copy_sealed(
     (directory, name): (BorrowedFd<'_>, &OsStr),
     (target, target_name): (BorrowedFd<'_>, &OsStr),
     executable: bool,
-) -> Result<(), std::io::Error> {
+) -> Result<File, std::io::Error> {
     const PIECE: usize = 1 << 20;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?);
@@ -111,7 +112,8 @@ pub(super) fn copy_sealed(
         }
     }
     effect::fchmod(&copy, fsutil::sealed_file(executable))?;
-    Ok(effect::set_fixed_time(&copy)?)
+    effect::set_fixed_time(&copy)?;
+    Ok(copy)
 }
 
 /// Where an entry of a tree is whose root is at `place`.

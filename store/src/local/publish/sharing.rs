@@ -146,6 +146,7 @@ impl LocalStore {
         let to = (self.tmp.as_fd(), OsStr::new(&temporary));
         copy_sealed((rustix::fs::CWD, source.as_os_str()), to, object.ends_with("-x"))
             .at_place("write", place)
+            .and_then(|copy| self.sync_file(&copy).at_place("sync", place))
             .and_then(|()| self.put_object(object, rename).at_place("rename", place))
             .inspect_err(|_| fsutil::remove_temporary(&place()))
     }

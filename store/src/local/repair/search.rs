@@ -192,8 +192,9 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         let from = (found.directory.as_fd(), found.name());
-        let copied = copy_sealed(from, (tmp.as_fd(), OsStr::new(temporary)), executable);
-        copied.at_place("write", || self.store.layout.tmp().join(temporary))
+        let place = || self.store.layout.tmp().join(temporary);
+        let copy = copy_sealed(from, (tmp.as_fd(), OsStr::new(temporary)), executable).at_place("write", place)?;
+        self.store.sync_file(&copy).at_place("sync", place)
     }
 
     fn move_object(&self, temporary: &str, wanted: &Wanted) -> Result<(), IoError> {
