@@ -2,7 +2,7 @@
 
 use crate::CommandResult;
 use crate::context::Context;
-use crate::error::CliError;
+use crate::error::{CliError, with_causes};
 use crate::installable::{EvalArgs, Target, resolve};
 use crate::meter::{Meter, Unit};
 use crate::output;
@@ -129,7 +129,8 @@ fn repair(
         VerifyOptions { paths: Some(&affected), contents: true, max_rate: args.max_rate, ..VerifyOptions::default() };
     let left = store.verify_with(options, &VerifyProgress::default())?;
     // What is lost may be unknown by now: the index was made anew without it.
-    let is_whole = left.is_empty() && repaired.lost.is_empty() && repaired.busy.is_empty();
+    let is_whole =
+        left.is_empty() && repaired.lost.is_empty() && repaired.busy.is_empty() && repaired.unusable.is_empty();
     Ok(Outcome { is_whole, quarantined: Vec::new(), repaired })
 }
 
@@ -154,7 +155,7 @@ fn build_again(context: &Context, args: &Args, path: &StorePath) -> Result<(), C
 }
 
 fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), CliError> {
-    let Repaired { restored, lost, segments, busy } = &outcome.repaired;
+    let Repaired { restored, lost, segments, busy, unusable } = &outcome.repaired;
     for path in restored {
         output::line(format!("restored {path}"))?;
     }
@@ -168,6 +169,9 @@ fn print(checked: usize, problems: &[Problem], outcome: &Outcome) -> Result<(), 
     }
     for segment in busy {
         output::line(format!("{} is being written to; repair it when nothing else runs", shown(&segment)))?;
+    }
+    for (_, error) in unusable {
+        output::line(format!("{}; the segment is left as it is", with_causes(error)))?;
     }
     for (path, missing) in lost {
         output::line(format!("cannot restore {path}: {missing} is nowhere, and building it again did not make it"))?;

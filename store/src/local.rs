@@ -287,6 +287,11 @@ impl LocalStore {
         self.lease.is_none() || self.full.is_some()
     }
 
+    /// Whether that is so whatever room there is on its disk.
+    pub(super) fn is_only_read(&self) -> bool {
+        self.lease.is_none() && self.full.is_none()
+    }
+
     /// Refuses to go on in a store that may only be read.
     pub(super) fn must_be_writable(&self) -> Result<(), StoreError> {
         let path = || self.layout.root().to_owned();

@@ -1,14 +1,20 @@
 //! What is in `records/` and should not be, and what was there and is not: it is told, stops nobody, and a repair ends it.
 
-use crate::damage_scene::{DamageScene, set_mode};
-use crate::support::{assert_sound, derivation, name, names, open, publish_build};
+use crate::damage_scene::{DamageScene, files_below, flip, set_mode};
+use crate::support::{assert_sound, derivation, name, names, open, publish_build, scratch};
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 use store::ActionDigest;
 use store::derivation::OutputName;
-use store::local::{LocalStore, Problem};
+use store::local::{Effect, LocalStore, Problem, fault};
+
+/// Set where a child works.
+const DIRECTORY: &str = "STORE_TEST_LOST_DIRECTORY";
 
 fn segments(store: &LocalStore) -> Vec<PathBuf> {
     let records = store.layout().records();
@@ -133,7 +139,7 @@ fn outside(place: &Path) -> PathBuf {
 /// A segment whose mode keeps its owner out is left alone and told; a repair has it used again.
 #[test]
 fn a_segment_with_a_wrong_mode_is_told_and_repaired() {
-    for mode in [0, 0o400, 0o646] {
+    for (mode, mended) in [(0, 0o600), (0o400, 0o600), (0o440, 0o640), (0o646, 0o644)] {
         let DamageScene { directory, store, .. } = DamageScene::new();
         store.add_derivation(derivation(1)).expect("added");
         let segment = segments(&store).remove(0);
@@ -145,10 +151,96 @@ fn a_segment_with_a_wrong_mode_is_told_and_repaired() {
         let text = format!("{} has another mode", segment.display());
         assert!(problems.iter().any(|problem| problem.to_string() == text), "{problems:?}");
         store.repair(&problems, None).expect("repaired");
-        assert_eq!(segment.metadata().expect("there").permissions().mode() & 0o7777, 0o644);
+        assert_eq!(segment.metadata().expect("there").permissions().mode() & 0o7777, mended);
         assert_sound(&store);
         for number in [1, 2] {
             assert!(store.derivation(&derivation(number).digest()).is_ok(), "{number}");
         }
     }
+}
+
+/// Calls a test of this binary that installs faults, for which it needs a process of its own.
+fn in_child(test: &str) {
+    let directory = scratch();
+    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
+    child.args(["--exact", &format!("test_lost_records::{test}"), "--nocapture"]).env(DIRECTORY, directory.path());
+    let output = child.output().expect("it ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_usable_keeps_nothing_else_from_its_repair() {
+    in_child("child_that_may_change_no_mode");
+}
+
+/// Not a test of its own.
+#[test]
+fn child_that_may_change_no_mode() {
+    let Some(_) = std::env::var_os(DIRECTORY) else { return };
+    let fixture = DamageScene::new();
+    let segment = segments(&fixture.store).remove(0);
+    set_mode(&segment, 0o646);
+    let objects = files_below(&fixture.store.layout().objects());
+    std::fs::remove_file(&objects[0]).expect("removed");
+    let problems = fixture.verify();
+    let of_segment = segment.clone();
+    fault::install(Arc::new(move |effect| {
+        let is_wrong = of_segment.metadata().is_ok_and(|data| data.permissions().mode() & 0o777 == 0o646);
+        if effect == Effect::Mode && is_wrong { Err(Errno::PERM) } else { Ok(()) }
+    }));
+    let repaired = fixture.store.repair(&problems, None);
+    fault::remove();
+    let unusable: Vec<_> = repaired.expect("repaired").unusable.into_iter().map(|(path, _)| path).collect();
+    assert_eq!(unusable, std::slice::from_ref(&segment));
+    assert!(objects[0].exists(), "the object is restored");
+    assert_eq!(kinds(&fixture.verify()), ["segment"]);
+}
+
+/// What was put aside is recorded in another segment: nobody has lost it.
+#[test]
+fn a_repair_that_is_killed_loses_no_records() {
+    in_child("child_that_repairs_until_it_is_killed");
+}
+
+/// Not a test of its own.
+#[test]
+fn child_that_repairs_until_it_is_killed() {
+    let Some(_) = std::env::var_os(DIRECTORY) else { return };
+    let DamageScene { directory, store, path } = DamageScene::new();
+    publish_build(&store, 1, &[("out", "built")], BTreeSet::new()).expect("published");
+    let segment = segments(&store).remove(0);
+    flip(&segment, 8 * 60);
+    let problems = store.verify(None, true).expect("verified");
+    let of_segment = segment.clone();
+    fault::install(Arc::new(move |_| if of_segment.exists() { Ok(()) } else { Err(Errno::IO) }));
+    store.repair(&problems, None).expect_err("killed");
+    fault::remove();
+    assert!(!segment.exists());
+    drop(store);
+    let store = open(&directory.path().join("store"));
+    let told = store.verify(None, true).expect("verified");
+    assert!(!kinds(&told).contains(&"lost-records"), "{told:?}");
+    store.repair(&told, None).expect("repaired");
+    assert_sound(&store);
+    assert!(store.is_valid(&path).expect("asked"));
+}
+
+/// A file that tells of losses may itself be damaged.
+#[test]
+fn a_damaged_note_of_losses_is_told_and_ended() {
+    let DamageScene { directory, store, .. } = DamageScene::new();
+    remove(&segments(&store)[0]);
+    drop(store);
+    drop(open(&directory.path().join("store")));
+    let lost = directory.path().join("store/lost");
+    let mut bytes = std::fs::read(&lost).expect("noted");
+    let last = bytes.len() - 2;
+    bytes[last] ^= 0x80;
+    std::fs::write(&lost, bytes).expect("written");
+    let store = open(&directory.path().join("store"));
+    let told = store.verify(None, true).expect("verified");
+    assert_eq!(kinds(&told), ["lost-records"]);
+    store.repair(&told, None).expect("repaired");
+    assert_sound(&store);
+    assert!(!lost.exists());
 }

@@ -54,7 +54,9 @@ impl LocalStore {
             return Ok(());
         }
         if self.is_caught_up() {
-            self.note_losses(losses.into_iter().chain(self.noted_losses()?).collect())?;
+            // What a repair that was killed has put aside is in other segments, and lost to nobody.
+            let is_lost = |loss: &Loss| loss.found > 0 || !self.is_put_aside(&loss.segment);
+            self.note_losses(losses.into_iter().filter(is_lost).chain(self.noted_losses()?).collect())?;
         }
         self.rebuild_locked().map(drop)
     }
@@ -95,10 +97,12 @@ impl LocalStore {
 
     fn noted_losses(&self) -> Result<Vec<Loss>, IoError> {
         let place = self.layout.lost();
-        match std::fs::read_to_string(&place) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            text => Ok(text.at("read", &place)?.lines().filter_map(Loss::from_line).collect()),
-        }
+        let bytes = match std::fs::read(&place) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.at("read", &place)?,
+        };
+        // What is damaged in it is told as it is.
+        Ok(String::from_utf8_lossy(&bytes).lines().filter_map(Loss::from_line).collect())
     }
 
     fn note_losses(&self, losses: BTreeSet<Loss>) -> Result<(), IoError> {

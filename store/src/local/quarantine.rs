@@ -116,6 +116,11 @@ impl LocalStore {
         self.quarantine_place(path).symlink_metadata().is_ok()
     }
 
+    /// Whether a segment is in quarantine.
+    pub(super) fn is_put_aside(&self, segment: &str) -> bool {
+        self.layout.quarantine().join(segment).symlink_metadata().is_ok()
+    }
+
     fn quarantine_place(&self, path: &StorePath) -> PathBuf {
         self.layout.quarantine().join(path.base_name())
     }

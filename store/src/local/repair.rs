@@ -7,7 +7,7 @@
 mod records;
 mod search;
 
-use super::fsutil::At;
+use super::fsutil::{At, IoError};
 use super::layout::parse_object_name;
 use super::present::PresentObjects;
 use super::verify::{Contents, Problem, VerifyOptions, VerifyProgress};
@@ -32,6 +32,8 @@ pub struct Repaired {
     pub segments: Vec<(PathBuf, usize, usize)>,
     /// Damaged segments that another process is writing to; they are left as they are.
     pub busy: Vec<PathBuf>,
+    /// Segments that cannot be made such that they can be used, and why; they are left as they are.
+    pub unusable: Vec<(PathBuf, IoError)>,
 }
 
 /// How a store is repaired.

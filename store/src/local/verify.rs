@@ -17,6 +17,7 @@ use crate::store_path::StorePath;
 use crate::tree::TreePath;
 pub(super) use contents::Contents;
 use rayon::prelude::*;
+pub(super) use records::{OTHERS_WRITE, OWNER_READS_AND_WRITES};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;

@@ -6,9 +6,10 @@ use crate::local::fsutil::{At, IoError};
 use crate::local::record::SEGMENT_HEADER;
 use crate::local::segment::{SegmentWriter, open_segment, read_frames};
 use crate::local::unindexed::Unindexed;
-use crate::local::verify::{Flaw, Problem};
+use crate::local::verify::{Flaw, OTHERS_WRITE, OWNER_READS_AND_WRITES, Problem};
 use crate::local::{LocalStore, StoreError};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -23,21 +24,23 @@ impl LocalStore {
         // This process must not go on writing to one of them, nor tell the index of what was behind the end of one that is shorter now.
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.unindexed() = Unindexed::default();
-        self.make_usable(problems)?;
+        self.make_usable(problems, repaired)?;
         self.replace_segments(problems, repaired)?;
         self.end_losses(problems)
     }
 
     /// Gives segments a mode with which they can be used; what was in them while they could not be read is indexed.
-    fn make_usable(&self, problems: &[Problem]) -> Result<(), StoreError> {
+    fn make_usable(&self, problems: &[Problem], repaired: &mut Repaired) -> Result<(), StoreError> {
         let mut is_changed = false;
         for problem in problems {
             let Problem::SegmentFile { path, flaw } = problem else { continue };
-            if *flaw == Flaw::Mode && path.symlink_metadata().is_ok_and(|data| data.is_file()) {
-                effect::chmod(path, Mode::from_raw_mode(0o644)).at("change the mode of", path)?;
+            let usable = if *flaw == Flaw::Mode { mend_mode(path) } else { Ok(()) };
+            match usable.and_then(|()| must_be_readable(path)) {
+                Ok(()) => is_changed = true,
+                // It may be told of twice.
+                Err(_) if repaired.unusable.iter().any(|(told, _)| told == path) => {}
+                Err(error) => repaired.unusable.push((path.clone(), error)),
             }
-            must_be_readable(path)?;
-            is_changed = true;
         }
         if is_changed { self.rebuild_index().map(drop) } else { Ok(()) }
     }
@@ -66,11 +69,27 @@ impl LocalStore {
         }
         // Whoever is killed from here on leaves each record at least once.
         self.sync()?;
+        // Nobody who opens the store meanwhile is to find an index that knows of what was put aside.
+        let _no_collection = self.lock_trash()?;
         for (path, _lock) in &locked {
             self.put_aside(path)?;
         }
-        self.rebuild_index().map(drop)
+        self.rebuild_locked().map(drop)
     }
+}
+
+/// Changes the bits of a segment's mode that are wrong.
+fn mend_mode(path: &Path) -> Result<(), IoError> {
+    let stat = match rustix::fs::lstat(path) {
+        // As below.
+        Err(Errno::NOENT) => return Ok(()),
+        stat => stat.at("stat", path)?,
+    };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Ok(());
+    }
+    let mode = (Mode::from_raw_mode(stat.st_mode) | OWNER_READS_AND_WRITES).difference(OTHERS_WRITE);
+    effect::chmod(path, mode).at("change the mode of", path)
 }
 
 fn must_be_readable(path: &Path) -> Result<(), IoError> {

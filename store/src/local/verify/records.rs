@@ -7,7 +7,7 @@ use crate::local::fsutil::{self, At, IoError};
 use crate::local::index::COMPACTED;
 use crate::local::record::{Record, SEGMENT_HEADER};
 use crate::local::segment::{Extent, Header, visit_frames};
-use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -15,8 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What the mode of a segment must have, and what it must not have: who owns it reads and appends, nobody else writes but perhaps a group.
-const OWNER_READS_AND_WRITES: u32 = 0o600;
-const OTHERS_WRITE: u32 = 0o002;
+pub(in crate::local) const OWNER_READS_AND_WRITES: Mode = Mode::from_raw_mode(0o600);
+pub(in crate::local) const OTHERS_WRITE: Mode = Mode::from_raw_mode(0o002);
 
 impl LocalStore {
     /// Segments of which it is known how far their records reach, as of some moment before, need not be read once more.
@@ -58,7 +58,9 @@ impl LocalStore {
             return Ok(Vec::new());
         }
         let mut problems = Vec::new();
-        if stat.st_mode & (OWNER_READS_AND_WRITES | OTHERS_WRITE) != OWNER_READS_AND_WRITES {
+        let mode = Mode::from_raw_mode(stat.st_mode) & (OWNER_READS_AND_WRITES | OTHERS_WRITE);
+        // In a store that is only read, as on a disk that is, none has to be such that it can be written to.
+        if mode != OWNER_READS_AND_WRITES && !self.is_only_read() {
             problems.push(Problem::SegmentFile { path: path.clone(), flaw: Flaw::Mode });
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
