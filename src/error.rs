@@ -160,6 +160,9 @@ impl From<&StoreError> for CliError {
             StoreError::UnseenRoot { name, .. } => failed
                 .hint("nothing is deleted as long as it may hold something")
                 .hint(format!("if it is not needed any more: `larder roots remove {name}`")),
+            StoreError::UnreadSegment { .. } => failed
+                .hint("nothing is deleted as long as something may be needed that is recorded there")
+                .hint("`larder verify --repair`, as the owner of the file, makes its records known again"),
             StoreError::NotValid(path) => {
                 failed.hint(format!("`larder realise {path}` builds it again, if its derivation is known"))
             }

@@ -126,6 +126,14 @@ pub enum StoreError {
         /// What the system said.
         source: rustix::io::Errno,
     },
+    /// Nobody can tell what the records in a segment need.
+    #[error("cannot tell what is needed: cannot read the records in {}", shown(path))]
+    UnreadSegment {
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        source: rustix::io::Errno,
+    },
     /// A path is not valid.
     #[error("{0} is not in the store")]
     NotValid(StorePath),

@@ -1,14 +1,17 @@
 //! What an ordinary user may not read, or may only read: what is refused, sealed and restored is so for him, too.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, derivation, name, names, open, say, scratch, write_files,
+    assert_clean_after_collection, assert_sound, derivation, name, names, open, publish_build, say, scratch,
+    write_files,
 };
 use rustix::fs::AtFlags;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use store::local::LocalStore;
+use store::gc::GcPolicy;
+use store::local::{LocalStore, StoreError};
 
 const UNPRIVILEGED: &str = "STORE_TEST_UNPRIVILEGED_DIRECTORY";
 
@@ -43,6 +46,8 @@ fn child_without_privileges() {
     trees_that_became_unreadable_are_restored(directory);
     equal_files_of_two_processes_are_shared(directory);
     segments_that_may_not_be_read_stop_nobody(directory);
+    nothing_is_collected_while_records_cannot_be_read(directory);
+    a_store_that_is_only_read_is_sound(directory);
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -135,7 +140,7 @@ fn segments_that_may_not_be_read_stop_nobody(directory: &Path) {
     set_mode(&segment, 0);
     let store = open(&root);
     let kept = store.add_bytes(b"x", false, name("x")).expect("added");
-    store.rebuild_index().expect("rebuilt");
+    assert_eq!(store.rebuild_index().expect("rebuilt").unreadable, [segment.clone()]);
     assert!(store.is_valid(&kept).expect("asked"));
     let problems = store.verify(None, true).expect("verified");
     let text = format!("{} has another mode", segment.display());
@@ -143,4 +148,59 @@ fn segments_that_may_not_be_read_stop_nobody(directory: &Path) {
     store.repair(&problems, None).expect("repaired");
     assert_sound(&store);
     assert!(store.derivation(&derivation(1).digest()).is_ok());
+}
+
+/// What is needed for run time stands in a record: while that cannot be read nothing is deleted.
+fn nothing_is_collected_while_records_cannot_be_read(directory: &Path) {
+    let root = directory.join("needed");
+    let store = open(&root);
+    let needed = store.add_bytes(b"needed", false, name("needed")).expect("added");
+    let built = publish_build(&store, 1, &[("out", "built")], BTreeSet::from([needed.clone()])).expect("published");
+    store.add_root("built", &built.path).expect("rooted");
+    drop(store);
+    let records = root.join("records");
+    let segment = records.join(names(&records).first().expect("one"));
+    set_mode(&segment, 0);
+    let store = open(&root);
+    store.rebuild_index().expect("rebuilt");
+    let refused = |error: StoreError| match error {
+        StoreError::UnreadSegment { path, .. } => assert_eq!(path, segment),
+        error => panic!("{error:?}"),
+    };
+    refused(store.collect_garbage(&GcPolicy::default()).expect_err("refused"));
+    refused(store.plan_gc(&GcPolicy::default()).expect_err("refused"));
+    drop(store);
+    // However it can be read again: nobody has read it yet.
+    for by_repair in [false, true] {
+        set_mode(&segment, 0);
+        let store = open(&root);
+        store.rebuild_index().expect("rebuilt");
+        if by_repair {
+            store.repair(&store.verify(None, true).expect("verified"), None).expect("repaired");
+        } else {
+            set_mode(&segment, 0o644);
+        }
+        store.collect_garbage(&GcPolicy::default()).expect("collected");
+        assert!(store.is_valid(&needed).expect("asked"));
+        assert_sound(&store);
+    }
+}
+
+/// As after `chmod -R a-w`, or on a disk that is only read.
+fn a_store_that_is_only_read_is_sound(directory: &Path) {
+    let root = directory.join("only-read");
+    let store = open(&root);
+    store.add_bytes(b"x", false, name("x")).expect("added");
+    drop(store);
+    let records = root.join("records");
+    for segment in names(&records) {
+        set_mode(&records.join(segment), 0o444);
+    }
+    for directory in names(&root).iter().filter(|name| root.join(name).is_dir()) {
+        set_mode(&root.join(directory), 0o555);
+    }
+    set_mode(&root, 0o555);
+    let store = open(&root);
+    assert!(store.is_read_only());
+    assert_sound(&store);
 }

@@ -80,6 +80,7 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read.
     pub fn plan_gc_without(&self, policy: &GcPolicy, roots: &[String]) -> Result<GcReport, StoreError> {
+        self.must_know_all_records()?;
         let held = self.held_without(roots)?;
         let (names, graph) = rayon::join(|| self.names_in_store(), || self.gc_graph());
         let (names, graph) = (names?, graph?);

@@ -5,17 +5,21 @@ use super::effect;
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
 use super::index::{self, Index, IndexError, PathInfo};
 use super::record::{Record, SEGMENT_HEADER, TREE};
-use super::segment::{Header, Location, SegmentReader, segment_names, visit_frames};
+use super::segment::{
+    Header, Location, SegmentReader, open_segment, read_frames, segment_names, visit_frames, why_unreadable,
+};
 use super::{LocalStore, StoreError, now};
 use crate::digest::TreeDigest;
 use crate::listing::{Totals, TreeListing};
 use crate::store_path::StorePath;
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a rebuild found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Records in all segments.
     pub records: usize,
@@ -23,6 +27,8 @@ pub struct Rebuilt {
     pub paths: usize,
     /// Entries of `store/` that are no store path or not what their name says; they are moved to `trash/`.
     pub discarded: usize,
+    /// Segments that this user may not read: what was recorded there the index does not know.
+    pub unreadable: Vec<PathBuf>,
 }
 
 /// What trees consist of, by what their records say.
@@ -145,7 +151,50 @@ impl LocalStore {
             .map_err(|error| self.index_error(error))?;
         // Again, for who has looked into the old index meanwhile.
         self.renew_state()?;
-        Ok(Rebuilt { records, paths, ..found })
+        let unreadable = self.unreadable_segments()?.into_iter().map(|(path, _)| path).collect();
+        Ok(Rebuilt { records, paths, unreadable, ..found })
+    }
+
+    /// The segments that this user may not read, and why not.
+    fn unreadable_segments(&self) -> Result<Vec<(PathBuf, Errno)>, StoreError> {
+        let mut unreadable = Vec::new();
+        for name in segment_names(&self.layout.records())? {
+            let path = self.layout.records().join(&name);
+            // Of one that has been compacted nothing is needed.
+            if let Some(error) = why_unreadable(&path)
+                && self.ask(|index| index.indexed_to(&name))? != index::COMPACTED
+            {
+                unreadable.push((path, error));
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// Refuses to decide what is needed while there are records that nobody can read: an index that was made anew does not know them.
+    pub(super) fn must_know_all_records(&self) -> Result<(), StoreError> {
+        let first = self.unreadable_segments()?.into_iter().next();
+        first.map_or(Ok(()), |(path, source)| Err(StoreError::UnreadSegment { path, source }))
+    }
+
+    /// Indexes the segments of which the index knows nothing, and to which nobody writes: one could not be read when it was made anew.
+    pub(super) fn index_missed_segments(&self) -> Result<(), StoreError> {
+        for name in segment_names(&self.layout.records())? {
+            if self.ask(|index| index.indexed_to(&name))? > 0 {
+                continue;
+            }
+            let path = self.layout.records().join(&name);
+            let file = match open_segment(&path, OFlags::RDONLY) {
+                Err(error) if error.is_not_found() => continue,
+                opened => opened?,
+            };
+            let Some(file) = file else { continue };
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+                && let Some(found) = read_frames(&path, &name, SEGMENT_HEADER.len() as u64)?
+            {
+                self.index_recovered(&found.frames)?;
+            }
+        }
+        Ok(())
     }
 
     /// What the trees in `store/` consist of, as far as that is recorded.

@@ -200,6 +200,14 @@ pub(super) fn open_segment(path: &Path, access: OFlags) -> Result<Option<File>, 
     Ok(is_file.then_some(file))
 }
 
+/// Why a segment cannot be opened for reading, if it is a file that this user may not read. Nobody can tell then what was recorded there.
+pub(super) fn why_unreadable(path: &Path) -> Option<Errno> {
+    let is_file = path.symlink_metadata().is_ok_and(|data| data.is_file());
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let refused = rustix::fs::open(path, flags, Mode::empty()).err();
+    refused.filter(|error| is_file && matches!(*error, Errno::ACCESS | Errno::PERM))
+}
+
 /// What the beginning of a file says that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Header {

@@ -127,6 +127,8 @@ impl LocalStore {
     /// The same, for who keeps other collections away.
     fn collect_locked(&self, policy: &GcPolicy, progress: &GcProgress) -> Result<GcReport, StoreError> {
         self.follow_index_locked()?;
+        self.must_know_all_records()?;
+        self.index_missed_segments()?;
         let remains = self.remains()?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;
