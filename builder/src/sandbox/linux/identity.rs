@@ -47,7 +47,7 @@ pub(crate) fn restart_clocks() -> Result<(), SetupError> {
     let mut offsets = String::new();
     for (name, clock) in clocks {
         let seconds = clock_gettime(clock).at(Step::Namespaces, name)?.tv_sec();
-        offsets.push_str(&format!("{name} {} 0\n", offset_of(&outer, name) - i64::from(seconds)));
+        offsets.push_str(&format!("{name} {} 0\n", offset_of(&outer, name) - seconds));
     }
     std::fs::write(place, offsets).at(Step::Namespaces, place)
 }
