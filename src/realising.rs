@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::StorePath;
+use store::local::StoreError;
 
 /// How often an interruption is looked for.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -138,6 +139,45 @@ pub(crate) fn realise_what_can_be(
     let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
+    let (result, interrupted) = run(builder, &derivations, options, &progress);
+    let timeline = progress.finish();
+    let result = result?;
+    if watch.is_json() {
+        output::error(&format!("{}\n", progress::json::end(&result, interrupted.is_some())));
+    }
+    for (path, tree) in result.conflicts.iter().filter(|_| !watch.is_json()) {
+        output::error(&format!(
+            "{} {path} came out differently this time: as tree {tree}; the first one is kept\n",
+            output::styled("warning:", "1;33")
+        ));
+    }
+    if let Some(request) = interrupted {
+        let error =
+            CliError::interrupted(request).hint("what was finished is kept: the same command goes on from there");
+        return Err(if watch.is_json() { error.told() } else { error });
+    }
+    if result.failures.is_empty() {
+        return timeline.map(|()| (result, None));
+    }
+    let error = summary_of_failures(&result);
+    // As JSON it has been told already.
+    if watch.is_json() {
+        return Ok((result, Some(error.told())));
+    }
+    // Why each failed was told when it did.
+    for failure in &result.failures {
+        output::error(&cascade(&result, &failure.derivation));
+    }
+    Ok((result, Some(error)))
+}
+
+/// Realises derivations until somebody asks this process to end, and says who did.
+fn run(
+    builder: &Builder<'_>,
+    derivations: &[StorePath],
+    options: RunOptions,
+    progress: &Progress,
+) -> (Result<RunResult, StoreError>, Option<Request>) {
     let interrupted = Arc::new(OnceLock::new());
     let asked = Arc::clone(&interrupted);
     // The second request ends this process without asking us.
@@ -157,38 +197,9 @@ pub(crate) fn realise_what_can_be(
         });
         // Also if something panics: then the watcher must end, too.
         let _ended = Ended { ended: &ended, watcher: watcher.thread() };
-        builder.realise_all(&derivations, options, &|event| progress.take(&event))
+        builder.realise_all(derivations, options, &|event| progress.take(&event))
     });
-    let timeline = progress.finish();
-    let result = result?;
-    let interrupted = interrupted.get();
-    if watch.is_json() {
-        output::error(&format!("{}\n", progress::json::end(&result, interrupted.is_some())));
-    }
-    for (path, tree) in result.conflicts.iter().filter(|_| !watch.is_json()) {
-        output::error(&format!(
-            "{} {path} came out differently this time: as tree {tree}; the first one is kept\n",
-            output::styled("warning:", "1;33")
-        ));
-    }
-    if let Some(request) = interrupted {
-        let error =
-            CliError::interrupted(*request).hint("what was finished is kept: the same command goes on from there");
-        return Err(if watch.is_json() { error.told() } else { error });
-    }
-    if result.failures.is_empty() {
-        return timeline.map(|()| (result, None));
-    }
-    let error = summary_of_failures(&result);
-    // As JSON it has been told already.
-    if watch.is_json() {
-        return Ok((result, Some(error.told())));
-    }
-    // Why each failed was told when it did.
-    for failure in &result.failures {
-        output::error(&cascade(&result, &failure.derivation));
-    }
-    Ok((result, Some(error)))
+    (result, interrupted.get().copied())
 }
 
 /// Says that a run has ended when it is dropped.

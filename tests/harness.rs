@@ -1,6 +1,7 @@
 //! A directory with recipes and a store of its own, larder called in it, and what came of that.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,6 +25,11 @@ const PRELUDE: &str = r#"let
   };
 in
 "#;
+
+/// Says that a test cannot run here, and what was not tried for that. What a test prints is seen only if it fails; this is seen always.
+pub(crate) fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
 
 /// The static program of the tests' root, compiled once for a run.
 fn mini() -> &'static Path {

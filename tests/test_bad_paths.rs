@@ -74,6 +74,9 @@ fn messages_tell_terminals_nothing() {
     std::fs::create_dir(scratch.path("tree")).unwrap();
     let _listener = UnixListener::bind(scratch.path("tree").join(BAD)).unwrap();
     scratch.write(&format!("{BAD}.nix"), "{  }.x\n");
+    scratch.write(&format!("{BAD}-1.nix"), "{  }\n");
+    std::fs::create_dir_all(scratch.path("recipes/core").join(BAD)).unwrap();
+    scratch.write(&format!("recipes/core/{BAD}/package.yml"), "");
     let path = scratch.line("add default.nix");
     for words in [
         &["add", "tree"][..],
@@ -82,7 +85,9 @@ fn messages_tell_terminals_nothing() {
         &["eval", "-f", BAD],
         &["eval", &format!("./{BAD}.nix")],
         &["lint", BAD],
+        &["lint", "recipes"],
         &["fmt", "--check", &format!("{BAD}.nix")],
+        &["fmt", "--check", "--diff", &format!("{BAD}-1.nix")],
         &["export", &path, &format!("{BAD}.nix")],
         &["roots", "add", &format!("./{BAD}.nix"), &path],
     ] {

@@ -2,7 +2,7 @@
 //!
 //! Needs `nix-instantiate` 2.34, which `LARDER_NIX` names; without it only what was printed by it once is compared.
 
-use crate::harness::{Ran, Scratch};
+use crate::harness::{Ran, Scratch, skipped};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -105,7 +105,7 @@ fn command_lines_print_what_nix_prints() {
     let scratch = scratch();
     let nix = std::env::var("LARDER_NIX").ok();
     if nix.is_none() {
-        eprintln!("skipped: LARDER_NIX names no nix-instantiate 2.34, so no command line was compared with it again");
+        skipped("LARDER_NIX names no nix-instantiate 2.34, so no command line was compared with it again");
     }
     for (line, expected) in LINES {
         let mut arguments = vec!["eval".to_owned(), "--no-eval-cache".to_owned()];

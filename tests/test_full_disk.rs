@@ -1,6 +1,6 @@
 //! A full disk: larder answers, says what it cannot do, and `gc` makes room.
 
-use crate::harness::{Ran, Scratch, like};
+use crate::harness::{Ran, Scratch, like, skipped};
 use std::process::Command;
 
 /// Runs a script with larder on a small disk of its own, at `home`; `None` where none can be mounted.
@@ -15,7 +15,7 @@ fn on_a_small_disk(scratch: &Scratch, script: &str) -> Option<Ran> {
     };
     let mount = "mount -t tmpfs -o size=16m none home";
     if unshare(mount).code != Some(0) {
-        eprintln!("skipped: no file system can be mounted here");
+        skipped("no file system can be mounted here");
         return None;
     }
     Some(unshare(&format!("{mount} && {script}")))

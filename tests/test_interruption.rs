@@ -32,12 +32,7 @@ impl Endless {
     }
 
     fn start_with(&self, arguments: &[&str]) -> Child {
-        let larder = self.scratch.command(arguments);
-        // Whoever runs the tests may ignore signals, and what is ignored stays so in children.
-        let mut command = std::process::Command::new("env");
-        command.arg("--default-signal=INT,TERM,HUP").arg(larder.get_program()).args(larder.get_args());
-        like(&mut command, &larder);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        start(&self.scratch, arguments)
     }
 
     fn signal(child: &Child, signal: &str) {
@@ -75,6 +70,15 @@ fn a_signal_ends_the_build_and_all_its_processes() {
     }
 }
 
+/// Starts larder as one that can be interrupted: whoever runs the tests may ignore signals, and what is ignored stays so in children.
+fn start(scratch: &Scratch, arguments: &[&str]) -> Child {
+    let larder = scratch.command(arguments);
+    let mut command = std::process::Command::new("env");
+    command.arg("--default-signal=INT,TERM,HUP").arg(larder.get_program()).args(larder.get_args());
+    like(&mut command, &larder);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
 #[test]
 fn a_fetch_is_interrupted_at_once_or_killed_and_leaves_nothing() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -98,11 +102,7 @@ fn a_fetch_is_interrupted_at_once_or_killed_and_leaves_nothing() {
         "0".repeat(64)
     ));
     for (round, signal) in ["-INT", "-KILL"].into_iter().enumerate() {
-        let larder = scratch.command(["build", "--log-format", "json", "--trace-out", "trace", ".#file"]);
-        let mut command = std::process::Command::new("env");
-        command.arg("--default-signal=INT").arg(larder.get_program()).args(larder.get_args());
-        like(&mut command, &larder);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = start(&scratch, &["build", "--log-format", "json", "--trace-out", "trace", ".#file"]);
         wait_until("the server is asked", || asked.load(Ordering::SeqCst) > round);
         wait_until("something is fetched into", || !scratch.entries("tmp").is_empty());
         let told = Instant::now();

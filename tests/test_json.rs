@@ -192,7 +192,6 @@ fn examples_have_the_keys_of_real_output() {
     assert_eq!(wrong, [""; 0], "keys that only the example or only the output has");
 }
 
-/// No schema is printed that the document does not have.
 /// `testdata/json/keys.txt` has a line for every key that a version of a schema was ever documented with. Who takes one away makes another
 /// version; then the lines of the old one go.
 #[test]
@@ -207,6 +206,7 @@ fn no_key_goes_without_another_version() {
     assert!(new.is_empty(), "these keys are to be added to testdata/json/keys.txt:\n{}", new.join("\n"));
 }
 
+/// No schema is printed that the document does not have.
 #[test]
 fn every_schema_is_documented() {
     let documented = documented();

@@ -1,5 +1,6 @@
 //! The programs that larder is measured with: small ones of each kind, which must print what they print in Nix.
 
+use crate::harness::skipped;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,7 +9,7 @@ fn measured_programs_print_what_nix_prints() {
     for program in ["nix-instantiate", "python3", "time"] {
         // GNU time is a program of its own, whatever a shell has.
         if Command::new(program).arg("--version").output().is_err() {
-            eprintln!("skipped: {program} is not installed, so no measured program was compared with Nix");
+            skipped(&format!("{program} is not installed, so no measured program was compared with Nix"));
             return;
         }
     }

@@ -1,6 +1,6 @@
 //! Entering a build at a phase, with the script that the recipes' builds run and this machine's own bash.
 
-use crate::harness::{Ran, Scratch};
+use crate::harness::{Ran, Scratch, skipped};
 use std::path::Path;
 use std::process::Command;
 
@@ -57,9 +57,7 @@ fn copy_programs(into: &Path) -> Option<()> {
 fn packages() -> Option<Scratch> {
     let scratch = Scratch::new(RECIPE);
     if copy_programs(&scratch.path("tools")).is_none() {
-        eprintln!(
-            "skipped: bash, find and the core utilities of this machine cannot be copied, so no phase was entered"
-        );
+        skipped("bash, find and the core utilities of this machine cannot be copied, so no phase was entered");
         return None;
     }
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib");

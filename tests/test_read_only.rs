@@ -1,6 +1,6 @@
 //! Somebody else's store: what only reads works, what would change it says that it cannot.
 
-use crate::harness::{Ran, Scratch, like};
+use crate::harness::{Ran, Scratch, like, skipped};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -19,7 +19,7 @@ impl Other {
     /// A copy of the program that anybody may run, on a store that anybody may read; `None` where no other user can be had.
     fn new() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can become another user");
+            skipped("only root can become another user");
             return None;
         }
         let scratch = Scratch::new(RECIPES);

@@ -99,6 +99,11 @@ fn a_bundle_that_fails_takes_nothing_from_the_one_before() {
     let mut names: Vec<_> = list["files"].as_array().unwrap().iter().map(|file| file["name"].clone()).collect();
     names.sort_by_key(ToString::to_string);
     assert_eq!(names, ["one", "two"]);
+    // What is no list of larder's is replaced.
+    scratch.write("bundle/sources.json", "[]");
+    scratch.larder("bundle sources .#lost -o bundle").fails(1, &["bundle has all others"]);
+    let list: serde_json::Value = serde_json::from_slice(&read("bundle/sources.json")).unwrap();
+    assert_eq!(list["schema"], "larder/sources/1");
     let left =
         std::fs::read_dir(scratch.path(".")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|name| name.ends_with('~')).count(), 0, "nothing is left beside them");

@@ -423,6 +423,7 @@ impl<'s> Builder<'s> {
             }
             None => {
                 permitted::check(resolved.action.resolved())?;
+                crate::runtime::allowed(resolved.action.resolved())?;
                 let ran = self.run(resolved, variation, sink)?;
                 (ran.started, ran.outputs, ran.usage, ran.memory, Some(ran.aftermath))
             }

@@ -73,6 +73,7 @@ pub enum BuildError {
     #[error("{error}")]
     Refused {
         /// What is wrong with it.
+        #[source]
         error: Box<BuildError>,
         /// The last lines it printed.
         tail: Vec<String>,
@@ -219,16 +220,13 @@ impl BuildError {
 
     /// Whether it says of outputs that they are not what they must be.
     pub(crate) const fn is_of_outputs(&self) -> bool {
-        matches!(
-            self,
-            Self::MissingOutput { .. }
-                | Self::ExtraOutput(_)
-                | Self::Output { .. }
-                | Self::FixedHash { .. }
-                | Self::FixedNotAFile
-                | Self::Runtime { .. }
-                | Self::Forbidden { .. }
-        )
+        match self {
+            Self::MissingOutput { .. } | Self::ExtraOutput(_) | Self::FixedHash { .. } | Self::FixedNotAFile => true,
+            Self::Runtime { .. } | Self::Forbidden { .. } => true,
+            // A full disk, say, is not the output's fault.
+            Self::Output { source, .. } => is_no_tree(source),
+            _ => false,
+        }
     }
 
     /// Whether the action fails so whenever it is tried: it is the action's own doing, as far as one can tell, and not the machine's.
@@ -277,11 +275,14 @@ impl BuildError {
                 ]
             }
             Self::Runtime { kept, .. } => {
-                let kept = kept.then(|| "its outputs are kept: where only `runtime` changes, they are verified again and nothing is built".to_owned());
-                ["add the package that has it to `runtime`, or correct the file that names it".to_owned()]
-                    .into_iter()
-                    .chain(kept)
-                    .collect()
+                let kept = kept.then(|| "its outputs are kept: where only these two change, they are verified again and nothing is built".to_owned());
+                [
+                    "add the package that has it to `runtime`, or correct the file that names it".to_owned(),
+                    "what need not be there, as of a tool that nobody runs, is named in `allowedUnmet`".to_owned(),
+                ]
+                .into_iter()
+                .chain(kept)
+                .collect()
             }
             Self::Forbidden { .. } => {
                 vec!["take what mentions it out of the output, or let the derivation permit it".to_owned()]

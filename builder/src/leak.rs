@@ -98,7 +98,7 @@ fn find(output: &TreeListing, place: &Path, cancelled: &dyn Fn() -> bool) -> Res
                 let host = path.components().iter().fold(place.to_owned(), name);
                 File::open(&host).and_then(|file| find_in_file(&file, cancelled)).at("read", host)
             }
-            Node::Symlink { target } => Ok(path_in(target, true).map(|path| (Vec::new(), path))),
+            Node::Symlink { target } => Ok(path_in(target, 0, true).map(|path| (Vec::new(), path))),
             Node::Directory(_) => Ok(None),
         };
         match found {
@@ -222,6 +222,8 @@ fn search_ar(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Result<
 /// Looks piece by piece, each with the end of the one before.
 fn search_plain(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Result<Found> {
     let mut piece = Vec::with_capacity(2 * PIECE);
+    // Before this, what stands in the piece has been judged with what stood before it.
+    let mut from = 0;
     loop {
         let before = piece.len();
         let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)? as u64;
@@ -229,7 +231,7 @@ fn search_plain(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Resu
         if depth > 0 {
             *left = left.saturating_sub(read);
         }
-        if let Some(path) = path_in(&piece, ends) {
+        if let Some(path) = path_in(&piece, from, ends) {
             return Ok(Some((Vec::new(), path)));
         }
         if ends || *left == 0 {
@@ -238,16 +240,17 @@ fn search_plain(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Resu
         // A path may begin in one piece and end in the next, and what stands before it counts.
         let kept = (2 * MAX_PATH).min(before + PIECE);
         piece.drain(..piece.len() - kept);
+        from = (kept + 1).saturating_sub(MAX_PATH);
     }
 }
 
-/// The first path of the build in a text. Of one that reaches its end only the beginning may be there, unless the text `ends`.
-fn path_in(text: &[u8], ends: bool) -> Option<String> {
+/// The first path of the build in a text that begins at `from` or later. Of one that reaches its end only the beginning may be there, unless the text `ends`.
+fn path_in(text: &[u8], from: usize, ends: bool) -> Option<String> {
     let starts = [b"/build".as_slice(), b"/larder/out"];
     let places = starts.iter().filter_map(|start| {
         Finder::new(start).find_iter(text).find(|&at| {
             let (before, after) = (&text[..at], &text[at + start.len()..]);
-            is_start(before) && is_whole_name(after) && (ends || at + MAX_PATH <= text.len())
+            at >= from && is_start(before) && is_whole_name(after) && (ends || at + MAX_PATH <= text.len())
         })
     });
     let at = places.min()?;
@@ -400,6 +403,16 @@ mod tests {
             text.extend(b"/build/dir/file.c ");
             text.extend(vec![b' '; 1000]);
             assert_eq!(path(&text).as_deref(), Some("/build/dir/file.c"), "{at}");
+        }
+    }
+
+    #[test]
+    fn wherever_a_piece_ends_what_stands_before_a_path_counts() {
+        for at in PIECE - 2 * MAX_PATH - 20..PIECE + 20 {
+            let mut text = vec![b' '; at];
+            text.extend(b"/usr/build/dir/file.c ");
+            text.extend(vec![b' '; 1000]);
+            assert_eq!(path(&text), None, "{at}");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::error::BuildError;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use store::Derivation;
+use store::action::ALLOWED_UNMET;
 use store::derivation::output_guest_path;
 
 /// Where a build finds them: its working directory.
@@ -36,6 +37,7 @@ impl Passed {
     /// When its structured attributes are none, or it asks for files that larder does not write.
     pub(crate) fn of(derivation: &Derivation) -> Result<Self, BuildError> {
         let mut passed = Self { variables: derivation.env.clone(), files: BTreeMap::new() };
+        passed.variables.remove(ALLOWED_UNMET);
         let structured = structured(derivation)?;
         if derivation.env.contains_key(GRAPH) || structured.as_ref().is_some_and(|all| all.contains_key(GRAPH)) {
             // What a tree needs at run time is not all of its content: the same action could come to something else.
@@ -120,12 +122,13 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use store::{OutputName, StoreName};
 
-    fn passed(env: &[(&str, &str)]) -> Result<Passed, BuildError> {
-        Passed::of(&Derivation {
+    /// A derivation with these variables.
+    pub(crate) fn derivation(env: &[(&str, &str)]) -> Derivation {
+        Derivation {
             name: StoreName::parse("x").expect("a name"),
             system: "s".to_owned(),
             builder: "/bin/sh".to_owned(),
@@ -137,7 +140,11 @@ mod tests {
             runtime: Vec::new(),
             outputs: BTreeSet::from([OutputName::out()]),
             fixed: None,
-        })
+        }
+    }
+
+    fn passed(env: &[(&str, &str)]) -> Result<Passed, BuildError> {
+        Passed::of(&derivation(env))
     }
 
     fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -5,8 +5,10 @@
 //! for as the dynamic linker does: the file's own run path (with `$ORIGIN`), then the usual directories. What a library does not find so it may
 //! find in whatever program of the output has it loaded, which is looked at [as a whole](loading) then.
 
+mod allowed;
 mod declared;
 mod elf;
+mod elf_file;
 mod loading;
 mod module_version;
 mod modules;
@@ -14,11 +16,13 @@ mod package_config;
 mod script;
 mod unmet;
 
+pub(crate) use allowed::allowed;
 pub(crate) use unmet::list;
 pub use unmet::{Need, Unmet};
 
 use crate::world::{Found, World};
-use std::collections::{BTreeSet, HashMap};
+use elf_file::ElfFile;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -76,12 +80,17 @@ pub fn verify(
             unmet.push(Unmet { file: path.clone(), need, provider: None });
         }
     }
-    if unmet.iter().any(|unmet| matches!(unmet.need, Need::Library(_))) {
-        let (mut lacking, mut left) = (Vec::new(), loading::MOST_LOADED);
+    let lack_libraries = unmet.iter().filter(|unmet| matches!(unmet.need, Need::Library(_)));
+    let lack_libraries: HashSet<_> = lack_libraries.map(|unmet| format!("/{}", unmet.file)).collect();
+    if !lack_libraries.is_empty() {
+        let (mut lacking, mut left) = (Vec::new(), loading::MOST_PLACES);
         for (path, _) in candidates.iter().filter(|(_, executable)| *executable) {
-            lacking.extend(verifier.load_program(&format!("/{path}"), &mut left)?);
+            lacking.extend(verifier.load_program(&format!("/{path}"), &lack_libraries, &mut left)?);
         }
-        unmet.retain(|unmet| !is_met_when_loaded(unmet, &lacking));
+        // Who did not look at all of them knows of none.
+        if left > 0 {
+            unmet.retain(|unmet| !is_met_when_loaded(unmet, &lacking));
+        }
     }
     Ok(unmet)
 }
@@ -140,8 +149,8 @@ impl Verifier<'_> {
         let mut content = vec![0; ELF.len()];
         file.read_exact(&mut content).at("read", host)?;
         if content == ELF {
-            file.read_to_end(&mut content).at("read", host)?;
-            return self.unmet_of_elf(elf::elf_needs(&content), elf::kind(&content), path);
+            let (needs, kind) = ElfFile::of(file, host).needs()?;
+            return self.unmet_of_elf(needs, kind, path);
         }
         if executable && content.starts_with(b"#!") {
             file.take(4096).read_to_end(&mut content).at("read", host)?;
@@ -194,11 +203,11 @@ impl Verifier<'_> {
     /// The versions that a library of the world defines; none if it is nowhere to be read.
     fn defined(&mut self, library: &str) -> Result<&BTreeSet<String>, IoError> {
         if !self.defined.contains_key(library) {
-            let content = match (self.host)(library) {
-                Some(host) => std::fs::read(&host).at("read", &host)?,
-                None => Vec::new(),
+            let defined = match (self.host)(library) {
+                Some(host) => ElfFile::open(&host)?.defined_versions()?,
+                None => BTreeSet::new(),
             };
-            self.defined.insert(library.to_owned(), elf::defined_versions(&content));
+            self.defined.insert(library.to_owned(), defined);
         }
         Ok(&self.defined[library])
     }
@@ -213,7 +222,8 @@ impl Verifier<'_> {
 fn search_path(run_path: &[String], file: &TreePath) -> Vec<String> {
     let (_, parents) = file.components().split_last().expect("a file has a name");
     let origin: String = parents.iter().map(|name| format!("/{name}")).collect();
-    run_path.iter().map(|entry| loading::expand(entry, &origin)).chain(LIBRARY_DIRECTORIES.map(str::to_owned)).collect()
+    let own = run_path.iter().take(loading::MOST_DIRECTORIES).map(|entry| loading::expand(entry, &origin));
+    own.chain(LIBRARY_DIRECTORIES.map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
@@ -330,7 +340,7 @@ mod tests {
         let mut command = std::process::Command::new("cc");
         assert!(command.args(["-nostdlib", "-o"]).arg(&program).args([&source, &new]).status().expect("run").success());
         let output = tree(&[("program", None)]);
-        let loader = elf::elf_needs(&std::fs::read(&program).expect("readable")).interpreter.expect("it has one");
+        let loader = elf::elf_needs(&*std::fs::read(&program).expect("readable")).interpreter.expect("it has one");
         let world = alone(tree(&[("usr/lib/libv.so", None), (loader.trim_start_matches('/'), None)]));
         let verify_with = |library: &Path| {
             let host = |path: &str| (path == "/usr/lib/libv.so").then(|| library.to_owned());
@@ -368,7 +378,7 @@ mod tests {
         let unmet = |arguments: &[&str]| {
             link("program", &[&["start.c"], arguments].concat());
             let content = std::fs::read(directory.path().join("program")).expect("readable");
-            let loader = elf::elf_needs(&content).interpreter.expect("it has one");
+            let loader = elf::elf_needs(&*content).interpreter.expect("it has one");
             let names = ["program", "opt/libouter.so", "opt/libinner.so"];
             let output = tree(&names.map(|name| (name, None)));
             let with_loader = [&names[..], &[loader.trim_start_matches('/')]].concat();

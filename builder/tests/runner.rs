@@ -25,6 +25,13 @@ mod test_unpack;
 mod testutil;
 mod tls_server;
 
+use std::io::Write;
+
+/// Says that a test cannot run here, and what was not tried for that. What a test prints is seen only if it fails; this is seen always.
+pub(crate) fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
 /// A file of tests that is not named above would never run.
 #[test]
 fn no_test_file_is_forgotten() {

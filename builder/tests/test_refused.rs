@@ -34,7 +34,8 @@ fn realise(fixture: &Fixture, target: &StorePath, settings: Settings, rebuild: b
 fn is_only_verified(fixture: &Fixture, target: &StorePath, settings: Settings, rebuild: bool) -> bool {
     let builder = Builder::new(&fixture.store, settings);
     let plan = builder.plan(std::slice::from_ref(target), RunOptions { keep_going: true, rebuild }).unwrap();
-    plan.jobs.iter().all(|job| builder.outlook(job, &plan, rebuild).unwrap() == Outlook::Verified)
+    let is_verified = |job| builder.outlook(job, &plan, rebuild).unwrap() == Outlook::Verified;
+    !plan.jobs.is_empty() && plan.jobs.iter().all(is_verified)
 }
 
 const BUILT_AND_REFUSED: [&str; 2] = ["script: try", "failed script"];
@@ -90,6 +91,21 @@ fn what_was_refused_is_verified_again_and_not_built() {
     // It is the same tree as one that is built.
     let (result, words) = realise(&fixture, &complete, keeping(&fixture), true);
     assert_eq!((words, result.conflicts), (BUILT.map(str::to_owned).to_vec(), Vec::new()));
+}
+
+/// The command does not see what is allowed, so nothing is built again for it.
+#[test]
+fn what_need_not_be_there_is_named() {
+    let fixture = Fixture::new();
+    assert_eq!(realise(&fixture, &add(&fixture, &[]), keeping(&fixture), false).1, BUILT_AND_REFUSED);
+    let allowing = |names: &str| {
+        fixture.add_changed("script", SCRIPT, &[], &[], |derivation| {
+            derivation.env.insert("allowedUnmet".to_owned(), names.to_owned());
+        })
+    };
+    assert_eq!(realise(&fixture, &allowing("/opt/other"), keeping(&fixture), false).1, ["failed script"]);
+    let (result, words) = realise(&fixture, &allowing("/opt/other /opt/inter*"), keeping(&fixture), false);
+    assert_eq!((words, result.built), (vec!["verified script".to_owned()], 0));
 }
 
 #[test]

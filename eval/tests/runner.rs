@@ -29,6 +29,13 @@ mod test_reads;
 mod test_threads;
 mod test_tree;
 
+use std::io::Write;
+
+/// Says that a test cannot run here, and what was not tried for that. What a test prints is seen only if it fails; this is seen always.
+pub(crate) fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
 /// A test file that no module names would silently not run.
 #[test]
 fn no_file_is_forgotten() {

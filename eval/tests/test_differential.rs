@@ -6,6 +6,7 @@
 
 use crate::host_io::HostIo;
 use crate::programs::{NEWER, Programs};
+use crate::skipped;
 use crate::test_language::{cases, refused, remark};
 use eval::{Code, Session, Settings};
 use std::path::Path;
@@ -33,7 +34,7 @@ impl Nix {
         let newer = named.is_some();
         let program = named.unwrap_or_else(|| "nix-instantiate".to_owned());
         if Command::new(&program).arg("--version").output().is_err() {
-            eprintln!("skipped: {program} is not installed, so nothing was compared with Nix");
+            skipped(&format!("{program} is not installed, so nothing was compared with Nix"));
             return None;
         }
         Some(Self { program, newer })

@@ -3,6 +3,7 @@
 //! Where `nixfmt` is installed (`LARDER_NIXFMT` names it, else it is looked for in `PATH`), it is asked about all files of
 //! the repository, too.
 
+use crate::skipped;
 use crate::test_tree::all_files;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ fn files_are_formatted_as_nixfmt_formats_them() {
     let nixfmt = std::env::var("LARDER_NIXFMT").unwrap_or_else(|_| "nixfmt".to_owned());
     let asked = by_nixfmt(&nixfmt, b"f: [ 1 2 ]");
     if asked.as_deref() != Some("f: [\n  1\n  2\n]\n") {
-        eprintln!("skipped: no nixfmt of the official style is installed, so 0 files were compared with it");
+        skipped("no nixfmt of the official style is installed, so 0 files were compared with it");
         return;
     }
     let (mut compared, mut wrong) = (0, Vec::new());

@@ -114,25 +114,27 @@ fn inspect_parents(recipes: &[Recipe<'_>], findings: &mut Vec<Finding>) {
     let mut all: Vec<_> = all.filter(|(_, path, _)| !path.is_empty()).collect();
     // What lies below a path follows it at once, since `/` sorts before all else.
     all.sort_by(|a, b| a.1.split('/').cmp(b.1.split('/')).then(a.0.cmp(&b.0)));
+    all.dedup_by(|a, b| (a.0, &a.1) == (b.0, &b.1));
     let mut above: Vec<&(usize, String, usize)> = Vec::new();
-    for promise in &all {
-        let (other, path, _) = promise;
+    for same in all.chunk_by(|a, b| a.1 == b.1) {
+        let path = &same[0].1;
         while above.last().is_some_and(|(_, directory, _)| !is_below(path, directory)) {
             above.pop();
         }
         // Each is told of once.
         above.retain(|(owner, directory, line)| {
-            let told = owner != other && directory != path && !may_share(&recipes[*owner], &recipes[*other]);
+            let is_met = |other: usize| *owner != other && !may_share(&recipes[*owner], &recipes[other]);
+            let Some((other, ..)) = same.iter().find(|(other, ..)| is_met(*other)) else { return true };
             // Of what anybody has something is said in any case.
-            if told && !is_shared(directory) && directory.matches('/').count() > 2 {
+            if !is_shared(directory) && directory.matches('/').count() > 2 {
                 let file = recipes[*owner].files.manifest_path();
                 let message =
                     format!("{} promises {path}, so {directory} says little", recipes[*other].manifest.name.value);
                 findings.push(Finding::new(Rule::SharedPromise, file, *line, message).warning());
             }
-            !told
+            false
         });
-        above.push(promise);
+        above.extend(same);
     }
 }
 

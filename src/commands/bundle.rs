@@ -174,7 +174,7 @@ fn incomplete(output: &Path, is_archive: bool) -> Result<Vec<Value>, CliError> {
     // What is no list of larder's is replaced, as it is when all can be had.
     let list = std::fs::read(output.join(LIST)).unwrap_or_default();
     let mut list: Value = serde_json::from_slice(&list).unwrap_or_default();
-    Ok(list["files"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    Ok(list.get_mut("files").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default())
 }
 
 fn write_directory(directory: &Path, entries: &[Entry], before: &[Value]) -> Result<u64, CliError> {

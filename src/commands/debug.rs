@@ -12,12 +12,14 @@ use crate::output;
 use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::environment::Variation;
+use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
 use phase::Stop;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
-use store::StorePath;
+use store::{StorePath, shown};
 
-/// Enter the sandbox of a failed build as it was left, or of any build when a phase of it would begin.
+/// Enter the files of a failed build as they were left, where its script ended, or any build when a phase of it would begin.
 // Without a phase nothing is built but what evaluation needs, which the other options limit.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -61,6 +63,17 @@ fn refuse_builtin(context: &Context, derivation: &StorePath) -> Result<(), CliEr
         "graph" => error.hint("derivations of its graph can be entered: a failure names them"),
         _ => error.hint(format!("what it is given: larder show {derivation}")),
     })
+}
+
+/// Has every shell of bash that a sandbox starts begin with a text, which is written to `file` and shown `at` a place.
+fn begin_with(spec: &mut SandboxSpec, file: &Path, text: &str, at: &str) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", shown(file)));
+    std::fs::write(file, text).map_err(|error| failed(&error))?;
+    let source = HostPath::parse(file).map_err(|error| failed(&error))?;
+    let target = GuestPath::parse(at).map_err(|error| failed(&error))?;
+    spec.binds.push(Bind { source, target });
+    spec.env.insert("BASH_ENV".to_owned(), at.to_owned());
+    Ok(())
 }
 
 /// Builds what the derivation needs, runs its script until the phase, and then what is wanted.

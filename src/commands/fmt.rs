@@ -119,7 +119,8 @@ fn formatted(name: &str, text: &[u8]) -> Result<Vec<u8>, String> {
 fn changes(name: &str, before: &[u8], after: &[u8]) -> String {
     let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
     let diff = similar::TextDiff::from_lines(before.as_ref(), after.as_ref());
-    diff.unified_diff().context_radius(3).header(name, &format!("{name} (formatted)")).to_string()
+    let name = shown(&name);
+    diff.unified_diff().context_radius(3).header(&name.to_string(), &format!("{name} (formatted)")).to_string()
 }
 
 fn tell(files: &[PathBuf], outcomes: &[Outcome], args: &Args) -> CommandResult {

@@ -17,7 +17,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use store::local::{LocalStore, OpenOptions, Problem, RepairOptions, Repaired, VerifyOptions, VerifyProgress};
+use store::local::{IoError, LocalStore, OpenOptions, Problem, RepairOptions, Repaired, VerifyOptions, VerifyProgress};
 use store::{StorePath, shown};
 
 /// Check that the store is what its names say.
@@ -190,6 +190,8 @@ fn print_json(problems: &[Problem], outcome: &Outcome) -> Result<(), CliError> {
     let texts = |paths: &[StorePath]| paths.iter().map(StorePath::to_string).collect::<Vec<_>>();
     let lost = |(path, missing): &(StorePath, String)| json!({ "path": path.to_string(), "missing": missing });
     let segment = |(path, found, known): &(PathBuf, usize, usize)| json!({ "file": path.display().to_string(), "records": found, "lost": known.saturating_sub(*found) });
+    let unusable =
+        |(file, error): &(PathBuf, IoError)| json!({ "file": file.display().to_string(), "text": with_causes(error) });
     let repaired = &outcome.repaired;
     output::json(
         "verify/1",
@@ -200,6 +202,7 @@ fn print_json(problems: &[Problem], outcome: &Outcome) -> Result<(), CliError> {
             "lost": repaired.lost.iter().map(lost).collect::<Vec<_>>(),
             "segments": repaired.segments.iter().map(segment).collect::<Vec<_>>(),
             "busy": repaired.busy.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+            "unusable": repaired.unusable.iter().map(unusable).collect::<Vec<_>>(),
         }),
     )
 }

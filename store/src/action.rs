@@ -10,8 +10,8 @@
 //! `abi` is the version of the sandbox ABI: what a build sees beyond what its derivation names. `root` is the digest of the
 //! *merged* tree at `/`, so that what is absent there is covered too. The derivation's name is not part of an action.
 //!
-//! The digest of its *command* is that of the same without `runtime` and `fixed`, with a context of its own: those two say what the outputs
-//! are verified against, and the command sees neither.
+//! The digest of its *command* is that of the same without `runtime`, `fixed` and the variable `allowedUnmet`, with a context of its own:
+//! they say what the outputs are verified against, and the command sees none of them.
 
 use crate::canonical_json::Json;
 use crate::derivation::{Derivation, Input};
@@ -27,6 +27,9 @@ const VERSION: i64 = 1;
 /// The version of the sandbox ABI. Resolutions are not told apart by it: with a new version, their records must get a new kind, so that
 /// those of the old one no longer count.
 pub const SANDBOX_ABI: i64 = 1;
+
+/// The variable that says which needs of its files are not to be verified.
+pub const ALLOWED_UNMET: &str = "allowedUnmet";
 
 /// Bytes of `/larder/store/` and a digest, which identify a placeholder.
 const PLACEHOLDER_PREFIX: usize = STORE_DIR.len() + 1 + base32::DIGEST_CHARS;
@@ -94,17 +97,18 @@ impl Action {
     pub fn encode(&self) -> Vec<u8> {
         let runtime = [("runtime", Json::strings(&self.runtime))];
         let fixed = self.resolved.fixed.as_ref().map(|fixed| ("fixed", fixed.to_json()));
-        Json::object(self.command_fields().into_iter().chain(runtime).chain(fixed)).encode()
+        Json::object(self.fields(|_| true).into_iter().chain(runtime).chain(fixed)).encode()
     }
 
-    /// What can change what the command makes: all but what its outputs are verified against.
-    fn command_fields(&self) -> [(&'static str, Json); 9] {
+    /// What can change what the command makes, with those of its variables that are `seen`.
+    fn fields(&self, seen: impl Fn(&str) -> bool) -> [(&'static str, Json); 9] {
         let drv = &self.resolved;
+        let env = drv.env.iter().filter(|(key, _)| seen(key));
         [
             ("abi", Json::Integer(SANDBOX_ABI)),
             ("args", Json::strings(&drv.args)),
             ("builder", Json::String(drv.builder.clone())),
-            ("env", Json::object(drv.env.iter().map(|(key, value)| (key, Json::String(value.clone()))))),
+            ("env", Json::object(env.map(|(key, value)| (key, Json::String(value.clone()))))),
             ("inputs", Json::strings(&self.inputs)),
             ("outputs", Json::strings(&drv.outputs)),
             ("root", Json::String(self.root.to_string())),
@@ -122,7 +126,8 @@ impl Action {
     /// The digest of its command: actions of one command differ only in what their outputs are verified against.
     #[must_use]
     pub fn command_digest(&self) -> CommandDigest {
-        CommandDigest::from_bytes(digest::derive(COMMAND_CONTEXT, &Json::object(self.command_fields()).encode()))
+        let fields = self.fields(|variable| variable != ALLOWED_UNMET);
+        CommandDigest::from_bytes(digest::derive(COMMAND_CONTEXT, &Json::object(fields).encode()))
     }
 }
 
@@ -242,7 +247,10 @@ mod tests {
         assert_ne!(action.as_bytes(), command.as_bytes());
         let hash = crate::FileHash::parse(&"0".repeat(64), Some(HashAlgorithm::Blake3)).expect("a hash");
         let fixed = Some(FixedOutput { hash, mode: HashMode::Tree });
-        for verified in [Derivation { runtime: Vec::new(), ..derivation() }, Derivation { fixed, ..derivation() }] {
+        let mut waiving = derivation();
+        waiving.env.insert(ALLOWED_UNMET.to_owned(), "csh".to_owned());
+        let runtime = Derivation { runtime: Vec::new(), ..derivation() };
+        for verified in [runtime, Derivation { fixed, ..derivation() }, waiving] {
             let other = digests(&verified, 0);
             assert_ne!(other.0, action);
             assert_eq!(other.1, command);

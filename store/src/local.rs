@@ -161,6 +161,11 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// Whether a tree could not be read, so that nothing is known of what it is.
+    const fn is_unread_tree(&self) -> bool {
+        matches!(self, Self::Ingest(error) if error.is_of_the_moment())
+    }
 }
 
 /// How a store is opened.
@@ -193,6 +198,17 @@ pub struct LocalStore {
     store: OwnedFd,
     tmp: OwnedFd,
     options: OpenOptions,
+    /// Whether the reserve was given up to open it.
+    is_without_reserve: bool,
+}
+
+impl Drop for LocalStore {
+    fn drop(&mut self) {
+        // Nobody may have collected after all.
+        if self.is_without_reserve {
+            self.keep_reserve();
+        }
+    }
 }
 
 impl LocalStore {
@@ -224,7 +240,10 @@ impl LocalStore {
             return opened;
         }
         drop(opened);
-        Self::open(root, options)
+        Self::open(root, options).map(|mut store| {
+            store.is_without_reserve = true;
+            store
+        })
     }
 
     fn open_to_write(layout: Layout, options: OpenOptions) -> Result<Self, StoreError> {
@@ -273,6 +292,7 @@ impl LocalStore {
             lease,
             full,
             options,
+            is_without_reserve: false,
         })
     }
 

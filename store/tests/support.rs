@@ -1,8 +1,10 @@
 //! What several tests need: opening stores, small trees and builds, and the check that a store is sound.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 use store::derivation::{Derivation, OutputName};
 use store::gc::GcPolicy;
 use store::local::publish::{BuildResult, Published};
@@ -12,10 +14,28 @@ use store::{ActionDigest, Node, StoreName, StorePath};
 /// If this variable is set, tests that try some of many cases, or for some time, try all, or for minutes.
 pub(crate) const LONG: &str = "LARDER_TEST_LONG";
 
-/// Says what a test has done or could not do here, for those who run it with `--nocapture`.
-#[expect(clippy::print_stdout, reason = "the test harness decides who sees it")]
+/// Says what a test has done or could not do here. What a test prints is seen only when it fails; this is seen always.
 pub(crate) fn say(text: impl std::fmt::Display) {
-    println!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A process of this binary, for one of its tests that is none of its own: who calls it says so in a variable.
+pub(crate) fn child(test: &str) -> Command {
+    child_of(&std::env::current_exe().expect("a test binary"), test)
+}
+
+/// The same of a copy of it.
+pub(crate) fn child_of(binary: &Path, test: &str) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["--exact", test, "--nocapture"]);
+    command
+}
+
+/// Runs a process of this binary, whose test must be there and pass.
+pub(crate) fn succeed(command: &mut Command) {
+    let output = command.output().expect("started");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 /// Says in which circumstances a check failed.

@@ -4,12 +4,13 @@
 //! The children are this test binary itself; a child that loses something fails.
 
 use crate::support::{
-    LONG, assert_clean_after_collection, assert_sound, derivation, name, open, publish_build, say, scratch, write_files,
+    self, LONG, assert_clean_after_collection, assert_sound, derivation, name, open, publish_build, say, scratch,
+    write_files,
 };
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::derivation::OutputName;
@@ -185,8 +186,7 @@ fn check(store: &LocalStore, held: &[StorePath]) {
 }
 
 fn start(directory: &Path, number: usize) -> Child {
-    let mut command = Command::new(std::env::current_exe().expect("a test binary"));
-    command.args(["--exact", "test_concurrency::child", "--nocapture"]);
+    let mut command = support::child("test_concurrency::child");
     command.env(DIRECTORY, directory).env(ROLE, number.to_string());
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started")
 }

@@ -5,13 +5,13 @@
 //! The process that is killed, or in which effects fail, is this test binary itself.
 
 use crate::fault_scene::{OPERATIONS, Operation, Scene, open_durable, operation};
-use crate::support::{LONG, guarded, name, open, publish_build, say, seed_of_now, write_files};
+use crate::support::{self, LONG, guarded, name, open, publish_build, say, seed_of_now, write_files};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -61,8 +61,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn start(child: &str, operation: &str, scene: &Scene, fault: Option<(usize, Fault)>) -> Child {
-    let mut command = Command::new(std::env::current_exe().expect("a test binary"));
-    command.args(["--exact", &format!("test_faults::{child}"), "--nocapture"]);
+    let mut command = support::child(&format!("test_faults::{child}"));
     command.env(OPERATION, operation).env(DIRECTORY, scene.directory.path());
     if let Some((number, fault)) = fault {
         command.env(NUMBER, number.to_string()).env(FAULT, fault.to_text());

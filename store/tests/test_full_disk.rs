@@ -1,7 +1,7 @@
 //! A full disk: the store can be asked everything, and a collection makes room. On a small file system that is really full, and where every
 //! effect fails that needs room.
 
-use crate::support::{Scratch, assert_sound, derivation, name, names, open, say, scratch};
+use crate::support::{self, Scratch, assert_sound, derivation, name, names, open, say, scratch, succeed};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Write;
@@ -18,25 +18,19 @@ const MANY: usize = 8000;
 /// Where the child works.
 const DIRECTORY: &str = "STORE_TEST_FULL_DIRECTORY";
 
-/// Calls a test of this binary with a directory to work in, where it may be behind other words.
+/// A process of this binary with a directory to work in, where it may be behind other words.
 fn child(words: &[&str], test: &str, directory: &Scratch) -> Command {
-    let binary = std::env::current_exe().expect("a test binary");
+    let own = support::child(&format!("test_full_disk::{test}"));
     let mut command = match words {
-        [] => Command::new(binary),
+        [] => own,
         [first, rest @ ..] => {
             let mut command = Command::new(first);
-            command.args(rest).arg(binary);
+            command.args(rest).arg(own.get_program()).args(own.get_args());
             command
         }
     };
-    command.args(["--exact", &format!("test_full_disk::{test}"), "--nocapture"]).env(DIRECTORY, directory.path());
+    command.env(DIRECTORY, directory.path());
     command
-}
-
-fn succeed(mut command: Command) {
-    let output = command.output().expect("started");
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 /// A store with something that is rooted, and garbage: a large file, and this many derivations, between as many that are needed.
@@ -110,7 +104,7 @@ fn on_a_small_disk(test: &str) {
     if !probe.status().is_ok_and(|status| status.success()) {
         return say("skipped: no file system can be mounted here");
     }
-    succeed(child(&words, test, &directory));
+    succeed(&mut child(&words, test, &directory));
 }
 
 #[test]
@@ -138,7 +132,7 @@ fn child_on_a_small_disk() {
 
 #[test]
 fn whatever_needs_room_fails_until_the_reserve_is_given_up() {
-    succeed(child(&[], "child_whose_effects_fail", &scratch()));
+    succeed(&mut child(&[], "child_whose_effects_fail", &scratch()));
 }
 
 /// Not a test of its own.
@@ -163,7 +157,7 @@ fn child_whose_effects_fail() {
 /// What follows a name that was half written is a name of its own.
 #[test]
 fn what_is_held_after_a_write_that_failed_is_held() {
-    succeed(child(&[], "child_with_a_torn_lease", &scratch()));
+    succeed(&mut child(&[], "child_with_a_torn_lease", &scratch()));
 }
 
 /// Not a test of its own.
@@ -203,7 +197,7 @@ fn the_reserve_is_made_once_and_by_who_adds_something() {
 /// Most of what is written when something is added is copies of files.
 #[test]
 fn a_copy_for_which_there_is_no_room_says_so() {
-    succeed(child(&[], "child_that_copies_to_a_full_disk", &scratch()));
+    succeed(&mut child(&[], "child_that_copies_to_a_full_disk", &scratch()));
 }
 
 /// Not a test of its own.

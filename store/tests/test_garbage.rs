@@ -1,6 +1,6 @@
 //! Collections: what they free to the byte, what policies keep, and who holds what.
 
-use crate::support::{assert_clean_after_collection, assert_sound, derivation, name, publish_build, write_files};
+use crate::support::{self, assert_clean_after_collection, assert_sound, derivation, name, publish_build, write_files};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -468,8 +468,8 @@ fn child_that_holds() {
 }
 
 fn start(place: &Place) -> Child {
-    let mut command = Command::new(std::env::current_exe().expect("a test binary"));
-    command.args(["--exact", "test_garbage::child_that_holds"]).env(DIRECTORY, place.0.path());
+    let mut command = support::child("test_garbage::child_that_holds");
+    command.env(DIRECTORY, place.0.path());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while !place.path("holds").exists() {

@@ -2,13 +2,12 @@
 //! be read.
 
 use crate::support::{
-    Scratch, assert_sound, derivation, name, names, open, peak, publish_build, say, scratch, write_files,
+    self, Scratch, assert_sound, derivation, name, names, open, peak, publish_build, say, scratch, write_files,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::{IndexError, LocalStore, OpenOptions, Problem, StoreError};
@@ -434,14 +433,12 @@ fn somebody_elses_store_can_be_read() {
     std::fs::copy(std::env::current_exe().expect("a test binary"), &binary).expect("copied");
     std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).expect("changed");
     let read = || {
-        let mut command = Command::new(&binary);
-        command.args(["--exact", "test_index::child_that_may_only_read", "--nocapture"]);
+        let mut command = support::child_of(&binary, "test_index::child_that_may_only_read");
         command.env(READER, directory).env(PATHS, format!("{} {}", fixture.source, fixture.built)).current_dir("/");
         if !rustix::process::geteuid().is_root() {
             return say("skipped: only root can become another user");
         }
-        let output = command.uid(65534).gid(65534).output().expect("started");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        support::succeed(command.uid(65534).gid(65534));
     };
     read();
     let owner = open(&fixture.root());
@@ -491,10 +488,9 @@ fn one_segment_is_in_memory_at_a_time() {
     }
     drop(store);
     assert!(names(&directory.path().join("store/records")).len() >= SEGMENTS, "they are full");
-    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
-    child.args(["--exact", "test_index::child_with_many_records", "--nocapture"]);
-    let output = child.env(READER, directory.path()).env_remove(PATHS).output().expect("it ran");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    support::succeed(
+        support::child("test_index::child_with_many_records").env(READER, directory.path()).env_remove(PATHS),
+    );
 }
 
 /// Not a test of its own.

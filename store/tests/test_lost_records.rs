@@ -1,13 +1,12 @@
 //! What is in `records/` and should not be, and what was there and is not: it is told, stops nobody, and a repair ends it.
 
 use crate::damage_scene::{DamageScene, files_below, flip, set_mode};
-use crate::support::{assert_sound, derivation, name, names, open, publish_build, scratch};
+use crate::support::{self, assert_sound, derivation, name, names, open, publish_build, scratch};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use store::ActionDigest;
 use store::derivation::OutputName;
@@ -32,6 +31,35 @@ fn remove(segment: &Path) {
 
 fn kinds(problems: &[Problem]) -> Vec<&'static str> {
     problems.iter().map(Problem::kind).collect()
+}
+
+/// A repair ends only what it was told of.
+#[test]
+fn what_is_lost_before_a_repair_ends_is_told_after_it() {
+    let DamageScene { directory, store, .. } = DamageScene::new();
+    let root = directory.path().join("store");
+    let other = open(&root);
+    store.add_bytes(b"one", false, name("one")).expect("added");
+    other.add_bytes(b"two", false, name("two")).expect("added");
+    drop((store, other));
+    let store = open(&root);
+    let [first, second] = segments(&store).try_into().expect("one of each that had it open");
+    let lost = || {
+        let problems = store.verify(None, false).expect("verified").into_iter();
+        let segment = |problem| match problem {
+            Problem::LostRecords { path, .. } => Some(path),
+            _ => None,
+        };
+        problems.filter_map(segment).collect::<Vec<_>>()
+    };
+    cut(&first);
+    let told = store.verify(None, false).expect("verified");
+    assert_eq!(lost(), std::slice::from_ref(&first));
+    cut(&second);
+    store.repair(&told, None).expect("repaired");
+    assert_eq!(lost(), [second]);
+    store.repair(&store.verify(None, false).expect("verified"), None).expect("repaired");
+    assert_sound(&store);
 }
 
 /// Whoever opens the store after it goes on with what there is, and every verification tells what is gone until somebody repairs.
@@ -162,10 +190,7 @@ fn a_segment_with_a_wrong_mode_is_told_and_repaired() {
 /// Calls a test of this binary that installs faults, for which it needs a process of its own.
 fn in_child(test: &str) {
     let directory = scratch();
-    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
-    child.args(["--exact", &format!("test_lost_records::{test}"), "--nocapture"]).env(DIRECTORY, directory.path());
-    let output = child.output().expect("it ran");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    support::succeed(support::child(&format!("test_lost_records::{test}")).env(DIRECTORY, directory.path()));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! The processes are this test binary itself. What each does follows from a seed, which is printed; how they come between each other does not.
 
 use crate::support::{
-    LONG, Scratch, assert_clean_after_collection, assert_sound, guarded, name, open, publish_build, say, scratch,
+    self, LONG, Scratch, assert_clean_after_collection, assert_sound, guarded, name, open, publish_build, say, scratch,
     seed_of_now, write_files,
 };
 use crate::test_model::{Model, Step, any_step};
@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use store::derivation::OutputName;
 use store::gc::GcPolicy;
 use store::local::LocalStore;
@@ -241,8 +241,7 @@ fn child() {
 }
 
 fn start(directory: &Scratch, number: u8, seed: u64) -> Child {
-    let mut command = Command::new(std::env::current_exe().expect("a test binary"));
-    command.args(["--exact", "test_model_processes::child", "--nocapture"]);
+    let mut command = support::child("test_model_processes::child");
     command.env(DIRECTORY, directory.path()).env(NUMBER, number.to_string());
     command.env(SEED, seed.wrapping_add(number.into()).to_string());
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started")

@@ -3,12 +3,12 @@
 //! returned is there in any case.
 
 use crate::fault_scene::{OPERATIONS, Scene, copy_files, open_durable, operation};
-use crate::support::{LONG, Scratch, guarded, make_writable, name, names, open, say, scratch};
+use crate::support::{self, LONG, Scratch, guarded, make_writable, name, names, open, say, scratch};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{Metadata, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use store::derivation::OutputName;
 use store::local::{Effect, LocalStore, fault};
@@ -346,11 +346,8 @@ fn a_power_cut_at_every_effect() {
     for operation in OPERATIONS {
         let clean = Scene::new(operation).undisturbed(operation);
         let cuts = scratch();
-        let mut command = Command::new(std::env::current_exe().expect("a test binary"));
-        command.args(["--exact", "test_power::child", "--nocapture"]);
-        command.env(OPERATION, operation.name).env(CUTS, cuts.path());
-        let output = command.stdout(Stdio::null()).stderr(Stdio::piped()).output().expect("started");
-        assert!(output.status.success(), "{}: {}", operation.name, String::from_utf8_lossy(&output.stderr));
+        let mut command = support::child("test_power::child");
+        guarded(operation.name, || support::succeed(command.env(OPERATION, operation.name).env(CUTS, cuts.path())));
         let names = names(cuts.path());
         say(format_args!("{}: {} power cuts", operation.name, names.len()));
         for cut in names {

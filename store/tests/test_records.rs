@@ -1,10 +1,9 @@
 //! What is recorded is found again, and in the order in which it was recorded: by the next writer of a segment, and by a rebuild.
 
 use crate::fault_scene::copy_files;
-use crate::support::{build, derivation, name, names, open, publish_build, scratch, write_files};
+use crate::support::{self, build, derivation, name, names, open, publish_build, scratch, write_files};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::ActionDigest;
@@ -42,8 +41,7 @@ fn child_that_is_killed_between_two_threads() {
 #[test]
 fn what_stands_before_indexed_records_is_indexed_by_the_next_writer() {
     let directory = scratch();
-    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
-    child.args(["--exact", "test_records::child_that_is_killed_between_two_threads", "--nocapture"]);
+    let mut child = support::child("test_records::child_that_is_killed_between_two_threads");
     let status = child.env(DIRECTORY, directory.path()).status().expect("it ran");
     assert_eq!(status.code(), None, "it was not killed");
     let store = open(&directory.path().join("store"));

@@ -2,13 +2,13 @@
 
 use crate::damage_scene::{DamageScene, FILES, files_below, flip, replace, set_mode, set_time};
 use crate::support::{
-    assert_clean_after_collection, assert_sound, make_writable, name, open, peak, publish_build, scratch, write_files,
+    self, assert_clean_after_collection, assert_sound, make_writable, name, open, peak, publish_build, scratch,
+    write_files,
 };
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use store::ActionDigest;
 use store::derivation::OutputName;
@@ -248,10 +248,7 @@ fn a_large_object_is_copied_in_pieces() {
     let path = store.add_path(&source, name("large"), None).expect("added");
     set_mode(&store.host_path(&path), 0o644);
     drop(store);
-    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
-    child.args(["--exact", "test_repair::child_that_repairs_a_large_object", "--nocapture"]);
-    let output = child.env(LARGE, directory.path()).output().expect("it ran");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    support::succeed(support::child("test_repair::child_that_repairs_a_large_object").env(LARGE, directory.path()));
 }
 
 /// What can be read of a damaged segment is kept, also behind the damage.
@@ -281,10 +278,7 @@ const SYNCED: &str = "STORE_TEST_SYNCED_DIRECTORY";
 #[test]
 fn a_copy_is_synced_before_it_becomes_an_object() {
     let directory = scratch();
-    let mut child = Command::new(std::env::current_exe().expect("a test binary"));
-    child.args(["--exact", "test_repair::child_that_copies_objects", "--nocapture"]);
-    let output = child.env(SYNCED, directory.path()).output().expect("it ran");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    support::succeed(support::child("test_repair::child_that_copies_objects").env(SYNCED, directory.path()));
 }
 
 /// Not a test of its own.

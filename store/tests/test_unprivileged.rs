@@ -1,7 +1,7 @@
 //! What an ordinary user may not read, or may only read: what is refused, sealed and restored is so for him, too.
 
 use crate::support::{
-    assert_clean_after_collection, assert_sound, derivation, name, names, open, publish_build, say, scratch,
+    self, assert_clean_after_collection, assert_sound, derivation, name, names, open, publish_build, scratch,
     write_files,
 };
 use rustix::fs::AtFlags;
@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
-use store::gc::GcPolicy;
+use store::gc::{Explanation, GcPolicy};
 use store::local::{LocalStore, StoreError};
 
 const UNPRIVILEGED: &str = "STORE_TEST_UNPRIVILEGED_DIRECTORY";
@@ -23,16 +22,12 @@ fn an_ordinary_user() {
     let binary = directory.path().join("binary");
     std::fs::copy(std::env::current_exe().expect("a test binary"), &binary).expect("copied");
     std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).expect("changed");
-    let mut command = Command::new(&binary);
-    command.args(["--exact", "test_unprivileged::child_without_privileges", "--nocapture"]);
+    let mut command = support::child_of(&binary, "test_unprivileged::child_without_privileges");
     command.env(UNPRIVILEGED, directory.path().join("work")).current_dir("/");
     if rustix::process::geteuid().is_root() {
         command.uid(65534).gid(65534);
     }
-    match command.output() {
-        Err(error) => say(format_args!("skipped: {error}")),
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-    }
+    support::succeed(&mut command);
 }
 
 /// Not a test of its own.
@@ -45,6 +40,7 @@ fn child_without_privileges() {
     outputs_are_sealed_whatever_their_modes(directory);
     trees_that_became_unreadable_are_restored(directory);
     equal_files_of_two_processes_are_shared(directory);
+    a_rebuild_leaves_what_cannot_be_read(directory);
     segments_that_may_not_be_read_stop_nobody(directory);
     nothing_is_collected_while_records_cannot_be_read(directory);
     a_store_that_is_only_read_is_sound(directory);
@@ -129,6 +125,31 @@ fn equal_files_of_two_processes_are_shared(directory: &Path) {
     assert_eq!(data.st_nlink, 4, "three files and their object");
 }
 
+/// It may be what its name says, and somebody may be able to read it another time.
+fn a_rebuild_leaves_what_cannot_be_read(directory: &Path) {
+    let root = directory.join("unread");
+    let store = open(&root);
+    let source = directory.join("unread-source");
+    write_files(&source, &[("file", "content")]);
+    let path = store.add_path(&source, name("one"), None).expect("added");
+    let other = root.join("store").join(path.base_name().replace("-one", "-two"));
+    std::fs::create_dir(&other).expect("created");
+    std::fs::write(other.join("file"), "content").expect("written");
+    set_mode(&other.join("file"), 0);
+    let rebuilt = store.rebuild_index().expect("rebuilt");
+    assert_eq!((rebuilt.paths, rebuilt.discarded), (1, 0));
+    let told = format!("{} does not belong there", other.display());
+    let problems = store.verify(None, true).expect("verified");
+    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+    store.collect_garbage(&GcPolicy { added_since: Some(0), ..GcPolicy::default() }).expect("collected");
+    assert!(other.exists(), "nobody knows what it is");
+    set_mode(&other.join("file"), 0o644);
+    assert_eq!(store.rebuild_index().expect("rebuilt").paths, 2);
+    let problems = store.verify(None, true).expect("verified");
+    store.repair(&problems, None).expect("repaired");
+    assert_sound(&store);
+}
+
 /// Not even a rebuild of the index; what was in them is known again when a repair has made them readable.
 fn segments_that_may_not_be_read_stop_nobody(directory: &Path) {
     let root = directory.join("segments");
@@ -169,6 +190,7 @@ fn nothing_is_collected_while_records_cannot_be_read(directory: &Path) {
     };
     refused(store.collect_garbage(&GcPolicy::default()).expect_err("refused"));
     refused(store.plan_gc(&GcPolicy::default()).expect_err("refused"));
+    refused(store.explain_gc(&GcPolicy::default(), &[], &needed).expect_err("refused"));
     drop(store);
     // However it can be read again: nobody has read it yet.
     for by_repair in [false, true] {
@@ -180,6 +202,8 @@ fn nothing_is_collected_while_records_cannot_be_read(directory: &Path) {
         } else {
             set_mode(&segment, 0o644);
         }
+        let why = store.explain_gc(&GcPolicy::default(), &[], &needed).expect("asked");
+        assert!(matches!(why, Explanation::Held(_)), "{why:?}");
         store.collect_garbage(&GcPolicy::default()).expect("collected");
         assert!(store.is_valid(&needed).expect("asked"));
         assert_sound(&store);

@@ -1,5 +1,6 @@
 //! Where the world is put together in which a build's outputs are verified: they themselves, and what they declare.
 
+use super::allowed::{allowed, is_allowed};
 use super::{Unmet, os_str};
 use crate::builder::Builder;
 use crate::compose;
@@ -51,6 +52,8 @@ impl Builder<'_> {
         if self.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
+        let allowed = allowed(resolved.action.resolved())?;
+        unmet.retain(|unmet| !is_allowed(unmet, &allowed));
         self.name_providers(resolved, &mut unmet)?;
         if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime { unmet, kept: false }) }
     }

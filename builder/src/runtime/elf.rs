@@ -1,13 +1,18 @@
 //! What ELF files need, and which versions of symbols libraries define.
 
+use object::read::ReadRef;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, elf};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The longest name that counts, in bytes: no path is longer.
 const LONGEST_NAME: usize = 4096;
 /// So many records are read of each table, which may name the same ones again and again.
 const MAX_RECORDS: usize = 100_000;
+/// So many libraries of one file count; none has more.
+const MAX_LIBRARIES: usize = 1000;
+/// So many bytes of names count of each table: a few bytes of a file may be named by all its records.
+const MAX_NAMES: usize = 4 << 20;
 
 /// What an ELF file says of its needs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,57 +42,65 @@ pub(super) fn kind(content: &[u8]) -> Option<Kind> {
 }
 
 /// What a file needs. One that is damaged needs nothing.
-pub(super) fn elf_needs(content: &[u8]) -> Elf {
+pub(super) fn elf_needs<'d>(content: impl ReadRef<'d>) -> Elf {
     match FileKind::parse(content) {
-        Ok(FileKind::Elf32) => read_elf::<elf::FileHeader32<Endianness>>(content),
-        Ok(FileKind::Elf64) => read_elf::<elf::FileHeader64<Endianness>>(content),
+        Ok(FileKind::Elf32) => read_elf::<elf::FileHeader32<Endianness>, _>(content),
+        Ok(FileKind::Elf64) => read_elf::<elf::FileHeader64<Endianness>, _>(content),
         _ => None,
     }
     .unwrap_or_default()
 }
 
 /// The versions of symbols that a library defines; nothing if it gives its symbols no versions.
-pub(super) fn defined_versions(content: &[u8]) -> BTreeSet<String> {
+pub(super) fn defined_versions<'d>(content: impl ReadRef<'d>) -> BTreeSet<String> {
     let defined = match FileKind::parse(content) {
-        Ok(FileKind::Elf32) => read_definitions::<elf::FileHeader32<Endianness>>(content),
-        Ok(FileKind::Elf64) => read_definitions::<elf::FileHeader64<Endianness>>(content),
+        Ok(FileKind::Elf32) => read_definitions::<elf::FileHeader32<Endianness>, _>(content),
+        Ok(FileKind::Elf64) => read_definitions::<elf::FileHeader64<Endianness>, _>(content),
         _ => None,
     };
     defined.unwrap_or_default()
 }
 
-fn read_definitions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<BTreeSet<String>> {
+fn read_definitions<'d, H, R>(content: R) -> Option<BTreeSet<String>>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'d>,
+{
     let header = H::parse(content).ok()?;
     let endian = header.endian().ok()?;
     let sections = header.sections(endian, content).ok()?;
     let (mut definitions, link) = sections.gnu_verdef(endian, content).ok()??;
     let strings = sections.strings(endian, content, link).ok()?;
-    let mut found = BTreeSet::new();
+    let (mut found, mut names_read) = (BTreeSet::new(), Names::default());
     for _ in 0..MAX_RECORDS {
         let Ok(Some((_, mut names))) = definitions.next() else { break };
         // What follows the first name are the versions that this one extends.
         if let Ok(Some(name)) = names.next() {
-            found.extend(text(name.name(endian, strings).ok()?));
+            found.extend(names_read.text(name.name(endian, strings).ok()?));
         }
     }
     Some(found)
 }
 
-fn read_versions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Vec<(String, String)>> {
+fn read_versions<'d, H, R>(content: R) -> Option<Vec<(String, String)>>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'d>,
+{
     let header = H::parse(content).ok()?;
     let endian = header.endian().ok()?;
     let sections = header.sections(endian, content).ok()?;
     let (mut needs, link) = sections.gnu_verneed(endian, content).ok()??;
     let strings = sections.strings(endian, content, link).ok()?;
-    let (mut found, mut left) = (BTreeSet::new(), MAX_RECORDS);
+    let (mut found, mut left, mut names) = (BTreeSet::new(), MAX_RECORDS, Names::default());
     while let Ok(Some((need, mut versions))) = needs.next() {
-        let library = text(need.file(endian, strings).ok()?);
+        let library = need.file(endian, strings).ok()?;
         while let (Ok(Some(version)), Some(less)) = (versions.next(), left.checked_sub(1)) {
             left = less;
             // Without a weak one the dynamic linker goes on.
             if version.vna_flags.get(endian).0 & elf::VER_FLG_WEAK.0 == 0 {
-                let name = text(version.name(endian, strings).ok()?);
-                found.extend(library.clone().zip(name));
+                let name = names.text(version.name(endian, strings).ok()?);
+                found.extend(names.text(library).zip(name));
             }
         }
         left = left.saturating_sub(1);
@@ -98,15 +111,29 @@ fn read_versions<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<V
     Some(found.into_iter().collect())
 }
 
-fn text(name: &[u8]) -> Option<String> {
-    (name.len() <= LONGEST_NAME).then(|| String::from_utf8_lossy(name).into_owned())
+/// The names that are read from a table.
+#[derive(Default)]
+struct Names {
+    bytes: usize,
 }
 
-fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
+impl Names {
+    /// A name as text, if it counts.
+    fn text(&mut self, name: &[u8]) -> Option<String> {
+        self.bytes = self.bytes.saturating_add(name.len() + 1);
+        (name.len() <= LONGEST_NAME && self.bytes <= MAX_NAMES).then(|| String::from_utf8_lossy(name).into_owned())
+    }
+}
+
+fn read_elf<'d, H, R>(content: R) -> Option<Elf>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'d>,
+{
     let header = H::parse(content).ok()?;
     let endian = header.endian().ok()?;
     let segments = header.program_headers(endian, content).ok()?;
-    let mut found = Elf { versions: read_versions::<H>(content).unwrap_or_default(), ..Elf::default() };
+    let mut found = Elf { versions: read_versions::<H, R>(content).unwrap_or_default(), ..Elf::default() };
     for segment in segments {
         if let Ok(Some(path)) = segment.interpreter(endian, content) {
             found.interpreter = Some(String::from_utf8_lossy(path).into_owned());
@@ -118,15 +145,21 @@ fn read_elf<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Option<Elf> {
         dynamic.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian).into())
     };
     let strings = file_offset::<H>(segments, endian, value(elf::DT_STRTAB)?)?;
-    let text_at = |offset: u64| -> Option<String> {
-        let bytes = content.get(usize::try_from(strings.checked_add(offset)?).ok()?..)?;
-        let end = bytes.iter().take(LONGEST_NAME + 1).position(|&byte| byte == 0)?;
-        text(&bytes[..end])
+    let length = content.len().ok()?;
+    let name_at = |offset: u64| -> Option<&[u8]> {
+        let start = strings.checked_add(offset)?;
+        let end = start.checked_add(LONGEST_NAME as u64 + 1)?.min(length);
+        content.read_bytes_at_until(start..end, 0).ok()
     };
+    let (mut names, mut named) = (Names::default(), HashSet::new());
     for entry in dynamic.iter().take(MAX_RECORDS) {
-        let Some(text) = text_at(entry.d_val(endian).into()) else { continue };
-        match entry.d_tag(endian) {
-            elf::DT_NEEDED => found.libraries.push(text),
+        let tag = entry.d_tag(endian);
+        if ![elf::DT_NEEDED, elf::DT_RPATH, elf::DT_RUNPATH].contains(&tag) {
+            continue;
+        }
+        let Some(text) = name_at(entry.d_val(endian).into()).and_then(|name| names.text(name)) else { continue };
+        match tag {
+            elf::DT_NEEDED if named.len() < MAX_LIBRARIES && named.insert(text.clone()) => found.libraries.push(text),
             // Of several the last counts, as for the dynamic linker.
             elf::DT_RPATH => found.rpath = directories(&text),
             elf::DT_RUNPATH => found.run_path = directories(&text),
@@ -171,12 +204,12 @@ mod tests {
     #[test]
     fn the_needs_of_this_program_are_met_where_it_runs() {
         let content = std::fs::read("/proc/self/exe").expect("this program");
-        let needs = elf_needs(&content);
+        let needs = elf_needs(&*content);
         assert!(needs.libraries.iter().any(|library| library.starts_with("libc.so")), "{needs:?}");
         assert!(needs.interpreter.as_ref().is_some_and(|path| Path::new(path).exists()));
         let libc = std::fs::read_to_string("/proc/self/maps").expect("readable");
         let libc = libc.split_whitespace().find(|word| word.contains("/libc.so") || word.contains("/libc-"));
-        let defined = defined_versions(&std::fs::read(libc.expect("it is loaded")).expect("readable"));
+        let defined = defined_versions(&*std::fs::read(libc.expect("it is loaded")).expect("readable"));
         let wanted: Vec<_> = needs.versions.iter().filter(|(library, _)| library.starts_with("libc.so")).collect();
         assert!(!wanted.is_empty() && wanted.iter().all(|(_, version)| defined.contains(version)), "{needs:?}");
     }

@@ -5,20 +5,21 @@
 //! then those of its `DT_RUNPATH`; then the usual ones.
 
 use super::elf::{self, Elf};
+use super::elf_file::ElfFile;
 use super::{LIBRARY_DIRECTORIES, Verifier};
 use crate::world::Found;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
-use store::local::{At, IoError};
+use store::local::IoError;
 
 /// So many files of one program are looked at; none has more.
 const MOST_FILES: usize = 10_000;
 
 /// So many directories are looked in for what one file needs.
-const MOST_DIRECTORIES: usize = 1_000;
+pub(super) const MOST_DIRECTORIES: usize = 1_000;
 
-/// So many files of all programs of an output together are looked at.
-pub(super) const MOST_LOADED: usize = 1_000_000;
+/// At so many places the libraries of all programs of an output together are looked for.
+pub(super) const MOST_PLACES: usize = 10_000_000;
 
 /// A file that is loaded.
 struct Loading {
@@ -37,9 +38,14 @@ pub(super) type Lacking = HashMap<String, BTreeSet<String>>;
 pub(super) type Known = HashMap<String, (Rc<Elf>, Option<elf::Kind>)>;
 
 impl Verifier<'_> {
-    /// What a program lacks, and all that it loads; `None` if it is none that has libraries loaded for it. No more than `left` files are
-    /// looked at, which is counted down.
-    pub(super) fn load_program(&mut self, program: &str, left: &mut usize) -> Result<Option<Lacking>, IoError> {
+    /// What those of these `files` lack that a program loads; `None` if it is none that has libraries loaded for it. No more than `left`
+    /// places are looked at, which is counted down.
+    pub(super) fn load_program(
+        &mut self,
+        program: &str,
+        files: &HashSet<String>,
+        left: &mut usize,
+    ) -> Result<Option<Lacking>, IoError> {
         if self.elf_of(program)?.0.interpreter.is_none() {
             return Ok(None);
         }
@@ -51,7 +57,6 @@ impl Verifier<'_> {
             if *left == 0 || seen.len() == MOST_FILES || (self.cancelled)() || !seen.insert(end.clone()) {
                 continue;
             }
-            *left -= 1;
             let (needs, kind) = self.elf_of(&end)?;
             let origin = place.rsplit_once('/').map_or("", |(directory, _)| directory);
             let own = |entries: &[String]| entries.iter().map(|entry| expand(entry, origin)).collect::<Vec<_>>();
@@ -59,15 +64,20 @@ impl Verifier<'_> {
             let heeded = if needs.run_path.is_empty() { &chain[..] } else { &[] };
             let usual = LIBRARY_DIRECTORIES.map(str::to_owned);
             let directories = [heeded, &own(&needs.run_path), &usual[..]].concat();
-            let missing = lacking.entry(end).or_default();
+            let mut missing = files.contains(&end).then(|| lacking.entry(end).or_default());
             for library in &needs.libraries {
                 if loaded.contains(library) {
                     continue;
                 }
-                let places = places(library, &directories).into_iter().map(|place| (self.world.follow(&place), place));
+                let places = places(library, &directories);
+                *left = left.saturating_sub(places.len());
+                if *left == 0 || (self.cancelled)() {
+                    break;
+                }
+                let places = places.into_iter().map(|place| (self.world.follow(&place), place));
                 let mut found = places.filter(|(way, _)| way.found == Some(Found::File));
                 let Some((way, place)) = found.find(|(way, _)| self.is_of_kind(&way.end, kind)) else {
-                    missing.insert(library.clone());
+                    missing.iter_mut().for_each(|missing| _ = missing.insert(library.clone()));
                     continue;
                 };
                 loaded.insert(library.clone());
@@ -81,11 +91,11 @@ impl Verifier<'_> {
         if let Some(known) = self.known.get(path) {
             return Ok(known.clone());
         }
-        let content = match (self.host)(path) {
-            Some(host) => std::fs::read(&host).at("read", &host)?,
-            None => Vec::new(),
+        let (needs, kind) = match (self.host)(path) {
+            Some(host) => ElfFile::open(&host)?.needs()?,
+            None => (Elf::default(), None),
         };
-        let known = (Rc::new(elf::elf_needs(&content)), elf::kind(&content));
+        let known = (Rc::new(needs), kind);
         self.known.insert(path.to_owned(), known.clone());
         Ok(known)
     }

@@ -28,7 +28,8 @@ pub(crate) const STORE: &str = "larder/store";
 /// The skeleton, but for the mount points of binds.
 pub(crate) fn skeleton(circumstances: &Circumstances) -> BTreeMap<PathBuf, Entry> {
     let mut entries = BTreeMap::new();
-    for name in ["build", "dev", "etc", "larder", "larder/out", STORE, "proc", "tmp"] {
+    // `sys` stays empty: what the machine has is no input of a build.
+    for name in ["build", "dev", "etc", "larder", "larder/out", STORE, "proc", "sys", "tmp"] {
         entries.insert(PathBuf::from(name), Entry::Directory);
     }
     let mut add = |name: &str, content: Vec<u8>| entries.insert(PathBuf::from(name), Entry::File(content));
@@ -151,6 +152,7 @@ mod tests {
             "larder/out",
             "larder/store",
             "proc",
+            "sys",
             "tmp",
         ];
         assert_eq!(names(&usual), expected);

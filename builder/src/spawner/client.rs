@@ -297,10 +297,12 @@ impl Lodging {
 
 impl Drop for Spawner {
     fn drop(&mut self) {
-        // If it is gone there is nobody to be told.
-        let _ = protocol::send(self.socket.as_fd(), &Request::Relieve, &[]);
+        let told = protocol::send(self.socket.as_fd(), &Request::Relieve, &[]);
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
-        let _ = self.process.wait();
+        // Who was not told waits for this process to end before it does.
+        if told.is_ok() {
+            let _ = self.process.wait();
+        }
     }
 }
 

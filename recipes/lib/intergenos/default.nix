@@ -107,6 +107,7 @@ let
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
       installedOver ? { }, # recipe → those that it is installed after, whose files it replaces
+      allowedUnmet ? { }, # recipe → what its files need and need not find at run time
     }:
     let
       packages = if pathExists (tree + "/packages") then tree + "/packages" else tree;
@@ -153,17 +154,28 @@ let
           environment = environmentOf recipe.tier;
           postInstall = !(elem name withoutPostInstall);
           installedOver = order.${name} or [ ];
+          allowedUnmet = waived.${name} or [ ];
           root = map (dependency: built.${dependency}) (graph.rootOf name);
           runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
         }
       ) recipes;
+
+      unknownOf = filter (name: !(recipes ? ${name}));
+      strange =
+        unknown:
+        ": no recipe of the tree is called `${head unknown}`${didYouMean (head unknown) (attrNames recipes)}";
+      waived =
+        let
+          unknown = unknownOf (attrNames allowedUnmet);
+        in
+        if unknown == [ ] then allowedUnmet else throw "allowedUnmet${strange unknown}";
 
       # Whose files win where two packages have one path.
       order =
         let
           mentioned =
             attrNames installedOver ++ concatMap (name: installedOver.${name}) (attrNames installedOver);
-          unknown = filter (name: !(recipes ? ${name})) mentioned;
+          unknown = unknownOf mentioned;
           after =
             name:
             map (node: node.key) (genericClosure {
@@ -173,7 +185,7 @@ let
           circular = filter (name: elem name (after name)) (attrNames installedOver);
         in
         if unknown != [ ] then
-          throw "installedOver: no recipe of the tree is called `${head unknown}`${didYouMean (head unknown) (attrNames recipes)}"
+          throw "installedOver${strange unknown}"
         else if circular != [ ] then
           throw "installedOver: ${head circular} is installed after itself"
         else

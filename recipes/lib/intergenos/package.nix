@@ -12,6 +12,7 @@
   runtime,
   environment,
   installedOver, # names of recipes
+  allowedUnmet, # what its files need and need not find
   artifacts,
   patchDirectory,
   repository,
@@ -191,45 +192,50 @@ let
 
   words = list: shell.words list;
   needed = settle root;
-  drv = derivation {
-    name = storeName "${name}-${version}";
-    inherit system;
-    builder = "/usr/bin/bash";
-    args = [ "${./phases.sh}" ];
-    root = environment ++ needed;
-    override = needed;
-    runtime = environment ++ runtime;
-    larder_package = "${name} ${version}";
-    larder_name = name;
-    larder_version = version;
-    larder_tier = tier;
-    larder_target = recipe.targetTriple;
-    larder_style = recipe.style;
-    larder_recipe = directory;
-    larder_phase_script = "${./phase.sh}";
-    larder_deferred = "${./deferred.sh}";
-    larder_stand_in = "${./stand-in.sh}";
-    larder_promise_check = "${../promises.sh}";
-    larder_unpacked = if unpacked == null then "" else unpacked;
-    larder_sources = words (
-      map (source: "${source.filename}=${source.fetched}") sources
-      ++ map artifactFile recipe.artifacts
-      ++ map (file: "${file}=${artifacts.${file}}") mentionedArtifacts
-    );
-    larder_first_source = if first == null then "" else first.filename;
-    larder_patches = words declaredPatches;
-    larder_other_patches = words otherPatches;
-    larder_repository = words (map (path: "${path}=${repositoryFile path}") repositoryPaths);
-    larder_bundled = words recipe.bundled;
-    # A build.sh says by itself how it configures.
-    larder_configure_flags = words (if recipe.script == null then recipe.configureFlags else [ ]);
-    larder_promises = words recipe.promises;
-    larder_install_function = recipe.installFunction;
-    larder_direct_install = if recipe.directInstall then "yes" else "no";
-    larder_post_install = if postInstall then "yes" else "no";
-    larder_tests = if check then recipe.tests else "off";
-    larder_tests_reason = if check then recipe.testsReason else "tests are not asked for";
-  };
+  # Packages that waive nothing stay what they were without this argument.
+  waived = if allowedUnmet == [ ] then { } else { inherit allowedUnmet; };
+  drv = derivation (
+    waived
+    // {
+      name = storeName "${name}-${version}";
+      inherit system;
+      builder = "/usr/bin/bash";
+      args = [ "${./phases.sh}" ];
+      root = environment ++ needed;
+      override = needed;
+      runtime = environment ++ runtime;
+      larder_package = "${name} ${version}";
+      larder_name = name;
+      larder_version = version;
+      larder_tier = tier;
+      larder_target = recipe.targetTriple;
+      larder_style = recipe.style;
+      larder_recipe = directory;
+      larder_phase_script = "${./phase.sh}";
+      larder_deferred = "${./deferred.sh}";
+      larder_stand_in = "${./stand-in.sh}";
+      larder_promise_check = "${../promises.sh}";
+      larder_unpacked = if unpacked == null then "" else unpacked;
+      larder_sources = words (
+        map (source: "${source.filename}=${source.fetched}") sources
+        ++ map artifactFile recipe.artifacts
+        ++ map (file: "${file}=${artifacts.${file}}") mentionedArtifacts
+      );
+      larder_first_source = if first == null then "" else first.filename;
+      larder_patches = words declaredPatches;
+      larder_other_patches = words otherPatches;
+      larder_repository = words (map (path: "${path}=${repositoryFile path}") repositoryPaths);
+      larder_bundled = words recipe.bundled;
+      # A build.sh says by itself how it configures.
+      larder_configure_flags = words (if recipe.script == null then recipe.configureFlags else [ ]);
+      larder_promises = words recipe.promises;
+      larder_install_function = recipe.installFunction;
+      larder_direct_install = if recipe.directInstall then "yes" else "no";
+      larder_post_install = if postInstall then "yes" else "no";
+      larder_tests = if check then recipe.tests else "off";
+      larder_tests_reason = if check then recipe.testsReason else "tests are not asked for";
+    }
+  );
 
   description = {
     pname = name;

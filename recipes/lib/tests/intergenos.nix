@@ -25,6 +25,14 @@ let
       installedOver = over;
     };
 
+  # Of packages whose files need what nobody has.
+  waiving =
+    names:
+    lib.intergenos {
+      tree = ../../../testdata/intergenos;
+      allowedUnmet = names;
+    };
+
   refused = value: !(tryEval (deepSeq value value)).success;
   names = packages: map (package: package.pname or package.name) packages;
   needs = package: filter (name: elem name (attrNames tree.packages)) (names package.override);
@@ -40,6 +48,10 @@ let
         "core"
         "extra"
       ];
+    "what is waived is told of whom it is" =
+      (waiving { zlib = [ "csh" ]; }).zlib.allowedUnmet == [ "csh" ]
+      && (waiving { zlib = [ "csh" ]; }).bzip2.drvPath == tree.bzip2.drvPath
+      && refused (waiving { zlibb = [ "csh" ]; }).zlib.drvPath;
     "versions are filled in" = (builtins.head tree.zlib.sources).name == "zlib-1.3.1.tar.gz";
     "needs are taken with what they need" =
       needs tree.bash == [

@@ -3,8 +3,9 @@
 //! The scripts of the recipes write what their shell had when they fail to a file in `/build`, in a form that another bash reads. Whoever
 //! builds by something else is entered at the beginning.
 
+use super::begin_with;
 use crate::error::CliError;
-use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
+use builder::sandbox::SandboxSpec;
 use std::path::Path;
 
 /// What such a script writes, in the directory of the build.
@@ -23,14 +24,7 @@ pub(super) fn resume(spec: &mut SandboxSpec, place: &Path) -> Result<(), CliErro
     if !spec.build_dir.as_path().join(STATE).symlink_metadata().is_ok_and(|found| found.is_file()) {
         return Ok(());
     }
-    let file = place.join("shell");
-    let failed =
-        |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", store::shown(&file)));
-    std::fs::write(&file, BEGIN).map_err(|error| failed(&error))?;
-    let source = HostPath::parse(file.clone()).map_err(|error| failed(&error))?;
-    let target = GuestPath::parse(BEGIN_AT).map_err(|error| failed(&error))?;
-    spec.binds.push(Bind { source, target });
-    spec.env.insert("BASH_ENV".to_owned(), BEGIN_AT.to_owned());
+    begin_with(spec, &place.join("shell"), BEGIN, BEGIN_AT)?;
     if spec.args.is_empty() && Path::new(&spec.command).file_name().is_some_and(|name| name == "bash") {
         spec.args = ["--rcfile", BEGIN_AT, "-i"].map(str::to_owned).to_vec();
     }

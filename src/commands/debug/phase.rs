@@ -4,11 +4,11 @@
 //! `current_phase`, as those of the recipes do: bash sources the file that `BASH_ENV` names, which looks before every command
 //! whether the phase has come.
 
+use super::begin_with;
 use crate::error::CliError;
-use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
+use builder::sandbox::SandboxSpec;
 use std::path::{Path, PathBuf};
 use store::Derivation;
-use store::shown;
 
 /// What the script sources.
 const STOP: &str = include_str!("stop.bash");
@@ -38,14 +38,7 @@ pub(super) struct Stop {
 impl Stop {
     /// Has the build of a specification stop before a phase and run a command, or a shell if that is empty.
     pub(super) fn put(spec: &mut SandboxSpec, place: &Path, phase: &str, command: &[String]) -> Result<Self, CliError> {
-        let file = place.join("stop");
-        let failed =
-            |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", shown(&file)));
-        std::fs::write(&file, script(phase, command)).map_err(|error| failed(&error))?;
-        let source = HostPath::parse(file.clone()).map_err(|error| failed(&error))?;
-        let target = GuestPath::parse(STOP_AT).map_err(|error| failed(&error))?;
-        spec.binds.push(Bind { source, target });
-        spec.env.insert("BASH_ENV".to_owned(), STOP_AT.to_owned());
+        begin_with(spec, &place.join("stop"), &script(phase, command), STOP_AT)?;
         Ok(Self { state: spec.build_dir.as_path().join(".larder-phase") })
     }
 

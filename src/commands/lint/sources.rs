@@ -77,7 +77,7 @@ fn tree_of(path: &Path) -> Result<Option<TreePart>, CliError> {
 
 /// The sources of a tree that can be asked for; what keeps others from that is told.
 fn of_tree(part: &TreePart, args: &Args, report: &mut Report) -> Result<Vec<Wanted>, CliError> {
-    let sources = foreign::sources(&tree::read_tree(&part.packages)?);
+    let sources = foreign::sources(&tree::read_tree(part)?);
     for finding in sources.unknown.iter().filter(|finding| tree::is_meant(part, &finding.file)) {
         tree::tell(finding, args, report)?;
     }

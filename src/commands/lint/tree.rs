@@ -17,7 +17,7 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// Lints a tree, and tells what is found in the part that is meant.
 pub(super) fn lint_tree(part: &TreePart, args: &Args, report: &mut Report) -> Result<(), CliError> {
-    let tree = read_tree(&part.packages)?;
+    let tree = read_tree(part)?;
     report.recipes += tree.recipes.iter().filter(|recipe| is_meant(part, &recipe.directory)).count();
     for finding in foreign::lint(&tree).iter().filter(|finding| is_meant(part, &finding.file)) {
         tell(finding, args, report)?;
@@ -45,11 +45,12 @@ pub(super) fn tell(finding: &Finding, args: &Args, report: &mut Report) -> Resul
     output::write(format!("{}\n", foreign::render(finding, text.as_deref())).as_bytes())
 }
 
-/// Reads a tree. What cannot be read is part of it.
+/// Reads a tree, and which files the recipes have that are meant. What cannot be read is part of it.
 ///
 /// # Errors
 /// When not even the tiers can be listed.
-pub(super) fn read_tree(packages: &Path) -> Result<Tree, CliError> {
+pub(super) fn read_tree(part: &TreePart) -> Result<Tree, CliError> {
+    let packages = &part.packages;
     let mut tree = Tree::default();
     let tiers = directories_in(packages).map_err(|error| CliError::cannot("read", packages, &error))?;
     for tier in tiers {
@@ -58,7 +59,7 @@ pub(super) fn read_tree(packages: &Path) -> Result<Tree, CliError> {
             tree.unread.push(Unread { path: without_dot(&tier.join(MANIFEST)), problem });
         }
         if has_recipes(&tier) {
-            read_tier(&tier, &mut tree);
+            read_tier(part, &tier, &mut tree);
         }
     }
     let patches = patch_directory(packages);
@@ -67,17 +68,18 @@ pub(super) fn read_tree(packages: &Path) -> Result<Tree, CliError> {
     Ok(tree)
 }
 
-fn read_tier(tier: &Path, tree: &mut Tree) {
+fn read_tier(part: &TreePart, tier: &Path, tree: &mut Tree) {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for recipe in list(tier, &mut tree.unread, directories_in) {
-        tree.recipes.push(RecipeFiles {
-            tier: name(tier),
-            name: name(&recipe),
-            directory: without_dot(&recipe),
-            manifest: content(&recipe.join(MANIFEST)),
-            script: content(&recipe.join("build.sh")),
-            files: files_below(&recipe, &mut tree.unread),
-        });
+        let directory = without_dot(&recipe);
+        let (manifest, script) = (content(&recipe.join(MANIFEST)), content(&recipe.join("build.sh")));
+        let files = match (&manifest, &script) {
+            // What lies around the part that is meant may be anything, and large.
+            _ if !is_meant(part, &directory) => Vec::new(),
+            (FileContent::Missing, FileContent::Missing) => files_in(&recipe, &mut tree.unread),
+            _ => files_below(&recipe, &mut tree.unread),
+        };
+        tree.recipes.push(RecipeFiles { tier: name(tier), name: name(&recipe), directory, manifest, script, files });
     }
 }
 
@@ -166,6 +168,12 @@ fn open_regular(path: &Path) -> Result<(File, u64), String> {
 
 fn cannot(error: &std::io::Error) -> String {
     format!("this cannot be read: {error}")
+}
+
+/// The names in a directory that may be that of a recipe.
+fn files_in(directory: &Path, unread: &mut Vec<Unread>) -> Vec<String> {
+    let names = list(directory, unread, entries).into_iter();
+    names.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
 }
 
 /// Paths of the files below a recipe's directory, relative to it. Links are not followed.

@@ -67,10 +67,10 @@ struct Looked {
 }
 
 impl LocalStore {
-    /// Plans a collection and says what it would free, without changing anything.
+    /// Plans a collection and says what it would free, without deleting anything.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store, or any segment of its records, cannot be read.
     pub fn plan_gc(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
         self.plan_gc_without(policy, &[])
     }
@@ -80,7 +80,7 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read.
     pub fn plan_gc_without(&self, policy: &GcPolicy, roots: &[String]) -> Result<GcReport, StoreError> {
-        self.must_know_all_records()?;
+        self.know_all_records()?;
         let held = self.held_without(roots)?;
         let (names, graph) = rayon::join(|| self.names_in_store(), || self.gc_graph());
         let (names, graph) = (names?, graph?);

@@ -29,8 +29,9 @@ impl LocalStore {
     /// counts for nothing: it may have come to hold the object by looking for it.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store, or any segment of its records, cannot be read: a collection would do nothing then.
     pub fn explain_gc(&self, policy: &GcPolicy, roots: &[String], path: &StorePath) -> Result<Explanation, StoreError> {
+        self.know_all_records()?;
         let mut held = self.held_without(roots)?;
         held.retain(|(_, holder)| *holder != Holder::Process(std::process::id()));
         let graph = self.gc_graph()?;

@@ -77,6 +77,13 @@ pub enum IngestError {
     },
 }
 
+impl IngestError {
+    /// Whether it may be another time that it can be read: nothing is known of it that makes it no tree.
+    pub(super) const fn is_of_the_moment(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Changed { .. })
+    }
+}
+
 /// What becomes of the tree on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {

@@ -27,13 +27,26 @@ struct Loss {
 
 impl Loss {
     fn line(&self) -> String {
-        format!("{} {} {}\n", self.known, self.found, self.segment.escape_debug())
+        let segment = self.segment.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+        format!("{} {} {segment}\n", self.known, self.found)
     }
 
     fn from_line(line: &str) -> Option<Self> {
         let mut fields = line.splitn(3, ' ');
         let (known, found) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some(Self { segment: fields.next()?.to_owned(), known, found })
+        let mut segment = String::new();
+        let mut characters = fields.next()?.chars();
+        while let Some(character) = characters.next() {
+            segment.push(match character {
+                '\\' => match characters.next() {
+                    Some('n') => '\n',
+                    Some('r') => '\r',
+                    other => other.unwrap_or('\\'),
+                },
+                other => other,
+            });
+        }
+        Some(Self { segment, known, found })
     }
 
     fn problem(&self, records: &Path) -> Problem {
@@ -54,9 +67,7 @@ impl LocalStore {
             return Ok(());
         }
         if self.is_caught_up() {
-            // What a repair that was killed has put aside is in other segments, and lost to nobody.
-            let is_lost = |loss: &Loss| loss.found > 0 || !self.is_put_aside(&loss.segment);
-            self.note_losses(losses.into_iter().filter(is_lost).chain(self.noted_losses()?).collect())?;
+            self.note_losses(self.noted_losses()?.into_iter().chain(self.not_put_aside(losses)).collect())?;
         }
         self.rebuild_locked().map(drop)
     }
@@ -74,8 +85,10 @@ impl LocalStore {
             return Ok(());
         }
         let _no_collection = self.lock_trash()?;
-        self.rebuild_locked()?;
         let mut left = self.noted_losses()?;
+        // The index that is made anew does not know of them.
+        left.extend(self.not_put_aside(self.losses()?));
+        self.rebuild_locked()?;
         left.retain(|loss| !told.contains(&loss.problem(&self.layout.records())));
         Ok(self.note_losses(left.into_iter().collect())?)
     }
@@ -93,6 +106,12 @@ impl LocalStore {
             }
         }
         Ok(losses)
+    }
+
+    /// Those that are lost: what a repair that was killed has put aside is in other segments.
+    fn not_put_aside(&self, mut losses: Vec<Loss>) -> Vec<Loss> {
+        losses.retain(|loss| loss.found > 0 || !self.is_put_aside(&loss.segment));
+        losses
     }
 
     fn noted_losses(&self) -> Result<Vec<Loss>, IoError> {
@@ -125,7 +144,7 @@ mod tests {
     #[test]
     fn losses_are_read_back() {
         let loss = |segment: &str| Loss { segment: segment.to_owned(), known: 500, found: 17 };
-        for name in ["12-0-a", "with a space", " 1 2"] {
+        for name in ["12-0-a", "with a space", " 1 2", "it's", "a\\nb\r\n"] {
             assert_eq!(Loss::from_line(loss(name).line().trim_end_matches('\n')), Some(loss(name)));
         }
         assert_eq!(loss("two\nlines").line().lines().count(), 1);

@@ -4,6 +4,8 @@
 use super::effect;
 use super::fsutil::{self, At, IoError, SEALED_DIRECTORY};
 use super::index::{self, Index, IndexError, PathInfo};
+use super::ingest::IngestError;
+use super::lease::held_by_the_living;
 use super::record::{Record, SEGMENT_HEADER, TREE};
 use super::segment::{
     Header, Location, SegmentReader, open_segment, read_frames, segment_names, visit_frames, why_unreadable,
@@ -29,6 +31,14 @@ pub struct Rebuilt {
     pub discarded: usize,
     /// Segments that this user may not read: what was recorded there the index does not know.
     pub unreadable: Vec<PathBuf>,
+}
+
+/// What lies in `store/`.
+#[derive(Default)]
+struct Scanned {
+    infos: Vec<PathInfo>,
+    /// What could not be read now, and is left as it is: the index does not know it.
+    unread: HashSet<StorePath>,
 }
 
 /// What trees consist of, by what their records say.
@@ -144,10 +154,10 @@ impl LocalStore {
         // What was dead must not come back.
         self.remove_compacted()?;
         let mut found = Rebuilt::default();
-        let infos = self.scan_store(&self.recorded_totals()?, &mut found)?;
+        let scanned = self.scan_store(&self.recorded_totals()?, &mut found)?;
         let (paths, records) = self
             .index
-            .change(|transaction| self.fill_index(transaction, infos))
+            .change(|transaction| self.fill_index(transaction, scanned))
             .map_err(|error| self.index_error(error))?;
         // Again, for who has looked into the old index meanwhile.
         self.renew_state()?;
@@ -170,14 +180,20 @@ impl LocalStore {
         Ok(unreadable)
     }
 
-    /// Refuses to decide what is needed while there are records that nobody can read: an index that was made anew does not know them.
-    pub(super) fn must_know_all_records(&self) -> Result<(), StoreError> {
-        let first = self.unreadable_segments()?.into_iter().next();
-        first.map_or(Ok(()), |(path, source)| Err(StoreError::UnreadSegment { path, source }))
+    /// Sees to it that the index knows all records before it is asked what is needed: one that was made anew does not know those of
+    /// segments that nobody could read then.
+    ///
+    /// # Errors
+    /// When there still are such segments.
+    pub(super) fn know_all_records(&self) -> Result<(), StoreError> {
+        if let Some((path, source)) = self.unreadable_segments()?.into_iter().next() {
+            return Err(StoreError::UnreadSegment { path, source });
+        }
+        if self.is_read_only() { Ok(()) } else { self.index_missed_segments() }
     }
 
     /// Indexes the segments of which the index knows nothing, and to which nobody writes: one could not be read when it was made anew.
-    pub(super) fn index_missed_segments(&self) -> Result<(), StoreError> {
+    fn index_missed_segments(&self) -> Result<(), StoreError> {
         for name in segment_names(&self.layout.records())? {
             if self.ask(|index| index.indexed_to(&name))? > 0 {
                 continue;
@@ -224,11 +240,12 @@ impl LocalStore {
     fn fill_index(
         &self,
         transaction: &rusqlite::Transaction<'_>,
-        infos: Vec<PathInfo>,
+        Scanned { infos, unread }: Scanned,
     ) -> Result<(usize, usize), IndexError> {
         index::keep_times(transaction)?;
         index::start_anew(transaction)?;
-        let late = self.paths_beside(&infos)?;
+        let mut late = self.paths_beside(&infos)?;
+        late.retain(|path| !unread.contains(path));
         let mut filling = Filling {
             transaction,
             now: now(),
@@ -272,11 +289,15 @@ impl LocalStore {
         for name in names {
             let Some(path) = tree_path(name).filter(|path| !held.contains(path)) else { continue };
             let Some(tree) = path.tree() else { continue };
-            is_changed = true;
             let totals = match self.listing(&tree) {
-                Ok(listing) => self.is_true_to_its_name(&path)?.then(|| listing.totals()),
-                Err(_) => self.recover(&tree, &path)?,
+                Ok(listing) => self.is_true_to_its_name(&path).map(|is_true| is_true.then(|| listing.totals())),
+                Err(_) => self.recover(&tree, &path),
             };
+            let totals = match totals {
+                Err(error) if error.is_unread_tree() => continue,
+                totals => totals?,
+            };
+            is_changed = true;
             let Some(totals) = totals else {
                 self.discard(name)?;
                 continue;
@@ -289,31 +310,41 @@ impl LocalStore {
         Ok(is_changed)
     }
 
-    /// The paths in `store/`. What the index did not know until now is read, unless it knew nothing.
-    fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Vec<PathInfo>, StoreError> {
+    /// The paths in `store/`. What the index did not know until now is read, unless it knew nothing or somebody living is about to publish it.
+    fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Scanned, StoreError> {
         let knows_nothing = !self.ask(Index::is_filled)?;
-        let mut infos = Vec::new();
+        let held = held_by_the_living(&self.layout)?;
+        let mut scanned = Scanned::default();
         for name in self.names_in_store()? {
-            let path = std::str::from_utf8(&name).ok().and_then(|name| StorePath::parse_base_name(name).ok());
-            let known = match path.as_ref().and_then(|path| Some((path, path.tree()?))) {
-                Some((path, tree)) => match recorded.get(&tree) {
-                    Some(totals) => {
-                        let is_believed = knows_nothing || self.ask(|index| index.path(path))?.is_some();
-                        (is_believed || self.is_true_to_its_name(path)?).then_some(*totals)
-                    }
-                    None => self.recover(&tree, path)?,
-                },
-                None => None,
-            };
-            let (Some(path), Some(totals)) = (path, known) else {
+            let Some((path, tree)) = tree_path(&name).and_then(|path| Some((path.clone(), path.tree()?))) else {
                 found.discarded += 1;
                 self.discard(&name)?;
                 continue;
             };
-            self.seal_root(&path)?;
-            infos.push(path_info(path, totals));
+            let is_believed = knows_nothing || self.ask(|index| index.path(&path))?.is_some();
+            if !is_believed && held.contains(&path) {
+                continue;
+            }
+            let totals = match recorded.get(&tree) {
+                Some(totals) if is_believed => Ok(Some(*totals)),
+                Some(totals) => self.is_true_to_its_name(&path).map(|is_true| is_true.then_some(*totals)),
+                None => self.recover(&tree, &path),
+            };
+            match totals {
+                Err(error) if error.is_unread_tree() => _ = scanned.unread.insert(path),
+                totals => match totals? {
+                    Some(totals) => {
+                        self.seal_root(&path)?;
+                        scanned.infos.push(path_info(path, totals));
+                    }
+                    None => {
+                        found.discarded += 1;
+                        self.discard(&name)?;
+                    }
+                },
+            }
         }
-        Ok(infos)
+        Ok(scanned)
     }
 
     /// Makes the root of a tree read-only, before which its process may have been killed.
@@ -326,6 +357,9 @@ impl LocalStore {
     }
 
     /// Reads a tree whose record is lost, and records it anew; `None` if it is not what its name says.
+    ///
+    /// # Errors
+    /// As [`Self::read_tree`], and when nothing can be recorded.
     pub(super) fn recover(&self, tree: &TreeDigest, path: &StorePath) -> Result<Option<Totals>, StoreError> {
         let Some((listing, references)) = self.read_tree(path)? else { return Ok(None) };
         if listing.digest() != *tree {
@@ -339,15 +373,26 @@ impl LocalStore {
         Ok(Some(totals))
     }
 
-    /// Lists, hashes and scans what physically lies at a path; `None` if it cannot be read as a tree.
+    /// Lists, hashes and scans what physically lies at a path; `None` if that is no tree.
+    ///
+    /// # Errors
+    /// When it cannot be read, of which nothing follows about it: [`StoreError::is_unread_tree`].
     pub(super) fn read_tree(
         &self,
         path: &StorePath,
     ) -> Result<Option<(TreeListing, std::collections::BTreeSet<TreeDigest>)>, StoreError> {
-        Ok(self.read(&self.layout.path(path)).ok().map(|ingested| (ingested.listing, ingested.references)))
+        match self.read(&self.layout.path(path)) {
+            Ok(ingested) => Ok(Some((ingested.listing, ingested.references))),
+            Err(StoreError::Ingest(IngestError::Io(error))) if error.is_not_found() => Ok(None),
+            Err(StoreError::Ingest(error)) if !error.is_of_the_moment() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether what physically lies at a path is the tree that its name says, whatever is recorded of that.
+    ///
+    /// # Errors
+    /// As [`Self::read_tree`].
     pub(super) fn is_true_to_its_name(&self, path: &StorePath) -> Result<bool, StoreError> {
         let found = self.read_tree(path)?.map(|(listing, _)| listing.digest());
         Ok(found.is_some() && found == path.tree())

@@ -66,10 +66,11 @@ pub(super) fn give_up(layout: &Layout) -> Result<bool, IoError> {
 fn allocate(place: &Path, bytes: u64) -> Result<(), IoError> {
     let file = effect::create(rustix::fs::CWD, place, OFlags::WRONLY, READABLE).at("create", place)?;
     match effect::allocate(&file, bytes) {
-        // Not every file system can set bytes aside; what has been written is there as well.
+        // Not every file system can set bytes aside; what has been written is there as well, if it cannot be compressed.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-            let bytes = vec![b'.'; usize::try_from(bytes).expect("a few MiB")];
-            effect::write_all_at(&file, &bytes, 0).at("write", place)
+            let mut noise = vec![0; usize::try_from(bytes).expect("a few MiB")];
+            blake3::Hasher::new().finalize_xof().fill(&mut noise);
+            effect::write_all_at(&file, &noise, 0).at("write", place)
         }
         allocated => allocated.at("allocate", place),
     }

@@ -140,7 +140,10 @@ impl<'a> Search<'a> {
                 return Ok(Some((listing, references)));
             }
         }
-        let recorded = self.store.recover(tree, path)?;
+        let recorded = match self.store.recover(tree, path) {
+            Err(error) if error.is_unread_tree() => None,
+            recorded => recorded?,
+        };
         Ok(match recorded {
             Some(_) => Some((self.store.listing(tree)?, self.store.mentions(tree)?)),
             None => None,

@@ -36,8 +36,8 @@ impl LocalStore {
         }
     }
 
-    /// Those of these, which are in `store/`, that nobody knows and that are not what their names say. What is may have been left by a
-    /// process that was killed before it told the index.
+    /// Those of these, which are in `store/`, that nobody knows and that are not what their names say, as far as can be seen. What is may
+    /// have been left by a process that was killed before it told the index.
     fn strays_among(&self, mut paths: Vec<StorePath>) -> Result<Vec<StorePath>, StoreError> {
         if paths.is_empty() {
             return Ok(paths);
@@ -47,9 +47,14 @@ impl LocalStore {
         paths.retain(|path| !held.contains(path));
         let mut strays = Vec::new();
         for path in paths {
-            if self.ask(|index| index.path(&path))?.is_none() && !self.is_true_to_its_name(&path)? {
-                strays.push(path);
+            if self.ask(|index| index.path(&path))?.is_some() {
+                continue;
             }
+            let is_stray = match self.is_true_to_its_name(&path) {
+                Err(error) if error.is_unread_tree() => true,
+                is_true => !is_true?,
+            };
+            strays.extend(is_stray.then_some(path));
         }
         Ok(strays)
     }
