@@ -20,7 +20,7 @@ fn exit_status_and_signal_are_reported() {
 fn the_root_has_what_it_should_and_no_more() {
     let fixture = Fixture::script("ls -A / | tr '\\n' ' '; ls -A /larder /etc | tr '\\n' ' '");
     let (root, below) = (
-        "bin build data dev etc larder lib lib64 proc sbin tmp usr ",
+        "bin build data dev etc larder lib lib64 proc sbin sys tmp usr ",
         "/etc: alternatives group hosts ld.so.cache passwd  /larder: out store ",
     );
     assert_eq!(fixture.output(), format!("{root}{below}"));
