@@ -4,7 +4,7 @@ mod add;
 mod build;
 mod bundle;
 mod cat;
-mod completions;
+pub(crate) mod completions;
 mod debug;
 mod diff;
 mod eval;

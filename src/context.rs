@@ -126,7 +126,7 @@ impl Context {
             retry: limits.retry,
             keep_failed: limits.keep_failed,
             trace_inputs: limits.trace_inputs,
-            fetch: fetch_settings(),
+            fetch: fetch_settings()?,
         };
         Ok(Builder::new(store, settings))
     }
@@ -183,7 +183,10 @@ fn default_root() -> Option<PathBuf> {
 
 /// How this machine fetches: the mirrors `debian` from its own apt sources and `cargo` from where its cargo gets crates, further ones
 /// from `LARDER_MIRRORS` (`name=url` or `hash=url`, separated by spaces), a proxy from the usual variables.
-pub(crate) fn fetch_settings() -> FetchSettings {
+///
+/// # Errors
+/// When `LARDER_MIRRORS` has something else.
+pub(crate) fn fetch_settings() -> Result<FetchSettings, CliError> {
     let mut mirrors = Mirrors::default();
     let texts = read_apt_sources(Path::new("/etc/apt")).unwrap_or_default();
     let debian = Mirrors::debian_from_sources(texts.iter().map(String::as_str));
@@ -195,13 +198,18 @@ pub(crate) fn fetch_settings() -> FetchSettings {
     }
     let given = std::env::var("LARDER_MIRRORS").unwrap_or_default();
     // Those given here come before the machine's own, in the order in which they stand.
-    for (name, url) in given.split_whitespace().rev().filter_map(|mirror| mirror.split_once('=')) {
+    for mirror in given.split_whitespace().rev() {
+        let malformed = || {
+            let error = CliError::usage(format!("LARDER_MIRRORS has `{}`, which is no mirror", mirror.escape_debug()));
+            error.hint("mirrors are `NAME=URL`, or `hash=URL` with {algorithm} and {hash}, separated by spaces")
+        };
+        let (name, url) = mirror.split_once('=').ok_or_else(malformed)?;
         match name {
             "hash" => mirrors.by_hash.insert(0, url.to_owned()),
             name => mirrors.named.entry(name.to_owned()).or_default().insert(0, url.to_owned()),
         }
     }
-    FetchSettings { mirrors, proxy: proxy(), authorities: authorities(), ..FetchSettings::default() }
+    Ok(FetchSettings { mirrors, proxy: proxy(), authorities: authorities(), ..FetchSettings::default() })
 }
 
 fn cargo_home() -> Option<PathBuf> {

@@ -29,7 +29,7 @@ mod sandbox;
 mod sources;
 mod text;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use commands::Command;
 use context::Context;
 use error::CliError;
@@ -46,7 +46,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "larder", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
     after_help = "An INSTALLABLE is PATH#ATTR (PATH defaults to `.`), a store path, or at least 8 characters of a digest.\n\
-    Exit codes: 0 done; 1 a build or check failed; 2 usage, or a file that is named is not there; 3 an evaluation error; 100 internal error; 130 after Ctrl-C."
+    Exit codes: 0 done; 1 a build or check failed; 2 usage, or a file that is named is not there; 3 an evaluation error; 100 internal error; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."
 )]
 pub(crate) struct Cli {
     /// The store's directory [default: $LARDER_HOME, else $XDG_DATA_HOME/larder, else ~/.local/share/larder]
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         builder::spawner::main();
     }
     interrupt::watch();
-    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    clap_complete::CompleteEnv::with_factory(commands::completions::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -139,9 +139,16 @@ pub(crate) fn realise_what_can_be(
     let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
-    let (result, interrupted) = run(builder, &derivations, options, &progress);
+    let interrupted = Arc::new(OnceLock::new());
+    let asked = Arc::clone(&interrupted);
+    // The second request ends this process without asking us.
+    let _answering = interrupt::on_request(move |request| {
+        let _ = asked.set(request);
+    });
+    let result = run(builder, &derivations, options, &progress, &interrupted);
     let timeline = progress.finish();
     let result = result?;
+    let interrupted = interrupted.get();
     if watch.is_json() {
         output::error(&format!("{}\n", progress::json::end(&result, interrupted.is_some())));
     }
@@ -153,7 +160,7 @@ pub(crate) fn realise_what_can_be(
     }
     if let Some(request) = interrupted {
         let error =
-            CliError::interrupted(request).hint("what was finished is kept: the same command goes on from there");
+            CliError::interrupted(*request).hint("what was finished is kept: the same command goes on from there");
         return Err(if watch.is_json() { error.told() } else { error });
     }
     if result.failures.is_empty() {
@@ -171,21 +178,16 @@ pub(crate) fn realise_what_can_be(
     Ok((result, Some(error)))
 }
 
-/// Realises derivations until somebody asks this process to end, and says who did.
+/// Realises derivations until somebody asks this process to end.
 fn run(
     builder: &Builder<'_>,
     derivations: &[StorePath],
     options: RunOptions,
     progress: &Progress,
-) -> (Result<RunResult, StoreError>, Option<Request>) {
-    let interrupted = Arc::new(OnceLock::new());
-    let asked = Arc::clone(&interrupted);
-    // The second request ends this process without asking us.
-    let _answering = interrupt::on_request(move |request| {
-        let _ = asked.set(request);
-    });
+    interrupted: &OnceLock<Request>,
+) -> Result<RunResult, StoreError> {
     let ended = AtomicBool::new(false);
-    let result = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
                 if let Some(request) = interrupted.get() {
@@ -198,8 +200,7 @@ fn run(
         // Also if something panics: then the watcher must end, too.
         let _ended = Ended { ended: &ended, watcher: watcher.thread() };
         builder.realise_all(derivations, options, &|event| progress.take(&event))
-    });
-    (result, interrupted.get().copied())
+    })
 }
 
 /// Says that a run has ended when it is dropped.

@@ -1,6 +1,6 @@
 //! What somebody types who has not read anything.
 
-use crate::harness::Scratch;
+use crate::harness::{Ran, Scratch};
 use crate::test_documents::is_in_the_readme;
 
 const RECIPES: &str =
@@ -118,6 +118,13 @@ fn completions_are_known_for_the_usual_shells() {
         assert!(scratch.larder_with(&["completions", shell]).ok().stdout.contains("larder"), "{shell}");
     }
     scratch.larder("completions tcl").fails(2, &["tcl", "bash"]);
+    // As the script for bash asks: the words, and which of them is completed.
+    for words in [&["build", "defa"][..], &["query", "closure", "defa"]] {
+        let index = words.len().to_string();
+        let mut command = scratch.command(["--", "larder"].iter().chain(words));
+        command.env("COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", index).env("_CLAP_IFS", "\n");
+        assert!(Ran::of(&mut command).stdout.lines().any(|line| line == "default.nix"), "{words:?}");
+    }
 }
 
 #[test]

@@ -275,7 +275,7 @@ impl BuildError {
                 ]
             }
             Self::Runtime { kept, .. } => {
-                let kept = kept.then(|| "its outputs are kept: where only these two change, they are verified again and nothing is built".to_owned());
+                let kept = kept.then(|| "its outputs are kept: where only `runtime` changes, or `allowedUnmet`, they are verified again and nothing is built".to_owned());
                 [
                     "add the package that has it to `runtime`, or correct the file that names it".to_owned(),
                     "what need not be there, as of a tool that nobody runs, is named in `allowedUnmet`".to_owned(),

@@ -151,6 +151,13 @@ pub(crate) mod tests {
         entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
+    /// Outputs are verified again, and not made again, where only this changes.
+    #[test]
+    fn what_is_allowed_is_not_passed() {
+        let found = passed(&[("allowedUnmet", "csh"), ("passAsFile", "allowedUnmet")]).expect("well-formed");
+        assert_eq!((found.variables, found.files), (map(&[("passAsFile", "allowedUnmet")]), map(&[])));
+    }
+
     #[test]
     fn variables_that_are_named_are_files() {
         let found = passed(&[("passAsFile", "text missing other"), ("text", "a\nb"), ("other", ""), ("kept", "k")]);

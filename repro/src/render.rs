@@ -19,6 +19,10 @@ fn reading_line(reading: &Reading) -> String {
     format!("{} ({evidence}): {}", cause_name(reading.cause), reading.explanation)
 }
 
+fn counted(differences: usize) -> String {
+    format!("{differences} difference{}", if differences == 1 { "" } else { "s" })
+}
+
 /// A cause in words.
 fn cause_name(cause: Cause) -> &'static str {
     match cause {

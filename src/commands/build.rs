@@ -10,11 +10,11 @@ use crate::realising::{BuildArgs, realise, summary};
 use builder::plan::Job;
 use builder::{Builder, Kind, Outlook, Reason, RunOptions};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use store::local::Generation;
-use store::{OutputName, StorePath};
+use store::{OutputName, StorePath, shown};
 
 /// Build installables and print the store paths of their outputs.
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.rebuild || args.build.trace_inputs };
     if args.dry_run {
         return dry_run(&builder, &targets, options, args.json);
+    }
+    if args.profile.is_none() && !args.no_link {
+        must_take_link(&args.out_link)?;
     }
     let started = Instant::now();
     let result = realise(context, &builder, &args.build.watch, &targets, options)?;
@@ -94,6 +97,22 @@ fn add_generation(
         return Err(error.hint("name one output of one installable, as `.#hello.out`"));
     };
     Ok(context.store()?.add_generation(profile, path)?)
+}
+
+/// Refuses a place where no link can be made, before anything is built for it.
+fn must_take_link(place: &Path) -> Result<(), CliError> {
+    let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        return Err(CliError::usage(format!(
+            "cannot make the link {}: {} is no directory",
+            shown(&place),
+            shown(&parent)
+        )));
+    }
+    if place.symlink_metadata().is_ok_and(|data| !data.is_symlink()) {
+        return Err(CliError::usage(format!("cannot make the link {}: something else is there", shown(&place))));
+    }
+    Ok(())
 }
 
 /// `result`, `result-dev`, and with several installables `result-2`, `result-2-dev`, …

@@ -4,7 +4,7 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueHint};
 use std::process::ExitCode;
 
 /// Print a script that teaches a shell to complete larder's commands.
@@ -12,6 +12,19 @@ use std::process::ExitCode;
 pub(crate) struct Args {
     /// bash, elvish, fish, powershell or zsh
     shell: String,
+}
+
+/// The command line as shells complete it: what is no option may be a file, as all that names what a command works on.
+pub(crate) fn command() -> clap::Command {
+    with_files(crate::Cli::command())
+}
+
+fn with_files(command: clap::Command) -> clap::Command {
+    let named = |arg: clap::Arg| {
+        let is_open = arg.is_positional() && arg.get_value_hint() == ValueHint::Unknown;
+        if is_open { arg.value_hint(ValueHint::AnyPath) } else { arg }
+    };
+    command.mut_args(named).mut_subcommands(with_files)
 }
 
 pub(crate) fn run(_: &Context, args: &Args) -> CommandResult {

@@ -31,6 +31,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
+    if let Some(option) = args.command.first().filter(|word| word.starts_with('-')) {
+        let error = CliError::usage(format!("the first word after `--` is the program to run, not `{option}`"));
+        return Err(error.hint("name it: `larder run X -- PROGRAM --version`"));
+    }
     let (targets, paths) = realised(context, &args.installable, &args.build, &args.eval)?;
     let store = context.store()?;
     let closure: Vec<StorePath> = closure_of(context, &targets[0])?.into_iter().collect();

@@ -240,7 +240,11 @@ impl LocalStore {
             return opened;
         }
         drop(opened);
-        Self::open(root, options).map(|mut store| {
+        let opened = Self::open(root, options);
+        if opened.is_err() {
+            reserve::keep(&layout);
+        }
+        opened.map(|mut store| {
             store.is_without_reserve = true;
             store
         })

@@ -221,11 +221,9 @@ impl Reason {
                 format!("if the publisher changed the content and you trust the new one, set the hash to `{got}`")
             }
             Self::Resolve(ResolveError::UnknownMirror { name, .. }) => {
-                format!("add a mirror called `{name}` to the configuration")
+                format!("say where it is: LARDER_MIRRORS='{name}=URL'")
             }
-            Self::PrivateAddress { .. } => {
-                "name the final URL itself, or allow private redirects in the configuration".to_owned()
-            }
+            Self::PrivateAddress { .. } => "name the final URL itself".to_owned(),
             _ => return None,
         })
     }

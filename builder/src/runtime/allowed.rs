@@ -2,7 +2,8 @@
 //! pkg-config modules as messages name them, in which `*` stands for any text.
 //!
 //! It is for what nobody runs (a tool in a language that the system has not) and for what is found in a way that is not looked at (libraries
-//! that a program opens by itself). The command does not see it: outputs that were refused are verified again without being built.
+//! that a program opens by itself). The command does not see it, but where attributes are structured: outputs that were refused are verified
+//! again without being built.
 
 use super::{Need, Unmet};
 use crate::error::BuildError;

@@ -111,9 +111,10 @@ impl<'c> ReadRef<'c> for Bounded<'c> {
     }
 
     fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'c [u8], ()> {
-        let name = self.cache.read_bytes_at_until(range, delimiter)?;
-        self.take(name.len() as u64)?;
-        Ok(name)
+        let name = self.cache.read_bytes_at_until(range, delimiter);
+        // So much is looked through where there is no end.
+        self.take(name.map_or(4096, |name| name.len() as u64))?;
+        name
     }
 }
 

@@ -299,10 +299,8 @@ impl Drop for Spawner {
     fn drop(&mut self) {
         let told = protocol::send(self.socket.as_fd(), &Request::Relieve, &[]);
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
-        // Who was not told waits for this process to end before it does.
-        if told.is_ok() {
-            let _ = self.process.wait();
-        }
+        // Who was not told waits for this process to end before it does, or is dead.
+        let _ = if told.is_ok() { self.process.wait().map(Some) } else { self.process.try_wait() };
     }
 }
 

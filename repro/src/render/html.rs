@@ -78,8 +78,8 @@ impl Page {
         }
         let follow = report.differences.iter().filter(|difference| difference.follows.is_some()).count();
         self.push(format_args!(
-            "<p>{} differences, {follow} of which follow from others.</p>\n",
-            report.differences.len()
+            "<p>{}, {follow} of which follow from others.</p>\n",
+            super::counted(report.differences.len())
         ));
         self.causes(report);
     }

@@ -195,7 +195,7 @@ impl Page {
     fn summary(&mut self, report: &Report) {
         let follow = report.differences.iter().filter(|difference| difference.follows.is_some()).count();
         let total = report.differences.len();
-        self.line(0, Style::Bold, &format!("{total} differences, {follow} of which follow from others"));
+        self.line(0, Style::Bold, &format!("{}, {follow} of which follow from others", super::counted(total)));
         for (cause, count) in report.causes() {
             self.line(1, Style::Cause, &format!("{}: {count}", cause_name(cause)));
         }

@@ -107,7 +107,7 @@ fn limits() -> FetchLimits {
 
 /// Asks for all of them, several at once; answers stand in the same order.
 fn ask(wanted: &[Wanted]) -> Result<Vec<Answer>, CliError> {
-    let settings = FetchSettings { attempts: ATTEMPTS, ..fetch_settings() };
+    let settings = FetchSettings { attempts: ATTEMPTS, ..fetch_settings()? };
     let fetcher = Fetcher::new(settings).map_err(|error| CliError::failed(error.to_string()))?;
     if let Some(passed_over) = fetcher.passed_over() {
         output::error(&format!("note: {passed_over}\n"));

@@ -62,12 +62,8 @@ impl LocalStore {
         }
         let _no_collection = self.lock_trash()?;
         // Somebody else may have done it while this process waited.
-        let losses = self.losses()?;
-        if losses.is_empty() {
+        if self.losses()?.is_empty() {
             return Ok(());
-        }
-        if self.is_caught_up() {
-            self.note_losses(self.noted_losses()?.into_iter().chain(self.not_put_aside(losses)).collect())?;
         }
         self.rebuild_locked().map(drop)
     }
@@ -85,10 +81,8 @@ impl LocalStore {
             return Ok(());
         }
         let _no_collection = self.lock_trash()?;
-        let mut left = self.noted_losses()?;
-        // The index that is made anew does not know of them.
-        left.extend(self.not_put_aside(self.losses()?));
         self.rebuild_locked()?;
+        let mut left = self.noted_losses()?;
         left.retain(|loss| !told.contains(&loss.problem(&self.layout.records())));
         Ok(self.note_losses(left.into_iter().collect())?)
     }
@@ -108,10 +102,18 @@ impl LocalStore {
         Ok(losses)
     }
 
-    /// Those that are lost: what a repair that was killed has put aside is in other segments.
-    fn not_put_aside(&self, mut losses: Vec<Loss>) -> Vec<Loss> {
+    /// Notes what the index knows and is gone, before it is made anew; but nothing that a power cut may have taken.
+    pub(super) fn note_losses_of_index(&self) -> Result<(), StoreError> {
+        if !self.is_caught_up() {
+            return Ok(());
+        }
+        let mut losses = self.losses()?;
+        // What a repair that was killed has put aside is in other segments, and lost to nobody.
         losses.retain(|loss| loss.found > 0 || !self.is_put_aside(&loss.segment));
-        losses
+        if losses.is_empty() {
+            return Ok(());
+        }
+        Ok(self.note_losses(self.noted_losses()?.into_iter().chain(losses).collect())?)
     }
 
     fn noted_losses(&self) -> Result<Vec<Loss>, IoError> {

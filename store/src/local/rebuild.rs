@@ -17,6 +17,7 @@ use crate::store_path::StorePath;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub struct Rebuilt {
 #[derive(Default)]
 struct Scanned {
     infos: Vec<PathInfo>,
-    /// What could not be read now, and is left as it is: the index does not know it.
+    /// What could not be read now, or is not what its name says but held by somebody living. It is left as it is, and the index does not know it.
     unread: HashSet<StorePath>,
 }
 
@@ -151,6 +152,7 @@ impl LocalStore {
             super::set_index_aside(&self.layout)?;
             self.index.reopen(&self.layout.index()).map_err(|error| self.index_error(error))?;
         }
+        self.note_losses_of_index()?;
         // What was dead must not come back.
         self.remove_compacted()?;
         let mut found = Rebuilt::default();
@@ -186,27 +188,51 @@ impl LocalStore {
     /// # Errors
     /// When there still are such segments.
     pub(super) fn know_all_records(&self) -> Result<(), StoreError> {
-        if let Some((path, source)) = self.unreadable_segments()?.into_iter().next() {
-            return Err(StoreError::UnreadSegment { path, source });
+        self.must_read_all_records()?;
+        if self.is_read_only() || self.missed_segments()?.is_empty() {
+            return Ok(());
         }
-        if self.is_read_only() { Ok(()) } else { self.index_missed_segments() }
+        let _no_collection = self.lock_trash()?;
+        self.index_missed_segments()
     }
 
-    /// Indexes the segments of which the index knows nothing, and to which nobody writes: one could not be read when it was made anew.
-    fn index_missed_segments(&self) -> Result<(), StoreError> {
+    /// The same, for who keeps collections away.
+    pub(super) fn know_all_records_locked(&self) -> Result<(), StoreError> {
+        self.must_read_all_records()?;
+        self.index_missed_segments()
+    }
+
+    fn must_read_all_records(&self) -> Result<(), StoreError> {
+        let first = self.unreadable_segments()?.into_iter().next();
+        first.map_or(Ok(()), |(path, source)| Err(StoreError::UnreadSegment { path, source }))
+    }
+
+    /// The segments of which the index knows nothing, and to which nobody writes as long as these are open: they could not be read when it
+    /// was made anew.
+    fn missed_segments(&self) -> Result<Vec<(String, File)>, StoreError> {
+        let mut missed = Vec::new();
         for name in segment_names(&self.layout.records())? {
             if self.ask(|index| index.indexed_to(&name))? > 0 {
                 continue;
             }
-            let path = self.layout.records().join(&name);
-            let file = match open_segment(&path, OFlags::RDONLY) {
+            let file = match open_segment(&self.layout.records().join(&name), OFlags::RDONLY) {
                 Err(error) if error.is_not_found() => continue,
                 opened => opened?,
             };
             let Some(file) = file else { continue };
-            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-                && let Some(found) = read_frames(&path, &name, SEGMENT_HEADER.len() as u64)?
-            {
+            let is_free = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            // Asked again: whoever wrote to it may have told the index meanwhile.
+            if is_free && self.ask(|index| index.indexed_to(&name))? == 0 {
+                missed.push((name, file));
+            }
+        }
+        Ok(missed)
+    }
+
+    /// Indexes them, for who keeps collections away.
+    fn index_missed_segments(&self) -> Result<(), StoreError> {
+        for (name, _locked) in self.missed_segments()? {
+            if let Some(found) = read_frames(&self.layout.records().join(&name), &name, SEGMENT_HEADER.len() as u64)? {
                 self.index_recovered(&found.frames)?;
             }
         }
@@ -310,21 +336,20 @@ impl LocalStore {
         Ok(is_changed)
     }
 
-    /// The paths in `store/`. What the index did not know until now is read, unless it knew nothing or somebody living is about to publish it.
+    /// The paths in `store/`. What the index did not know until now is read, unless it knew nothing.
     fn scan_store(&self, recorded: &TreeTotals, found: &mut Rebuilt) -> Result<Scanned, StoreError> {
         let knows_nothing = !self.ask(Index::is_filled)?;
+        let names = self.names_in_store()?;
+        // In this order: what nobody living holds after that, nobody is about to publish.
         let held = held_by_the_living(&self.layout)?;
         let mut scanned = Scanned::default();
-        for name in self.names_in_store()? {
+        for name in names {
             let Some((path, tree)) = tree_path(&name).and_then(|path| Some((path.clone(), path.tree()?))) else {
                 found.discarded += 1;
                 self.discard(&name)?;
                 continue;
             };
             let is_believed = knows_nothing || self.ask(|index| index.path(&path))?.is_some();
-            if !is_believed && held.contains(&path) {
-                continue;
-            }
             let totals = match recorded.get(&tree) {
                 Some(totals) if is_believed => Ok(Some(*totals)),
                 Some(totals) => self.is_true_to_its_name(&path).map(|is_true| is_true.then_some(*totals)),
@@ -337,6 +362,7 @@ impl LocalStore {
                         self.seal_root(&path)?;
                         scanned.infos.push(path_info(path, totals));
                     }
+                    None if held.contains(&path) => _ = scanned.unread.insert(path),
                     None => {
                         found.discarded += 1;
                         self.discard(&name)?;

@@ -22,21 +22,12 @@ const PARTS_OF_DISK: u64 = 32;
 impl LocalStore {
     /// Makes the reserve if there is none, unless a collection is under way: that has given it up. It is no error if there is no room for it.
     pub(super) fn keep_reserve(&self) {
-        if self.layout.reserve().symlink_metadata().is_ok_and(|data| data.len() > 0) {
-            return;
-        }
-        let Ok(trash) = fsutil::open_directory(&self.layout.trash()) else { return };
-        if rustix::fs::flock(&trash, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            self.make_reserve();
-        }
+        keep(&self.layout);
     }
 
     /// Makes the reserve, for who keeps collections away. It is no error if there is no room for it.
     pub(super) fn make_reserve(&self) {
-        let place = self.layout.reserve();
-        if self.reserve_wanted().is_ok_and(|bytes| allocate(&place, bytes).is_err()) {
-            remove_temporary(&place);
-        }
+        make(&self.layout);
     }
 
     /// How many bytes of the disk the reserve takes now, and how many it does when it is there.
@@ -46,12 +37,32 @@ impl LocalStore {
             Err(Errno::NOENT) => 0,
             stat => allocated(&stat.at("stat", &place)?),
         };
-        Ok((taken, self.reserve_wanted()?))
+        Ok((taken, wanted(self.disk_size()?)))
     }
+}
 
-    fn reserve_wanted(&self) -> Result<u64, StoreError> {
-        Ok((self.disk_size()? / PARTS_OF_DISK).min(SIZE))
+/// Makes the reserve of a store if there is none, unless a collection is under way.
+pub(super) fn keep(layout: &Layout) {
+    if layout.reserve().symlink_metadata().is_ok_and(|data| data.len() > 0) {
+        return;
     }
+    let Ok(trash) = fsutil::open_directory(&layout.trash()) else { return };
+    if rustix::fs::flock(&trash, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        make(layout);
+    }
+}
+
+fn make(layout: &Layout) {
+    let place = layout.reserve();
+    let Ok(disk) = rustix::fs::statvfs(layout.root()) else { return };
+    if allocate(&place, wanted(disk.f_blocks.saturating_mul(disk.f_frsize))).is_err() {
+        remove_temporary(&place);
+    }
+}
+
+/// How many bytes it has on a disk of this size.
+fn wanted(disk: u64) -> u64 {
+    (disk / PARTS_OF_DISK).min(SIZE)
 }
 
 /// Gives the bytes of the reserve back to the disk, and says whether there was one.

@@ -127,7 +127,7 @@ impl LocalStore {
     /// The same, for who keeps other collections away.
     fn collect_locked(&self, policy: &GcPolicy, progress: &GcProgress) -> Result<GcReport, StoreError> {
         self.follow_index_locked()?;
-        self.know_all_records()?;
+        self.know_all_records_locked()?;
         let remains = self.remains()?;
         let mark = self.layout.trash().join(unique_name("sweep-"));
         effect::write_file(&mark, b"").at("create", &mark)?;
