@@ -127,7 +127,13 @@ fn a_link_has_the_name_that_is_asked_for_and_replaces_only_links() {
     let path = scratch.line("build .#greeting --out-link here");
     assert_eq!(std::fs::read_link(scratch.path("here")).unwrap(), scratch.physical(&path));
     scratch.write("mine", "precious");
-    scratch.larder("build .#upper --out-link mine").fails(1, &["mine"]);
+    scratch.larder("build .#split --out-link mine").fails(1, &["mine"]);
+    scratch.larder("build .#split --out-link nowhere/link").fails(1, &["nowhere is no directory"]);
+    assert_eq!(
+        scratch.entries("store").iter().filter(|name| name.ends_with("-split")).count(),
+        0,
+        "nothing is built for it"
+    );
     assert_eq!(std::fs::read_to_string(scratch.path("mine")).unwrap(), "precious");
     scratch.larder("build .#upper --no-link").ok();
     assert!(!scratch.path("result").exists());

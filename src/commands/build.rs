@@ -103,14 +103,14 @@ fn add_generation(
 fn must_take_link(place: &Path) -> Result<(), CliError> {
     let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
-        return Err(CliError::usage(format!(
+        return Err(CliError::failed(format!(
             "cannot make the link {}: {} is no directory",
             shown(&place),
             shown(&parent)
         )));
     }
     if place.symlink_metadata().is_ok_and(|data| !data.is_symlink()) {
-        return Err(CliError::usage(format!("cannot make the link {}: something else is there", shown(&place))));
+        return Err(CliError::failed(format!("cannot make the link {}: something else is there", shown(&place))));
     }
     Ok(())
 }
