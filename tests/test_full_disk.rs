@@ -3,8 +3,8 @@
 use crate::harness::{Ran, Scratch, like, skipped};
 use std::process::Command;
 
-/// Runs a script with larder on a small disk of its own, at `home`; `None` where none can be mounted.
-fn on_a_small_disk(scratch: &Scratch, script: &str) -> Option<Ran> {
+/// Runs a script with larder on a small disk of its own, at `home`, with room for so many files; `None` where none can be mounted.
+fn on_a_small_disk(scratch: &Scratch, files: usize, script: &str) -> Option<Ran> {
     std::fs::create_dir_all(scratch.home()).unwrap();
     let larder = scratch.command([""; 0]);
     let unshare = |script: &str| {
@@ -13,8 +13,8 @@ fn on_a_small_disk(scratch: &Scratch, script: &str) -> Option<Ran> {
         like(&mut command, &larder);
         Ran::of(&mut command)
     };
-    let mount = "mount -t tmpfs -o size=16m none home";
-    if unshare(mount).code != Some(0) {
+    let mount = format!("mount -t tmpfs -o size=16m,nr_inodes={files} none home");
+    if unshare(&mount).code != Some(0) {
         skipped("no file system can be mounted here");
         return None;
     }
@@ -37,9 +37,22 @@ fn on_a_full_disk_larder_answers_and_makes_room() {
     scratch.write("kept", "what is kept\n");
     scratch.write("garbage", vec![b'g'; 2 << 20]);
     scratch.write("more", vec![b'm'; 1 << 20]);
-    let Some(ran) = on_a_small_disk(&scratch, SCRIPT) else { return };
+    let Some(ran) = on_a_small_disk(&scratch, 100_000, SCRIPT) else { return };
     let ran = ran.ok();
     assert!(ran.stdout.lines().any(|line| line == "what is kept"), "{}", ran.stdout);
     assert!(ran.stderr.contains("no room") || ran.stderr.contains("No space left"), "{}", ran.stderr);
     assert!(ran.stderr.contains("larder gc"), "{}", ran.stderr);
+}
+
+/// A name more for each of its files, which is what sealing takes, there is no room for.
+#[test]
+fn an_output_that_cannot_be_sealed_for_a_full_disk_fails_with_the_reason_and_leaves_nothing() {
+    let files: String = (0..300).map(|number| format!("write $out/{number} {number}\\n")).collect();
+    let scratch = Scratch::new(&format!(r#"{{ many = mini "many" "mkdir $out\n{files}" {{ }}; }}"#));
+    let script = r#""$0" build --no-link "$PWD#many"; code=$?; "$0" verify && ls home/tmp && exit $code"#;
+    let Some(ran) = on_a_small_disk(&scratch, 600, script) else { return };
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("No space left") && ran.stderr.contains("larder gc"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot link"), "it was not sealing that failed: {}", ran.stderr);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["1 path checked, 0 problems"], "{}", ran.stderr);
 }

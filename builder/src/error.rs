@@ -117,7 +117,7 @@ pub enum BuildError {
     Runtime {
         /// What, and of which files.
         unmet: Vec<Unmet>,
-        /// Whether the outputs are kept, to be verified again.
+        /// Whether the outputs are kept, to be verified again when what they may need has changed.
         kept: bool,
     },
     /// Outputs need what they must not.
@@ -262,6 +262,8 @@ impl BuildError {
             Self::Setup(error) if error.step == Step::Exec && error.errno == libc::E2BIG => {
                 vec!["its arguments and variables are more than a program can be started with: put what is long into a file, as with `passAsFile`".to_owned()]
             }
+            Self::Store(error) if error.is_lack_of_space() => vec![Lack::Disk.hint()],
+            Self::Io(error) if error.is_lack_of_space() => vec![Lack::Disk.hint()],
             Self::Setup(error) => error.remedy.iter().map(ToString::to_string).collect(),
             Self::Builder { ending, lack, .. } => ending.hint().or_else(|| lack.map(Lack::hint)).into_iter().collect(),
             Self::FailedBefore { derivation, .. } => {

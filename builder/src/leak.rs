@@ -244,7 +244,8 @@ fn search_plain(mut reader: impl Read, depth: usize, left: &mut u64) -> io::Resu
     }
 }
 
-/// The first path of the build in a text that begins at `from` or later. Of one that reaches its end only the beginning may be there, unless the text `ends`.
+/// The first path of the build in a text that begins at `from` or later. Of one that reaches its end only the beginning may be there, unless
+/// the text `ends`.
 fn path_in(text: &[u8], from: usize, ends: bool) -> Option<String> {
     let starts = [b"/build".as_slice(), b"/larder/out"];
     let places = starts.iter().filter_map(|start| {

@@ -14,6 +14,7 @@
 use crate::builder::{Builder, Made};
 use crate::error::BuildError;
 use crate::event::How;
+use crate::passed::STRUCTURED;
 use crate::resolve::Resolved;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,8 +83,10 @@ impl Builder<'_> {
         if self.settings().keep_failed && resolved.action.resolved().builtin().is_none() {
             // Where there is no room for it, it is made again.
             let is_kept = self.keep_refused(resolved, made).is_ok();
+            // Structured attributes are in a file that the command reads: with any change of them it is another command.
+            let is_structured = resolved.action.resolved().env.contains_key(STRUCTURED);
             if let BuildError::Runtime { kept, .. } = &mut error {
-                *kept = is_kept;
+                *kept = is_kept && !is_structured;
             }
         }
         Err(error)

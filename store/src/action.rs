@@ -24,8 +24,8 @@ const CONTEXT: &str = "larder action v1";
 const COMMAND_CONTEXT: &str = "larder command v1";
 const VERSION: i64 = 1;
 
-/// The version of the sandbox ABI, for changes by which a build that succeeded could come to something else. Resolutions are not told apart by it: with a new version, their records must get a new kind, so that
-/// those of the old one no longer count.
+/// The version of the sandbox ABI, for changes by which a build that succeeded could come to something else. Resolutions are not told apart
+/// by it: with a new version, their records must get a new kind, so that those of the old one no longer count.
 pub const SANDBOX_ABI: i64 = 1;
 
 /// The variable that says which needs of its files are not to be verified.

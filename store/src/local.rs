@@ -206,7 +206,7 @@ impl Drop for LocalStore {
     fn drop(&mut self) {
         // Nobody may have collected after all.
         if self.is_without_reserve {
-            self.keep_reserve();
+            reserve::keep(&self.layout);
         }
     }
 }
@@ -397,7 +397,7 @@ impl LocalStore {
             let (opened, recovered) = SegmentWriter::open(&self.layout.records(), known_end)?;
             self.index_recovered(&recovered)?;
             let full = writer.replace(opened);
-            self.keep_reserve();
+            reserve::keep(&self.layout);
             self.full_segments.lock().unwrap_or_else(PoisonError::into_inner).extend(full);
         }
         let locations = writer.as_mut().expect("opened above").append_now(records, now())?;

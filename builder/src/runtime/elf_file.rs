@@ -13,6 +13,9 @@ use store::local::{At, IoError};
 /// So many bytes are read of one file: the tables of none are larger.
 const MAX_BYTES: u64 = 64 << 20;
 
+/// So many bytes are looked through for the end of a name that has none, which is the library's limit.
+const SEARCHED: u64 = 4096;
+
 /// A file that may be an ELF file.
 pub(super) struct ElfFile {
     place: PathBuf,
@@ -112,8 +115,7 @@ impl<'c> ReadRef<'c> for Bounded<'c> {
 
     fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'c [u8], ()> {
         let name = self.cache.read_bytes_at_until(range, delimiter);
-        // So much is looked through where there is no end.
-        self.take(name.map_or(4096, |name| name.len() as u64))?;
+        self.take(name.map_or(SEARCHED, |name| name.len() as u64))?;
         name
     }
 }

@@ -73,11 +73,14 @@ fn read_tier(part: &TreePart, tier: &Path, tree: &mut Tree) {
     for recipe in list(tier, &mut tree.unread, directories_in) {
         let directory = without_dot(&recipe);
         let (manifest, script) = (content(&recipe.join(MANIFEST)), content(&recipe.join("build.sh")));
-        let files = match (&manifest, &script) {
+        let is_recipe = [&manifest, &script].into_iter().any(|content| !matches!(content, FileContent::Missing));
+        let files = if !is_meant(part, &directory) {
             // What lies around the part that is meant may be anything, and large.
-            _ if !is_meant(part, &directory) => Vec::new(),
-            (FileContent::Missing, FileContent::Missing) => files_in(&recipe, &mut tree.unread),
-            _ => files_below(&recipe, &mut tree.unread),
+            Vec::new()
+        } else if is_recipe {
+            files_below(&recipe, &mut tree.unread)
+        } else {
+            files_in(&recipe, &mut tree.unread)
         };
         tree.recipes.push(RecipeFiles { tier: name(tier), name: name(&recipe), directory, manifest, script, files });
     }

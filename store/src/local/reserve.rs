@@ -20,16 +20,6 @@ const SIZE: u64 = 8 << 20;
 const PARTS_OF_DISK: u64 = 32;
 
 impl LocalStore {
-    /// Makes the reserve if there is none, unless a collection is under way: that has given it up. It is no error if there is no room for it.
-    pub(super) fn keep_reserve(&self) {
-        keep(&self.layout);
-    }
-
-    /// Makes the reserve, for who keeps collections away. It is no error if there is no room for it.
-    pub(super) fn make_reserve(&self) {
-        make(&self.layout);
-    }
-
     /// How many bytes of the disk the reserve takes now, and how many it does when it is there.
     pub(super) fn reserve_bytes(&self) -> Result<(u64, u64), StoreError> {
         let place = self.layout.reserve();
@@ -41,7 +31,8 @@ impl LocalStore {
     }
 }
 
-/// Makes the reserve of a store if there is none, unless a collection is under way.
+/// Makes the reserve of a store if there is none, unless a collection is under way: that has given it up. It is no error if there is no room
+/// for it.
 pub(super) fn keep(layout: &Layout) {
     if layout.reserve().symlink_metadata().is_ok_and(|data| data.len() > 0) {
         return;
@@ -52,7 +43,8 @@ pub(super) fn keep(layout: &Layout) {
     }
 }
 
-fn make(layout: &Layout) {
+/// Makes the reserve, for who keeps collections away. It is no error if there is no room for it.
+pub(super) fn make(layout: &Layout) {
     let place = layout.reserve();
     let Ok(disk) = rustix::fs::statvfs(layout.root()) else { return };
     if allocate(&place, wanted(disk.f_blocks.saturating_mul(disk.f_frsize))).is_err() {

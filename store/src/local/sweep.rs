@@ -120,7 +120,7 @@ impl LocalStore {
         let _no_collection = self.lock_trash()?;
         reserve::give_up(&self.layout)?;
         let collected = self.collect_locked(policy, progress);
-        self.make_reserve();
+        reserve::make(&self.layout);
         collected
     }
 
