@@ -52,6 +52,7 @@ struct Ended {
     killed_before: Option<u64>,
     /// The last lines it printed.
     tail: Vec<String>,
+    started: Instant,
     duration: Duration,
 }
 
@@ -95,8 +96,7 @@ impl Builder<'_> {
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
         let desk = self.take_desk()?;
         let seat = self.take_seat(resolved, &desk, variation, &mut spec)?;
-        let started = Instant::now();
-        let ended = self.run_logged(&spec, resolved, &desk, staging.path(), started, sink)?;
+        let ended = self.run_logged(&spec, resolved, &desk, &seat, staging.path(), sink)?;
         drop(seat);
         self.leave_desk(desk);
         self.give_back(borrowed);
@@ -114,7 +114,7 @@ impl Builder<'_> {
                     Ok(outputs) => {
                         let (usage, memory) = (ended.outcome.usage, ended.memory());
                         Ok(Ran {
-                            started,
+                            started: ended.started,
                             outputs,
                             usage,
                             memory,
@@ -187,10 +187,11 @@ impl Builder<'_> {
         spec: &SandboxSpec,
         resolved: &Resolved,
         desk: &Desk,
+        seat: &Seat,
         staging: &Path,
-        started: Instant,
         sink: Sink<'_>,
     ) -> Result<Ended, BuildError> {
+        let started = Instant::now();
         running::tell(desk.place(), staging, &resolved.derivation, &resolved.digest)?;
         let (log, writer) = Log::start(desk.place().join(running::LOG), self.settings().limits.log_bytes)?;
         let killed_before = memory::killed_for_lack_lately();
@@ -202,6 +203,7 @@ impl Builder<'_> {
             self.spawner()?.start_run(spec, writer)?
         };
         let number = self.register(&running);
+        seat.is_in(running.cancel_handle());
         self.clear_away();
         let tell = |line: &str| sink(Event::Output { derivation: resolved.derivation.clone(), line: line.to_owned() });
         let limits = &self.settings().limits;
@@ -228,7 +230,7 @@ impl Builder<'_> {
             let peak = spent.and_then(|spent| spent.peak);
             let _ = ActionUsage::of(&outcome.usage, peak).write(&logs, &resolved.digest);
         }
-        Ok(Ended { outcome, overrun, spent, killed_before, tail, duration: started.elapsed() })
+        Ok(Ended { outcome, overrun, spent, killed_before, tail, started, duration: started.elapsed() })
     }
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {

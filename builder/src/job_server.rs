@@ -4,6 +4,8 @@
 //! of them, beside whoever begins; who gets how many the [ledger](crate::tokens) decides. So a build that is killed with tokens, drains its FIFO or fills it
 //! harms only itself.
 
+use crate::activity::{self, Activity, Reading};
+use crate::spawner::CancelHandle;
 use crate::tokens::{Ledger, Pipes, Settled};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{Mode, OFlags};
@@ -52,7 +54,11 @@ struct State {
     fifos: Fifos,
     /// Who waits to begin.
     waiting: HashMap<u64, Sender<()>>,
+    /// Where those are that have begun.
+    sandboxes: HashMap<u64, CancelHandle>,
     next: u64,
+    /// Whether the thread looks again by itself.
+    attentive: bool,
     ended: bool,
 }
 
@@ -70,7 +76,9 @@ impl JobServer {
             ledger: Ledger::new(budget),
             fifos: Fifos::default(),
             waiting: HashMap::new(),
+            sandboxes: HashMap::new(),
             next: 0,
+            attentive: false,
             ended: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed });
@@ -117,10 +125,18 @@ impl Drop for JobServer {
     }
 }
 
+impl Seat {
+    /// Tells where the build runs, so that others have the processors that it does not use.
+    pub(crate) fn is_in(&self, sandbox: CancelHandle) {
+        self.shared.lock().sandboxes.insert(self.build, sandbox);
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.ledger.leave(self.build);
+        state.sandboxes.remove(&self.build);
         state.waiting.remove(&self.build);
         state.fifos.0.remove(&self.build);
         let others = !state.fifos.0.is_empty();
@@ -151,6 +167,7 @@ impl Shared {
         // Mostly it is let in at once, and the thread need not wake for it.
         let settled = state.settle();
         let watched = settled.contested || !settled.pressed.is_empty() || !settled.admitted.contains(&build);
+        let watched = watched || settled.wanting && !state.attentive;
         drop(state);
         if watched {
             self.tell();
@@ -160,6 +177,7 @@ impl Shared {
 
     fn serve(&self) {
         let mut interval = INTERVALS.0;
+        let mut activity = Activity::default();
         loop {
             let mut state = self.lock();
             if state.ended {
@@ -168,12 +186,26 @@ impl Shared {
             let settled = state.settle();
             let pressed: Vec<_> =
                 settled.pressed.iter().filter_map(|build| state.fifos.0.get(build).cloned()).collect();
+            state.attentive = settled.wanting;
             drop(state);
             interval = if settled.moved { INTERVALS.0 } else { (interval * 2).min(INTERVALS.1) };
-            if self.wait(&pressed, settled.contested.then_some(interval)) {
+            let longest =
+                if settled.contested { Some(interval) } else { settled.wanting.then_some(activity::INTERVAL) };
+            if self.wait(&pressed, longest) {
                 interval = INTERVALS.0;
             }
+            if settled.wanting && activity.is_due() {
+                self.look(&mut activity);
+            }
         }
+    }
+
+    /// Looks how busy the builds are.
+    fn look(&self, activity: &mut Activity) {
+        let sandboxes: Vec<_> = self.lock().sandboxes.iter().map(|(build, at)| (*build, at.clone())).collect();
+        // Not under the lock: it takes a while, and builds begin and end.
+        let busy = Reading::take(&sandboxes).and_then(|reading| activity.add(reading));
+        self.lock().ledger.note(busy.as_ref());
     }
 
     /// Waits until who takes part changes (then it is true), one of these FIFOs has a token, or the time is over.

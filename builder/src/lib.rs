@@ -5,6 +5,7 @@
 //! publishes it. Nothing here knows the language that derivations are written in.
 
 mod action_lock;
+mod activity;
 mod aftermath;
 mod archive;
 pub mod builder;

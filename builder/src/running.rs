@@ -147,6 +147,40 @@ pub(crate) fn below(first: u32, all: &[Process]) -> Vec<Process> {
     found
 }
 
+/// Processor time of a process and of all below it, with those that have ended and were waited for; `None` if there is none. Children are
+/// asked for one by one: looking through all processes of a machine takes too long to do it often.
+pub(crate) fn processor_time(first: u32) -> Option<Duration> {
+    let mut time = time_of(first)?;
+    let mut pending = vec![first];
+    while let Some(parent) = pending.pop() {
+        for child in children(parent) {
+            time += time_of(child).unwrap_or_default();
+            pending.push(child);
+        }
+    }
+    Some(time)
+}
+
+/// The children of a process, whichever of its threads started them.
+fn children(parent: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let numbers =
+        |list: String| list.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>();
+    lists.flat_map(numbers).collect()
+}
+
+fn time_of(process: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    time_in(&split_stat(&stat)?.1)
+}
+
+/// Processor time by the fields of a line of `/proc/PID/stat`.
+fn time_in(fields: &[&str]) -> Option<Duration> {
+    let ticks = fields.get(11..15)?.iter().map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1)))
+}
+
 /// A process of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -177,12 +211,11 @@ impl Process {
         let line = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
         let words: Vec<_> =
             line.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(String::from_utf8_lossy).collect();
-        let ticks = rustix::param::clock_ticks_per_second().max(1);
         Some(Self {
             id,
             parent: fields.get(1)?.parse().ok()?,
             command: if words.is_empty() { name.to_owned() } else { words.join(" ") },
-            time: Duration::from_millis((11..15).map(number).sum::<Option<u64>>()? * 1000 / ticks),
+            time: time_in(&fields)?,
             memory: number(21)? * rustix::param::page_size() as u64,
         })
     }
@@ -219,6 +252,23 @@ mod tests {
     fn a_name_may_look_like_anything() {
         let (name, fields) = split_stat("7 (a) S 1 (b) c) R 1 2").expect("parsed");
         assert_eq!((name, fields), ("a) S 1 (b) c", vec!["R", "1", "2"]));
+    }
+
+    #[test]
+    fn processor_time_is_that_of_all_below() {
+        let script = "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; echo; read line";
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", &format!("sh -c '{script}'; :")])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        std::io::Read::read_exact(&mut shell.stdout.take().expect("piped"), &mut [0]).expect("it has counted");
+        let (alone, all) = (time_of(shell.id()).expect("it lives"), processor_time(shell.id()).expect("it lives"));
+        shell.kill().expect("killed");
+        shell.wait().expect("waited for");
+        assert!(all >= alone + Duration::from_millis(50), "{all:?} {alone:?}");
+        assert_eq!(processor_time(u32::MAX), None);
     }
 
     #[test]

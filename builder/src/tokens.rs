@@ -3,14 +3,23 @@
 //!
 //! Every build that runs has one token of its own and further ones in its pipe, which its processes take out and put back (the
 //! protocol of GNU make's job server). Nothing tells that a process waits for a token, so the only sign of want is a pipe that was
-//! emptied. *Invariants:* the tokens of all builds together never exceed the budget; what a build does to its pipe can cost
-//! nobody but itself: of what lies there at most what was issued to it counts, and at its end all of that is free again, whoever died
-//! with it.
+//! emptied.
+//!
+//! A build that only waits, as tests do that sleep, keeps its tokens. While a processor is idle for that, as many tokens more are lent, to
+//! builds that took all they were offered and use their processors; what is lent is not given again as soon as the sleeper wakes.
+//!
+//! *Invariants:* the tokens of all builds together never exceed the budget but by what was lent while others slept; what a build does to
+//! its pipe can cost nobody but itself: of what lies there at most what was issued to it counts, and at its end all of that is free again,
+//! whoever died with it.
 
+use crate::activity::Busy;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// For so many looks in a row a token must lie unclaimed before it is tried elsewhere.
 const UNWANTED: u32 = 2;
+
+/// So much of a processor may be in use, or missing, where one is taken for unused, or idle.
+const SLACK: f64 = 0.25;
 
 /// The pipes of the builds that run.
 pub(crate) trait Pipes {
@@ -28,6 +37,8 @@ pub(crate) trait Pipes {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     budget: usize,
+    /// How many tokens there are besides, because so many are held by who sleeps.
+    lent: usize,
     accounts: BTreeMap<u64, Account>,
     /// Builds that wait to be let in, with their limits.
     waiting: VecDeque<(u64, usize)>,
@@ -44,6 +55,10 @@ struct Account {
     available: usize,
     /// For how many looks some lay there.
     unclaimed: u32,
+    /// How many it had when it was last known how busy it is, its first and what its processes had taken.
+    held: usize,
+    /// How many of its tokens were of no use to it for a while; `None` if that is not known.
+    unused: Option<usize>,
 }
 
 /// What came of a look.
@@ -57,6 +72,8 @@ pub(crate) struct Settled {
     pub(crate) moved: bool,
     /// Whether the next look may find something to do, even if nobody comes or goes.
     pub(crate) contested: bool,
+    /// Whether somebody may want what others have, used or not: then it matters how busy they are.
+    pub(crate) wanting: bool,
 }
 
 impl Account {
@@ -64,11 +81,21 @@ impl Account {
     const fn is_hungry(&self) -> bool {
         self.available == 0 && self.issued < self.limit
     }
+
+    /// It uses the processors that it has tokens for, and would use more.
+    fn may_borrow(&self) -> bool {
+        self.is_hungry() && self.unused == Some(0)
+    }
+}
+
+/// How many whole ones there are, nearly.
+fn whole(count: f64) -> usize {
+    (count + SLACK).max(0.0) as usize
 }
 
 impl Ledger {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { budget: budget.max(1), accounts: BTreeMap::new(), waiting: VecDeque::new() }
+        Self { budget: budget.max(1), lent: 0, accounts: BTreeMap::new(), waiting: VecDeque::new() }
     }
 
     /// A build wants to begin, and never to have more than `most` tokens.
@@ -82,21 +109,56 @@ impl Ledger {
         self.waiting.retain(|(waiting, _)| *waiting != build);
     }
 
+    /// Notes how busy the builds were since this was last noted but one; `None` if it is not known.
+    pub(crate) fn note(&mut self, busy: Option<&Busy>) {
+        for (build, account) in &mut self.accounts {
+            let held = 1 + account.issued - account.available;
+            let used = busy.and_then(|busy| busy.builds.get(build));
+            // What it has taken since then it cannot have used all the time.
+            account.unused = used.map(|used| whole(held.min(account.held) as f64 - used));
+            account.held = held;
+        }
+        // What was lent is in use; only a processor that is idle all the same makes it more.
+        self.lent += busy.map_or(0, |busy| whole(busy.idle));
+        self.limit_lent();
+    }
+
+    /// No more is lent than is held by who sleeps.
+    fn limit_lent(&mut self) {
+        self.lent = self.lent.min(self.accounts.values().filter_map(|account| account.unused).sum());
+    }
+
     /// Looks into the pipes and moves what should be elsewhere.
     pub(crate) fn settle(&mut self, pipes: &dyn Pipes) -> Settled {
+        self.limit_lent();
         self.look(pipes);
         let mut settled = Settled::default();
+        self.take_back(pipes, &mut settled);
         self.admit(pipes, &mut settled);
         self.spread(pipes, &mut settled);
         self.even_out(pipes, &mut settled);
         settled.pressed = self.pressed();
         let issued = self.accounts.values().any(|account| account.issued > 0);
-        settled.contested = issued && self.accounts.len() + self.waiting.len() > 1;
+        let several = self.accounts.len() + self.waiting.len() > 1;
+        settled.contested = issued && several;
+        settled.wanting = several && (!self.waiting.is_empty() || self.accounts.values().any(Account::is_hungry));
         settled
     }
 
+    fn in_use(&self) -> usize {
+        self.accounts.values().map(|account| 1 + account.issued).sum()
+    }
+
     fn free(&self) -> usize {
-        self.budget.saturating_sub(self.accounts.values().map(|account| 1 + account.issued).sum())
+        self.budget.saturating_sub(self.in_use())
+    }
+
+    fn free_with_lent(&self) -> usize {
+        (self.budget + self.lent).saturating_sub(self.in_use())
+    }
+
+    fn is_overdrawn(&self) -> bool {
+        self.in_use() > self.budget + self.lent
     }
 
     fn look(&mut self, pipes: &dyn Pipes) {
@@ -110,10 +172,17 @@ impl Ledger {
         }
     }
 
+    /// Takes back what was lent to whom and is lent no more, as far as it lies in pipes.
+    fn take_back(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
+        while self.is_overdrawn() && self.recall(pipes) {
+            settled.moved = true;
+        }
+    }
+
     /// Lets in who waits, with tokens that lie unclaimed if none is free.
     fn admit(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
         while let Some(&(build, limit)) = self.waiting.front() {
-            if self.free() == 0 && !self.recall(pipes) {
+            if self.free_with_lent() == 0 && !self.recall(pipes) {
                 return;
             }
             self.waiting.pop_front();
@@ -143,8 +212,10 @@ impl Ledger {
     fn spread(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
         // What they invented fills their pipes again as soon as it is taken away: they get nothing, and cost the others nothing.
         let mut full = BTreeSet::new();
-        while self.free() > 0 {
+        while self.free_with_lent() > 0 {
+            let lending = self.free() == 0;
             let may_have_more = self.accounts.iter().filter(|(_, account)| account.issued < account.limit);
+            let may_have_more = may_have_more.filter(|(_, account)| !lending || account.may_borrow());
             let may_have_more = may_have_more.filter(|(build, _)| !full.contains(*build));
             let next = may_have_more.min_by_key(|(_, account)| (!account.is_hungry(), account.issued));
             let Some(build) = next.map(|(&build, _)| build) else { return };
@@ -189,9 +260,9 @@ impl Ledger {
 
     fn pressed(&self) -> Vec<u64> {
         let poorest = self.accounts.values().filter(|account| account.is_hungry()).map(|account| account.issued).min();
-        let has_too_many = |account: &Account| {
-            !self.waiting.is_empty() && account.issued > 0 || poorest.is_some_and(|least| account.issued > least + 1)
-        };
+        let wanted = !self.waiting.is_empty() || self.is_overdrawn();
+        let has_too_many =
+            |account: &Account| wanted && account.issued > 0 || poorest.is_some_and(|least| account.issued > least + 1);
         self.accounts.iter().filter(|(_, account)| has_too_many(account)).map(|(&build, _)| build).collect()
     }
 }
@@ -329,6 +400,74 @@ mod tests {
         assert!(pipes.available(1) + pipes.available(2) <= 2);
     }
 
+    /// So many processors idle, and so many used by each build.
+    fn busy(idle: f64, builds: &[(u64, f64)]) -> Busy {
+        Busy { idle, builds: builds.iter().copied().collect() }
+    }
+
+    /// What is in use is noted so often that it counts.
+    fn note(ledger: &mut Ledger, busy: &Busy) {
+        (0..2).for_each(|_| ledger.note(Some(busy)));
+    }
+
+    #[test]
+    fn what_a_sleeper_does_not_use_is_lent_and_taken_back_when_it_wakes() {
+        let (mut ledger, pipes) = ledger(2, &[1, 2]);
+        note(&mut ledger, &busy(1.0, &[(1, 0.02), (2, 0.97)]));
+        ledger.settle(&pipes);
+        assert_eq!((pipes.available(1), pipes.claim(2, 2)), (0, 1));
+        note(&mut ledger, &busy(0.0, &[(1, 0.0), (2, 1.9)]));
+        ledger.settle(&pipes);
+        assert_eq!(pipes.available(1) + pipes.available(2), 0, "no processor is idle any more");
+        note(&mut ledger, &busy(0.0, &[(1, 0.6), (2, 1.4)]));
+        assert_eq!(ledger.settle(&pipes).pressed, [2]);
+        pipes.put_back(2, 1);
+        settle(&mut ledger, &pipes, 4);
+        assert_eq!(pipes.available(2), 0, "it was lent only");
+    }
+
+    #[test]
+    fn nothing_is_lent_to_who_sleeps_itself_or_is_not_known() {
+        for others in [&[(1, 0.0), (2, 0.1)][..], &[(1, 0.0)]] {
+            let (mut ledger, pipes) = ledger(2, &[1, 2]);
+            note(&mut ledger, &busy(1.9, others));
+            settle(&mut ledger, &pipes, 4);
+            assert_eq!(pipes.available(1) + pipes.available(2), 0, "{others:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_lent_while_all_processors_are_busy() {
+        let (mut ledger, pipes) = ledger(2, &[1, 2]);
+        note(&mut ledger, &busy(0.5, &[(1, 0.0), (2, 1.0)]));
+        settle(&mut ledger, &pipes, 4);
+        assert_eq!(pipes.available(2), 0);
+    }
+
+    #[test]
+    fn who_has_just_taken_a_token_is_no_sleeper_for_it() {
+        let (mut ledger, pipes) = ledger(3, &[1, 2]);
+        note(&mut ledger, &busy(2.0, &[(1, 1.0), (2, 1.0)]));
+        // Each has one, and the third goes to whom wants it.
+        assert_eq!(pipes.claim(1, 1) + pipes.claim(2, 1), 1);
+        ledger.settle(&pipes);
+        ledger.note(Some(&busy(1.0, &[(1, 1.0), (2, 1.0)])));
+        settle(&mut ledger, &pipes, 4);
+        assert_eq!(pipes.available(1) + pipes.available(2), 0);
+    }
+
+    #[test]
+    fn who_waits_begins_with_the_token_of_a_sleeper() {
+        let (mut ledger, pipes) = ledger(2, &[1, 2]);
+        ledger.ask(3, 2);
+        assert_eq!(ledger.settle(&pipes).admitted, [0; 0]);
+        note(&mut ledger, &busy(1.0, &[(1, 0.0), (2, 1.0)]));
+        assert_eq!(ledger.settle(&pipes).admitted, [3]);
+        ledger.leave(1);
+        ledger.ask(4, 2);
+        assert_eq!(ledger.settle(&pipes).admitted, [0; 0], "what was lent is not there any more");
+    }
+
     /// As a process does that writes whenever it can.
     #[test]
     fn who_keeps_a_pipe_full_costs_nobody_else() {
@@ -341,10 +480,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_budget_is_never_exceeded(budget in 1_usize..10, steps in proptest::collection::vec((0_u64..6, 0_usize..5, 0_usize..4), 1..200)) {
+        fn the_budget_is_never_exceeded_but_by_what_is_lent(budget in 1_usize..10, steps in proptest::collection::vec((0_u64..6, 0_usize..7, 0_usize..4), 1..200)) {
             let (mut ledger, pipes) = (Ledger::new(budget), Memory::default());
             let mut held: BTreeMap<u64, usize> = BTreeMap::new();
             let mut asked = std::collections::BTreeSet::new();
+            let (mut asleep, mut noted, mut tokens_before) = (BTreeSet::new(), BTreeMap::new(), 0);
             for (build, act, count) in steps {
                 match act {
                     0 if asked.insert(build) => ledger.ask(build, count + 1),
@@ -352,6 +492,7 @@ mod tests {
                         ledger.leave(build);
                         asked.remove(&build);
                         held.remove(&build);
+                        noted.remove(&build);
                         pipes.0.borrow_mut().remove(&build);
                     }
                     2 => if let Some(held) = held.get_mut(&build) { *held += pipes.claim(build, count) },
@@ -360,14 +501,23 @@ mod tests {
                         *held -= back;
                         pipes.put_back(build, back);
                     },
+                    4 => drop(if asleep.contains(&build) { asleep.remove(&build) } else { asleep.insert(build) }),
+                    5 => {
+                        let used = |build: &u64, held: usize| if asleep.contains(build) { 0.0 } else { (1 + held) as f64 };
+                        let builds = held.iter().map(|(build, held)| (*build, used(build, *held))).collect();
+                        ledger.note(Some(&Busy { idle: count as f64, builds }));
+                        noted = held.iter().filter(|(build, _)| asleep.contains(*build)).map(|(build, held)| (*build, 1 + held)).collect();
+                    }
                     _ => {}
                 }
                 for build in ledger.settle(&pipes).admitted {
                     prop_assert!(held.insert(build, 0).is_none());
                 }
                 let tokens: usize = held.iter().map(|(&build, held)| 1 + held + pipes.available(build)).sum();
-                prop_assert!(tokens <= budget, "{} tokens", tokens);
-                prop_assert!(held.len() == asked.len() || tokens == budget, "nobody waits while a token is free");
+                let sleeping: usize = noted.values().sum();
+                prop_assert!(tokens <= (budget + sleeping).max(tokens_before), "{} tokens", tokens);
+                prop_assert!(held.len() == asked.len() || tokens >= budget, "nobody waits while a token is free");
+                tokens_before = tokens;
             }
         }
     }

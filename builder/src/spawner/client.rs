@@ -357,8 +357,8 @@ impl Running {
 
     /// The numbers of the processes in the sandbox, but for its first.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        let first = self.cancel.first.process.get().and_then(number_of);
-        first.map(|first| below(first, &Process::all())).unwrap_or_default().iter().map(|process| process.id).collect()
+        let all = self.cancel.first_process().map(|first| below(first, &Process::all())).unwrap_or_default();
+        all.iter().map(|process| process.id).collect()
     }
 
     /// Readable when there is something to [receive](Self::receive).
@@ -454,6 +454,11 @@ impl First {
 }
 
 impl CancelHandle {
+    /// The number of the sandbox's first process while it lives; `None` before that, and after.
+    pub(crate) fn first_process(&self) -> Option<u32> {
+        self.first.process.get().and_then(number_of).filter(|&number| number > 0)
+    }
+
     /// Kills every process of the run; its outcome will be [`Status::Killed`] unless it has ended already.
     pub fn kill(&self) {
         self.first.killed.store(true, Ordering::SeqCst);
