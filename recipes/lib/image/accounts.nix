@@ -9,6 +9,7 @@
 {
   deferring,
   groups,
+  indexed, # commands that are followed elsewhere
   users,
 }:
 
@@ -51,4 +52,5 @@ else
     users = toJSON users;
     groups = toJSON groups;
     deferring = concatStringsSep " " deferring;
+    inherit indexed;
   }

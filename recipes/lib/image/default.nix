@@ -51,6 +51,8 @@ let
       // variables
     );
 
+  indexes = import ./indexes.nix { inherit image-tools seed system; };
+
   makeServices = import ./services.nix { inherit write; };
 
   # What packages say about themselves, and what the image says: names must be different.
@@ -102,6 +104,7 @@ let
       accounts = accountsOf {
         inherit (all) users groups;
         deferring = map (package: "${package}") deferring;
+        indexed = indexes.programs;
       };
       all = {
         users = gathered "users" users installed;
@@ -110,11 +113,20 @@ let
         services = gathered "services" services installed;
       };
 
-      files = compose {
+      files = compose (if deferring == [ ] then plain else indexed);
+      plain = {
         name = "${name}-files";
-        # They may bring files of /etc that the image says more of.
-        override = if deferring == [ ] then [ ] else own;
         root = lib.settle installed ++ own;
+      };
+      # They may bring files of /etc that the image says more of, and ask for indexes of all that there is.
+      indexed = plain // {
+        override = own ++ [ made ];
+        root = plain.root ++ [ made ];
+      };
+      made = indexes.make {
+        name = "${name}-indexes";
+        inherit (plain) root;
+        override = own;
       };
       own = [
         accounts

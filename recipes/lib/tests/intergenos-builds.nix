@@ -6,6 +6,7 @@
 let
   recipes = import ../../. { inherit system; };
   inherit (recipes) lib seed;
+  inherit (lib) write;
   inherit (builtins) mapAttrs;
   tree = lib.intergenos {
     tree = ../../../testdata/intergenos-phases;
@@ -108,6 +109,47 @@ let
     groups.render.gid = 60;
   };
 
+  # Programs of the image that make indexes of it, and what asks for them.
+  indexed = imageOf {
+    packages = [
+      (seed // { pname = "seed"; })
+      (noting "asks" ''
+        run update-mime-database /usr/share/asks
+        run gio-querymodules /nowhere
+        run depmod -a
+        run ssh-keygen -A
+        run gone
+      '')
+      (noting "asks-again" "run update-mime-database /usr/share/asks\nrun depmod -a 2\n")
+      (
+        write {
+          name = "indexers";
+          entries = {
+            "usr/lib/modules/1/kernel".directory = true;
+            "usr/lib/modules/2/kernel".directory = true;
+            "usr/bin/update-mime-database" = {
+              text = "#!/usr/bin/bash\nset -e\nfiles=$(ls $1)\necho \"$files\" >$1/index\necho x >>/usr/share/once\n";
+              executable = true;
+            };
+            "usr/bin/gio-querymodules" = {
+              text = "#!/usr/bin/bash\nfalse\n";
+              executable = true;
+            };
+            "usr/sbin/depmod" = {
+              text = "#!/usr/bin/bash\necho $1 $2 >>/usr/lib/modules/$2/modules.dep\n";
+              executable = true;
+            };
+          };
+        }
+        // {
+          pname = "indexers";
+        }
+      )
+    ];
+    users = { inherit root; };
+    groups.root.gid = 0;
+  };
+
   says = {
     strict-again = "build.sh:8: exit status 1 from: false";
     strict-build = "build.sh:5: exit status 1 from: false";
@@ -198,6 +240,14 @@ in
       grep -x 'web:x:999:200:web:/:/usr/bin/false' ${joined.files}/etc/passwd
       grep -x 'maker:x:998:999::/home/maker:/bin/sh' ${joined.files}/etc/passwd
       grep '^/usr/share/joins/file file 2750 998 60 ' ${joined.manifest}/manifest
+    '';
+    indexed = showsOf "indexed" [ ] ''
+      diff - ${indexed.files}/usr/share/asks/index <<< file
+      diff - ${indexed.files}/usr/share/once <<< x
+      diff - ${indexed.files}/usr/lib/modules/1/modules.dep <<< '-a 1'
+      diff - ${indexed.files}/usr/lib/modules/2/modules.dep <<< '-a 2'
+      test ! -e ${indexed.files}/etc/ssh
+      grep '^/usr/share/asks/index file 0644 0 0 ' ${indexed.manifest}/manifest
     '';
     direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
     old-places = shows "contract" "test -f /usr/lib/old-place";
