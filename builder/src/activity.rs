@@ -45,6 +45,16 @@ impl Reading {
         Some(Self { at: Instant::now(), idle: idle_time()?, builds })
     }
 
+    /// Of a machine that has one processor idle and on which each build has always used so many.
+    #[cfg(test)]
+    pub(crate) fn of_time(builds: impl Iterator<Item = (u64, f64)>) -> Self {
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        let start = *START.get_or_init(Instant::now);
+        let at = Instant::now();
+        let idle = at - start;
+        Self { at, idle, builds: builds.map(|(build, used)| (build, idle.mul_f64(used))).collect() }
+    }
+
     /// What was in use since an earlier reading.
     fn since(&self, earlier: &Self) -> Busy {
         let wall = self.at.saturating_duration_since(earlier.at).as_secs_f64().max(f64::EPSILON);

@@ -46,7 +46,11 @@ struct Shared {
     state: Mutex<State>,
     /// Told when who takes part has changed.
     changed: OwnedFd,
+    /// Reads how much has been used.
+    read: TakeReading,
 }
+
+type TakeReading = fn(&[(u64, CancelHandle)]) -> Option<Reading>;
 
 #[derive(Debug)]
 struct State {
@@ -71,6 +75,10 @@ impl JobServer {
     /// # Errors
     /// When its thread cannot be started.
     pub(crate) fn start(budget: usize) -> std::io::Result<Self> {
+        Self::start_with(budget, Reading::take)
+    }
+
+    fn start_with(budget: usize, read: TakeReading) -> std::io::Result<Self> {
         let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let state = State {
             ledger: Ledger::new(budget),
@@ -81,7 +89,7 @@ impl JobServer {
             attentive: false,
             ended: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed });
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed, read });
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("tokens".to_owned()).spawn(move || for_thread.serve())?;
         Ok(Self { shared, thread: Some(thread) })
@@ -204,7 +212,7 @@ impl Shared {
     fn look(&self, activity: &mut Activity) {
         let sandboxes: Vec<_> = self.lock().sandboxes.iter().map(|(build, at)| (*build, at.clone())).collect();
         // Not under the lock: it takes a while, and builds begin and end.
-        let busy = Reading::take(&sandboxes).and_then(|reading| activity.add(reading));
+        let busy = (self.read)(&sandboxes).and_then(|reading| activity.add(reading));
         self.lock().ledger.note(busy.as_ref());
     }
 
@@ -291,6 +299,36 @@ mod tests {
             open(&directory.path().join("third")).read_exact(&mut [0; 2]).expect("the rest");
             drop(third);
         });
+    }
+
+    /// Whether the second of two builds has a token more after a while, if this is what is read.
+    fn is_lent(read: TakeReading, longest: Duration) -> bool {
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = JobServer::start_with(2, read).expect("started");
+        let seats = ["first", "second"].map(|name| {
+            let seat = server.join(&make(&directory, name), 2, &|| false).expect("made").expect("let in");
+            seat.is_in(CancelHandle::default());
+            seat
+        });
+        let fifo = open(&directory.path().join("second"));
+        let longest = Timespec::try_from(longest).expect("not long");
+        let ready = poll(&mut [PollFd::new(&fifo, PollFlags::IN)], Some(&longest)).expect("polled");
+        drop(seats);
+        ready == 1
+    }
+
+    #[test]
+    fn the_processor_of_a_build_that_sleeps_is_lent_to_one_that_computes() {
+        let computing = |sandboxes: &[(u64, CancelHandle)]| {
+            Some(Reading::of_time(sandboxes.iter().map(|(build, _)| (*build, f64::from(u8::from(*build == 1))))))
+        };
+        assert!(is_lent(computing, Duration::from_secs(30)));
+        let sleeping = |sandboxes: &[(u64, CancelHandle)]| {
+            Some(Reading::of_time(sandboxes.iter().map(|(build, _)| (*build, 0.0))))
+        };
+        let long_enough = activity::INTERVAL * 6;
+        assert!(!is_lent(sleeping, long_enough), "both sleep");
+        assert!(!is_lent(|_| None, long_enough), "the system does not tell");
     }
 
     #[test]

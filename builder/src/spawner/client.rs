@@ -123,7 +123,7 @@ impl Drop for Running {
 }
 
 /// Kills one run, from any thread, at any time; after its end it does nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CancelHandle {
     first: Arc<First>,
 }
