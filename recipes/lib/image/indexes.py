@@ -13,7 +13,8 @@ import subprocess
 
 NOTES = pathlib.Path("/usr/share/larder/deferred")
 MODULES = pathlib.Path("/usr/lib/modules")
-NOT_OF_THE_IMAGE = {"build", "dev", "larder", "proc", "run", "sys", "tmp", "var/tmp"}
+# What ldconfig keeps for its next run has the numbers of files on this disk.
+NOT_OF_THE_IMAGE = {"build", "dev", "larder", "proc", "run", "sys", "tmp", "var/cache/ldconfig", "var/tmp"}
 PATH = "/usr/bin:/usr/sbin:/bin:/sbin"
 
 
