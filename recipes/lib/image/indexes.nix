@@ -1,4 +1,4 @@
-# What an image's own programs make of all its files together: indexes and caches, which packages of other distributions ask for in
+# What an image's own programs make of all its files together: indexes, caches and the links of units, which packages of other distributions ask for in
 # their notes (`indexes.py`). The root is the image's, in which nothing of ours is; the tools are called where they lie in the store.
 {
   image-tools,
@@ -20,6 +20,7 @@ rec {
     "ldconfig"
     "mkfontdir"
     "mkfontscale"
+    "systemctl"
     "systemd-hwdb"
     "update-desktop-database"
     "update-mime-database"

@@ -15,6 +15,8 @@ NOTES = pathlib.Path("/usr/share/larder/deferred")
 MODULES = pathlib.Path("/usr/lib/modules")
 # What ldconfig keeps for its next run has the numbers of files on this disk.
 NOT_OF_THE_IMAGE = {"build", "dev", "larder", "proc", "run", "sys", "tmp", "var/cache/ldconfig", "var/tmp"}
+# What systemctl does by making links.
+UNIT_LINKS = {"disable", "enable", "mask", "preset", "preset-all", "reenable", "set-default", "unmask"}
 PATH = "/usr/bin:/usr/sbin:/bin:/sbin"
 
 
@@ -59,11 +61,17 @@ def commands():
 
 
 def expanded(words):
-    """`depmod` alone is about the kernel that runs, which is not one of the image."""
-    if words[0] != "depmod" or any(not word.startswith("-") for word in words[1:]):
-        return [words]
-    versions = sorted(entry.name for entry in MODULES.glob("*") if entry.is_dir())
-    return [[*words, version] for version in versions]
+    """What is to be run for a command that was meant for a running system."""
+    operands = [word for word in words[1:] if not word.startswith("-")]
+    if words[0] == "depmod" and not operands:
+        # The kernel that runs is not one of the image.
+        versions = sorted(entry.name for entry in MODULES.glob("*") if entry.is_dir())
+        return [[*words, version] for version in versions]
+    if words[0] == "systemctl":
+        # Nothing of it is running, but links can be made: for units of other packages, and as presets say.
+        words = ["systemctl", "--root=/", *(word for word in words[1:] if word != "--now")]
+        return [words] if operands[:1] and operands[0] in UNIT_LINKS else []
+    return [words]
 
 
 def run(words, package):

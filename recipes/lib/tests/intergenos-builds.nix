@@ -118,6 +118,8 @@ let
         run gio-querymodules /nowhere
         run depmod -a
         run ssh-keygen -A
+        run systemctl daemon-reload
+        run systemctl preset --now some.service
         run gone
       '')
       (noting "asks-again" "run update-mime-database /usr/share/asks\nrun depmod -a 2\n")
@@ -129,6 +131,10 @@ let
             "usr/lib/modules/2/kernel".directory = true;
             "usr/bin/update-mime-database" = {
               text = "#!/usr/bin/bash\nset -e\nfiles=$(ls $1)\necho \"$files\" >$1/index\necho x >>/usr/share/once\n";
+              executable = true;
+            };
+            "usr/bin/systemctl" = {
+              text = "#!/usr/bin/bash\necho $* >>/etc/systemctl\n";
               executable = true;
             };
             "usr/bin/gio-querymodules" = {
@@ -246,6 +252,7 @@ in
       diff - ${indexed.files}/usr/share/once <<< x
       diff - ${indexed.files}/usr/lib/modules/1/modules.dep <<< '-a 1'
       diff - ${indexed.files}/usr/lib/modules/2/modules.dep <<< '-a 2'
+      diff - ${indexed.files}/etc/systemctl <<< '--root=/ preset some.service'
       test ! -e ${indexed.files}/etc/ssh
       grep '^/usr/share/asks/index file 0644 0 0 ' ${indexed.manifest}/manifest
     '';
