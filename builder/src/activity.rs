@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Readings so many intervals apart are compared: what the kernel tells is rounded to hundredths of a second, for each process.
-const APART: usize = 2;
+pub(crate) const APART: usize = 2;
+
+/// So much of a processor may be in use, or missing, where one is taken for unused, or idle.
+const SLACK: f64 = 0.25;
 
 /// What was used up to one moment.
 #[derive(Debug, Clone)]
@@ -35,24 +38,37 @@ pub(crate) struct Busy {
 #[derive(Debug, Default)]
 pub(crate) struct Activity(VecDeque<Reading>);
 
+/// How many whole processors there are, nearly.
+pub(crate) fn whole(processors: f64) -> usize {
+    (processors + SLACK).max(0.0) as usize
+}
+
 impl Reading {
-    /// Reads how much the sandboxes of these builds have used by now; `None` where the system does not tell. A build whose first process
-    /// is not there counts for nothing.
-    pub(crate) fn take(sandboxes: &[(u64, CancelHandle)]) -> Option<Self> {
-        let used =
-            |(build, sandbox): &(u64, CancelHandle)| Some((*build, running::processor_time(sandbox.first_process()?)?));
-        let builds = sandboxes.iter().filter_map(used).collect();
-        Some(Self { at: Instant::now(), idle: idle_time()?, builds })
+    /// Reads how long processors were idle; `None` where the system does not tell.
+    pub(crate) fn take() -> Option<Self> {
+        Some(Self { at: Instant::now(), idle: idle_time()?, builds: BTreeMap::new() })
     }
 
-    /// Of a machine that has one processor idle and on which each build has always used so many.
+    /// Reads how much the sandboxes of these builds have used as well. Of whom the system does not tell it counts for nothing.
+    pub(crate) fn take_of_builds(&mut self, sandboxes: &[(u64, CancelHandle)]) {
+        let used =
+            |(build, sandbox): &(u64, CancelHandle)| Some((*build, running::processor_time(sandbox.first_process()?)?));
+        self.builds = sandboxes.iter().filter_map(used).collect();
+    }
+
+    /// Of a machine that has always had one processor idle.
     #[cfg(test)]
-    pub(crate) fn of_time(builds: impl Iterator<Item = (u64, f64)>) -> Self {
+    pub(crate) fn of_idle_processor() -> Self {
         static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
         let start = *START.get_or_init(Instant::now);
         let at = Instant::now();
-        let idle = at - start;
-        Self { at, idle, builds: builds.map(|(build, used)| (build, idle.mul_f64(used))).collect() }
+        Self { at, idle: at - start, builds: BTreeMap::new() }
+    }
+
+    /// Sets how many processors each build has used since then.
+    #[cfg(test)]
+    pub(crate) fn set_used(&mut self, builds: impl Iterator<Item = (u64, f64)>) {
+        self.builds = builds.map(|(build, used)| (build, self.idle.mul_f64(used))).collect();
     }
 
     /// What was in use since an earlier reading.
@@ -69,6 +85,11 @@ impl Activity {
     /// Whether the last reading is as old as the next may be.
     pub(crate) fn is_due(&self) -> bool {
         self.0.back().is_none_or(|last| last.at.elapsed() >= INTERVAL)
+    }
+
+    /// Whether a processor was idle since the last reading.
+    pub(crate) fn saw_idle(&self, now: &Reading) -> bool {
+        self.0.back().is_some_and(|last| whole(now.since(last).idle) > 0)
     }
 
     /// Adds a reading; says what was in use since one that is old enough.
@@ -115,6 +136,9 @@ mod tests {
         assert!((busy.idle - 0.75).abs() < 1e-9);
         assert_eq!(busy.builds.keys().copied().collect::<Vec<_>>(), [1, 2], "the third came later");
         assert!(busy.builds[&1].abs() < 1e-9 && (busy.builds[&2] - 0.95).abs() < 1e-9);
+        assert!(
+            !activity.saw_idle(&reading(start, 300, 220, &[])) && activity.saw_idle(&reading(start, 300, 230, &[]))
+        );
         assert!(activity.add(reading(start, 300, 150, &[(2, 290)])).is_some());
         assert_eq!(activity.add(reading(start, 5000, 150, &[(2, 290)])), None, "long after");
     }
@@ -123,6 +147,6 @@ mod tests {
     fn the_idle_time_is_the_second_number() {
         assert_eq!(parse_idle("40048.01 15650.50\n"), Some(Duration::from_millis(15_650_500)));
         assert_eq!(parse_idle("1 x"), None);
-        assert!(idle_time().is_some_and(|idle| !idle.is_zero()));
+        assert!(idle_time().is_some());
     }
 }

@@ -46,11 +46,15 @@ struct Shared {
     state: Mutex<State>,
     /// Told when who takes part has changed.
     changed: OwnedFd,
-    /// Reads how much has been used.
-    read: TakeReading,
+    source: Source,
 }
 
-type TakeReading = fn(&[(u64, CancelHandle)]) -> Option<Reading>;
+/// How it is read what has been used.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    idle: fn() -> Option<Reading>,
+    builds: fn(&mut Reading, &[(u64, CancelHandle)]),
+}
 
 #[derive(Debug)]
 struct State {
@@ -75,10 +79,10 @@ impl JobServer {
     /// # Errors
     /// When its thread cannot be started.
     pub(crate) fn start(budget: usize) -> std::io::Result<Self> {
-        Self::start_with(budget, Reading::take)
+        Self::start_with(budget, Source { idle: Reading::take, builds: Reading::take_of_builds })
     }
 
-    fn start_with(budget: usize, read: TakeReading) -> std::io::Result<Self> {
+    fn start_with(budget: usize, source: Source) -> std::io::Result<Self> {
         let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let state = State {
             ledger: Ledger::new(budget),
@@ -89,7 +93,7 @@ impl JobServer {
             attentive: false,
             ended: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed, read });
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed, source });
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("tokens".to_owned()).spawn(move || for_thread.serve())?;
         Ok(Self { shared, thread: Some(thread) })
@@ -192,6 +196,10 @@ impl Shared {
                 return;
             }
             let settled = state.settle();
+            if !settled.wanting {
+                // Nobody looks, so what was known of sleepers grows old.
+                state.ledger.note(None);
+            }
             let pressed: Vec<_> =
                 settled.pressed.iter().filter_map(|build| state.fifos.0.get(build).cloned()).collect();
             state.attentive = settled.wanting;
@@ -208,11 +216,19 @@ impl Shared {
         }
     }
 
-    /// Looks how busy the builds are.
+    /// Looks how busy the builds are, where that may change something.
     fn look(&self, activity: &mut Activity) {
-        let sandboxes: Vec<_> = self.lock().sandboxes.iter().map(|(build, at)| (*build, at.clone())).collect();
+        let state = self.lock();
+        let lends = state.ledger.lends();
+        let sandboxes: Vec<_> = state.sandboxes.iter().map(|(build, at)| (*build, at.clone())).collect();
+        drop(state);
         // Not under the lock: it takes a while, and builds begin and end.
-        let busy = (self.read)(&sandboxes).and_then(|reading| activity.add(reading));
+        let busy = (self.source.idle)().and_then(|mut reading| {
+            if lends || activity.saw_idle(&reading) {
+                (self.source.builds)(&mut reading, &sandboxes);
+            }
+            activity.add(reading)
+        });
         self.lock().ledger.note(busy.as_ref());
     }
 
@@ -302,9 +318,9 @@ mod tests {
     }
 
     /// Whether the second of two builds has a token more after a while, if this is what is read.
-    fn is_lent(read: TakeReading, longest: Duration) -> bool {
+    fn is_lent(source: Source, longest: Duration) -> bool {
         let directory = tempfile::tempdir().expect("a directory");
-        let server = JobServer::start_with(2, read).expect("started");
+        let server = JobServer::start_with(2, source).expect("started");
         let seats = ["first", "second"].map(|name| {
             let seat = server.join(&make(&directory, name), 2, &|| false).expect("made").expect("let in");
             seat.is_in(CancelHandle::default());
@@ -319,16 +335,17 @@ mod tests {
 
     #[test]
     fn the_processor_of_a_build_that_sleeps_is_lent_to_one_that_computes() {
-        let computing = |sandboxes: &[(u64, CancelHandle)]| {
-            Some(Reading::of_time(sandboxes.iter().map(|(build, _)| (*build, f64::from(u8::from(*build == 1))))))
-        };
-        assert!(is_lent(computing, Duration::from_secs(30)));
-        let sleeping = |sandboxes: &[(u64, CancelHandle)]| {
-            Some(Reading::of_time(sandboxes.iter().map(|(build, _)| (*build, 0.0))))
-        };
-        let long_enough = activity::INTERVAL * 6;
-        assert!(!is_lent(sleeping, long_enough), "both sleep");
-        assert!(!is_lent(|_| None, long_enough), "the system does not tell");
+        fn used(reading: &mut Reading, sandboxes: &[(u64, CancelHandle)], first: f64, others: f64) {
+            reading.set_used(sandboxes.iter().map(|(build, _)| (*build, if *build == 0 { first } else { others })));
+        }
+        let idle = || Some(Reading::of_idle_processor());
+        let source = |builds: fn(&mut Reading, &[(u64, CancelHandle)])| Source { idle, builds };
+        let long_enough = activity::INTERVAL * 8;
+        assert!(is_lent(source(|reading, sandboxes| used(reading, sandboxes, 0.0, 1.0)), Duration::from_secs(30)));
+        assert!(!is_lent(source(|reading, sandboxes| used(reading, sandboxes, 0.0, 0.0)), long_enough), "both sleep");
+        assert!(!is_lent(source(|_, _| ()), long_enough), "the system does not tell");
+        let busy = Source { idle: || None, ..source(|reading, sandboxes| used(reading, sandboxes, 0.0, 1.0)) };
+        assert!(!is_lent(busy, long_enough), "no processor is known to be idle");
     }
 
     #[test]

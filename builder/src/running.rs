@@ -147,27 +147,28 @@ pub(crate) fn below(first: u32, all: &[Process]) -> Vec<Process> {
     found
 }
 
-/// Processor time of a process and of all below it, with those that have ended and were waited for; `None` if there is none. Children are
-/// asked for one by one: looking through all processes of a machine takes too long to do it often.
+/// Processor time of a process and of all below it, with those that have ended and were waited for; `None` if one of them cannot be read,
+/// because there is none, or it has ended meanwhile, or is not shown. Children are asked for one by one: looking through all processes of a
+/// machine takes too long to do it often.
 pub(crate) fn processor_time(first: u32) -> Option<Duration> {
-    let mut time = time_of(first)?;
+    let mut time = Duration::ZERO;
     let mut pending = vec![first];
-    while let Some(parent) = pending.pop() {
-        for child in children(parent) {
-            time += time_of(child).unwrap_or_default();
-            pending.push(child);
-        }
+    while let Some(process) = pending.pop() {
+        time += time_of(process)?;
+        pending.append(&mut children(process)?);
     }
     Some(time)
 }
 
 /// The children of a process, whichever of its threads started them.
-fn children(parent: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let numbers =
-        |list: String| list.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>();
-    lists.flat_map(numbers).collect()
+fn children(parent: u32) -> Option<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{parent}/task")).ok()? {
+        // Not every kernel has it.
+        let list = std::fs::read_to_string(thread.ok()?.path().join("children")).ok()?;
+        children.extend(list.split_ascii_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    Some(children)
 }
 
 fn time_of(process: u32) -> Option<Duration> {

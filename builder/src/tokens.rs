@@ -6,20 +6,18 @@
 //! emptied.
 //!
 //! A build that only waits, as tests do that sleep, keeps its tokens. While a processor is idle for that, as many tokens more are lent, to
-//! builds that took all they were offered and use their processors; what is lent is not given again as soon as the sleeper wakes.
+//! builds that took all they were offered and use their processors; when the sleeper wakes, they are taken back as they are put back.
+//! Nobody begins with a token that is lent, for that would come back only at its end.
 //!
 //! *Invariants:* the tokens of all builds together never exceed the budget but by what was lent while others slept; what a build does to
 //! its pipe can cost nobody but itself: of what lies there at most what was issued to it counts, and at its end all of that is free again,
 //! whoever died with it.
 
-use crate::activity::Busy;
+use crate::activity::{APART, Busy, whole};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// For so many looks in a row a token must lie unclaimed before it is tried elsewhere.
 const UNWANTED: u32 = 2;
-
-/// So much of a processor may be in use, or missing, where one is taken for unused, or idle.
-const SLACK: f64 = 0.25;
 
 /// The pipes of the builds that run.
 pub(crate) trait Pipes {
@@ -39,6 +37,8 @@ pub(crate) struct Ledger {
     budget: usize,
     /// How many tokens there are besides, because so many are held by who sleeps.
     lent: usize,
+    /// For so many notes what was lent last may not be seen in use yet.
+    settling: usize,
     accounts: BTreeMap<u64, Account>,
     /// Builds that wait to be let in, with their limits.
     waiting: VecDeque<(u64, usize)>,
@@ -55,8 +55,10 @@ struct Account {
     available: usize,
     /// For how many looks some lay there.
     unclaimed: u32,
-    /// How many it had when it was last known how busy it is, its first and what its processes had taken.
-    held: usize,
+    /// How many of these were lent.
+    borrowed: usize,
+    /// How many it had when it was last known how busy it is, its first and what its processes had taken: the last times, the latest first.
+    held: [usize; APART],
     /// How many of its tokens were of no use to it for a while; `None` if that is not known.
     unused: Option<usize>,
 }
@@ -82,20 +84,30 @@ impl Account {
         self.available == 0 && self.issued < self.limit
     }
 
+    /// How many it has besides its first that were not lent.
+    const fn own(&self) -> usize {
+        self.issued.saturating_sub(self.borrowed)
+    }
+
     /// It uses the processors that it has tokens for, and would use more.
     fn may_borrow(&self) -> bool {
         self.is_hungry() && self.unused == Some(0)
     }
-}
 
-/// How many whole ones there are, nearly.
-fn whole(count: f64) -> usize {
-    (count + SLACK).max(0.0) as usize
+    /// Notes how many processors it used. What it has taken since it cannot have used all the time; and who shares a processor with a
+    /// sleeper that woke uses less than it borrowed, but has nothing to lend for that.
+    fn note(&mut self, used: Option<f64>) {
+        let held = 1 + self.issued - self.available;
+        let least = self.held.iter().fold(held, |least, &before| least.min(before));
+        self.unused = used.map(|used| whole(least.saturating_sub(self.borrowed) as f64 - used));
+        self.held.rotate_right(1);
+        self.held[0] = held;
+    }
 }
 
 impl Ledger {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { budget: budget.max(1), lent: 0, accounts: BTreeMap::new(), waiting: VecDeque::new() }
+        Self { budget: budget.max(1), lent: 0, settling: 0, accounts: BTreeMap::new(), waiting: VecDeque::new() }
     }
 
     /// A build wants to begin, and never to have more than `most` tokens.
@@ -109,23 +121,37 @@ impl Ledger {
         self.waiting.retain(|(waiting, _)| *waiting != build);
     }
 
-    /// Notes how busy the builds were since this was last noted but one; `None` if it is not known.
+    /// Notes how busy the builds were since this was noted [`APART`] times before; `None` if it is not known.
     pub(crate) fn note(&mut self, busy: Option<&Busy>) {
         for (build, account) in &mut self.accounts {
-            let held = 1 + account.issued - account.available;
-            let used = busy.and_then(|busy| busy.builds.get(build));
-            // What it has taken since then it cannot have used all the time.
-            account.unused = used.map(|used| whole(held.min(account.held) as f64 - used));
-            account.held = held;
+            account.note(busy.and_then(|busy| busy.builds.get(build).copied()));
         }
         // What was lent is in use; only a processor that is idle all the same makes it more.
-        self.lent += busy.map_or(0, |busy| whole(busy.idle));
+        let before = self.lent;
+        if self.settling > 0 {
+            self.settling -= 1;
+        } else {
+            self.lent += busy.map_or(0, |busy| whole(busy.idle));
+        }
         self.limit_lent();
+        if self.lent > before {
+            self.settling = APART;
+        }
     }
 
-    /// No more is lent than is held by who sleeps.
+    /// Whether tokens are lent.
+    pub(crate) const fn lends(&self) -> bool {
+        self.lent > 0
+    }
+
+    /// No more is lent than is held by who sleeps, nor counted as borrowed than there is of tokens beside the budget.
     fn limit_lent(&mut self) {
         self.lent = self.lent.min(self.accounts.values().filter_map(|account| account.unused).sum());
+        let mut beside = self.in_use().saturating_sub(self.budget);
+        for account in self.accounts.values_mut() {
+            account.borrowed = account.borrowed.min(beside);
+            beside -= account.borrowed;
+        }
     }
 
     /// Looks into the pipes and moves what should be elsewhere.
@@ -174,7 +200,7 @@ impl Ledger {
 
     /// Takes back what was lent to whom and is lent no more, as far as it lies in pipes.
     fn take_back(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
-        while self.is_overdrawn() && self.recall(pipes) {
+        while self.is_overdrawn() && self.recall(pipes, |account| account.issued) {
             settled.moved = true;
         }
     }
@@ -182,7 +208,8 @@ impl Ledger {
     /// Lets in who waits, with tokens that lie unclaimed if none is free.
     fn admit(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
         while let Some(&(build, limit)) = self.waiting.front() {
-            if self.free_with_lent() == 0 && !self.recall(pipes) {
+            // To take back what was lent would not make room.
+            if self.free() == 0 && !self.recall(pipes, Account::own) {
                 return;
             }
             self.waiting.pop_front();
@@ -192,10 +219,10 @@ impl Ledger {
         }
     }
 
-    /// Takes one token from the build that has most of those with any in their pipes.
-    fn recall(&mut self, pipes: &dyn Pipes) -> bool {
-        let with_some = self.accounts.iter().filter(|(_, account)| account.available > 0);
-        let richest = with_some.max_by_key(|(_, account)| account.issued).map(|(&build, _)| build);
+    /// Takes one token from the build that has most of those with any in their pipes, of which some count.
+    fn recall(&mut self, pipes: &dyn Pipes, count: impl Fn(&Account) -> usize) -> bool {
+        let with_some = self.accounts.iter().filter(|(_, account)| account.available > 0 && count(account) > 0);
+        let richest = with_some.max_by_key(|(_, account)| count(account)).map(|(&build, _)| build);
         richest.is_some_and(|build| self.take_from(build, pipes))
     }
 
@@ -204,6 +231,7 @@ impl Ledger {
         // It may have been claimed since the look.
         let taken = pipes.take(build, 1);
         account.issued -= taken.min(account.issued);
+        account.borrowed -= taken.min(account.borrowed);
         account.available = if taken == 0 { 0 } else { account.available.saturating_sub(1) };
         taken > 0
     }
@@ -221,6 +249,9 @@ impl Ledger {
             let Some(build) = next.map(|(&build, _)| build) else { return };
             if self.give_to(build, pipes) {
                 settled.moved = true;
+                if let Some(account) = self.accounts.get_mut(&build).filter(|_| lending) {
+                    account.borrowed += 1;
+                }
             } else {
                 full.insert(build);
             }
@@ -260,9 +291,12 @@ impl Ledger {
 
     fn pressed(&self) -> Vec<u64> {
         let poorest = self.accounts.values().filter(|account| account.is_hungry()).map(|account| account.issued).min();
-        let wanted = !self.waiting.is_empty() || self.is_overdrawn();
-        let has_too_many =
-            |account: &Account| wanted && account.issued > 0 || poorest.is_some_and(|least| account.issued > least + 1);
+        let (wanted, overdrawn) = (!self.waiting.is_empty(), self.is_overdrawn());
+        let has_too_many = |account: &Account| {
+            wanted && account.own() > 0
+                || overdrawn && account.issued > 0
+                || poorest.is_some_and(|least| account.issued > least + 1)
+        };
         self.accounts.iter().filter(|(_, account)| has_too_many(account)).map(|(&build, _)| build).collect()
     }
 }
@@ -407,7 +441,7 @@ mod tests {
 
     /// What is in use is noted so often that it counts.
     fn note(ledger: &mut Ledger, busy: &Busy) {
-        (0..2).for_each(|_| ledger.note(Some(busy)));
+        (0..=APART).for_each(|_| ledger.note(Some(busy)));
     }
 
     #[test]
@@ -419,7 +453,7 @@ mod tests {
         note(&mut ledger, &busy(0.0, &[(1, 0.0), (2, 1.9)]));
         ledger.settle(&pipes);
         assert_eq!(pipes.available(1) + pipes.available(2), 0, "no processor is idle any more");
-        note(&mut ledger, &busy(0.0, &[(1, 0.6), (2, 1.4)]));
+        note(&mut ledger, &busy(0.0, &[(1, 1.0), (2, 1.0)]));
         assert_eq!(ledger.settle(&pipes).pressed, [2]);
         pipes.put_back(2, 1);
         settle(&mut ledger, &pipes, 4);
@@ -457,15 +491,29 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_begins_with_the_token_of_a_sleeper() {
+    fn nobody_begins_with_what_is_lent_nor_is_it_taken_back_for_that() {
         let (mut ledger, pipes) = ledger(2, &[1, 2]);
-        ledger.ask(3, 2);
-        assert_eq!(ledger.settle(&pipes).admitted, [0; 0]);
         note(&mut ledger, &busy(1.0, &[(1, 0.0), (2, 1.0)]));
-        assert_eq!(ledger.settle(&pipes).admitted, [3]);
+        ledger.ask(3, 2);
+        let settled = ledger.settle(&pipes);
+        assert_eq!((settled.admitted, settled.pressed, pipes.claim(2, 2)), (vec![], vec![], 1));
+        assert!(!ledger.settle(&pipes).moved);
         ledger.leave(1);
-        ledger.ask(4, 2);
-        assert_eq!(ledger.settle(&pipes).admitted, [0; 0], "what was lent is not there any more");
+        let settled = ledger.settle(&pipes);
+        assert_eq!((settled.admitted, settled.pressed), (vec![], vec![2]), "what it borrowed is of the budget now");
+        pipes.put_back(2, 1);
+        assert_eq!(ledger.settle(&pipes).admitted, [3]);
+    }
+
+    #[test]
+    fn a_processor_that_is_idle_is_counted_once() {
+        let (mut ledger, pipes) = ledger(8, &[1]);
+        assert_eq!(pipes.claim(1, 6), 6);
+        ledger.ask(2, 8);
+        settle(&mut ledger, &pipes, 4);
+        (0..8).for_each(|_| ledger.note(None));
+        (0..=APART).for_each(|_| ledger.note(Some(&busy(2.0, &[(1, 0.0), (2, 1.0)]))));
+        assert_eq!(ledger.lent, 2);
     }
 
     /// As a process does that writes whenever it can.
@@ -484,7 +532,7 @@ mod tests {
             let (mut ledger, pipes) = (Ledger::new(budget), Memory::default());
             let mut held: BTreeMap<u64, usize> = BTreeMap::new();
             let mut asked = std::collections::BTreeSet::new();
-            let (mut asleep, mut noted, mut tokens_before) = (BTreeSet::new(), BTreeMap::new(), 0);
+            let (mut noted, mut tokens_before) = (BTreeMap::new(), 0);
             for (build, act, count) in steps {
                 match act {
                     0 if asked.insert(build) => ledger.ask(build, count + 1),
@@ -501,12 +549,12 @@ mod tests {
                         *held -= back;
                         pipes.put_back(build, back);
                     },
-                    4 => drop(if asleep.contains(&build) { asleep.remove(&build) } else { asleep.insert(build) }),
-                    5 => {
-                        let used = |build: &u64, held: usize| if asleep.contains(build) { 0.0 } else { (1 + held) as f64 };
-                        let builds = held.iter().map(|(build, held)| (*build, used(build, *held))).collect();
-                        ledger.note(Some(&Busy { idle: count as f64, builds }));
-                        noted = held.iter().filter(|(build, _)| asleep.contains(*build)).map(|(build, held)| (*build, 1 + held)).collect();
+                    // One uses so many, the others all that they hold.
+                    4 => {
+                        let used = |of: u64, held: usize| if of == build { count.min(1 + held) } else { 1 + held };
+                        let builds = held.iter().map(|(&of, &held)| (of, used(of, held) as f64)).collect();
+                        ledger.note(Some(&Busy { idle: 2.0, builds }));
+                        noted = held.iter().map(|(&of, &held)| (of, 1 + held - used(of, held))).collect();
                     }
                     _ => {}
                 }
@@ -519,6 +567,12 @@ mod tests {
                 prop_assert!(held.len() == asked.len() || tokens >= budget, "nobody waits while a token is free");
                 tokens_before = tokens;
             }
+            // When nobody sleeps any more, what was lent is not there again once it was put back.
+            ledger.note(None);
+            held.iter().for_each(|(&build, &held)| pipes.put_back(build, held));
+            ledger.settle(&pipes);
+            let tokens: usize = held.keys().map(|&build| 1 + pipes.available(build)).sum();
+            prop_assert!(tokens <= budget, "{} tokens in the end", tokens);
         }
     }
 }
