@@ -2,8 +2,9 @@
 
 usage: accounts.py OUT [PACKAGE…]
 
-Reads `users` and `groups` from the environment, as JSON, and `indexed`, what is called elsewhere for the indexes of the image. A PACKAGE may have /etc/passwd, /etc/group and /etc/shadow, which are
-what is begun with, and notes of the users and groups that its installation asked for (usr/share/larder/deferred).
+Reads `users` and `groups` from the environment, as JSON, and `indexed`, programs that are called elsewhere. A PACKAGE may
+have /etc/passwd, /etc/group and /etc/shadow, which are what is begun with, and notes of the users and groups that its
+installation asked for (usr/share/larder/deferred).
 """
 
 import argparse

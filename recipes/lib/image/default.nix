@@ -125,6 +125,7 @@ let
       };
       made = indexes.make {
         name = "${name}-indexes";
+        inherit run;
         inherit (plain) root;
         override = own;
       };

@@ -31,23 +31,27 @@ rec {
       name,
       root,
       override,
+      run, # as of the other steps
     }:
-    derivation {
-      inherit
-        name
-        override
-        programs
-        root
-        system
-        ;
-      builder = "${seed}/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
-      args = [
-        "--library-path"
-        "${seed}/usr/lib/x86_64-linux-gnu:${image-tools}/usr/lib/x86_64-linux-gnu"
-        "${image-tools}/usr/bin/python3"
-        "-B"
-        "${./indexes.py}"
-      ];
-      PYTHONHOME = "${image-tools}/usr";
-    };
+    derivation (
+      (if run == "" then { } else { inherit run; })
+      // {
+        inherit
+          name
+          override
+          programs
+          root
+          system
+          ;
+        builder = "${seed}/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+        args = [
+          "--library-path"
+          "${seed}/usr/lib/x86_64-linux-gnu:${image-tools}/usr/lib/x86_64-linux-gnu"
+          "${image-tools}/usr/bin/python3"
+          "-B"
+          "${./indexes.py}"
+        ];
+        PYTHONHOME = "${image-tools}/usr";
+      }
+    );
 }

@@ -25,6 +25,17 @@ note() {
     printf '%s\n' "$line" >>"$noted"
 }
 
+# A command, with paths as they are from anywhere; some are about the directory that they are called in.
+note_call() {
+    local word words=()
+    [[ $# != 0 || $called != mkfont* ]] || set -- .
+    for word; do
+        [[ $word == [-/]* || $PWD == / || ! -e $word ]] || word=$(realpath -ms -- "$word")
+        words+=("$word")
+    done
+    note run "$called" "${words[@]}"
+}
+
 # Takes a command line apart as getopt_long does: `options`, their `values`, and the `operands`.
 take_apart() {
     local short_with_value=$1 long_with_value=" $2 " word letters
@@ -329,5 +340,5 @@ case $called in
     su | runuser) as_user "$@" ;;
     systemctl) control_services "$@" ;;
     ldconfig) case " $* " in *' -n '* | *' -N '* | *' -p '* | *' --version '*) real "$@" ;; *) note run "$called" "$@" ;; esac ;;
-    *) note run "$called" "$@" ;;
+    *) note_call "$@" ;;
 esac

@@ -109,10 +109,26 @@ let
     groups.render.gid = 60;
   };
 
+  shell = seed // {
+    pname = "seed";
+  };
+  script = text: {
+    text = "#!/usr/bin/bash\n${text}\n";
+    executable = true;
+  };
+  programs =
+    entries:
+    write {
+      name = "programs";
+      inherit entries;
+    }
+    // {
+      pname = "programs";
+    };
   # Programs of the image that make indexes of it, and what asks for them.
   indexed = imageOf {
     packages = [
-      (seed // { pname = "seed"; })
+      shell
       (noting "asks" ''
         run update-mime-database /usr/share/asks
         run gio-querymodules /nowhere
@@ -123,34 +139,19 @@ let
         run gone
       '')
       (noting "asks-again" "run update-mime-database /usr/share/asks\nrun depmod -a 2\n")
-      (
-        write {
-          name = "indexers";
-          entries = {
-            "usr/lib/modules/1/kernel".directory = true;
-            "usr/lib/modules/2/kernel".directory = true;
-            "usr/bin/update-mime-database" = {
-              text = "#!/usr/bin/bash\nset -e\nfiles=$(ls $1)\necho \"$files\" >$1/index\necho x >>/usr/share/once\n";
-              executable = true;
-            };
-            "usr/bin/systemctl" = {
-              text = "#!/usr/bin/bash\necho $* >>/etc/systemctl\n";
-              executable = true;
-            };
-            "usr/bin/gio-querymodules" = {
-              text = "#!/usr/bin/bash\nfalse\n";
-              executable = true;
-            };
-            "usr/sbin/depmod" = {
-              text = "#!/usr/bin/bash\necho $1 $2 >>/usr/lib/modules/$2/modules.dep\n";
-              executable = true;
-            };
-          };
-        }
-        // {
-          pname = "indexers";
-        }
-      )
+      (programs {
+        "usr/lib/modules/1/kernel".directory = true;
+        "usr/lib/modules/2/kernel".directory = true;
+        "usr/bin/update-mime-database" = script ''
+          set -e
+          files=$(ls $1)
+          echo "$files" >$1/index
+          echo x >>/usr/share/once
+        '';
+        "usr/bin/systemctl" = script "echo $* >>/etc/systemctl";
+        "usr/bin/gio-querymodules" = script "false";
+        "usr/sbin/depmod" = script "echo $1 $2 >>/usr/lib/modules/$2/modules.dep";
+      })
     ];
     users = { inherit root; };
     groups.root.gid = 0;
@@ -294,6 +295,19 @@ in
       whose-file = {
         package = unordered.needs-both;
         says = "/etc/catalogue/list is different in";
+      };
+      modules = {
+        package =
+          (imageOf {
+            packages = [
+              shell
+              (noting "asks" "run depmod 1\n")
+              (programs { "usr/sbin/depmod" = script "exit 3"; })
+            ];
+            users = { inherit root; };
+            groups.root.gid = 0;
+          }).files;
+        says = "indexes: asks asks for depmod 1, which ended with 3";
       };
       unknown-group = {
         package =
