@@ -374,16 +374,17 @@ fn in_store(context: &Context, text: &OsStr) -> Result<Option<Target>, CliError>
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
 }
 
-/// A word that names nothing was meant for a file, unless it can only be something of the store.
+/// A word that names nothing was meant for a file or for the beginning of a digest, unless it is all of a store path.
 fn unknown(path: &Path, error: LookupError) -> CliError {
-    match &error {
-        LookupError::Form(_) => CliError::missing(path)
-            .hint("an installable is PATH#ATTR, as `recipes#hello`, a store path, or 8 or more characters of a digest"),
-        LookupError::Unknown(text) if !text.contains(['/', '-']) => {
-            CliError::failed(format!("there is no file `{text}` here, and nothing in the store begins with `{text}`"))
+    let is_whole = |text: &str| text.parse::<StorePath>().is_ok() || StorePath::parse_base_name(text).is_ok();
+    let missing = match &error {
+        LookupError::Form(_) => CliError::missing(path),
+        LookupError::Unknown(text) if !is_whole(text) => {
+            CliError::usage(format!("{} does not exist, and nothing in the store begins with `{text}`", shown(&path)))
         }
-        _ => error.into(),
-    }
+        _ => return error.into(),
+    };
+    missing.hint("an installable is PATH#ATTR, as `recipes#hello`, a store path, or 8 or more characters of a digest")
 }
 
 fn check_output(context: &Context, path: &StorePath, output: Option<&OutputName>) -> Result<(), CliError> {

@@ -319,11 +319,12 @@ fn another_system_is_refused() {
 fn unknown_names_are_told_apart() {
     let scratch = Scratch::new("{ }");
     scratch.larder("build abc").fails(2, &["abc does not exist", "8 or more characters", "PATH#ATTR"]);
-    scratch.larder("build aaaaaaaa").fails(1, &["nothing in the store begins with `aaaaaaaa`"]);
+    scratch.larder("build aaaaaaaa").fails(2, &["nothing in the store begins with `aaaaaaaa`"]);
     let absent = format!("/larder/store/{}-absent", "a".repeat(52));
     scratch.larder_with(&["build", &absent]).fails(1, &[&absent]);
     scratch.larder_with(&["realise", &absent]).fails(1, &[&absent, "no derivation is known"]);
-    scratch.larder_with(&["show", "/larder/store/zzz"]).fails(2, &["/larder/store/zzz"]);
+    scratch.larder_with(&["show", "/larder/store/zzz"]).fails(2, &["/larder/store/zzz does not exist"]);
+    scratch.larder_with(&["show", "/larder/store/zzzzzzzz"]).fails(2, &["/larder/store/zzzzzzzz does not exist"]);
     scratch.larder("frobnicate").fails(2, &["frobnicate"]);
     scratch.larder("biuld").fails(2, &["biuld", "build"]);
     scratch.larder("build --nonsense").fails(2, &["--nonsense"]);
