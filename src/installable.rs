@@ -193,6 +193,12 @@ impl Evaluation {
             let hint = "an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file";
             return Err(CliError::missing(path).hint(hint));
         }
+        if absolute.is_dir() && is_absent(&absolute.join("default.nix")) {
+            let error = CliError::usage(format!("there is no default.nix in {}", shown(&absolute)));
+            return Err(
+                error.hint("`larder help first-recipe` shows one to begin with; another place is named as PATH#ATTR")
+            );
+        }
         self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))
     }
 
@@ -252,6 +258,11 @@ pub(crate) fn rendered(session: &Session, failure: &Failure, errors: ErrorArgs) 
     let options = RenderOptions { colour: output::colours(), trace: errors.trace };
     let shown: Vec<_> = failure.iter().map(|diagnostic| render(diagnostic, session.sources(), options)).collect();
     CliError::evaluation(shown.join("\n"))
+}
+
+/// Whether nothing is at a place, not even a link that leads nowhere.
+fn is_absent(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 pub(crate) fn current_directory() -> Result<PathBuf, CliError> {

@@ -27,8 +27,13 @@ fn errors_of_the_language_have_code_3_and_a_place() {
     scratch.larder("eval --file deep.nix").fails(3, &["deep.nix"]);
     scratch.larder("build nowhere#a").fails(2, &["nowhere does not exist"]);
     scratch.larder("eval --file nowhere.nix").fails(2, &["nowhere.nix does not exist"]);
+    // Imported from a file it is that file that is wrong.
     std::fs::create_dir(scratch.path("empty")).unwrap();
-    scratch.larder("build empty#a").fails(3, &["empty", "default.nix"]);
+    scratch.write("imports.nix", "import ./empty");
+    scratch.larder("eval --file imports.nix").fails(3, &["E0201", "empty/default.nix does not exist"]);
+    // A link is there, wherever it leads.
+    std::os::unix::fs::symlink("gone.nix", scratch.path("empty/default.nix")).unwrap();
+    scratch.larder("build empty#a").fails(3, &["E0201", "empty/gone.nix does not exist"]);
 }
 
 #[test]

@@ -44,6 +44,29 @@ fn a_forgotten_attribute_lists_what_there_is() {
 }
 
 #[test]
+fn a_directory_without_recipes_tells_how_to_begin() {
+    let scratch = Scratch::new("{ }");
+    std::fs::remove_file(scratch.path("default.nix")).unwrap();
+    std::fs::create_dir(scratch.path("below")).unwrap();
+    for words in
+        ["build", "show .#a", "eval .", "eval --file .", "instantiate", "lint .#a", "build below#a", "ls below"]
+    {
+        let place = if words.contains("below") { "/below\n" } else { "\n" };
+        let ran =
+            scratch.larder(words).fails(2, &["there is no default.nix in /", place, "`larder help first-recipe`"]);
+        assert!(!ran.stderr.contains("E0201"), "{}", ran.stderr);
+    }
+    let topic = scratch.larder("help first-recipe").ok().stdout;
+    let is_shown = |line: &&str| line.starts_with("    ");
+    let shown: Vec<_> = topic.lines().filter(is_shown).map(str::trim).collect();
+    let (commands, recipe): (Vec<_>, Vec<_>) = shown.into_iter().partition(|line| line.starts_with("larder "));
+    scratch.write("default.nix", recipe.join("\n"));
+    let run = |line: &&str| scratch.larder(line.strip_prefix("larder ").unwrap()).ok();
+    let ran: Vec<_> = commands.iter().map(run).collect();
+    assert_eq!(ran.last().unwrap().stdout, "Hello, world!\n");
+}
+
+#[test]
 fn scripts_of_several_lines_are_shown_readably() {
     let scratch = Scratch::new(RECIPES);
     let shown = scratch.larder("show .#hi").ok().stdout;
