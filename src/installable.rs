@@ -8,7 +8,9 @@ use crate::given::GivenArgs;
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use crate::sources::{Named, installable};
-use eval::{Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
+use eval::{
+    Arguments, Code, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json,
+};
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
@@ -212,9 +214,15 @@ impl Evaluation {
         self.session.auto_call(value, self.arguments()?).map_err(|failure| self.failure(failure))
     }
 
-    /// What an attribute path leads to.
-    pub(crate) fn select(&self, value: Value, path: &str) -> Result<Value, CliError> {
-        self.session.select(value, path, self.arguments()?).map_err(|failure| self.failure(failure))
+    /// What the attribute path of something named leads to, from the value of its source. That it leads nowhere is told with the name:
+    /// there is no place to show.
+    pub(crate) fn select(&self, value: Value, named: &Named) -> Result<Value, CliError> {
+        self.session.select(value, &named.attribute, self.arguments()?).map_err(|mut failure| {
+            for diagnostic in failure.iter_mut().filter(|diagnostic| diagnostic.code == Code::Selection) {
+                diagnostic.message = format!("`{}`: {}", named.text.to_string_lossy(), diagnostic.message);
+            }
+            self.failure(failure)
+        })
     }
 
     /// Whether functions are called in any case.
@@ -323,8 +331,7 @@ pub(crate) fn resolve(context: &Context, installables: &[OsString], args: &EvalA
             targets.push(target);
             continue;
         }
-        let Named { source, attribute, text, .. } = installable(text)?;
-        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text.to_string_lossy())?;
+        let DerivationRef { path, output, .. } = evaluating.derivation(&installable(text)?)?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
     evaluating.finish()?;
@@ -336,13 +343,13 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
     let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     let mut failed = None;
-    for Named { source, attribute, text, installable } in named {
-        let target = if *installable { in_store(context, text)? } else { None };
+    for named in named {
+        let target = if named.installable { in_store(context, &named.text)? } else { None };
         if let Some(target) = target {
             targets.push(target);
             continue;
         }
-        match evaluating.derivations(source, attribute, &text.to_string_lossy()) {
+        match evaluating.derivations(named) {
             Ok(derivations) => targets.extend(
                 derivations
                     .into_iter()

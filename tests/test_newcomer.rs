@@ -67,6 +67,21 @@ fn a_directory_without_recipes_tells_how_to_begin() {
 }
 
 #[test]
+fn an_attribute_that_is_not_there_is_told_with_what_was_asked_for() {
+    let scratch = Scratch::new(RECIPES);
+    for (words, message) in [
+        ("build .#two .#three", "error[E0301]: `.#three`: there is no attribute `three`\n"),
+        ("eval default.nix#hi.nam", "error[E0301]: `default.nix#hi.nam`: there is no attribute `nam` in `hi`\n"),
+        ("instantiate --file default.nix -A thre", "error[E0301]: `default.nix#thre`: there is no attribute `thre`\n"),
+        ("eval --expr {} -A a", "error[E0301]: `(expression)#a`: there is no attribute `a`\n"),
+        ("repl .#a..b", "error[E0301]: `.#a..b`: the attribute path `a..b` has an empty name\n"),
+    ] {
+        let ran = scratch.larder(words).fails(3, &[]);
+        assert!(ran.stderr.starts_with(message), "{words}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn scripts_of_several_lines_are_shown_readably() {
     let scratch = Scratch::new(RECIPES);
     let shown = scratch.larder("show .#hi").ok().stdout;

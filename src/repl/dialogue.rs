@@ -162,7 +162,7 @@ impl<'c> Dialogue<'c> {
             Source::File(path) => self.evaluation.file(path)?,
             Source::Text(text) => self.evaluation.expression(text)?,
         };
-        let value = self.evaluation.select(self.evaluation.call(value)?, &load.attribute)?;
+        let value = self.evaluation.select(self.evaluation.call(value)?, &load)?;
         self.add(self.evaluation.call(value)?)?;
         self.loads.push(load);
         Ok(())
