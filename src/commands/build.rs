@@ -5,6 +5,7 @@ use crate::commands::roots::tell;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
+use crate::look::Look;
 use crate::output;
 use crate::realising::{BuildArgs, realise, summary};
 use builder::plan::Job;
@@ -151,6 +152,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
     if jobs.is_empty() {
         output::line("nothing to do: everything is realised")?;
     }
+    let look = Look::of_stdout();
     for heading in ["to reuse", "to verify", "to fail, as before", "to fetch", "to make", "to build"] {
         let below: Vec<_> = jobs.iter().filter(|(job, outlook)| heading_of(job.kind(), outlook) == heading).collect();
         if !below.is_empty() {
@@ -158,7 +160,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
         }
         for (job, outlook) in below {
             let graph = if adds(job, outlook) { "; then the derivations of its graph are added" } else { "" };
-            output::line(format!("  {}: {}{graph}", job.path, outlook_text(outlook)))?;
+            output::line(format!("  {}: {}{graph}", look.path(&job.path), outlook_text(outlook)))?;
         }
     }
     Ok(ExitCode::SUCCESS)
