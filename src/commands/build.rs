@@ -74,12 +74,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if let Some(generation) = generation.filter(|_| !quiet) {
         tell(context.store()?, &generation, false)?;
     }
-    print(args.json, &outputs)?;
+    print_outputs(args.json, &outputs)?;
     let differed = args.rebuild && !result.conflicts.is_empty();
     Ok(if differed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn print(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
+/// Prints what was realised.
+pub(super) fn print_outputs(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
     if json {
         let one = |(output, path): &(Option<OutputName>, StorePath)| serde_json::json!({ "output": output.as_ref().map(OutputName::as_str), "path": path.to_string() });
         return output::json("build/1", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
