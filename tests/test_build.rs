@@ -140,6 +140,50 @@ fn a_link_has_the_name_that_is_asked_for_and_replaces_only_links() {
 }
 
 #[test]
+fn what_cannot_be_done_with_a_build_is_told_before_it() {
+    let scratch = Scratch::new(
+        r#"{
+      one = mini "one" "write $out one" { };
+      two = mini "two" "write $out a\nwrite $dev b" { outputs = [ "out" "dev" ]; };
+    }"#,
+    );
+    scratch.write("mine", "precious");
+    scratch.write("mine-dev", "precious");
+    std::os::unix::fs::symlink("mine", scratch.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("loop", scratch.path("loop")).unwrap();
+    let two = scratch.line("instantiate .#two");
+    let two = two.as_str();
+    for (words, code, message) in [
+        ("build .#one --profile a/b", 1, "`a/b` cannot be the name of a root"),
+        ("build .#one --profile web-7-link", 1, "a generation of the profile `web`"),
+        ("build .#one .#two --profile web", 2, "a generation is one path, but 2 would be built"),
+        (&format!("build {two} --profile web"), 2, "a generation is one path, but 2 would be built"),
+        ("build .#two.dev --out-link mine", 1, "mine-dev exists and is not a link into the store"),
+        (&format!("build {two} --out-link mine"), 1, "exists and is not a link into the store"),
+        ("build .#one --out-link elsewhere", 1, "elsewhere exists and is not a link into the store"),
+        ("build .#one --out-link nowhere/x", 1, "cannot make the link nowhere/x: nowhere is no directory"),
+        ("build .#one --out-link loop/x", 1, "cannot make the link loop/x: Too many levels"),
+        ("build .#one --trace-out nowhere/trace", 1, "nowhere/trace"),
+        ("export .#one mine", 2, "mine exists already"),
+        ("export .#one nowhere/x", 1, "cannot create nowhere/x: nowhere is no directory"),
+        ("repro .#one --html nowhere/x.html", 1, "cannot write nowhere/x.html: nowhere is no directory"),
+        ("repro .#one --html seed", 1, "cannot write seed: it is a directory"),
+        ("diff .#one .#two --html mine/x.html", 1, "cannot write mine/x.html: mine is no directory"),
+        ("diff .#one nope", 2, "nope does not exist"),
+        ("diff --closure .#one nope", 2, "nope does not exist"),
+        ("why .#one nope", 2, "nope does not exist"),
+        ("bundle sources .#one -o mine/x", 1, "cannot write to mine/x: mine is no directory"),
+        ("bundle sources .#one -o nowhere/x.tar", 1, "cannot write nowhere/x.tar: nowhere is no directory"),
+        ("cat .#one ../..", 2, "`..`"),
+    ] {
+        scratch.larder(words).fails(code, &[message]);
+        let built: Vec<_> = scratch.entries("store").into_iter().filter(|name| !name.ends_with("-seed")).collect();
+        assert_eq!(built, [""; 0], "{words}");
+    }
+    assert_eq!(std::fs::read(scratch.path("mine")).unwrap(), b"precious");
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     let scratch = scratch();
     let plan = scratch.larder("build .#split --dry-run").ok();
