@@ -445,14 +445,14 @@ fn a_dry_run_says_why() {
         let plan = scratch.larder("build .#user .#bad --dry-run").ok().stdout;
         expected.iter().for_each(|expected| assert!(plan.contains(expected), "`{expected}` is not in:\n{plan}"));
     };
-    says(&["to build: 3", "-zlib.drv: never built here\n", "-user.drv: never built here  (unless its inputs"]);
+    says(&["to build: 3", "-zlib.drv: never built here\n", "-user.drv: never built here\n"]);
     scratch.larder("build .#user").ok();
     scratch.larder("build .#bad").fails(1, &[]);
     says(&["to fail, as before: 1", "-bad.drv: the builder failed with exit status 3"]);
     scratch.recipes(&recipes("two", "-O3"));
     says(&[
         "-zlib.drv: changed since it was built last: the arguments\n",
-        "-user.drv: changed since it was built last: the variable flags, the input zlib  (unless",
+        "-user.drv: changed since it was built last: the variable flags, the input zlib; reused if its inputs come out as before\n",
     ]);
     // Once the input is there, it is known that the other came out as before.
     scratch.recipes(&recipes("one\\nsay two", "-O2"));
@@ -485,7 +485,7 @@ fn a_build_may_write_derivations_that_the_plan_goes_on_with() {
       user = mini "user" "copy ${whole} $out\nappend $out three" { };
     }"#,
     );
-    let adds = "-whole.drv: never built here  (unless its inputs come out as before); then the derivations of its graph are added\n";
+    let adds = "-whole.drv: never built here; then the derivations of its graph are added\n";
     let plan = scratch.larder("build .#user --dry-run").ok();
     assert!(plan.stdout.contains(adds), "{}", plan.stdout);
     scratch

@@ -213,9 +213,10 @@ fn outlook_text(outlook: &Outlook) -> String {
         Outlook::Reused => "its inputs came out as before".to_owned(),
         Outlook::Verified => "built before, and refused as it was verified then".to_owned(),
         Outlook::FailsAtOnce(failure) => format!("{} (--retry builds it again)", failure.message),
-        Outlook::Done(reason) => reason_text(reason),
+        // Of what was never built there is no earlier build that it could come out as.
+        Outlook::Done(reason) | Outlook::DoneUnlessAsBefore(reason @ Reason::Never) => reason_text(reason),
         Outlook::DoneUnlessAsBefore(reason) => {
-            format!("{}  (unless its inputs come out as before)", reason_text(reason))
+            format!("{}; reused if its inputs come out as before", reason_text(reason))
         }
     }
 }
