@@ -353,9 +353,20 @@ fn a_store_that_cannot_be_written_is_named() {
     scratch.write("file", "");
     scratch.larder("--store file/below build .#x").fails(1, &["file/below", "Not a directory"]);
     scratch.larder("--store /proc/nothing build .#x").fails(1, &["/proc/nothing"]);
-    let mut command = scratch.command(["build", ".#x"]);
-    let ran = Ran::of(command.env_remove("LARDER_HOME").env_remove("XDG_DATA_HOME").env_remove("HOME"));
-    ran.fails(1, &["LARDER_HOME", "HOME", "--store DIR"]);
+}
+
+#[test]
+fn where_no_variable_says_where_the_store_is_the_remedy_is_named() {
+    let scratch = Scratch::new(r#"{ x = mini "x" "write $out x" { }; }"#);
+    let homeless = |words: &str| {
+        let mut command = scratch.command(words.split(' '));
+        Ran::of(command.env_remove("LARDER_HOME").env_remove("XDG_DATA_HOME").env_remove("HOME"))
+    };
+    for words in ["build .#x", "gc", "eval .#x.name", "add default.nix", "verify", "ps", "repl"] {
+        homeless(words)
+            .fails(2, &["none of LARDER_HOME, XDG_DATA_HOME and HOME is set", "`--store DIR`", "set LARDER_HOME"]);
+    }
+    homeless("--store home build .#x").ok();
 }
 
 #[test]

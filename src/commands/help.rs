@@ -48,7 +48,7 @@ const TOPICS: &[(&str, &str)] = &[
     ),
     (
         "exit-codes",
-        "0    done\n1    a build or a check failed\n2    the command was called wrongly, or a file that is named is not there\n3    an expression is wrong\n100  a bug of larder\n\
+        "0    done\n1    a build or a check failed\n2    the command was called wrongly, a file that is named is not there, or no variable says where the store is\n3    an expression is wrong\n100  a bug of larder\n\
          129  ended by SIGHUP\n130  by SIGINT (Ctrl-C)\n143  by SIGTERM\n",
     ),
     (
