@@ -104,8 +104,8 @@ impl Context {
     /// Where the store is, or will be.
     fn root(&self) -> Result<&Path, CliError> {
         self.root.as_deref().ok_or_else(|| {
-            CliError::failed("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
-                .hint("name it: --store DIR")
+            CliError::usage("cannot tell where the store is: none of LARDER_HOME, XDG_DATA_HOME and HOME is set")
+                .hint("name its directory with `--store DIR`, or set LARDER_HOME to it; `larder help environment` tells of all variables")
         })
     }
 

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::evaluations::{Evaluations, Key, Outcome, Shared, Source, Wanted};
 use crate::installable::{EvalArgs, Evaluation};
+use crate::sources::Named;
 use eval::{DerivationRef, Failure, Member, Read, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,36 +24,28 @@ impl<'a> Evaluating<'a> {
     }
 
     /// The derivation that an attribute of a source is.
-    pub(crate) fn derivation(
-        &mut self,
-        source: &Source,
-        attribute: &str,
-        named: &str,
-    ) -> Result<DerivationRef, CliError> {
-        let wanted = Wanted::Derivations(attribute.to_owned());
+    pub(crate) fn derivation(&mut self, named: &Named) -> Result<DerivationRef, CliError> {
+        let source = &named.source;
+        let wanted = Wanted::Derivations(named.attribute.clone());
         if let Some(Outcome::Derivation(derivation)) = self.look_up_one(source, &wanted)? {
             return Ok(derivation);
         }
-        let (value, above) = self.value(source, attribute, true)?;
+        let (value, above) = self.value(named, true)?;
         let evaluation = self.evaluation()?;
-        let derivation = evaluation.derivation(value, named)?;
+        let derivation = evaluation.derivation(value, &named.text.to_string_lossy())?;
         let read = evaluation.reads_with(above);
         self.remember(source, wanted, Outcome::Derivation(derivation.clone()), read)?;
         Ok(derivation)
     }
 
     /// The derivation that an attribute of a source is, or all that are in the set that it is.
-    pub(crate) fn derivations(
-        &mut self,
-        source: &Source,
-        attribute: &str,
-        named: &str,
-    ) -> Result<Vec<DerivationRef>, CliError> {
-        let wanted = Wanted::Derivations(attribute.to_owned());
+    pub(crate) fn derivations(&mut self, named: &Named) -> Result<Vec<DerivationRef>, CliError> {
+        let source = &named.source;
+        let wanted = Wanted::Derivations(named.attribute.clone());
         let top = match self.look_up_one(source, &wanted)? {
             Some(outcome) => outcome,
             None => {
-                let (value, above) = self.value(source, attribute, true)?;
+                let (value, above) = self.value(named, true)?;
                 let evaluation = self.evaluation()?;
                 let member = evaluation.session.member(value).map_err(|failure| evaluation.failure(failure))?;
                 let read = evaluation.reads_with(above);
@@ -65,11 +58,12 @@ impl<'a> Evaluating<'a> {
         match top {
             Outcome::Derivation(derivation) => found.push(derivation),
             Outcome::Names(names) => {
-                let mut set = Set { source, attribute, value: None };
+                let mut set = Set { named, value: None };
                 self.members(&mut set, &[], &names, &mut found)?;
             }
             Outcome::Nothing | Outcome::Printed(..) => {
-                let error = CliError::evaluation_message(format!("`{named}` is not a derivation, nor a set of them"));
+                let message = format!("`{}` is not a derivation, nor a set of them", named.text.to_string_lossy());
+                let error = CliError::evaluation_message(message);
                 return Err(error.hint("a derivation is what `derivation { … }` or `mkPackage { … }` returns"));
             }
         }
@@ -84,16 +78,17 @@ impl<'a> Evaluating<'a> {
         names: &[Vec<u8>],
         found: &mut Vec<DerivationRef>,
     ) -> Result<(), CliError> {
+        let Named { source, attribute, .. } = set.named;
         let below = |name: &Vec<u8>| [path, std::slice::from_ref(name)].concat();
-        let wanted: Vec<_> = names.iter().map(|name| Wanted::Member(set.attribute.to_owned(), below(name))).collect();
+        let wanted: Vec<_> = names.iter().map(|name| Wanted::Member(attribute.clone(), below(name))).collect();
         // Nothing is built from a set: that something is there is enough.
-        let mut outcomes = self.look_up(set.source, &wanted, false)?;
+        let mut outcomes = self.look_up(source, &wanted, false)?;
         let missing: Vec<_> = (0..names.len()).filter(|index| outcomes[*index].is_none()).collect();
         if !missing.is_empty() {
             let names = missing.iter().map(|index| names[*index].clone()).collect();
             let Evaluated { outcomes: evaluated, failure } = self.evaluate_members(set, path, names)?;
             for (index, (outcome, read)) in missing.into_iter().zip(evaluated) {
-                self.remember(set.source, wanted[index].clone(), outcome.clone(), read)?;
+                self.remember(source, wanted[index].clone(), outcome.clone(), read)?;
                 outcomes[index] = Some(outcome);
             }
             if let Some(failure) = failure {
@@ -119,7 +114,7 @@ impl<'a> Evaluating<'a> {
     ) -> Result<Evaluated, CliError> {
         let (value, above) = match set.value {
             Some(known) => known,
-            None => *set.value.insert(self.value(set.source, set.attribute, true)?),
+            None => *set.value.insert(self.value(set.named, true)?),
         };
         let evaluation = self.evaluation()?;
         let mut evaluated = Vec::with_capacity(names.len());
@@ -134,19 +129,19 @@ impl<'a> Evaluating<'a> {
     /// An attribute of a source, printed in a way.
     pub(crate) fn printed(
         &mut self,
-        source: &Source,
-        attribute: &str,
+        named: &Named,
         way: &str,
         print: impl FnOnce(&Evaluation, Value) -> Result<Vec<u8>, CliError>,
     ) -> Result<Vec<u8>, CliError> {
-        let wanted = Wanted::Printed { attribute: attribute.to_owned(), way: way.to_owned() };
+        let source = &named.source;
+        let wanted = Wanted::Printed { attribute: named.attribute.clone(), way: way.to_owned() };
         // Nothing is built from what is printed: nothing in it need be kept.
         if let Some(Outcome::Printed(text, _)) =
             self.look_up(source, std::slice::from_ref(&wanted), false)?.pop().flatten()
         {
             return Ok(text);
         }
-        let (value, above) = self.value(source, attribute, false)?;
+        let (value, above) = self.value(named, false)?;
         let evaluation = self.evaluation()?;
         let text = print(evaluation, value)?;
         let read = evaluation.reads_with(above);
@@ -180,7 +175,8 @@ impl<'a> Evaluating<'a> {
 
     /// The value of a source's attribute, and what having it rests on. A function is called where that is wanted, as
     /// is one that an attribute is selected from, or where there are arguments for it.
-    fn value(&mut self, source: &Source, attribute: &str, called: bool) -> Result<(Value, Read), CliError> {
+    fn value(&mut self, named: &Named, called: bool) -> Result<(Value, Read), CliError> {
+        let Named { source, attribute, .. } = named;
         let remembered = self.remembered(source)?;
         let evaluation = self.evaluation()?;
         let _ = evaluation.session.take_reads();
@@ -195,7 +191,7 @@ impl<'a> Evaluating<'a> {
         }
         evaluation.session.remember(remembered.map(|remembered| (value, remembered as Arc<dyn eval::Remembered>)));
         if !attribute.is_empty() {
-            value = evaluation.select(value, attribute)?;
+            value = evaluation.select(value, named)?;
             value = if called { evaluation.call(value)? } else { value };
         }
         Ok((value, evaluation.session.take_reads()))
@@ -235,8 +231,7 @@ impl<'a> Evaluating<'a> {
 
 /// A set of derivations; its value when something in it had to be evaluated.
 struct Set<'s> {
-    source: &'s Source,
-    attribute: &'s str,
+    named: &'s Named,
     value: Option<(Value, Read)>,
 }
 

@@ -8,7 +8,9 @@ use crate::given::GivenArgs;
 use crate::host_io::{HostIo, Silence, realise_with};
 use crate::output;
 use crate::sources::{Named, installable};
-use eval::{Arguments, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json};
+use eval::{
+    Arguments, Code, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json,
+};
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
@@ -193,6 +195,12 @@ impl Evaluation {
             let hint = "an installable is PATH#ATTR, where PATH is a directory with a `default.nix` or a file";
             return Err(CliError::missing(path).hint(hint));
         }
+        if absolute.is_dir() && is_absent(&absolute.join("default.nix")) {
+            let error = CliError::usage(format!("there is no default.nix in {}", shown(&absolute)));
+            return Err(
+                error.hint("`larder help first-recipe` shows one to begin with; another place is named as PATH#ATTR")
+            );
+        }
         self.session.eval_file(&absolute).map_err(|failure| self.failure(failure))
     }
 
@@ -206,9 +214,15 @@ impl Evaluation {
         self.session.auto_call(value, self.arguments()?).map_err(|failure| self.failure(failure))
     }
 
-    /// What an attribute path leads to.
-    pub(crate) fn select(&self, value: Value, path: &str) -> Result<Value, CliError> {
-        self.session.select(value, path, self.arguments()?).map_err(|failure| self.failure(failure))
+    /// What the attribute path of something named leads to, from the value of its source. That it leads nowhere is told with the name:
+    /// there is no place to show.
+    pub(crate) fn select(&self, value: Value, named: &Named) -> Result<Value, CliError> {
+        self.session.select(value, &named.attribute, self.arguments()?).map_err(|mut failure| {
+            for diagnostic in failure.iter_mut().filter(|diagnostic| diagnostic.code == Code::Selection) {
+                diagnostic.message = format!("`{}`: {}", named.text.to_string_lossy(), diagnostic.message);
+            }
+            self.failure(failure)
+        })
     }
 
     /// Whether functions are called in any case.
@@ -252,6 +266,11 @@ pub(crate) fn rendered(session: &Session, failure: &Failure, errors: ErrorArgs) 
     let options = RenderOptions { colour: output::colours(), trace: errors.trace };
     let shown: Vec<_> = failure.iter().map(|diagnostic| render(diagnostic, session.sources(), options)).collect();
     CliError::evaluation(shown.join("\n"))
+}
+
+/// Whether nothing is at a place, not even a link that leads nowhere.
+fn is_absent(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 pub(crate) fn current_directory() -> Result<PathBuf, CliError> {
@@ -312,8 +331,7 @@ pub(crate) fn resolve(context: &Context, installables: &[OsString], args: &EvalA
             targets.push(target);
             continue;
         }
-        let Named { source, attribute, text, .. } = installable(text)?;
-        let DerivationRef { path, output, .. } = evaluating.derivation(&source, &attribute, &text.to_string_lossy())?;
+        let DerivationRef { path, output, .. } = evaluating.derivation(&installable(text)?)?;
         targets.push(Target::Derivation { path, output: Some(output) });
     }
     evaluating.finish()?;
@@ -325,13 +343,13 @@ pub(crate) fn resolve_sets(context: &Context, named: &[Named], args: &EvalArgs) 
     let mut evaluating = Evaluating::new(context, args);
     let mut targets = Vec::new();
     let mut failed = None;
-    for Named { source, attribute, text, installable } in named {
-        let target = if *installable { in_store(context, text)? } else { None };
+    for named in named {
+        let target = if named.installable { in_store(context, &named.text)? } else { None };
         if let Some(target) = target {
             targets.push(target);
             continue;
         }
-        match evaluating.derivations(source, attribute, &text.to_string_lossy()) {
+        match evaluating.derivations(named) {
             Ok(derivations) => targets.extend(
                 derivations
                     .into_iter()
@@ -374,16 +392,17 @@ fn in_store(context: &Context, text: &OsStr) -> Result<Option<Target>, CliError>
     Ok(Some(if path.derivation().is_some() { Target::Derivation { path, output } } else { Target::Tree(path) }))
 }
 
-/// A word that names nothing was meant for a file, unless it can only be something of the store.
+/// A word that names nothing was meant for a file or for the beginning of a digest, unless it is all of a store path.
 fn unknown(path: &Path, error: LookupError) -> CliError {
-    match &error {
-        LookupError::Form(_) => CliError::missing(path)
-            .hint("an installable is PATH#ATTR, as `recipes#hello`, a store path, or 8 or more characters of a digest"),
-        LookupError::Unknown(text) if !text.contains(['/', '-']) => {
-            CliError::failed(format!("there is no file `{text}` here, and nothing in the store begins with `{text}`"))
+    let is_whole = |text: &str| text.parse::<StorePath>().is_ok() || StorePath::parse_base_name(text).is_ok();
+    let missing = match &error {
+        LookupError::Form(_) => CliError::missing(path),
+        LookupError::Unknown(text) if !is_whole(text) => {
+            CliError::usage(format!("{} does not exist, and nothing in the store begins with `{text}`", shown(&path)))
         }
-        _ => error.into(),
-    }
+        _ => return error.into(),
+    };
+    missing.hint("an installable is PATH#ATTR, as `recipes#hello`, a store path, or 8 or more characters of a digest")
 }
 
 fn check_output(context: &Context, path: &StorePath, output: Option<&OutputName>) -> Result<(), CliError> {

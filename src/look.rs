@@ -50,12 +50,16 @@ impl Look {
         if self.colour && !text.is_empty() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A line that is cut where the terminal ends. What is between escapes and `m` takes no room.
+    /// A line that is cut where the terminal ends.
     pub(crate) fn cut(self, line: &str) -> String {
-        let Some(width) = self.width else { return line.to_owned() };
+        self.width.map_or_else(|| line.to_owned(), |width| self.cut_to(width, line))
+    }
+
+    /// A text that is cut to so many characters. What is between escapes and `m` takes no room.
+    fn cut_to(self, width: usize, text: &str) -> String {
         let (mut cut, mut room, mut escape) = (String::new(), width, false);
-        let length = visible_length(line);
-        for character in line.chars() {
+        let length = visible_length(text);
+        for character in text.chars() {
             escape |= character == '\x1b';
             if !escape {
                 if room == 1 && length > width {
@@ -69,6 +73,19 @@ impl Look {
             escape &= character != 'm';
         }
         cut
+    }
+
+    /// A name that is cut to so many characters. Its last word stays if there is room for it: of a path it is the digest.
+    fn cut_name(self, width: usize, name: &str) -> String {
+        /// Fewer characters of a name say nothing.
+        const LEAST: usize = 4;
+        let (first, last) = name.rsplit_once(' ').unwrap_or((name, ""));
+        match width.checked_sub(visible_length(last) + 1) {
+            Some(room) if room >= LEAST && visible_length(name) > width && !last.is_empty() => {
+                format!("{} {last}", self.cut_to(room, first))
+            }
+            _ => self.cut_to(width, name),
+        }
     }
 }
 
@@ -90,19 +107,27 @@ fn visible_length(line: &str) -> usize {
     line.chars().filter(seen).count()
 }
 
-/// A table whose columns are as wide as they must be; all but the first are aligned to the right.
+/// The least that a terminal leaves of the first column of a table.
+const LEAST_NAMES: usize = 12;
+
+/// A table whose columns are as wide as they must be; all but the first are aligned to the right. Where a terminal is too narrow names are
+/// cut, never numbers.
 pub(crate) fn table(look: Look, heading: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<_> = heading.iter().map(|text| (*text).to_owned()).collect();
     let width =
         |column: usize| rows.iter().chain([&heading]).map(|row| visible_length(&row[column])).max().unwrap_or(0);
-    let widths: Vec<_> = (0..heading.len()).map(width).collect();
+    let mut widths: Vec<_> = (0..heading.len()).map(width).collect();
+    let others: usize = widths[1..].iter().map(|width| 2 + width).sum();
+    let names = look.width.map_or(widths[0], |width| width.saturating_sub(others).max(LEAST_NAMES));
+    widths[0] = widths[0].min(names);
     let line = |row: &[String]| {
         let cell = |(column, text): (usize, &String)| {
-            let blanks = " ".repeat(widths[column] - visible_length(text));
+            let text = if column == 0 { look.cut_name(widths[0], text) } else { text.clone() };
+            let blanks = " ".repeat(widths[column] - visible_length(&text));
             if column == 0 { format!("{text}{blanks}") } else { format!("{blanks}{text}") }
         };
         let cells: Vec<_> = row.iter().enumerate().map(cell).collect();
-        look.cut(cells.join("  ").trim_end())
+        cells.join("  ").trim_end().to_owned()
     };
     let mut text = look.styled(&line(&heading), "1") + "\n";
     rows.iter().for_each(|row| text.push_str(&(line(row) + "\n")));
@@ -140,5 +165,26 @@ mod tests {
     fn columns_are_aligned() {
         let rows = [vec!["long name".to_owned(), "1".to_owned()], vec!["x".to_owned(), "20 B".to_owned()]];
         assert_eq!(table(Look::PLAIN, &["path", "own"], &rows), "path        own\nlong name     1\nx          20 B\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_names_and_no_numbers() {
+        let row = |name: &str, size: &str| vec![name.to_owned(), size.to_owned(), "7.5 GiB".to_owned()];
+        let rows = [row("libc-2.36-9+deb12u14 \x1b[2mlyh4v5ue\x1b[0m", "20 B"), row("x aaaaaaaa", "1023 MiB")];
+        let told = |width| {
+            let look = Look { terminal: true, width: Some(width), ..Look::PLAIN };
+            table(look, &["path", "own", "closure"], &rows)
+        };
+        let expected = [
+            "path                       own  closure",
+            "libc-2.36-… \x1b[2mlyh4v5ue\x1b[0m      20 B  7.5 GiB",
+            "x aaaaaaaa            1023 MiB  7.5 GiB",
+        ];
+        assert_eq!(told(39).lines().collect::<Vec<_>>(), expected);
+        // However narrow it is, something is left of names, and lines go on below.
+        let told = told(20);
+        let lines: Vec<_> = told.lines().collect();
+        assert!(lines[1].starts_with("libc-2.36-9…  "), "{told}");
+        assert!(lines.iter().skip(1).all(|line| line.ends_with("7.5 GiB")), "{told}");
     }
 }

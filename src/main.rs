@@ -3,6 +3,7 @@
 mod adding;
 mod commands;
 mod context;
+mod destination;
 mod drawing;
 mod error;
 mod evaluating;

@@ -32,6 +32,8 @@ impl PlaceArgs {
             Some((installable, inside)) => (installable, below(&inside, &self.path)),
             None => (self.installable.clone(), self.path.clone()),
         };
+        // What is no path at all is told before anything is built.
+        parse_inside(&inside)?;
         Ok((trees_of(context, &installable, &self.build, &self.eval)?.remove(0), inside))
     }
 }
@@ -39,6 +41,10 @@ impl PlaceArgs {
 /// One path in a tree below another.
 fn below(above: &OsStr, path: &OsStr) -> OsString {
     [above, path].join(OsStr::new("/"))
+}
+
+fn parse_inside(text: &OsStr) -> Result<TreePath, CliError> {
+    TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// Something in a tree.
@@ -63,8 +69,7 @@ pub(crate) fn locate(
     text: &OsStr,
     follow_last: bool,
 ) -> Result<Located, CliError> {
-    let inside = TreePath::parse(text.as_bytes()).map_err(|error| CliError::usage(error.to_string()))?;
-    let mut way = Way::from(&inside);
+    let mut way = Way::from(&parse_inside(text)?);
     let mut path = tree.clone();
     for _ in 0..MAX_LINKS {
         let listing = store.listing(&path.tree().expect("a tree's path"))?;

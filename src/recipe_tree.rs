@@ -105,11 +105,11 @@ pub(crate) fn remedy(directory: &Path) -> Option<CliError> {
     let attribute = if directory.join(MANIFEST).is_file() { format!("#{name}") } else { "#NAME".to_owned() };
     if file.exists() {
         let message = format!("{} is a recipe of a tree, not an expression", shown(&directory));
-        return Some(CliError::evaluation_message(message).hint(format!("build `{}{attribute}`", shown(&tree))));
+        return Some(CliError::usage(message).hint(format!("build `{}{attribute}`", shown(&tree))));
     }
     let message = format!("{} has recipes of {MANIFEST}, but no default.nix that reads them", shown(&tree));
     let line = "(import /PATH/TO/larder/recipes { }).lib.intergenos ./.";
-    let error = CliError::evaluation_message(message).hint(format!("write to {}: {line}", shown(&file)));
+    let error = CliError::usage(message).hint(format!("write to {}: {line}", shown(&file)));
     Some(error.hint(format!(
         "then `larder build {}{attribute}`; `larder lint {}` says what is wrong with them",
         shown(&tree),

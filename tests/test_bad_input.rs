@@ -27,8 +27,13 @@ fn errors_of_the_language_have_code_3_and_a_place() {
     scratch.larder("eval --file deep.nix").fails(3, &["deep.nix"]);
     scratch.larder("build nowhere#a").fails(2, &["nowhere does not exist"]);
     scratch.larder("eval --file nowhere.nix").fails(2, &["nowhere.nix does not exist"]);
+    // Imported from a file it is that file that is wrong.
     std::fs::create_dir(scratch.path("empty")).unwrap();
-    scratch.larder("build empty#a").fails(3, &["empty", "default.nix"]);
+    scratch.write("imports.nix", "import ./empty");
+    scratch.larder("eval --file imports.nix").fails(3, &["E0201", "empty/default.nix does not exist"]);
+    // A link is there, wherever it leads.
+    std::os::unix::fs::symlink("gone.nix", scratch.path("empty/default.nix")).unwrap();
+    scratch.larder("build empty#a").fails(3, &["E0201", "empty/gone.nix does not exist"]);
 }
 
 #[test]
@@ -319,11 +324,12 @@ fn another_system_is_refused() {
 fn unknown_names_are_told_apart() {
     let scratch = Scratch::new("{ }");
     scratch.larder("build abc").fails(2, &["abc does not exist", "8 or more characters", "PATH#ATTR"]);
-    scratch.larder("build aaaaaaaa").fails(1, &["nothing in the store begins with `aaaaaaaa`"]);
+    scratch.larder("build aaaaaaaa").fails(2, &["nothing in the store begins with `aaaaaaaa`"]);
     let absent = format!("/larder/store/{}-absent", "a".repeat(52));
     scratch.larder_with(&["build", &absent]).fails(1, &[&absent]);
     scratch.larder_with(&["realise", &absent]).fails(1, &[&absent, "no derivation is known"]);
-    scratch.larder_with(&["show", "/larder/store/zzz"]).fails(2, &["/larder/store/zzz"]);
+    scratch.larder_with(&["show", "/larder/store/zzz"]).fails(2, &["/larder/store/zzz does not exist"]);
+    scratch.larder_with(&["show", "/larder/store/zzzzzzzz"]).fails(2, &["/larder/store/zzzzzzzz does not exist"]);
     scratch.larder("frobnicate").fails(2, &["frobnicate"]);
     scratch.larder("biuld").fails(2, &["biuld", "build"]);
     scratch.larder("build --nonsense").fails(2, &["--nonsense"]);
@@ -347,9 +353,20 @@ fn a_store_that_cannot_be_written_is_named() {
     scratch.write("file", "");
     scratch.larder("--store file/below build .#x").fails(1, &["file/below", "Not a directory"]);
     scratch.larder("--store /proc/nothing build .#x").fails(1, &["/proc/nothing"]);
-    let mut command = scratch.command(["build", ".#x"]);
-    let ran = Ran::of(command.env_remove("LARDER_HOME").env_remove("XDG_DATA_HOME").env_remove("HOME"));
-    ran.fails(1, &["LARDER_HOME", "HOME", "--store DIR"]);
+}
+
+#[test]
+fn where_no_variable_says_where_the_store_is_the_remedy_is_named() {
+    let scratch = Scratch::new(r#"{ x = mini "x" "write $out x" { }; }"#);
+    let homeless = |words: &str| {
+        let mut command = scratch.command(words.split(' '));
+        Ran::of(command.env_remove("LARDER_HOME").env_remove("XDG_DATA_HOME").env_remove("HOME"))
+    };
+    for words in ["build .#x", "gc", "eval .#x.name", "add default.nix", "verify", "ps", "repl"] {
+        homeless(words)
+            .fails(2, &["none of LARDER_HOME, XDG_DATA_HOME and HOME is set", "`--store DIR`", "set LARDER_HOME"]);
+    }
+    homeless("--store home build .#x").ok();
 }
 
 #[test]

@@ -50,10 +50,14 @@ fn a_file_that_is_not_there_is_code_2_and_said_so_everywhere() {
     let scratch = Scratch::new("{ }");
     scratch.larder("add default.nix --name a").ok();
     let mut wrong = Vec::new();
-    for line in NAMING {
-        let ran = scratch.larder(line);
-        if ran.code != Some(2) || !ran.stderr.contains("nope does not exist") || !ran.stdout.is_empty() {
-            wrong.push(format!("{line}: {:?}\n{}{}", ran.code, ran.stdout, ran.stderr));
+    // A word of eight letters could be the beginning of a digest.
+    for word in ["nope", "packages", &"packages".repeat(6)] {
+        for line in NAMING.iter().map(|line| line.replace("nope", word)) {
+            let ran = scratch.larder(&line);
+            if ran.code != Some(2) || !ran.stderr.contains(&format!("{word} does not exist")) || !ran.stdout.is_empty()
+            {
+                wrong.push(format!("{line}: {:?}\n{}{}", ran.code, ran.stdout, ran.stderr));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -81,13 +85,13 @@ fn a_store_that_cannot_be_looked_for_is_not_said_to_be_missing() {
     scratch.larder("verify --repair --from loop").fails(1, &["cannot read ", "loop/format"]);
 }
 
-/// A word that could be a digest may have been meant for a file.
+/// A word that could be a digest may have been meant for a file, or the other way round.
 #[test]
 fn what_could_be_a_digest_is_looked_for_as_both() {
     let scratch = Scratch::new("{ }");
     for command in ["cat", "build", "query closure", "bundle sources -o out"] {
-        let words = ["there is no file `packages`", "nothing in the store begins with `packages`"];
-        scratch.larder(&format!("{command} packages")).fails(1, &words);
+        let words = ["packages does not exist, and nothing in the store begins with `packages`", "PATH#ATTR"];
+        scratch.larder(&format!("{command} packages")).fails(2, &words);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::harness::{Ran, Scratch, wait_until};
 use crate::test_queries::lost_letter;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -99,6 +99,7 @@ fn seen() -> BTreeMap<String, BTreeSet<String>> {
 fn take_builds(seen: &mut Seen) {
     seen.take("build .#top --dry-run --json");
     seen.take("build .#top --json");
+    seen.take("instantiate .#top --json");
     seen.take("build .#top --dry-run --json");
     seen.take("log .#top --json");
     seen.scratch.larder("build .#bad").fails(1, &["trying"]);
@@ -176,6 +177,23 @@ fn take_damage(seen: &mut Seen, old: &str) {
     let (other, ..) = lost_letter();
     let words = "verify --repair --json";
     seen.note(&other.larder(words), words);
+}
+
+/// The words of a line of results are the values of the document.
+#[test]
+fn what_is_instantiated_and_realised_is_told_as_json_too() {
+    let scratch = Scratch::new(r#"{ two = mini "two" "write $out a\nwrite $dev b" { outputs = [ "out" "dev" ]; }; }"#);
+    let told = scratch.larder("instantiate .#two.dev --json").ok().json("instantiate");
+    let derivation = scratch.line("instantiate .#two");
+    assert_eq!(told["paths"], json!([{ "path": derivation, "output": "dev" }]));
+    let told = scratch.larder(&format!("instantiate {derivation} --json")).ok().json("instantiate");
+    assert_eq!(told["paths"], json!([{ "path": derivation, "output": null }]));
+    let realised = scratch.larder(&format!("realise {derivation} --json")).ok().json("build");
+    let paths = scratch.larder(&format!("realise {derivation}")).ok();
+    let [dev, out] = paths.lines()[..] else { panic!("{paths:?}") };
+    assert_eq!(realised["outputs"], json!([{ "output": "dev", "path": dev }, { "output": "out", "path": out }]));
+    let realised = scratch.larder(&format!("realise {out} --json")).ok().json("build");
+    assert_eq!(realised["outputs"], json!([{ "output": null, "path": out }]));
 }
 
 #[test]

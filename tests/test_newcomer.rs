@@ -44,6 +44,44 @@ fn a_forgotten_attribute_lists_what_there_is() {
 }
 
 #[test]
+fn a_directory_without_recipes_tells_how_to_begin() {
+    let scratch = Scratch::new("{ }");
+    std::fs::remove_file(scratch.path("default.nix")).unwrap();
+    std::fs::create_dir(scratch.path("below")).unwrap();
+    for words in
+        ["build", "show .#a", "eval .", "eval --file .", "instantiate", "lint .#a", "build below#a", "ls below"]
+    {
+        let place = if words.contains("below") { "/below\n" } else { "\n" };
+        let ran =
+            scratch.larder(words).fails(2, &["there is no default.nix in /", place, "`larder help first-recipe`"]);
+        assert!(!ran.stderr.contains("E0201"), "{}", ran.stderr);
+    }
+    let topic = scratch.larder("help first-recipe").ok().stdout;
+    let is_shown = |line: &&str| line.starts_with("    ");
+    let shown: Vec<_> = topic.lines().filter(is_shown).map(str::trim).collect();
+    let (commands, recipe): (Vec<_>, Vec<_>) = shown.into_iter().partition(|line| line.starts_with("larder "));
+    scratch.write("default.nix", recipe.join("\n"));
+    let run = |line: &&str| scratch.larder(line.strip_prefix("larder ").unwrap()).ok();
+    let ran: Vec<_> = commands.iter().map(run).collect();
+    assert_eq!(ran.last().unwrap().stdout, "Hello, world!\n");
+}
+
+#[test]
+fn an_attribute_that_is_not_there_is_told_with_what_was_asked_for() {
+    let scratch = Scratch::new(RECIPES);
+    for (words, message) in [
+        ("build .#two .#three", "error[E0301]: `.#three`: there is no attribute `three`\n"),
+        ("eval default.nix#hi.nam", "error[E0301]: `default.nix#hi.nam`: there is no attribute `nam` in `hi`\n"),
+        ("instantiate --file default.nix -A thre", "error[E0301]: `default.nix#thre`: there is no attribute `thre`\n"),
+        ("eval --expr {} -A a", "error[E0301]: `(expression)#a`: there is no attribute `a`\n"),
+        ("repl .#a..b", "error[E0301]: `.#a..b`: the attribute path `a..b` has an empty name\n"),
+    ] {
+        let ran = scratch.larder(words).fails(3, &[]);
+        assert!(ran.stderr.starts_with(message), "{words}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn scripts_of_several_lines_are_shown_readably() {
     let scratch = Scratch::new(RECIPES);
     let shown = scratch.larder("show .#hi").ok().stdout;

@@ -1,8 +1,12 @@
 //! Sizes, trees, graphs, reasons, and what is behind links.
 
 use crate::harness::{Ran, Scratch};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::process::Command;
 
 const RECIPES: &str = r#"rec {
@@ -41,6 +45,60 @@ fn path(scratch: &Scratch, name: &str) -> String {
 fn named(scratch: &Scratch, text: &str) -> String {
     let names = ["libc", "zlib", "tool", "top"];
     names.iter().fold(text.to_owned(), |text, name| text.replace(&path(scratch, name), name))
+}
+
+/// What larder prints on a terminal of 80 columns without colours.
+fn on_a_terminal(scratch: &Scratch, words: &str) -> String {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+    // What other tests start must not keep it open.
+    for end in [&master, &slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
+    let mut child = scratch.command(words.split(' ')).env("NO_COLOR", "1").stdout(slave).spawn().unwrap();
+    let (mut told, mut buffer, mut master) = (Vec::new(), [0; 4096], File::from(master));
+    // That the last one has closed the other end is an error here.
+    while let Ok(length @ 1..) = master.read(&mut buffer) {
+        told.extend_from_slice(&buffer[..length]);
+    }
+    assert!(child.wait().unwrap().success(), "{words}");
+    String::from_utf8(told).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn people_see_names_and_all_columns_on_a_terminal_and_programs_whole_paths() {
+    let long = "a-name-that-takes-the-room-of-all-columns-1.2.3";
+    let scratch = Scratch::new(&format!(
+        r#"rec {{
+      long = write "{long}" {{ x = {{ text = "x"; }}; }};
+      gone = write "gone" {{ x = {{ text = "gone"; }}; }};
+      more = write "more" {{ x = {{ text = "${{gone}}"; }}; }};
+    }}"#
+    ));
+    let path = scratch.line("build .#long --profile web");
+    scratch.larder("build .#gone --no-link").ok();
+    let digest = &path.strip_prefix("/larder/store/").unwrap()[..8];
+    for words in [
+        "query size .#long",
+        "roots list",
+        "roots generations web",
+        "gc --dry-run",
+        "gc --explain .#long",
+        "build --dry-run .#more",
+    ] {
+        let told = on_a_terminal(&scratch, words);
+        let plain = scratch.larder(words).ok().stdout;
+        let size = words.starts_with("query size");
+        assert!(!told.contains("/larder/store/"), "{words}: {told}");
+        assert!(size || plain.contains("/larder/store/"), "{words}: {plain}");
+        if size {
+            assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+            assert!(told.lines().next().unwrap().ends_with("held  closure"), "{told}");
+            assert!(told.contains(&format!("… {digest} ")) && plain.contains(&format!("{path} ")), "{told}{plain}");
+        } else if words.contains("long") || words.contains("roots") {
+            assert!(told.contains(&format!("{long} {digest}")) && plain.contains(&path), "{words}: {told}{plain}");
+        }
+    }
 }
 
 #[test]

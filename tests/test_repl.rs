@@ -68,6 +68,12 @@ fn derivations_are_built() {
     assert!(lines[0].starts_with("«derivation /larder/store/") && lines[0].ends_with("-hi.drv»"), "{lines:?}");
     assert_eq!(lines[1], format!("out: {}", scratch.line("build --no-link .#hi")));
     assert!(!scratch.path("repl-result-out").exists());
+    scratch.write("repl-result-out", "mine");
+    scratch.recipes(&SET.replace("write $out hi", "write $out ho"));
+    answers(&scratch, &["repl", "."], ":bl hi\n").fails(1, &["repl-result-out exists and is not a link"]);
+    assert_eq!(scratch.entries("store").iter().filter(|name| name.ends_with("-hi")).count(), 1, "nothing is built");
+    scratch.recipes(SET);
+    std::fs::remove_file(scratch.path("repl-result-out")).unwrap();
     assert_eq!(answers(&scratch, &["repl", "."], ":bl hi\n").ok().lines(), &lines[1..2]);
     assert_eq!(std::fs::read(scratch.path("repl-result-out")).unwrap(), b"hi\n");
     assert!(scratch.larder("roots").ok().stdout.contains("repl-result-out"));

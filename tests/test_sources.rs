@@ -123,6 +123,17 @@ fn sources_are_asked_for_before_a_build() {
 }
 
 #[test]
+fn that_there_are_no_sources_is_said() {
+    let scratch = Scratch::new(r#"{ x = mini "x" "write $out x" { }; }"#);
+    std::fs::create_dir_all(scratch.path("tree/core/a")).unwrap();
+    scratch.write("tree/core/a/package.yml", "name: a\nversion: \"1\"\ntier: core\n");
+    for subject in ["tree", "tree/core/a", ".#x"] {
+        let ran = scratch.larder(&format!("lint --sources {subject}")).ok();
+        assert_eq!((&*ran.stdout, &*ran.stderr), ("", "there are no sources to ask for\n"), "{subject}");
+    }
+}
+
+#[test]
 fn sources_of_trees_are_asked_for() {
     let address = serve();
     let scratch = Scratch::new("{ }");
@@ -154,7 +165,7 @@ fn sources_of_trees_are_asked_for() {
     let found = json["findings"].as_array().unwrap().iter();
     let found: Vec<_> = found.map(|at| (at["code"].as_str().unwrap(), at["start"]["line"].as_u64().unwrap())).collect();
     assert_eq!(found, [("R0001", 2), ("R0020", 5), ("R0024", 7), ("R0026", 9)]);
-    scratch.larder("lint --sources more/core/broken").fails(1, &["1 finding"]);
+    scratch.larder("lint --sources more/core/broken").fails(1, &["1 finding in 0 sources"]);
 
     // A mirror by content will do as well.
     std::fs::create_dir(scratch.path("mirror")).unwrap();

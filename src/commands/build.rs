@@ -3,18 +3,22 @@
 use crate::CommandResult;
 use crate::commands::roots::tell;
 use crate::context::Context;
+use crate::destination::must_take_link;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, outputs_of, resolve};
+use crate::look::Look;
 use crate::output;
 use crate::realising::{BuildArgs, realise, summary};
+use crate::sandbox::read_derivation;
 use builder::plan::Job;
 use builder::{Builder, Kind, Outlook, Reason, RunOptions};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use store::local::Generation;
-use store::{OutputName, StorePath, shown};
+use store::local::{Generation, LocalStore};
+use store::{OutputName, StorePath};
 
 /// Build installables and print the store paths of their outputs.
 #[derive(Debug, clap::Args)]
@@ -53,9 +57,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if args.dry_run {
         return dry_run(&builder, &targets, options, args.json);
     }
-    if args.profile.is_none() && !args.no_link {
-        must_take_link(&args.out_link)?;
-    }
+    must_be_keepable(context, args, &targets)?;
     let started = Instant::now();
     let result = realise(context, &builder, &args.build.watch, &targets, options)?;
     let outputs: Vec<_> = targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).collect();
@@ -73,17 +75,54 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if let Some(generation) = generation.filter(|_| !quiet) {
         tell(context.store()?, &generation, false)?;
     }
-    print(args.json, &outputs)?;
+    print_outputs(args.json, &outputs)?;
     let differed = args.rebuild && !result.conflicts.is_empty();
     Ok(if differed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn print(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
+/// Prints what was realised.
+pub(super) fn print_outputs(json: bool, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
     if json {
         let one = |(output, path): &(Option<OutputName>, StorePath)| serde_json::json!({ "output": output.as_ref().map(OutputName::as_str), "path": path.to_string() });
         return output::json("build/1", serde_json::json!({ "outputs": outputs.iter().map(one).collect::<Vec<_>>() }));
     }
     outputs.iter().try_for_each(|(_, path)| output::line(path))
+}
+
+/// Refuses what cannot be kept as it is to be, before it is built.
+fn must_be_keepable(context: &Context, args: &Args, targets: &[Target]) -> Result<(), CliError> {
+    let store = context.store()?;
+    let mut outputs = Vec::new();
+    for target in targets {
+        outputs.extend(output_names(store, target)?);
+    }
+    match &args.profile {
+        Some(profile) => {
+            must_be_one(outputs.len())?;
+            Ok(store.check_root_name(profile)?)
+        }
+        None if args.no_link => Ok(()),
+        None => link_names(&args.out_link, &outputs).iter().try_for_each(|link| must_take_link(store, link)),
+    }
+}
+
+/// The outputs that a target will have.
+fn output_names(store: &LocalStore, target: &Target) -> Result<Vec<Option<OutputName>>, CliError> {
+    match target {
+        Target::Derivation { path, output: None } => {
+            Ok(read_derivation(store, path)?.outputs.into_iter().map(Some).collect())
+        }
+        Target::Derivation { output, .. } => Ok(vec![output.clone()]),
+        Target::Tree(_) => Ok(vec![None]),
+    }
+}
+
+fn must_be_one(outputs: usize) -> Result<(), CliError> {
+    if outputs == 1 {
+        return Ok(());
+    }
+    let error = CliError::usage(format!("a generation is one path, but {outputs} would be built"));
+    Err(error.hint("name one output of one installable, as `.#hello.out`"))
 }
 
 /// Makes the only output the current generation of a profile.
@@ -92,45 +131,33 @@ fn add_generation(
     profile: &str,
     outputs: &[(Option<OutputName>, StorePath)],
 ) -> Result<Generation, CliError> {
-    let [(_, path)] = outputs else {
-        let error = CliError::usage(format!("a generation is one path, but {} were built", outputs.len()));
-        return Err(error.hint("name one output of one installable, as `.#hello.out`"));
-    };
-    Ok(context.store()?.add_generation(profile, path)?)
-}
-
-/// Refuses a place where no link can be made, before anything is built for it.
-fn must_take_link(place: &Path) -> Result<(), CliError> {
-    let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !parent.is_dir() {
-        return Err(CliError::failed(format!(
-            "cannot make the link {}: {} is no directory",
-            shown(&place),
-            shown(&parent)
-        )));
-    }
-    if place.symlink_metadata().is_ok_and(|data| !data.is_symlink()) {
-        return Err(CliError::failed(format!("cannot make the link {}: something else is there", shown(&place))));
-    }
-    Ok(())
+    must_be_one(outputs.len())?;
+    Ok(context.store()?.add_generation(profile, &outputs[0].1)?)
 }
 
 /// `result`, `result-dev`, and with several installables `result-2`, `result-2-dev`, …
-fn link(context: &Context, args: &Args, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
-    let mut taken = std::collections::BTreeSet::new();
-    for (output, path) in outputs {
+fn link_names(first: &Path, outputs: &[Option<OutputName>]) -> Vec<PathBuf> {
+    let mut taken = BTreeSet::new();
+    let free = |output: &Option<OutputName>| {
         let suffix = match output.as_ref().map(OutputName::as_str) {
             None | Some("out") => String::new(),
             Some(other) => format!("-{other}"),
         };
         let name = |number: usize| {
             let number = if number == 1 { String::new() } else { format!("-{number}") };
-            let mut name = args.out_link.clone().into_os_string();
+            let mut name = first.to_owned().into_os_string();
             name.push(format!("{number}{suffix}"));
             PathBuf::from(name)
         };
-        let free = (1..).map(name).find(|name| taken.insert(name.clone())).expect("numbers do not end");
-        context.store()?.add_root_link(&free, path)?;
+        (1..).map(name).find(|name| taken.insert(name.clone())).expect("numbers do not end")
+    };
+    outputs.iter().map(free).collect()
+}
+
+fn link(context: &Context, args: &Args, outputs: &[(Option<OutputName>, StorePath)]) -> Result<(), CliError> {
+    let names: Vec<_> = outputs.iter().map(|(output, _)| output.clone()).collect();
+    for (link, (_, path)) in link_names(&args.out_link, &names).iter().zip(outputs) {
+        context.store()?.add_root_link(link, path)?;
     }
     Ok(())
 }
@@ -151,6 +178,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
     if jobs.is_empty() {
         output::line("nothing to do: everything is realised")?;
     }
+    let look = Look::of_stdout();
     for heading in ["to reuse", "to verify", "to fail, as before", "to fetch", "to make", "to build"] {
         let below: Vec<_> = jobs.iter().filter(|(job, outlook)| heading_of(job.kind(), outlook) == heading).collect();
         if !below.is_empty() {
@@ -158,7 +186,7 @@ fn dry_run(builder: &Builder<'_>, targets: &[Target], options: RunOptions, json:
         }
         for (job, outlook) in below {
             let graph = if adds(job, outlook) { "; then the derivations of its graph are added" } else { "" };
-            output::line(format!("  {}: {}{graph}", job.path, outlook_text(outlook)))?;
+            output::line(format!("  {}: {}{graph}", look.path(&job.path), outlook_text(outlook)))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -185,9 +213,10 @@ fn outlook_text(outlook: &Outlook) -> String {
         Outlook::Reused => "its inputs came out as before".to_owned(),
         Outlook::Verified => "built before, and refused as it was verified then".to_owned(),
         Outlook::FailsAtOnce(failure) => format!("{} (--retry builds it again)", failure.message),
-        Outlook::Done(reason) => reason_text(reason),
+        // Of what was never built there is no earlier build that it could come out as.
+        Outlook::Done(reason) | Outlook::DoneUnlessAsBefore(reason @ Reason::Never) => reason_text(reason),
         Outlook::DoneUnlessAsBefore(reason) => {
-            format!("{}  (unless its inputs come out as before)", reason_text(reason))
+            format!("{}; reused if its inputs come out as before", reason_text(reason))
         }
     }
 }

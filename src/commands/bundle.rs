@@ -2,6 +2,7 @@
 
 use crate::CommandResult;
 use crate::context::Context;
+use crate::destination::{must_take_files, must_take_new};
 use crate::error::CliError;
 use crate::fetches::{Fetch, fetches_of};
 use crate::installable::{EvalArgs, Target, outputs_of, resolve_sets};
@@ -72,6 +73,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 
 fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
     let is_archive = is_archive(&args.output)?;
+    if is_archive {
+        must_take_new("write", &args.output)?
+    } else {
+        must_take_files(&args.output)?
+    }
     let named = args.installables.iter().map(|word| installable(word)).collect::<Result<Vec<_>, _>>()?;
     let targets = resolve_sets(context, &named, &args.eval)?;
     let fetches = fetches_of(context, &targets)?;

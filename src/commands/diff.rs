@@ -3,8 +3,9 @@
 mod closures;
 
 use crate::CommandResult;
-use crate::commands::query::trees_of;
+use crate::commands::query::realised;
 use crate::context::Context;
+use crate::destination::must_take_file;
 use crate::error::{CliError, with_causes};
 use crate::installable::EvalArgs;
 use crate::output;
@@ -51,12 +52,19 @@ pub(crate) struct ReportArgs {
     pub(crate) json: bool,
 }
 
+impl ReportArgs {
+    /// Refuses a page that cannot be written, before anything is built and compared for it.
+    pub(crate) fn must_be_writable(&self) -> Result<(), CliError> {
+        self.html.as_ref().map_or(Ok(()), |file| must_take_file(file))
+    }
+}
+
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     if args.closure {
         return closures::run(context, args);
     }
-    let left = side(context, &args.a, args)?;
-    let right = side(context, &args.b, args)?;
+    args.report.must_be_writable()?;
+    let [left, right] = sides(context, args)?;
     let shown = |name: &OsString| name.to_string_lossy().into_owned();
     let options = Options { names: (shown(&args.a), shown(&args.b)), ..Options::default() };
     let report = compare(&left, &right, &options).map_err(|error| CliError::failed(with_causes(&error)))?;
@@ -64,18 +72,33 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     Ok(if report.identical() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn side(context: &Context, text: &OsStr, args: &Args) -> Result<HostTree, CliError> {
-    let path = Path::new(text);
-    let plain = !text.as_bytes().contains(&b'#') && !text.as_bytes().starts_with(b"/larder/store/") && path.exists();
+/// What is compared. What must be built is built before files are read.
+fn sides(context: &Context, args: &Args) -> Result<[HostTree; 2], CliError> {
+    let words = [&args.a, &args.b].map(|word| (word.as_os_str(), is_plain(context, word)));
+    let installables: Vec<_> = words.iter().filter(|(_, plain)| !plain).map(|(word, _)| *word).collect();
+    let built = match installables.is_empty() {
+        true => Vec::new(),
+        false => realised(context, &installables, &args.build, &args.eval)?,
+    };
+    let mut built = built.into_iter();
+    let mut side = |(word, plain): (&OsStr, bool)| {
+        if plain {
+            return HostTree::scan(Path::new(word)).map_err(|error| CliError::failed(with_causes(&error)));
+        }
+        let (_, trees) = built.next().ok_or_else(|| CliError::internal("an installable that was not built"))?;
+        tree(context.store()?, &trees[0])
+    };
+    Ok([side(words[0])?, side(words[1])?])
+}
+
+/// Whether a word names a file or directory outside the store.
+fn is_plain(context: &Context, word: &OsStr) -> bool {
+    let (path, bytes) = (Path::new(word), word.as_bytes());
     let in_store = || {
         std::fs::canonicalize(path)
             .is_ok_and(|place| context.store().is_ok_and(|store| place.starts_with(store.layout().store())))
     };
-    if plain && !in_store() {
-        return HostTree::scan(path).map_err(|error| CliError::failed(with_causes(&error)));
-    }
-    let path = trees_of(context, text, &args.build, &args.eval)?.remove(0);
-    tree(context.store()?, &path)
+    !bytes.contains(&b'#') && !bytes.starts_with(b"/larder/store/") && path.exists() && !in_store()
 }
 
 /// A tree of the store, to compare.

@@ -7,7 +7,7 @@ use crate::evaluating::Evaluating;
 use crate::installable::EvalArgs;
 use crate::output;
 use crate::realising::LimitArgs;
-use crate::sources::{Named, SourceArgs};
+use crate::sources::SourceArgs;
 use eval::{Failure, Session, Value};
 use std::process::ExitCode;
 
@@ -42,8 +42,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let eval = args.eval.building(args.limits.limits()).looking_only();
     let eval = if args.strict || args.json { eval } else { eval.showing_delayed() };
     let mut evaluating = Evaluating::new(context, &eval);
-    for Named { source, attribute, .. } in &named {
-        let printed = evaluating.printed(source, attribute, args.way(), |evaluation, value| {
+    for named in &named {
+        let printed = evaluating.printed(named, args.way(), |evaluation, value| {
             let mut printed = args.print(&evaluation.session, value).map_err(|failure| evaluation.failure(failure))?;
             if !args.raw && !args.xml {
                 printed.push(b'\n');

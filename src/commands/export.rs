@@ -3,6 +3,7 @@
 use crate::CommandResult;
 use crate::commands::query::trees_of;
 use crate::context::Context;
+use crate::destination::must_take_new;
 use crate::error::CliError;
 use crate::installable::EvalArgs;
 use crate::realising::BuildArgs;
@@ -29,12 +30,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let path = trees_of(context, &args.installable, &args.build, &args.eval)?.remove(0);
-    let store = context.store()?;
-    let listing = store.listing(&path.tree().expect("a tree's path"))?;
     if args.destination.symlink_metadata().is_ok() {
         return Err(CliError::usage(format!("{} exists already", shown(&args.destination))));
     }
+    must_take_new("create", &args.destination)?;
+    let path = trees_of(context, &args.installable, &args.build, &args.eval)?.remove(0);
+    let store = context.store()?;
+    let listing = store.listing(&path.tree().expect("a tree's path"))?;
     copy(store, &path, &listing, &args.destination)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use crate::CommandResult;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt;
+use crate::look::Look;
 use crate::meter::{Meter, Unit};
 use crate::output;
 use crate::text::{self, Size};
@@ -191,7 +192,8 @@ fn print(report: &GcReport, expired: &[String], dry_run: bool) -> Result<(), Cli
     let verb = if dry_run { "would delete" } else { "deleted" };
     expired.iter().try_for_each(|name| output::line(format!("{verb} the generation {name}")))?;
     let (trees, derivations): (Vec<_>, Vec<_>) = report.plan.dead.iter().partition(|node| node.path.tree().is_some());
-    output::lines(trees.iter().map(|node| format!("{verb} {} ({})", node.path, text::bytes(node.bytes))))?;
+    let look = Look::of_stdout();
+    output::lines(trees.iter().map(|node| format!("{verb} {} ({})", look.path(&node.path), text::bytes(node.bytes))))?;
     let paths = text::counted(trees.len(), "path");
     let what = match derivations.len() {
         0 => paths,

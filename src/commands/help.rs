@@ -31,8 +31,24 @@ const TOPICS: &[(&str, &str)] = &[
          \x20 result        a link that an earlier build has made\n",
     ),
     (
+        "first-recipe",
+        "A recipe is an expression of the Nix language. With this in a file called `default.nix`\n\n\
+         \x20   {\n\
+         \x20     greeting = derivation {\n\
+         \x20       name = \"greeting\";\n\
+         \x20       system = builtins.currentSystem;\n\
+         \x20       builder = \"builtin:write\";\n\
+         \x20       entries = builtins.toJSON { \"hello.txt\".text = \"Hello, world!\\n\"; };\n\
+         \x20     };\n\
+         \x20   }\n\n\
+         its attribute `greeting` is built in that directory by\n\n\
+         \x20   larder build .#greeting\n\
+         \x20   larder cat result hello.txt\n\n\
+         `recipes/` of larder's own source has packages that are compiled, and the words they are written in.\n",
+    ),
+    (
         "exit-codes",
-        "0    done\n1    a build or a check failed\n2    the command was called wrongly, or a file that is named is not there\n3    an expression is wrong\n100  a bug of larder\n\
+        "0    done\n1    a build or a check failed\n2    the command was called wrongly, a file that is named is not there, or no variable says where the store is\n3    an expression is wrong\n100  a bug of larder\n\
          129  ended by SIGHUP\n130  by SIGINT (Ctrl-C)\n143  by SIGTERM\n",
     ),
     (

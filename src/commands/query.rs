@@ -184,24 +184,26 @@ pub(crate) fn trees_of(
     build: &BuildArgs,
     eval: &EvalArgs,
 ) -> Result<Vec<StorePath>, CliError> {
-    Ok(realised(context, installable, build, eval)?.1)
+    Ok(realised(context, &[installable], build, eval)?.remove(0).1)
 }
 
-/// What an installable names, built if need be, and its trees.
+/// What installables name, each with its trees, which are built together if need be. Nothing is built if one of them names nothing.
 pub(crate) fn realised(
     context: &Context,
-    installable: &OsStr,
+    installables: &[&OsStr],
     build: &BuildArgs,
     eval: &EvalArgs,
-) -> Result<(Vec<Target>, Vec<StorePath>), CliError> {
-    let targets = resolve(context, &[installable.to_owned()], &eval.building(build.limits()))?;
+) -> Result<Vec<(Target, Vec<StorePath>)>, CliError> {
+    let words: Vec<_> = installables.iter().map(|word| (*word).to_owned()).collect();
+    let targets = resolve(context, &words, &eval.building(build.limits()))?;
     let options = RunOptions { keep_going: build.keep_going, rebuild: false };
     let result = realise(context, &build.builder(context)?, &build.watch, &targets, options)?;
-    let paths: Vec<_> =
-        targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).map(|(_, path)| path).collect();
-    if paths.is_empty() {
-        Err(CliError::internal(format!("`{}` has no outputs", shown(&installable))))
-    } else {
-        Ok((targets, paths))
-    }
+    let with_trees = |(target, word): (Target, &OsString)| {
+        let trees: Vec<_> = outputs_of(&target, &result.outputs).into_iter().map(|(_, path)| path).collect();
+        if trees.is_empty() {
+            return Err(CliError::internal(format!("`{}` has no outputs", shown(word))));
+        }
+        Ok((target, trees))
+    };
+    targets.into_iter().zip(&words).map(with_trees).collect()
 }

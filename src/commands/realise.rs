@@ -1,10 +1,10 @@
 //! `larder realise`
 
 use crate::CommandResult;
+use crate::commands::build::print_outputs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, link_target, outputs_of, resolve};
-use crate::output;
 use crate::realising::{BuildArgs, realise};
 use builder::RunOptions;
 use std::ffi::{OsStr, OsString};
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Store paths, or at least 8 characters of the digest of a derivation or tree
     #[arg(value_name = "STOREPATH|DIGEST", required = true)]
     paths: Vec<OsString>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     build: BuildArgs,
 }
@@ -30,11 +33,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let builder = args.build.builder(context)?;
     let options = RunOptions { keep_going: args.build.keep_going, rebuild: false };
     let result = realise(context, &builder, &args.build.watch, &targets, options)?;
-    for target in &targets {
-        for (_, path) in outputs_of(target, &result.outputs) {
-            output::line(path)?;
-        }
-    }
+    let outputs: Vec<_> = targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).collect();
+    print_outputs(args.json, &outputs)?;
     Ok(ExitCode::SUCCESS)
 }
 

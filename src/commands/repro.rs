@@ -48,6 +48,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let axes = parse_axes(&args.axes)?;
+    args.report.must_be_writable()?;
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval.building(args.build.limits()))?;
     let derivation = derivation_of(context, &targets[0])?;
     let builder = args.build.builder(context)?;

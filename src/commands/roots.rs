@@ -6,6 +6,7 @@ use crate::commands::query::valid_outputs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
+use crate::look::Look;
 use crate::output;
 use crate::process::{human, running};
 use crate::text;
@@ -163,12 +164,13 @@ fn list(store: &LocalStore, args: ListArgs, as_json: bool) -> Result<(), CliErro
         }
         return output::json("roots/1", value);
     }
+    let look = Look::of_stdout();
     for (root, size) in roots.iter().zip(&sizes) {
-        output::line(described(root, *size))?;
+        output::line(described(root, *size, look))?;
     }
     for lease in &leases {
         output::line(format!("{} holds {}", human(lease.process), text::counted(lease.held.len(), "path")))?;
-        lease.held.iter().try_for_each(|path| output::line(format!("  {path}")))?;
+        lease.held.iter().try_for_each(|path| output::line(format!("  {}", look.path(path))))?;
     }
     Ok(())
 }
@@ -181,7 +183,7 @@ fn others(store: &LocalStore) -> Result<Vec<LivingLease>, CliError> {
 }
 
 /// `mine  /larder/store/…  150 MiB, 20 MiB of it alone, for 3 d 2 h`
-fn described(root: &Root, size: Option<RootSize>) -> String {
+fn described(root: &Root, size: Option<RootSize>, look: Look) -> String {
     let link = root.link.as_ref().map(|link| format!(" ({})", shown(&link))).unwrap_or_default();
     let current = root.generation.as_ref().filter(|generation| generation.is_current).map_or("", |_| " (current)");
     let name = format!("{}{link}{current}", root.name);
@@ -194,7 +196,7 @@ fn described(root: &Root, size: Option<RootSize>) -> String {
     let size = size.map_or_else(String::new, |size| {
         format!("{}, {} of it alone, ", text::bytes(size.taken), text::bytes(size.alone))
     });
-    format!("{name}  {path}  {size}for {}", text::duration(age(root.since)))
+    format!("{name}  {}  {size}for {}", look.path(path), text::duration(age(root.since)))
 }
 
 fn age(since: u64) -> Duration {
@@ -243,12 +245,14 @@ fn generations(store: &LocalStore, profile: Option<&str>, as_json: bool) -> Resu
         let generations: Vec<_> = roots.iter().map(|root| root_json(root, None)).collect();
         return output::json("generations/1", json!({ "generations": generations }));
     }
+    let look = Look::of_stdout();
     for root in roots {
         let (Some(Generation { profile, number, is_current }), Some(path)) = (root.generation, root.target) else {
             continue;
         };
         let current = if is_current { "  (current)" } else { "" };
-        output::line(format!("{profile} {number}  {path}  made {} ago{current}", text::duration(age(root.since))))?;
+        let (path, age) = (look.path(&path), text::duration(age(root.since)));
+        output::line(format!("{profile} {number}  {path}  made {age} ago{current}"))?;
     }
     Ok(())
 }

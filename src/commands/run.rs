@@ -35,9 +35,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         let error = CliError::usage(format!("the first word after `--` is the program to run, not `{option}`"));
         return Err(error.hint("name it: `larder run X -- PROGRAM --version`"));
     }
-    let (targets, paths) = realised(context, &args.installable, &args.build, &args.eval)?;
+    let (target, paths) = realised(context, &[&args.installable], &args.build, &args.eval)?.remove(0);
     let store = context.store()?;
-    let closure: Vec<StorePath> = closure_of(context, &targets[0])?.into_iter().collect();
+    let closure: Vec<StorePath> = closure_of(context, &target)?.into_iter().collect();
     let mut listings = Vec::new();
     for path in &closure {
         listings.push(store.listing(&path.tree().expect("a tree's path"))?);

@@ -1,7 +1,7 @@
 //! `larder why`
 
 use crate::CommandResult;
-use crate::commands::query::trees_of;
+use crate::commands::query::realised;
 use crate::commands::show::derivation_of;
 use crate::context::Context;
 use crate::error::CliError;
@@ -65,8 +65,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 }
 
 fn closure(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePath), CliError> {
-    let from = trees_of(context, &args.from, &args.building, &args.eval)?.remove(0);
-    let to = trees_of(context, &args.to, &args.building, &args.eval)?.remove(0);
+    let built = realised(context, &[&args.from, &args.to], &args.building, &args.eval)?;
+    let [from, to] = [0, 1].map(|side: usize| built[side].1[0].clone());
     Ok((context.store()?.closure_graph(std::slice::from_ref(&from))?, from, to))
 }
 

@@ -5,6 +5,7 @@
 use super::command::{self, Command, Takes, Verb};
 use super::completion;
 use crate::context::Context;
+use crate::destination::must_take_link;
 use crate::error::CliError;
 use crate::evaluations::Source;
 use crate::installable::{EvalArgs, Evaluation, Target, current_directory, outputs_of};
@@ -12,6 +13,7 @@ use crate::interrupt;
 use crate::output;
 use crate::progress::WatchArgs;
 use crate::realising::{BuildArgs, realise};
+use crate::sandbox::read_derivation;
 use crate::sources::{Named, installable};
 use builder::RunOptions;
 use eval::interactive::{Completion, GrowingInput, Input, are_bindings, classify};
@@ -162,7 +164,7 @@ impl<'c> Dialogue<'c> {
             Source::File(path) => self.evaluation.file(path)?,
             Source::Text(text) => self.evaluation.expression(text)?,
         };
-        let value = self.evaluation.select(self.evaluation.call(value)?, &load.attribute)?;
+        let value = self.evaluation.select(self.evaluation.call(value)?, &load)?;
         self.add(self.evaluation.call(value)?)?;
         self.loads.push(load);
         Ok(())
@@ -192,6 +194,13 @@ impl<'c> Dialogue<'c> {
         let value = self.evaluate(text)?;
         let derivation = self.evaluation.derivation(value, text)?;
         self.evaluation.flush()?;
+        let place = |output: &str| self.directory.join(format!("repl-result-{output}"));
+        if link {
+            let store = self.context.store()?;
+            for output in read_derivation(store, &derivation.path)?.outputs {
+                must_take_link(store, &place(output.as_str()))?;
+            }
+        }
         let target = Target::Derivation { path: derivation.path, output: None };
         let builder = BuildArgs::default().builder(self.context)?;
         let result = realise(
@@ -204,8 +213,7 @@ impl<'c> Dialogue<'c> {
         for (output, path) in outputs_of(&target, &result.outputs) {
             let output = output.map_or_else(String::new, |output| output.to_string());
             if link {
-                let link = self.directory.join(format!("repl-result-{output}"));
-                self.context.store()?.add_root_link(&link, &path)?;
+                self.context.store()?.add_root_link(&place(&output), &path)?;
             }
             output::line(format!("{output}: {path}"))?;
         }

@@ -5,6 +5,7 @@ use crate::CommandResult;
 use crate::commands::query::{closure_of, realised};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::installable::Target;
 use crate::look::{Look, table};
 use crate::output;
 use crate::text;
@@ -13,7 +14,6 @@ use repro::closure::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::process::ExitCode;
 use store::StorePath;
 use store::local::{LocalStore, StoreError};
@@ -25,7 +25,8 @@ struct Grown<'p> {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> CommandResult {
-    let (before, after) = (closure(context, &args.a, args)?, closure(context, &args.b, args)?);
+    let sides = realised(context, &[&args.a, &args.b], &args.build, &args.eval)?;
+    let (before, after) = (closure(context, &sides[0].0)?, closure(context, &sides[1].0)?);
     let found = compare_closures(&before, &after);
     let mut files = Vec::new();
     for package in &found.packages {
@@ -41,15 +42,13 @@ pub(super) fn run(context: &Context, args: &Args) -> CommandResult {
     Ok(if found.packages.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// What an installable needs at run time, built if need be, with the bytes of its files.
-fn closure(context: &Context, installable: &OsStr, args: &Args) -> Result<BTreeMap<StorePath, u64>, CliError> {
+/// What something built needs at run time, with the bytes of its files.
+fn closure(context: &Context, target: &Target) -> Result<BTreeMap<StorePath, u64>, CliError> {
     let store = context.store()?;
     let mut closure = BTreeMap::new();
-    for target in realised(context, installable, &args.build, &args.eval)?.0 {
-        for path in closure_of(context, &target)? {
-            let info = store.path_info(&path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
-            closure.insert(path, info.bytes);
-        }
+    for path in closure_of(context, target)? {
+        let info = store.path_info(&path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
+        closure.insert(path, info.bytes);
     }
     Ok(closure)
 }

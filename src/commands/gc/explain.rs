@@ -6,6 +6,7 @@ use crate::commands::query::valid_outputs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::installable::{EvalArgs, Target, resolve};
+use crate::look::Look;
 use crate::output;
 use crate::process::{human, running};
 use serde_json::{Value, json};
@@ -51,14 +52,16 @@ pub(super) fn explain(
 }
 
 fn print(path: &StorePath, explanation: &Explanation, roots: &Roots<'_>) -> Result<(), CliError> {
+    let look = Look::of_stdout();
+    let path = look.path(path);
     match explanation {
         Explanation::Held(through) => {
             output::line(format!("{path} stays:"))?;
             let (first, others) = through.split_first().expect("somebody holds it");
             output::line(format!("  {}", named(&first.holder, roots)))?;
-            print_chain(&first.chain)?;
+            print_chain(&first.chain, look)?;
             for other in others.iter().take(SHOWN) {
-                output::line(format!("  also {}{}", named(&other.holder, roots), via(&other.chain)))?;
+                output::line(format!("  also {}{}", named(&other.holder, roots), via(&other.chain, look)))?;
             }
             match others.len().saturating_sub(SHOWN) {
                 0 => Ok(()),
@@ -68,7 +71,7 @@ fn print(path: &StorePath, explanation: &Explanation, roots: &Roots<'_>) -> Resu
         Explanation::Spared(why, chain) => {
             output::line(format!("{path} stays, though no root and no process holds it:"))?;
             output::line(format!("  spared: {}", because(*why)))?;
-            print_chain(chain)
+            print_chain(chain, look)
         }
         Explanation::Dead | Explanation::Unknown => {
             output::line(format!("{path} goes: no root holds it, no running process, and no option spares it"))
@@ -77,10 +80,10 @@ fn print(path: &StorePath, explanation: &Explanation, roots: &Roots<'_>) -> Resu
 }
 
 /// Each line says what the one above keeps.
-fn print_chain(chain: &[StorePath]) -> Result<(), CliError> {
+fn print_chain(chain: &[StorePath], look: Look) -> Result<(), CliError> {
     for (at, path) in chain.iter().enumerate() {
         let relation = at.checked_sub(1).map_or("", |above| relation(&chain[above], path));
-        output::line(format!("    {relation}{path}"))?;
+        output::line(format!("    {relation}{}", look.path(path)))?;
     }
     Ok(())
 }
@@ -95,9 +98,9 @@ fn relation(keeper: &StorePath, kept: &StorePath) -> &'static str {
     }
 }
 
-fn via(chain: &[StorePath]) -> String {
+fn via(chain: &[StorePath], look: Look) -> String {
     match chain {
-        [first, _, ..] => format!(", through {first}"),
+        [first, _, ..] => format!(", through {}", look.path(first)),
         _ => String::new(),
     }
 }

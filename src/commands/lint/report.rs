@@ -18,23 +18,26 @@ pub(super) struct Report {
     pub(super) files: usize,
     /// How many recipes of trees were looked at.
     pub(super) recipes: usize,
-    /// How many sources were asked for.
-    pub(super) sources: usize,
+    /// How many sources were asked for, if any were to be.
+    pub(super) sources: Option<usize>,
 }
 
 impl Report {
     /// One line that sums up.
     pub(super) fn summary(&self) -> String {
+        if self.sources == Some(0) && self.findings == 0 {
+            return "there are no sources to ask for\n".to_owned();
+        }
         let fixed = if self.fixed > 0 { format!("{} put right; ", self.fixed) } else { String::new() };
         let fixable =
             if self.fixable > 0 { format!("; --fix puts {} of them right", self.fixable) } else { String::new() };
         let findings = text::counted(self.findings, "finding");
         let files = text::counted(self.files, "file");
-        let seen = match (self.recipes, self.files) {
-            _ if self.sources > 0 => text::counted(self.sources, "source"),
-            (0, _) => files,
-            (recipes, 0) => text::counted(recipes, "recipe"),
-            (recipes, _) => format!("{} and {files}", text::counted(recipes, "recipe")),
+        let seen = match (self.sources, self.recipes, self.files) {
+            (Some(sources), ..) => text::counted(sources, "source"),
+            (_, 0, _) => files,
+            (_, recipes, 0) => text::counted(recipes, "recipe"),
+            (_, recipes, _) => format!("{} and {files}", text::counted(recipes, "recipe")),
         };
         let errors = match self.errors {
             errors if self.recipes > 0 && errors > 0 => format!(" ({})", text::counted(errors, "error")),

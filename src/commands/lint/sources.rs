@@ -59,7 +59,7 @@ pub(super) fn lint_sources(
         }
     }
     let answers = ask(&wanted)?;
-    report.sources = wanted.len();
+    report.sources = Some(wanted.len());
     for (wanted, answer) in wanted.iter().zip(&answers) {
         if let Err(failures) = answer {
             tell(wanted, failures, args, report)?;

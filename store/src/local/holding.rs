@@ -85,6 +85,22 @@ impl LocalStore {
         roots::add_link(&self.layout, link, path)
     }
 
+    /// Checks that [`Self::add_root_link`] may put a link there, as far as what is there now tells.
+    ///
+    /// # Errors
+    /// When something that is no such link is in its place.
+    pub fn check_root_link(&self, link: &Path) -> Result<(), RootError> {
+        roots::check_link(&self.layout, link)
+    }
+
+    /// Checks that a root or a profile may be called so.
+    ///
+    /// # Errors
+    /// When the name is malformed or that of a generation.
+    pub fn check_root_name(&self, name: &str) -> Result<(), RootError> {
+        roots::check_name(name)
+    }
+
     pub(super) fn hold_for_root(&self, path: &StorePath) -> Result<(), IoError> {
         match &self.lease {
             Some(lease) => lease.hold([path]),

@@ -110,11 +110,17 @@ pub(super) fn add(layout: &Layout, name: &str, path: &StorePath) -> Result<(), R
     Ok(replace_root(layout, name, Path::new(&path.to_string()))?)
 }
 
-/// Makes `link` point to the physical place of `path`, and a root of it.
-pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result<(), RootError> {
+/// Checks that nothing is at a link's place but a link into this store.
+pub(super) fn check_link(layout: &Layout, link: &Path) -> Result<(), RootError> {
     if std::fs::symlink_metadata(link).is_ok() && target_of_link(layout, link).at("look at", link)?.is_none() {
         return Err(RootError::Occupied { path: link.to_owned() });
     }
+    Ok(())
+}
+
+/// Makes `link` point to the physical place of `path`, and a root of it.
+pub(super) fn add_link(layout: &Layout, link: &Path, path: &StorePath) -> Result<(), RootError> {
+    check_link(layout, link)?;
     let absolute = std::path::absolute(link).at("find", link)?;
     let name = format!("auto-{}", &BlobDigest::of(absolute.as_os_str().as_bytes()).to_string()[..32]);
     // Whoever forgets roots without a link must not come between the two.
