@@ -284,7 +284,7 @@ impl<'s> Builder<'s> {
         };
         let verify = |made: &Made| self.verify(&resolved, made, sink);
         let made = made.and_then(|(made, aftermath)| {
-            let verified = self.verify_or_keep(&resolved, made, how, &verify);
+            let verified = self.verify_or_keep(&resolved, made, aftermath.as_ref(), how, &verify);
             self.conclude(&resolved, aftermath, verified)
         });
         self.remember(&resolved, made.as_ref().err());

@@ -110,6 +110,7 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
             ))
             .hint("`larder shell` enters the sandbox of a build before it starts, `larder debug --phase NAME` before a phase"));
     }
+    builder.show_refused(&resolved)?;
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);
     if let Some((command, rest)) = args.command.split_first() {
@@ -119,7 +120,7 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
         let drv = resolved.action.resolved();
         let ran = crate::text::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
         output::error(&format!(
-            "this is /build as the failed build left it; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
+            "this is /build as the failed build left it, with what is kept of its outputs in /larder/out; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
         ));
     }
     failed::resume(&mut spec, &place)?;
