@@ -78,11 +78,16 @@ fn begin_with(spec: &mut SandboxSpec, file: &Path, text: &str, at: &str) -> Resu
 
 /// Builds what the derivation needs, runs its script until the phase, and then what is wanted.
 fn enter_phase(context: &Context, args: &Args, derivation: &StorePath, phase: &str) -> CommandResult {
+    let store = context.store()?;
+    let drv = sandbox::read_derivation(store, derivation)?;
     // What it needs may take hours to build.
-    phase::must_have_phases(&sandbox::read_derivation(context.store()?, derivation)?)?;
+    phase::must_have_phases(&drv)?;
+    phase::must_have(store, &drv, phase)?;
     let builder = args.build.builder(context)?;
     let resolved = sandbox::realise_inputs(context, &builder, &args.build.watch, derivation)?;
-    let staging = context.store()?.stage()?;
+    // Its script may have been among that.
+    phase::must_have(store, resolved.action.resolved(), phase)?;
+    let staging = store.stage()?;
     let mut spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
     let stop = Stop::put(&mut spec, staging.path(), phase, &args.command)?;
     let ended = sandbox::enter(&builder, spec)?;
