@@ -4,6 +4,7 @@ use crate::action_lock::ActionLock;
 use crate::aftermath::Aftermath;
 use crate::archive;
 use crate::builtin;
+use crate::command::Occasion;
 use crate::desk::Desk;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
@@ -280,7 +281,10 @@ impl<'s> Builder<'s> {
         let how = if refused.is_some() { How::Verified } else { How::Built };
         let made = match refused {
             Some(made) => Ok((made, None)),
-            None => self.run_builder(&resolved, &Variation::default(), sink),
+            None => {
+                let variation = Variation::default();
+                self.run_builder(&resolved, Occasion { variation: &variation, compares: false }, sink)
+            }
         };
         let verify = |made: &Made| self.verify(&resolved, made, sink);
         let made = made.and_then(|(made, aftermath)| {
@@ -395,21 +399,26 @@ impl<'s> Builder<'s> {
         host_path(lent.get(path).map_or_else(|| self.store.host_path(path), |sealed| sealed.path().to_owned()))
     }
 
-    /// Runs the builder of an action and checks what it made. Nothing is published.
+    /// Runs the builder of an action once more and checks what it made, to compare that with what there is. Nothing is published, and what is
+    /// recorded of the action stays: the log, which has a place of its own, is left only by a failure.
     ///
     /// # Errors
     /// When the builder fails, or its outputs are not as they must be.
     pub fn make(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
-        let (made, aftermath) = self.run_builder(resolved, variation, sink)?;
+        let (made, aftermath) = self.run_builder(resolved, Occasion { variation, compares: true }, sink)?;
+        let log = aftermath.as_ref().map(|aftermath| aftermath.log.clone());
         let verified = self.verify(resolved, &made, sink).map(|()| made);
-        self.conclude(resolved, aftermath, verified)
+        let made = self.conclude(resolved, aftermath, verified)?;
+        // What is left goes when it is old.
+        log.into_iter().for_each(|log| drop(std::fs::remove_file(log)));
+        Ok(made)
     }
 
     /// Runs the builder of an action.
     fn run_builder(
         &self,
         resolved: &Resolved,
-        variation: &Variation,
+        occasion: Occasion<'_>,
         sink: Sink<'_>,
     ) -> Result<(Made, Option<Aftermath>), BuildError> {
         if self.is_cancelled() {
@@ -424,7 +433,7 @@ impl<'s> Builder<'s> {
             None => {
                 permitted::check(resolved.action.resolved())?;
                 crate::runtime::allowed(resolved.action.resolved())?;
-                let ran = self.run(resolved, variation, sink)?;
+                let ran = self.run(resolved, occasion, sink)?;
                 (ran.started, ran.outputs, ran.usage, ran.memory, Some(ran.aftermath))
             }
         };
