@@ -3,6 +3,7 @@
 use crate::action_lock::ActionLock;
 use crate::aftermath::Aftermath;
 use crate::archive;
+use crate::began::Began;
 use crate::builtin;
 use crate::command::Occasion;
 use crate::desk::Desk;
@@ -242,8 +243,8 @@ impl<'s> Builder<'s> {
         self.roots.resolve(self.store, &|path| self.publisher.is_fresh(path), path, derivation, known)
     }
 
-    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised. `begin` is called if that takes
-    /// more than to find out that it was realised, or failed, before.
+    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised. Work begins, which is told, if that
+    /// takes more than to find out that it was realised, or failed, before, also while another larder was waited for.
     pub(crate) fn realise(
         &self,
         path: &StorePath,
@@ -251,17 +252,16 @@ impl<'s> Builder<'s> {
         known: &BTreeMap<Input, StorePath>,
         again: bool,
         sink: Sink<'_>,
-        begin: &dyn Fn(),
+        began: &Began<'_>,
     ) -> Result<(Vec<Published>, How), BuildError> {
         let resolved = self.resolve(path, derivation, known)?;
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let began = SystemTime::now();
+        let asked = SystemTime::now();
         if !again && !self.settings.retry {
             self.check_known(path, &resolved, UNIX_EPOCH)?;
         }
-        begin();
         let waited = AtomicBool::new(false);
         let waiting = || {
             waited.store(true, Ordering::SeqCst);
@@ -270,13 +270,15 @@ impl<'s> Builder<'s> {
         let cancelled = || self.is_cancelled();
         let lock = ActionLock::take(&self.store.layout().actions_lock(), &resolved.digest, &waiting, &cancelled)?;
         let Some(lock) = lock else { return Err(BuildError::Cancelled) };
+        began.reset();
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
         if waited.into_inner() {
             // Whom we waited for has just tried it.
-            self.check_known(path, &resolved, began)?;
+            self.check_known(path, &resolved, asked)?;
         }
+        began.tell();
         let refused = if self.takes_refused(again) { self.take_refused(&resolved) } else { None };
         let how = if refused.is_some() { How::Verified } else { How::Built };
         let made = match refused {

@@ -7,6 +7,7 @@
 mod action_lock;
 mod aftermath;
 mod archive;
+mod began;
 pub mod builder;
 mod builtin;
 mod command;
