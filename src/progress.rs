@@ -444,6 +444,46 @@ mod tests {
     }
 
     #[test]
+    fn waiting_for_another_larder_is_no_building() {
+        let now = Instant::now();
+        let mut run = planned(now, &[(Some(60), &[]), (None, &[]), (Some(5), &[0])]);
+        let mut plain = Plain::new(Wanted { beginnings: true, logs: false }, now);
+        let mut take = |run: &mut Run, event: Event, now: Instant| {
+            run.take(&event, now);
+            plain.lines(&event, run, now)
+        };
+        let waiting = |number| Event::Waiting { derivation: derivation(number) };
+        let realised = |number, how, seconds: u32| Event::Realised {
+            derivation: derivation(number),
+            how,
+            duration: SECOND * seconds,
+        };
+        assert_eq!(take(&mut run, waiting(0), now), ["waiting for another larder to realise package-0"]);
+        let region = shown(&run, 200, 20, now + SECOND * 20);
+        assert_eq!(
+            region[..2],
+            [
+                "0 of 3 done, 0 running, 1 elsewhere, about 45 s left",
+                "  waiting for another larder to realise package-0 20 s (then package-2)"
+            ]
+        );
+        let lines = take(&mut run, realised(0, How::Reused, 0), now + SECOND * 30);
+        assert_eq!(lines, ["another larder has realised package-0"]);
+        assert_eq!(shown(&run, 200, 20, now + SECOND * 30), [""; 0], "nothing is at work");
+
+        // The other larder was killed.
+        take(&mut run, waiting(1), now + SECOND * 30);
+        start(&mut run, 1, now + SECOND * 50);
+        let region = shown(&run, 200, 20, now + SECOND * 53);
+        assert_eq!(region[..2], ["1 of 3 done, 1 running, about 5.0 s left", "  building package-1 3.0 s"]);
+        let lines = take(&mut run, realised(1, How::Built, 4), now + SECOND * 54);
+        assert_eq!(lines, ["built package-1 (4.0 s)"]);
+        take(&mut run, waiting(2), now + SECOND * 60);
+        let still = plain.still(&run, now + SECOND * 120);
+        assert_eq!(still.as_deref(), Some("waiting for another larder to realise: package-2 1 min 0 s"));
+    }
+
+    #[test]
     fn a_long_silence_is_broken() {
         let now = Instant::now();
         let mut run = planned(now, &[(None, &[])]);

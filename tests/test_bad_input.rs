@@ -129,19 +129,25 @@ fn what_fails_after_the_builder_has_succeeded_is_entered_too() {
           forbidden = noted "forbidden" "write $out ${./seed}" { allowedReferences = [ ]; };
         }"#,
     );
-    for (name, lasts) in [
-        ("incomplete", false),
-        ("missing", true),
-        ("extra", true),
-        ("fifo", true),
-        ("fixed", true),
-        ("forbidden", false),
+    for (name, lasts, script, made) in [
+        ("incomplete", false, "cat $out/run", "#!/bin/absent\n"),
+        ("missing", true, "", ""),
+        ("extra", true, "write /larder/out/surprise/file new\ncat /larder/out/surprise/file", "new\n"),
+        ("fifo", true, "", ""),
+        ("fixed", true, "append $out y\ncat $out", "x\ny\n"),
+        ("forbidden", false, "write $out y\ncat $out", "y\n"),
     ] {
         let words = ["last words", "the whole log: larder log ", "enter the failed sandbox: larder debug "];
         let build = format!("build .#{name}");
         scratch.larder(&build).fails(1, &words);
-        let debug = scratch.larder_with(&["debug", &format!(".#{name}"), "--", "/bin/mini", "cat /build/note"]);
-        assert_eq!(debug.ok().stdout, "kept\n", "{name}");
+        let debug = scratch.larder_with(&[
+            "debug",
+            &format!(".#{name}"),
+            "--",
+            "/bin/mini",
+            &format!("cat /build/note\n{script}"),
+        ]);
+        assert_eq!(debug.ok().stdout, format!("kept\n{made}"), "{name}");
         let again = scratch.larder(&build).fails(1, &[words[2]]);
         assert_eq!(again.stderr.contains("it failed before"), lasts, "{name}: {}", again.stderr);
         assert_eq!(again.stderr.contains(words[0]), lasts, "{name}, if not remembered, is verified: {}", again.stderr);

@@ -80,3 +80,27 @@ fn each_run_of_repro_is_told_to_its_end() {
     assert!(count("begin") > 1 && count("begin") == count("end"), "{events:?}");
     assert_eq!((count("started"), count("realised")), (2, 2), "{events:?}");
 }
+
+#[test]
+fn the_log_stays_that_of_the_first_build() {
+    let scratch = Scratch::new(
+        r#"rec {
+          zones = write "zones" { "zones/UTC".text = "UTC"; };
+          told = mini "told" "cat /proc/sys/kernel/hostname\nwrite $out x" { };
+          failing = mini "failing" "say $TZ\ncopy /zones/$TZ $out" { root = [ seed zones ]; };
+        }"#,
+    );
+    scratch.larder("build .#told .#failing --no-link").ok();
+    let known = |name: &str| scratch.larder(&format!("log .#{name} --json")).json("log");
+    let (told, failing) = (known("told"), known("failing"));
+    scratch.larder("repro .#told --axes host-name").ok();
+    assert_eq!(scratch.larder("log .#told").ok().stdout, "larder\n");
+    assert_eq!(known("told"), told);
+    let ran = scratch.larder("repro .#failing --axes time-zone").fails(1, &["<+14>-14", "the log's file: "]);
+    assert!(!ran.stderr.contains("larder log"), "{}", ran.stderr);
+    let file = ran.stderr.lines().find_map(|line| Some(line.split_once("the log's file: ")?.1)).unwrap();
+    assert!(std::path::Path::new(file).is_file(), "{file}");
+    assert_eq!(scratch.larder("log .#failing").ok().stdout, "UTC\n");
+    assert_eq!(known("failing"), failing);
+    assert_eq!(scratch.entries("logs").iter().filter(|name| name.contains("compared")).count(), 1, "of the failure");
+}

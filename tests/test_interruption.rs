@@ -1,7 +1,7 @@
 //! Ending larder in the middle of a build, and several larders at once.
 
 use crate::harness::{Ran, Scratch, like, processes_with, wait_until};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -117,6 +117,57 @@ fn a_fetch_is_interrupted_at_once_or_killed_and_leaves_nothing() {
         }
         wait_until("what was staged is removed", || scratch.entries("tmp").is_empty());
     }
+}
+
+#[test]
+fn a_large_fetch_that_is_interrupted_or_killed_goes_on_in_the_next_run() {
+    let content: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
+    let hash = store::FileHash::of(store::HashAlgorithm::Sha256, &content);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // From where each request wants it; each is given 70000 bytes, but the third the rest.
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let starts = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let range = lines.filter_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+            let start: usize = range.last().map_or(0, |range| range.trim_end_matches('-').parse().unwrap());
+            starts.lock().unwrap().push(start);
+            let (count, length) = (starts.lock().unwrap().len(), content.len());
+            let status = if start == 0 {
+                "200 OK".to_owned()
+            } else {
+                format!("206 Partial Content\r\nContent-Range: bytes {start}-{}/{length}", length - 1)
+            };
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", length - start).unwrap();
+            let end = if count < 3 { start + 70_000 } else { length };
+            stream.write_all(&content[start..end]).unwrap();
+            held.push(stream);
+        }
+    });
+    let scratch = Scratch::new(&format!(
+        r#"{{
+          file = derivation {{ name = "file"; inherit system; builder = "builtin:fetch"; urls = "http://{address}/x";
+            outputHash = "{hash}"; outputHashMode = "flat"; }};
+        }}"#
+    ));
+    let kept = scratch.home().join("tmp").join(format!("fetch-{}", hash.to_string().replace(':', "-")));
+    for (round, signal) in [(1, "-INT"), (2, "-KILL")] {
+        let child = start(&scratch, &["build", ".#file"]);
+        wait_until("much has arrived", || kept.metadata().is_ok_and(|kept| kept.len() == round * 70_000));
+        Endless::signal(&child, signal);
+        child.wait_with_output().unwrap();
+    }
+    scratch.larder("build .#file").ok();
+    assert_eq!(*asked.lock().unwrap(), [0, 70_000, 140_000]);
+    assert_eq!(
+        store::FileHash::of(store::HashAlgorithm::Sha256, &std::fs::read(scratch.path("result")).unwrap()),
+        hash
+    );
+    assert_eq!(scratch.entries("tmp"), [""; 0]);
+    scratch.assert_sound();
 }
 
 /// Expressions that take long in one builtin, or never end. FIFO is a pipe that nobody writes to.

@@ -35,6 +35,9 @@ in
   tested = package "on" { };
   partly = package "known-failures" { };
   broken = package "on" { larder_phase_build = "seen='a b'; mkdir deep; cd deep; false; touch reached"; };
+  needing = package "on" { inputs = [ (mini "needed" "write $out 1" { }) ]; };
+  written = package "on" { args = [ "${mini "script" "copy ${./phases.sh} $out" { }}" ]; };
+  unclear = package "on" { larder_phase_build = "for current_phase in one two; do :; done"; };
   plain = mini "plain" "mkdir $out" { };
 }"#;
 
@@ -139,8 +142,17 @@ fn a_phase_in_a_subshell_and_what_is_no_phase_of_a_recipe_are_entered() {
 #[test]
 fn who_names_no_phase_is_told() {
     let Some(scratch) = packages() else { return };
-    at(&scratch, ".#tested", "instal", "echo reached")
+    let words =
+        ["no phase `instal`", "did you mean `install`?", "start, patch, configure, build, check, install, finish"];
+    for attribute in [".#tested", ".#needing"] {
+        let ran = at(&scratch, attribute, "instal", "echo reached").fails(1, &words);
+        assert!(ran.stdout.is_empty() && !ran.stderr.contains("needed"), "nothing is built: {}", ran.stderr);
+    }
+    let ran = at(&scratch, ".#written", "instal", "echo reached").fails(1, &words);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("built script"), "only what it needs: {}", ran.stderr);
+    at(&scratch, ".#unclear", "instal", "echo reached")
         .fails(1, &["ended before a phase `instal` began", "larder: phase"]);
+    assert_eq!(at(&scratch, ".#unclear", "two", "echo reached").ok().lines().last(), Some(&"reached"));
     at(&scratch, ".#plain", "build", "").fails(1, &["/bin/mini", "no script of bash", "larder shell"]);
     scratch.assert_sound();
 }

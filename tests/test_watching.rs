@@ -140,6 +140,28 @@ fn running_builds_are_listed_with_their_processes() {
 }
 
 #[test]
+fn what_another_larder_builds_is_begun_when_that_is_gone() {
+    let scratch = Scratch::new("{ }");
+    let mut first = start(&scratch, 2);
+    listed(&scratch);
+    let mut second = scratch.command(["build", ".#slow", "--no-link", "--log-format", "json"]);
+    let second = second.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let events = events(&String::from_utf8(second.wait_with_output().unwrap().stderr).unwrap());
+    let told: Vec<_> = ["waiting", "started", "realised"]
+        .map(|name| events.iter().position(|event| event["event"] == name).expect(name))
+        .to_vec();
+    assert!(told.is_sorted(), "{events:?}");
+    let [waiting, started, realised] = [0, 1, 2].map(|number| &events[told[number]]);
+    let time = |event: &Value| event["time_ms"].as_u64().unwrap();
+    assert!(time(started) - time(waiting) > 300, "it waited: {events:?}");
+    let took = realised["duration_ms"].as_u64().unwrap();
+    assert!(took <= time(realised) - time(started) + 100, "the waiting is none of it: {events:?}");
+}
+
+#[test]
 fn the_log_of_a_running_build_is_followed_to_its_end() {
     let scratch = Scratch::new("{ }");
     let mut larder = start(&scratch, 2);

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// So often the builds are looked at while one of them may want more tokens than it has.
-pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Readings so many intervals apart are compared: what the kernel tells is rounded to hundredths of a second, for each process.
-pub(crate) const APART: usize = 2;
+pub(crate) const APART: usize = 3;
 
 /// So much of a processor may be in use, or missing, where one is taken for unused, or idle.
 const SLACK: f64 = 0.25;
@@ -128,10 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_is_compared_with_two_readings_before() {
+    fn what_is_used_is_compared_with_three_readings_before() {
         let (start, mut activity) = (Instant::now(), Activity::default());
         assert_eq!(activity.add(reading(start, 0, 0, &[(1, 50), (2, 0)])), None);
-        assert_eq!(activity.add(reading(start, 100, 100, &[(1, 50), (2, 90)])), None);
+        assert_eq!(activity.add(reading(start, 60, 60, &[(1, 50), (2, 50)])), None);
+        assert_eq!(activity.add(reading(start, 120, 120, &[(1, 50), (2, 110)])), None);
         let busy = activity.add(reading(start, 200, 150, &[(1, 50), (2, 190), (3, 40)])).expect("enough");
         assert!((busy.idle - 0.75).abs() < 1e-9);
         assert_eq!(busy.builds.keys().copied().collect::<Vec<_>>(), [1, 2], "the third came later");

@@ -17,6 +17,8 @@ pub(crate) struct Aftermath {
     pub(crate) site: Staging,
     /// The last lines it printed.
     pub(crate) tail: Vec<String>,
+    /// All that it printed.
+    pub(crate) log: PathBuf,
 }
 
 impl Builder<'_> {
@@ -55,11 +57,13 @@ impl Builder<'_> {
         if !error.is_of_outputs() || resolved.action.resolved().builtin().is_some() {
             return error;
         }
-        let log = self.store().layout().log(&resolved.digest);
-        let (kept, tail) = match aftermath {
-            Some(Aftermath { site, tail }) => (self.keep(resolved, site), tail),
+        let (kept, tail, log) = match aftermath {
+            Some(Aftermath { site, tail, log }) => (self.keep(resolved, site), tail, log),
             // They were verified once more: it is where the build of this action has left it, if that was one of this action.
-            None => (Some(self.kept_place(resolved)).filter(|kept| kept.exists()), Vec::new()),
+            None => {
+                let kept = Some(self.kept_place(resolved)).filter(|kept| kept.exists());
+                (kept, Vec::new(), self.store().layout().log(&resolved.digest))
+            }
         };
         BuildError::Refused { error: Box::new(error), tail, log, kept }
     }

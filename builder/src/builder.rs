@@ -3,7 +3,9 @@
 use crate::action_lock::ActionLock;
 use crate::aftermath::Aftermath;
 use crate::archive;
+use crate::began::Began;
 use crate::builtin;
+use crate::command::Occasion;
 use crate::desk::Desk;
 use crate::environment::{self, Variation};
 use crate::error::BuildError;
@@ -241,8 +243,8 @@ impl<'s> Builder<'s> {
         self.roots.resolve(self.store, &|path| self.publisher.is_fresh(path), path, derivation, known)
     }
 
-    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised. `begin` is called if that takes
-    /// more than to find out that it was realised, or failed, before.
+    /// Realises a derivation whose inputs are all valid. With `again` it is built even if it is realised. Work begins, which is told, if that
+    /// takes more than to find out that it was realised, or failed, before, also while another larder was waited for.
     pub(crate) fn realise(
         &self,
         path: &StorePath,
@@ -250,17 +252,16 @@ impl<'s> Builder<'s> {
         known: &BTreeMap<Input, StorePath>,
         again: bool,
         sink: Sink<'_>,
-        begin: &dyn Fn(),
+        began: &Began<'_>,
     ) -> Result<(Vec<Published>, How), BuildError> {
         let resolved = self.resolve(path, derivation, known)?;
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
-        let began = SystemTime::now();
+        let asked = SystemTime::now();
         if !again && !self.settings.retry {
             self.check_known(path, &resolved, UNIX_EPOCH)?;
         }
-        begin();
         let waited = AtomicBool::new(false);
         let waiting = || {
             waited.store(true, Ordering::SeqCst);
@@ -269,22 +270,27 @@ impl<'s> Builder<'s> {
         let cancelled = || self.is_cancelled();
         let lock = ActionLock::take(&self.store.layout().actions_lock(), &resolved.digest, &waiting, &cancelled)?;
         let Some(lock) = lock else { return Err(BuildError::Cancelled) };
+        began.reset();
         if !again && let Some(found) = self.find(derivation, &resolved)? {
             return Ok((found, How::Reused));
         }
         if waited.into_inner() {
             // Whom we waited for has just tried it.
-            self.check_known(path, &resolved, began)?;
+            self.check_known(path, &resolved, asked)?;
         }
+        began.tell();
         let refused = if self.takes_refused(again) { self.take_refused(&resolved) } else { None };
         let how = if refused.is_some() { How::Verified } else { How::Built };
         let made = match refused {
             Some(made) => Ok((made, None)),
-            None => self.run_builder(&resolved, &Variation::default(), sink),
+            None => {
+                let variation = Variation::default();
+                self.run_builder(&resolved, Occasion { variation: &variation, compares: false }, sink)
+            }
         };
         let verify = |made: &Made| self.verify(&resolved, made, sink);
         let made = made.and_then(|(made, aftermath)| {
-            let verified = self.verify_or_keep(&resolved, made, how, &verify);
+            let verified = self.verify_or_keep(&resolved, made, aftermath.as_ref(), how, &verify);
             self.conclude(&resolved, aftermath, verified)
         });
         self.remember(&resolved, made.as_ref().err());
@@ -395,21 +401,26 @@ impl<'s> Builder<'s> {
         host_path(lent.get(path).map_or_else(|| self.store.host_path(path), |sealed| sealed.path().to_owned()))
     }
 
-    /// Runs the builder of an action and checks what it made. Nothing is published.
+    /// Runs the builder of an action once more and checks what it made, to compare that with what there is. Nothing is published, and what is
+    /// recorded of the action stays: the log, which has a place of its own, is left only by a failure.
     ///
     /// # Errors
     /// When the builder fails, or its outputs are not as they must be.
     pub fn make(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Made, BuildError> {
-        let (made, aftermath) = self.run_builder(resolved, variation, sink)?;
+        let (made, aftermath) = self.run_builder(resolved, Occasion { variation, compares: true }, sink)?;
+        let log = aftermath.as_ref().map(|aftermath| aftermath.log.clone());
         let verified = self.verify(resolved, &made, sink).map(|()| made);
-        self.conclude(resolved, aftermath, verified)
+        let made = self.conclude(resolved, aftermath, verified)?;
+        // What is left goes when it is old.
+        log.into_iter().for_each(|log| drop(std::fs::remove_file(log)));
+        Ok(made)
     }
 
     /// Runs the builder of an action.
     fn run_builder(
         &self,
         resolved: &Resolved,
-        variation: &Variation,
+        occasion: Occasion<'_>,
         sink: Sink<'_>,
     ) -> Result<(Made, Option<Aftermath>), BuildError> {
         if self.is_cancelled() {
@@ -424,7 +435,7 @@ impl<'s> Builder<'s> {
             None => {
                 permitted::check(resolved.action.resolved())?;
                 crate::runtime::allowed(resolved.action.resolved())?;
-                let ran = self.run(resolved, variation, sink)?;
+                let ran = self.run(resolved, occasion, sink)?;
                 (ran.started, ran.outputs, ran.usage, ran.memory, Some(ran.aftermath))
             }
         };

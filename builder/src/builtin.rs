@@ -18,7 +18,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use store::derivation::{FixedOutput, HashMode, OutputName};
 use store::local::{At, Sealed};
-use store::{StorePath, TreeListing, TreePath};
+use store::{FileHash, StorePath, TreeListing, TreePath};
 
 /// The builders, and which attributes each reads. What `builtin:graph` has are trees that the graph may name.
 const BUILDERS: [(&str, Option<&[&str]>); 5] = [
@@ -116,8 +116,10 @@ impl Request<'_> {
             return Err(self.error("`unpack` needs `outputHashMode = \"nar\"`: the hash of what is unpacked"));
         }
         let executable = self.flag("executable")?;
-        let request = FetchRequest { urls, hash, limits: FetchLimits::default() };
         let store = self.builder.store();
+        let kept = |hash: &FileHash| store.layout().tmp().join(format!("fetch-{}", hash.to_string().replace(':', "-")));
+        let keeping = hash.as_ref().map(kept);
+        let request = FetchRequest { urls, hash, limits: FetchLimits::default(), keeping };
         let staging = store.stage()?;
         let place = staging.path().join(if unpacks { "archive" } else { "out" });
         let derivation = &self.resolved.derivation;

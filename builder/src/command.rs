@@ -13,7 +13,7 @@ use crate::event::{Event, Sink};
 use crate::job_server::Seat;
 use crate::lack::{self, Lack};
 use crate::limits::{Overrun, RunLimits};
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::memory;
 use crate::resolve::Resolved;
 use crate::running;
@@ -27,6 +27,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::OutputName;
 use store::local::{At, Sealed, Staging};
+
+/// What a command is run for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Occasion<'v> {
+    /// What is different from the sandbox ABI.
+    pub(crate) variation: &'v Variation,
+    /// Whether its outputs are only compared with those that there are: then what is recorded of the action stays that of the build which
+    /// made them.
+    pub(crate) compares: bool,
+}
 
 /// A command that succeeded.
 pub(crate) struct Ran {
@@ -42,8 +52,16 @@ pub(crate) struct Ran {
     pub(crate) aftermath: Aftermath,
 }
 
+/// Where a command runs.
+struct Workplace<'w> {
+    desk: &'w Desk,
+    seat: &'w Seat,
+    staging: &'w Path,
+}
+
 /// A command that has ended.
 struct Ended {
+    started: Instant,
     outcome: Outcome,
     overrun: Option<Overrun>,
     /// What its control group counted, if it had one.
@@ -52,7 +70,8 @@ struct Ended {
     killed_before: Option<u64>,
     /// The last lines it printed.
     tail: Vec<String>,
-    started: Instant,
+    /// All that it printed.
+    log: PathBuf,
     duration: Duration,
 }
 
@@ -85,7 +104,8 @@ impl Ended {
 
 impl Builder<'_> {
     /// Runs the command of an action and takes its outputs.
-    pub(crate) fn run(&self, resolved: &Resolved, variation: &Variation, sink: Sink<'_>) -> Result<Ran, BuildError> {
+    pub(crate) fn run(&self, resolved: &Resolved, occasion: Occasion<'_>, sink: Sink<'_>) -> Result<Ran, BuildError> {
+        let variation = occasion.variation;
         let drv = resolved.action.resolved();
         if drv.system != self.settings().system {
             return Err(BuildError::System { wanted: drv.system.clone(), have: self.settings().system.clone() });
@@ -96,7 +116,8 @@ impl Builder<'_> {
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
         let desk = self.take_desk()?;
         let seat = self.take_seat(resolved, &desk, variation, &mut spec)?;
-        let ended = self.run_logged(&spec, resolved, &desk, &seat, staging.path(), sink)?;
+        let workplace = Workplace { desk: &desk, seat: &seat, staging: staging.path() };
+        let ended = self.run_logged(&spec, resolved, &workplace, occasion, sink)?;
         drop(seat);
         self.leave_desk(desk);
         self.give_back(borrowed);
@@ -110,20 +131,12 @@ impl Builder<'_> {
                 Some(overrun @ (Overrun::Log(_) | Overrun::Disk(_) | Overrun::Files(_))),
             ) => Ending::Stopped(overrun),
             (Status::Exited(0), _) => {
-                return match self.take_outputs(resolved, staging.path()) {
-                    Ok(outputs) => {
-                        let (usage, memory) = (ended.outcome.usage, ended.memory());
-                        Ok(Ran {
-                            started: ended.started,
-                            outputs,
-                            usage,
-                            memory,
-                            aftermath: Aftermath { site: staging, tail: ended.tail },
-                        })
-                    }
-                    Err(error) => {
-                        Err(self.refuse(error, resolved, Some(Aftermath { site: staging, tail: ended.tail })))
-                    }
+                let (started, usage, memory) = (ended.started, ended.outcome.usage, ended.memory());
+                let taken = self.take_outputs(resolved, staging.path());
+                let aftermath = Aftermath { site: staging, tail: ended.tail, log: ended.log };
+                return match taken {
+                    Ok(outputs) => Ok(Ran { started, outputs, usage, memory, aftermath }),
+                    Err(error) => Err(self.refuse(error, resolved, Some(aftermath))),
                 };
             }
             (Status::Killed, Some(overrun)) if !self.is_cancelled() => Ending::Stopped(overrun),
@@ -186,11 +199,11 @@ impl Builder<'_> {
         &self,
         spec: &SandboxSpec,
         resolved: &Resolved,
-        desk: &Desk,
-        seat: &Seat,
-        staging: &Path,
+        workplace: &Workplace<'_>,
+        occasion: Occasion<'_>,
         sink: Sink<'_>,
     ) -> Result<Ended, BuildError> {
+        let Workplace { desk, seat, staging } = *workplace;
         let started = Instant::now();
         running::tell(desk.place(), staging, &resolved.derivation, &resolved.digest)?;
         let (log, writer) = Log::start(desk.place().join(running::LOG), self.settings().limits.log_bytes)?;
@@ -214,7 +227,9 @@ impl Builder<'_> {
         self.unregister(number);
         let Watched { log, overrun, .. } = watched;
         let outcome = outcome?;
-        let tail = log.finish(&self.store().layout().log(&resolved.digest))?;
+        let place = self.store().layout().log(&resolved.digest);
+        let place = if occasion.compares { log::of_comparison(&place) } else { place };
+        let tail = log.finish(&place)?;
         let logs = self.store().layout().logs();
         // Of what is killed from outside neither what it used nor which files is known whole; what never began used nothing.
         let ended = matches!(outcome.status, Status::Exited(_) | Status::Signalled(_));
@@ -226,17 +241,16 @@ impl Builder<'_> {
                 trace.write(&logs, &resolved.digest)
             });
         }
-        if ended {
+        if ended && !occasion.compares {
             let peak = spent.and_then(|spent| spent.peak);
             let _ = ActionUsage::of(&outcome.usage, peak).write(&logs, &resolved.digest);
         }
-        Ok(Ended { outcome, overrun, spent, killed_before, tail, started, duration: started.elapsed() })
+        Ok(Ended { started, outcome, overrun, spent, killed_before, tail, log: place, duration: started.elapsed() })
     }
 
     fn failed(&self, ending: Ending, ended: Ended, resolved: &Resolved, staging: Staging) -> BuildError {
-        let log = self.store().layout().log(&resolved.digest);
         let amid_kills = ended.amid_kills();
-        let Ended { tail, duration, .. } = ended;
+        let Ended { tail, log, duration, .. } = ended;
         // What takes too much is not kept, and lacks nothing.
         let too_much = matches!(ending, Ending::Stopped(Overrun::Disk(_) | Overrun::Files(_)));
         let found = || Lack::find(staging.path(), &tail).or_else(|| amid_kills.then_some(Lack::MemoryOfOthers));

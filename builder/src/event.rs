@@ -37,7 +37,7 @@ pub enum Event {
         /// Everything that may have to be realised, inputs before what needs them.
         jobs: Vec<PlannedJob>,
     },
-    /// Work on a derivation began. Not told of what comes out as before, or failed before.
+    /// Work on a derivation began. Not told of what comes out as before, or failed before, also while this larder waited for another.
     Started {
         /// The derivation.
         derivation: StorePath,
@@ -46,7 +46,7 @@ pub enum Event {
         /// How long it took before, if it was ever done.
         expected: Option<Duration>,
     },
-    /// A derivation's action is being realised by another larder, for which this one waits.
+    /// A derivation's action is being realised by another larder, for which this one waits. Work on it may begin afterwards.
     Waiting {
         /// The derivation.
         derivation: StorePath,
@@ -85,7 +85,7 @@ pub enum Event {
         derivation: StorePath,
         /// How.
         how: How,
-        /// How long it took.
+        /// How long it took, without waiting for another larder.
         duration: Duration,
     },
     /// A build failed, and will be tried once more when no other runs.

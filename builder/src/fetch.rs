@@ -42,6 +42,9 @@ pub struct FetchRequest {
     pub hash: Option<FileHash>,
     /// When to give up.
     pub limits: FetchLimits,
+    /// Where much that has arrived is kept if this is interrupted, and may have been left by a fetch of the same that was: a path for this
+    /// hash alone, on the file system of the destination. Nothing is kept without a hash.
+    pub keeping: Option<PathBuf>,
 }
 
 /// Who wants something fetched.
@@ -183,7 +186,8 @@ impl Fetcher {
         Some(format!("{error}: those that larder was built with are believed instead"))
     }
 
-    /// Fetches `request` into `destination`, which must not exist. After an error it does not exist either.
+    /// Fetches `request` into `destination`, which must not exist. After an error it does not exist either, but what has arrived by then may
+    /// be where the request has it kept.
     ///
     /// Places are tried in this order: directories of this machine that the configuration names, the request's URLs, and
     /// mirrors by content hash.
@@ -197,20 +201,29 @@ impl Fetcher {
         client: &mut FetchClient<'_>,
     ) -> Result<Fetched, FetchError> {
         let at_destination = |source| FetchError::Destination { path: destination.to_owned(), source };
-        let mut file = PartialFile::create(destination, request.hash.as_ref()).map_err(at_destination)?;
+        let keeping = request.keeping.as_deref();
+        let mut file = PartialFile::open(destination, request.hash.as_ref(), keeping).map_err(at_destination)?;
         let mut failures = Vec::new();
         for candidate in self.settings.mirrors.candidates(request) {
             let (connections, settings) = (&self.connections, &self.settings);
             let mut transfer = Transfer { connections, settings, request, client: &mut *client };
             let arrived = candidate.and_then(|candidate| transfer.run(&candidate, &mut file));
-            let accepted = arrived.and_then(|url| match (client.accept)(destination) {
-                Ok(()) => Ok(url),
-                Err(reason) => Err(UrlFailure { attempts: 1, ..UrlFailure::new(&url, reason) }),
+            let accepted = arrived.and_then(|url| {
+                let accepted = file.arrive().map_err(Reason::Write).and_then(|()| (client.accept)(destination));
+                accepted
+                    .map(|()| url.clone())
+                    .map_err(|reason| UrlFailure { attempts: 1, ..UrlFailure::new(&url, reason) })
             });
             match accepted {
                 Err(UrlFailure { reason: Reason::Cancelled, .. }) => return Err(FetchError::Cancelled),
                 Ok(url) => return Ok(Fetched { url, bytes: file.keep(), failures }),
-                Err(failure) => failures.push(failure),
+                Err(failure) => {
+                    // With what broke off, the next place can go on.
+                    if !failure.reason.breaks_off() {
+                        file.restart().map_err(at_destination)?;
+                    }
+                    failures.push(failure);
+                }
             }
         }
         Err(FetchError::Failed { failures, expected: request.hash.clone() })

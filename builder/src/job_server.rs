@@ -340,7 +340,7 @@ mod tests {
         }
         let idle = || Some(Reading::of_idle_processor());
         let source = |builds: fn(&mut Reading, &[(u64, CancelHandle)])| Source { idle, builds };
-        let long_enough = activity::INTERVAL * 8;
+        let long_enough = activity::INTERVAL * 12;
         assert!(is_lent(source(|reading, sandboxes| used(reading, sandboxes, 0.0, 1.0)), Duration::from_secs(30)));
         assert!(!is_lent(source(|reading, sandboxes| used(reading, sandboxes, 0.0, 0.0)), long_enough), "both sleep");
         assert!(!is_lent(source(|_, _| ()), long_enough), "the system does not tell");

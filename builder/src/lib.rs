@@ -8,6 +8,7 @@ mod action_lock;
 mod activity;
 mod aftermath;
 mod archive;
+mod began;
 pub mod builder;
 mod builtin;
 mod command;

@@ -236,6 +236,20 @@ pub enum CopyError {
     Write(#[source] std::io::Error),
 }
 
+/// What the name of such a log ends with.
+const OF_COMPARISON: &str = "compared.zst";
+
+/// Where the log of a build goes that is compared with the one whose log has this place.
+pub(crate) fn of_comparison(log: &Path) -> PathBuf {
+    log.with_extension(OF_COMPARISON)
+}
+
+/// Whether a log is that of a build which was only to be compared with another one.
+#[must_use]
+pub fn is_of_comparison(log: &Path) -> bool {
+    log.file_name().is_some_and(|name| name.to_string_lossy().ends_with(OF_COMPARISON))
+}
+
 /// Copies a log to `out`, as far as it is written.
 ///
 /// # Errors

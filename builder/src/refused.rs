@@ -6,20 +6,25 @@
 //! ```text
 //! refused-<command>/made             { "version": 1, "action": …, "outputs": {name: tree digest}, "finished": …, … }
 //! refused-<command>/outputs/<name>   each output, sealed
+//! failed-<action>/made               the same note beside the other files of that build: these outputs are its own
 //! ```
 //!
-//! *Invariants:* what is kept is not in `store/`, and nobody uses it but who verifies it. It counts only if every tree still has its
-//! digest: who takes it hashes it. Whoever takes it moves it away first, so that one does.
+//! *Invariants:* what is kept is not in `store/`, and nobody uses it but who verifies it; who enters the failed build gets copies. It counts
+//! only if every tree still has its digest: who takes it hashes it. Whoever takes it moves it away first, so that one does.
 
+use crate::aftermath::Aftermath;
 use crate::builder::{Builder, Made};
 use crate::error::BuildError;
 use crate::event::How;
 use crate::passed::STRUCTURED;
 use crate::resolve::Resolved;
+use crate::site;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use store::local::{At, BuildCost, Sealed, Staging, StoreError};
+use store::local::{At, BuildCost, IoError, Sealed, Staging, StoreError};
 use store::{ActionDigest, OutputName, TreeDigest};
 
 const VERSION: u32 = 1;
@@ -59,6 +64,31 @@ fn note_place(directory: &Path) -> PathBuf {
     directory.join("made")
 }
 
+fn write_note(directory: &Path, text: &[u8]) -> Result<(), IoError> {
+    let place = note_place(directory);
+    std::fs::write(&place, text).at("write", &place)
+}
+
+/// Copies what is sealed, with ordinary modes.
+fn copy(from: &Path, to: &Path) -> Result<(), IoError> {
+    let data = from.symlink_metadata().at("stat", from)?;
+    if data.is_symlink() {
+        let target = std::fs::read_link(from).at("read link", from)?;
+        return symlink(target, to).at("create link", to);
+    }
+    if !data.is_dir() {
+        std::fs::copy(from, to).at("copy", from)?;
+        let mode = if data.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+        return std::fs::set_permissions(to, Permissions::from_mode(mode)).at("change the mode of", to);
+    }
+    site::make_directory(to)?;
+    for entry in std::fs::read_dir(from).at("read directory", from)? {
+        let name = entry.at("read directory", from)?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
 fn output_place(directory: &Path, output: &OutputName) -> PathBuf {
     directory.join("outputs").join(output.as_str())
 }
@@ -68,11 +98,13 @@ impl Builder<'_> {
         self.store().layout().tmp().join(format!("refused-{}", resolved.action.command_digest()))
     }
 
-    /// Verifies what a command made. What is refused, or could not be looked at, is kept.
+    /// Verifies what a command made. What is refused, or could not be looked at, is kept. `aftermath` is what else the command left, if it
+    /// has just run.
     pub(crate) fn verify_or_keep(
         &self,
         resolved: &Resolved,
         made: Made,
+        aftermath: Option<&Aftermath>,
         how: How,
         verify: &dyn Fn(&Made) -> Result<(), BuildError>,
     ) -> Result<Made, BuildError> {
@@ -82,7 +114,7 @@ impl Builder<'_> {
         }
         if self.settings().keep_failed && resolved.action.resolved().builtin().is_none() {
             // Where there is no room for it, it is made again.
-            let is_kept = self.keep_refused(resolved, made).is_ok();
+            let is_kept = self.keep_refused(resolved, made, aftermath).is_ok();
             // Structured attributes are in a file that the command reads: with any change of them it is another command.
             let is_structured = resolved.action.resolved().env.contains_key(STRUCTURED);
             if let BuildError::Runtime { kept, .. } = &mut error {
@@ -93,7 +125,7 @@ impl Builder<'_> {
     }
 
     /// Keeps outputs in the place of those that were refused before.
-    fn keep_refused(&self, resolved: &Resolved, made: Made) -> Result<(), StoreError> {
+    fn keep_refused(&self, resolved: &Resolved, made: Made, aftermath: Option<&Aftermath>) -> Result<(), StoreError> {
         let staging = self.store().stage()?;
         let note = Note::of(resolved.digest, &made);
         let outputs = staging.path().join("outputs");
@@ -101,13 +133,39 @@ impl Builder<'_> {
         for (output, sealed) in made.outputs {
             std::fs::rename(sealed.path(), output_place(staging.path(), &output)).at("rename", sealed.path())?;
         }
-        let place = note_place(staging.path());
-        std::fs::write(&place, serde_json::to_vec(&note).expect("plain data")).at("write", &place)?;
+        let note = serde_json::to_vec(&note).expect("plain data");
+        write_note(staging.path(), &note)?;
         let place = self.refused_place(resolved);
         self.abandon(&place);
         let from = staging.path().to_owned();
         std::fs::rename(&from, &place).at("rename", &from)?;
         drop(staging.keep());
+        // Without it they are not shown with the other files, and that is all.
+        aftermath.into_iter().for_each(|aftermath| drop(write_note(aftermath.site.path(), &note)));
+        Ok(())
+    }
+
+    /// Puts copies of the outputs of a failed build where its command had made them, if that succeeded and they were refused and are kept.
+    /// What is there already stays.
+    ///
+    /// # Errors
+    /// When they cannot be copied.
+    pub fn show_refused(&self, resolved: &Resolved) -> Result<(), BuildError> {
+        let (failed, refused) = (self.kept_place(resolved), self.refused_place(resolved));
+        let note = |directory: &Path| std::fs::read(note_place(directory)).ok();
+        // What is kept may be of another time, or of another action with the same command.
+        if note(&failed).is_none_or(|text| note(&refused) != Some(text)) {
+            return Ok(());
+        }
+        for output in &resolved.action.resolved().outputs {
+            let place = failed.join("out").join(output.as_str());
+            if place.symlink_metadata().is_err() {
+                let staging = self.store().stage()?;
+                let copied = staging.path().join("copy");
+                copy(&output_place(&refused, output), &copied)?;
+                std::fs::rename(&copied, &place).at("rename", &copied)?;
+            }
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 
 mod state;
 
+use crate::began::Began;
 use crate::builder::Builder;
 use crate::error::BuildError;
 use crate::event::{Event, How, PlannedJob, Sink};
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::derivation::{OutputName, output_path_name};
 use store::local::publish::Published;
 use store::local::{At, LocalStore, StoreError};
@@ -262,15 +263,12 @@ impl<'r> Run<'r> {
                 }
                 let (job, known) = (Arc::clone(state.job(number)), state.inputs(number));
                 drop(state);
-                let started = Instant::now();
-                let came = self.advance(&job, &known);
+                let (came, duration) = self.advance(&job, &known);
                 state = lock(shared);
                 match came {
-                    Ok(Came::Realised(outputs, how)) => {
-                        self.take(&mut state, number, Ok((outputs, how)), started.elapsed())
-                    }
+                    Ok(Came::Realised(outputs, how)) => self.take(&mut state, number, Ok((outputs, how)), duration),
                     Ok(Came::Grown(growth)) => self.extend(&mut state, number, growth),
-                    Err(error) => self.take(&mut state, number, Err(error), started.elapsed()),
+                    Err(error) => self.take(&mut state, number, Err(error), duration),
                 }
             } else if state.running == [0; 2] {
                 state.over = true;
@@ -292,20 +290,22 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Realises a job, or finds out what has to be done before.
-    fn advance(&self, job: &Job, known: &BTreeMap<Input, StorePath>) -> Result<Came, BuildError> {
+    /// Realises a job, or finds out what has to be done before; and how long that took.
+    fn advance(&self, job: &Job, known: &BTreeMap<Input, StorePath>) -> (Result<Came, BuildError>, Duration) {
         let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
-        let begin = || (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
+        let told = || (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
+        let began = Began::now(&told);
         let again = self.options.rebuild && self.targets.contains(&job.path);
         let advance = || match self.builder.grow(&job.path, &job.derivation, known, again)? {
             Some(growth) => Ok(Came::Grown(growth)),
             None => {
-                let realised = self.builder.realise(&job.path, &job.derivation, known, again, self.sink, &begin);
+                let realised = self.builder.realise(&job.path, &job.derivation, known, again, self.sink, &began);
                 realised.map(|(outputs, how)| Came::Realised(outputs, how))
             }
         };
         // A worker that does not answer would be waited for without end.
-        catch_unwind(AssertUnwindSafe(advance)).unwrap_or_else(|panic| Err(panicked(&*panic)))
+        let came = catch_unwind(AssertUnwindSafe(advance)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        (came, began.elapsed())
     }
 
     /// Adds to the plan what the graph of a job says, which then waits for it.

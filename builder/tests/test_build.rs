@@ -3,6 +3,7 @@
 use crate::realising::{Fixture, told, tools};
 use builder::sandbox::MAX_LAYERS;
 use builder::{BuildError, Builder, Ending, Event, RunOptions, Settings};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use store::{StoreName, StorePath};
@@ -65,8 +66,9 @@ fn an_input_that_nobody_knows_is_named_before_anything_runs() {
 #[test]
 fn no_more_builds_run_at_once_than_are_allowed() {
     let fixture = Fixture::new();
-    let targets: Vec<_> =
-        (0..6).map(|number| fixture.add(&format!("p{number}"), "sleep 1\nwrite $out x", &[], &[])).collect();
+    // Each is an action of its own: of the same one only one runs at a time.
+    let add = |number| fixture.add(&format!("p{number}"), &format!("sleep 1\nwrite $out {number}"), &[], &[]);
+    let targets: Vec<_> = (0..6).map(add).collect();
     let most = |jobs: usize| {
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let count = |event: Event| match event {
@@ -134,17 +136,24 @@ fn who_comes_second_waits_and_reuses() {
     let fixture = Fixture::new();
     let slow = fixture.add("slow", "say begun\nsleep 1\nwrite $out slow", &[], &[]);
     let run = || {
-        let waited = AtomicUsize::new(0);
-        let count = |event: Event| {
-            waited.fetch_add(usize::from(matches!(event, Event::Waiting { .. })), Ordering::SeqCst);
+        let told = Mutex::new(Vec::new());
+        let tell = |event: Event| {
+            let word = match event {
+                Event::Waiting { .. } => "waiting".to_owned(),
+                Event::Started { .. } => "started".to_owned(),
+                Event::Realised { how, duration, .. } => {
+                    format!("{how:?} in {} s", duration.as_millis().div_euclid(900))
+                }
+                _ => return,
+            };
+            told.lock().unwrap().push(word);
         };
-        let builder = fixture.builder(1);
-        let result = builder.realise_all(std::slice::from_ref(&slow), RunOptions::default(), &count).unwrap();
-        (result.built, result.reused, waited.into_inner())
+        fixture.builder(1).realise_all(std::slice::from_ref(&slow), RunOptions::default(), &tell).unwrap();
+        told.into_inner().unwrap()
     };
     let mut results = std::thread::scope(|scope| [scope.spawn(run), scope.spawn(run)].map(|run| run.join().unwrap()));
     results.sort_unstable();
-    assert_eq!(results, [(0, 1, 1), (1, 0, 0)]);
+    assert_eq!(results, [["started", "Built in 1 s"], ["waiting", "Reused in 0 s"]]);
 }
 
 /// Each of the thirteen steps of the makefile notes for how long it ran; steps are so many that every token is used.

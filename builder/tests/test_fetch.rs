@@ -58,7 +58,7 @@ impl Place {
         urls: &[String],
         hash: FileHash,
     ) -> Result<Fetched, FetchError> {
-        let request = FetchRequest { urls: urls.to_vec(), hash: Some(hash), limits: self.limits };
+        let request = FetchRequest { urls: urls.to_vec(), hash: Some(hash), limits: self.limits, keeping: None };
         let mut client = FetchClient { progress: &mut |_| {}, cancelled, accept: &mut |_| Ok(()) };
         Fetcher::new(self.settings.clone()).unwrap().fetch(&request, &self.file(), &mut client)
     }
@@ -100,6 +100,7 @@ fn progress_is_reported_up_to_the_total() {
         urls: vec![server.url_as("user:secret", "/a")],
         hash: Some(FileHash::of(HashAlgorithm::Sha256, CONTENT)),
         limits: place.limits,
+        keeping: None,
     };
     let mut seen = Vec::new();
     let mut note = |progress: Progress<'_>| seen.push((progress.url.to_owned(), progress.bytes, progress.total));
@@ -299,7 +300,8 @@ fn d5_what_has_no_length_and_is_wrong_is_asked_for_once_more() {
 fn who_fetches_may_refuse_what_a_place_gives() {
     let (page, good) = (Server::with(vec![ok(b"a page", "")]), Server::with(vec![ok(CONTENT, "")]));
     let place = Place::new();
-    let request = FetchRequest { urls: vec![page.url("/a"), good.url("/a")], hash: None, limits: place.limits };
+    let request =
+        FetchRequest { urls: vec![page.url("/a"), good.url("/a")], hash: None, limits: place.limits, keeping: None };
     let mut seen = Vec::new();
     let mut accept = |arrived: &std::path::Path| {
         seen.push(fs::read(arrived).unwrap());
@@ -508,4 +510,135 @@ fn d6_a_server_without_tls_is_no_https_server() {
     let url = server.url("/a").replace("http://", "https://");
     let (text, _) = Place::new().refused(&[url]);
     assert!(text.contains("https://127.0.0.1"), "{text}");
+}
+
+/// Content that is worth keeping, and how much of it arrives at first.
+fn large() -> (Vec<u8>, usize) {
+    ((0..200_000_u32).map(|number| (number % 251) as u8).collect(), 100_000)
+}
+
+fn kept(place: &Place) -> PathBuf {
+    place.given.path().join("fetch-it")
+}
+
+/// Fetches what may be kept, until so many bytes have arrived.
+fn fetch_until(place: &Place, urls: &[String], content: &[u8], enough: u64) -> Result<Fetched, FetchError> {
+    let request = FetchRequest {
+        urls: urls.to_vec(),
+        hash: Some(FileHash::of(HashAlgorithm::Sha256, content)),
+        limits: FetchLimits { bytes: 1 << 20, ..place.limits },
+        keeping: Some(kept(place)),
+    };
+    let bytes = std::cell::Cell::new(0);
+    let mut client = FetchClient {
+        progress: &mut |progress| bytes.set(progress.bytes),
+        cancelled: &|| bytes.get() >= enough,
+        accept: &mut |_| Ok(()),
+    };
+    let fetched = Fetcher::new(place.settings.clone()).unwrap().fetch(&request, &place.file(), &mut client);
+    match &fetched {
+        Ok(fetched) => {
+            assert_eq!((fs::read(place.file()).unwrap(), fetched.bytes), (content.to_vec(), content.len() as u64));
+        }
+        Err(_) => assert!(!place.file().exists(), "something is left"),
+    }
+    fetched
+}
+
+fn rest_of(content: &[u8], start: usize) -> Answer {
+    let range = format!("Content-Range: bytes {start}-{}/{}\r\n", content.len() - 1, content.len());
+    response("206 Partial Content", &content[start..], &range)
+}
+
+#[test]
+fn what_was_interrupted_goes_on_in_the_next_run() {
+    let (content, begun) = large();
+    let place = Place::new();
+    let Answer::Bytes(first) = promising(content.len(), &content[..begun], "ETag: \"1\"\r\n") else { unreachable!() };
+    let server = Server::with(vec![Answer::Stall(first, Duration::from_secs(8)), rest_of(&content, begun)]);
+    let interrupted = fetch_until(&place, &[server.url("/a")], &content, begun as u64);
+    assert!(matches!(interrupted, Err(FetchError::Cancelled)), "{interrupted:?}");
+    assert_eq!(fs::read(kept(&place)).unwrap(), content[..begun]);
+    // Any other place will do: its content has the same hash.
+    fetch_until(&place, &[server.url("/b")], &content, u64::MAX).unwrap();
+    let second = &server.requests()[1];
+    assert!(second.contains(&format!("range: bytes={begun}-\r\n")) && !second.contains("if-range"), "{second}");
+    assert_eq!(server.requests().len(), 2);
+    assert!(!kept(&place).exists());
+}
+
+#[test]
+fn what_a_place_breaks_off_another_goes_on_with() {
+    let (content, begun) = large();
+    let mut place = Place::new();
+    place.settings.attempts = 1;
+    let breaking = Server::with(vec![promising(content.len(), &content[..begun], "")]);
+    let failed = fetch_until(&place, &[breaking.url("/a")], &content, u64::MAX);
+    assert!(matches!(failed, Err(FetchError::Failed { .. })), "{failed:?}");
+    let missing = Server::with(vec![response("404 Not Found", b"", "")]);
+    let rest = Server::with(vec![rest_of(&content, begun)]);
+    fetch_until(&place, &[missing.url("/a"), rest.url("/a")], &content, u64::MAX).unwrap();
+
+    fs::remove_file(place.file()).unwrap();
+    fetch_until(&place, &[breaking.url("/a"), rest.url("/a")], &content, u64::MAX).unwrap();
+    assert!(rest.requests()[1].contains(&format!("range: bytes={begun}-\r\n")), "{:?}", rest.requests());
+}
+
+#[test]
+fn what_was_kept_and_is_wrong_is_fetched_anew_once() {
+    let (content, begun) = large();
+    let whole = content.clone();
+    let wrong_range = response("206 Partial Content", &content[5..], "Content-Range: bytes 5-199999/200000\r\n");
+    for answer in [rest_of(&content, begun), wrong_range, response("416 Range Not Satisfiable", b"", "")] {
+        let mut place = Place::new();
+        // It is no attempt that failed.
+        place.settings.attempts = 1;
+        fs::write(kept(&place), vec![b'x'; begun]).unwrap();
+        let whole = whole.clone();
+        let server =
+            Server::start(
+                move |_, head| {
+                    if head.to_lowercase().contains("range:") { answer.clone() } else { ok(&whole, "") }
+                },
+            );
+        fetch_until(&place, &[server.url("/a")], &content, u64::MAX).unwrap();
+        assert_eq!(server.requests().iter().map(|head| head.contains("range:")).collect::<Vec<_>>(), [true, false]);
+        assert!(!kept(&place).exists());
+    }
+    // What is wrong all the same is not kept.
+    let place = Place::new();
+    fs::write(kept(&place), vec![b'x'; begun]).unwrap();
+    let server = Server::with(vec![ok(&vec![b'y'; 200_000], "")]);
+    let failed = fetch_until(&place, &[server.url("/a")], &content, u64::MAX);
+    assert!(matches!(failed, Err(FetchError::Failed { .. })), "{failed:?}");
+    assert_eq!((server.requests().len(), kept(&place).exists()), (1, false));
+}
+
+#[test]
+fn two_at_once_do_not_write_into_one_file() {
+    let (content, begun) = large();
+    let place = Place::new();
+    fs::write(kept(&place), &content[..begun]).unwrap();
+    let other = fs::File::open(kept(&place)).unwrap();
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let server = Server::with(vec![ok(&content, "")]);
+    fetch_until(&place, &[server.url("/a")], &content, u64::MAX).unwrap();
+    assert!(!server.requests()[0].contains("range:"), "{:?}", server.requests());
+    assert_eq!(fs::read(kept(&place)).unwrap(), content[..begun], "it is the other one's");
+}
+
+#[test]
+fn little_is_not_kept_and_what_is_no_file_is_left_alone() {
+    let (content, _) = large();
+    let place = Place::new();
+    let Answer::Bytes(first) = promising(content.len(), &content[..1000], "") else { unreachable!() };
+    let server = Server::with(vec![Answer::Stall(first, Duration::from_secs(8)), ok(&content, "")]);
+    let interrupted = fetch_until(&place, &[server.url("/a")], &content, 1000);
+    assert!(matches!(interrupted, Err(FetchError::Cancelled)), "{interrupted:?}");
+    assert!(!kept(&place).exists());
+    let victim = place.given.path().join("victim");
+    fs::write(&victim, vec![b'x'; 100_000]).unwrap();
+    symlink(&victim, kept(&place)).unwrap();
+    fetch_until(&place, &[server.url("/a")], &content, u64::MAX).unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), vec![b'x'; 100_000]);
 }

@@ -1,10 +1,12 @@
 //! Outputs that are refused after their command succeeded: kept, seen by nobody, and verified again instead of built.
 
 use crate::realising::{Fixture, make_writable, output_of, told};
-use builder::{BuildError, Builder, Outlook, RunOptions, RunResult, Settings};
-use std::collections::BTreeSet;
+use builder::resolve::Resolved;
+use builder::{BuildError, Builder, Outlook, RunLimits, RunOptions, RunResult, Settings};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 use store::derivation::{FixedOutput, HashMode};
 use store::file_hash::HashAlgorithm;
 use store::{FileHash, Input, OutputName, StorePath};
@@ -213,4 +215,53 @@ fn an_output_with_another_fixed_hash_than_expected_is_not_made_again() {
     assert_eq!(words, ["fixed: try", "failed fixed"]);
     let BuildError::FixedHash { got, .. } = result.failures[0].error.reason() else { panic!("{:?}", result.failures) };
     assert_eq!(realise(&fixture, &add(got.clone()), keeping(&fixture), false).1, ["verified fixed"]);
+}
+
+fn resolved(fixture: &Fixture, builder: &Builder<'_>, path: &StorePath) -> Resolved {
+    let derivation = fixture.store.derivation(&path.derivation().unwrap()).unwrap();
+    builder.resolve(path, &derivation, &BTreeMap::new()).unwrap()
+}
+
+#[test]
+fn who_enters_a_refused_build_finds_copies_of_its_outputs() {
+    let fixture = Fixture::new();
+    let refused = add(&fixture, &[]);
+    realise(&fixture, &refused, keeping(&fixture), false);
+    let builder = Builder::new(&fixture.store, keeping(&fixture));
+    let resolved = resolved(&fixture, &builder, &refused);
+    let out = builder.kept_place(&resolved).join("out/out");
+    assert!(!out.exists());
+    builder.show_refused(&resolved).unwrap();
+    let run = out.join("run");
+    assert_eq!(std::fs::read_to_string(&run).unwrap(), "#!/opt/interpreter\n");
+    let mode = |place: &PathBuf| place.metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&out), mode(&run)), (0o755, 0o755));
+    std::fs::write(&run, "changed").unwrap();
+    std::fs::write(out.join("more"), "").unwrap();
+    builder.show_refused(&resolved).unwrap();
+    assert_eq!(std::fs::read_to_string(&run).unwrap(), "changed", "what somebody was at is left to them");
+
+    let complete = add(&fixture, &[&interpreter(&fixture)]);
+    let (result, words) = realise(&fixture, &complete, keeping(&fixture), false);
+    assert_eq!(words, ["verified script"], "what is kept is as it was");
+    let output = fixture.store.host_path(&result.outputs[&output_of(&complete)]);
+    assert_eq!(std::fs::read_to_string(output.join("run")).unwrap(), "#!/opt/interpreter\n");
+    std::fs::remove_dir_all(&out).unwrap();
+    builder.show_refused(&resolved).unwrap();
+    assert!(!out.exists(), "nothing is kept any more");
+}
+
+#[test]
+fn outputs_of_an_earlier_build_are_not_shown_with_a_later_one() {
+    let fixture = Fixture::new();
+    let refused = fixture.add("slow", &format!("sleep 1\n{SCRIPT}"), &[], &[]);
+    assert_eq!(realise(&fixture, &refused, keeping(&fixture), true).1, ["slow: try", "failed slow"]);
+    let limits = RunLimits { total: Some(Duration::from_millis(100)), ..RunLimits::default() };
+    let (result, _) = realise(&fixture, &refused, Settings { limits, ..keeping(&fixture) }, true);
+    assert!(matches!(&*result.failures[0].error, BuildError::Builder { kept: Some(_), .. }), "{:?}", result.failures);
+    assert!(kept(&fixture).is_some(), "of the first build");
+    let builder = Builder::new(&fixture.store, keeping(&fixture));
+    let resolved = resolved(&fixture, &builder, &refused);
+    builder.show_refused(&resolved).unwrap();
+    assert_eq!(names(builder.kept_place(&resolved).join("out")), BTreeSet::new());
 }

@@ -21,5 +21,6 @@ pub use excerpt::render;
 pub use finding::{Finding, Severity};
 pub use inspect::lint;
 pub use rule::Rule;
+pub use script::phases;
 pub use source::{Source, Sources, sources};
 pub use tree::{FileContent, PatchFile, RecipeFiles, Tree, Unread};

@@ -3,8 +3,10 @@
 mod conduct;
 mod inputs;
 mod lines;
+mod phases;
 mod read;
 
+pub use phases::phases;
 pub(crate) use read::{Script, Statement};
 
 use crate::finding::Finding;

@@ -78,11 +78,16 @@ fn begin_with(spec: &mut SandboxSpec, file: &Path, text: &str, at: &str) -> Resu
 
 /// Builds what the derivation needs, runs its script until the phase, and then what is wanted.
 fn enter_phase(context: &Context, args: &Args, derivation: &StorePath, phase: &str) -> CommandResult {
+    let store = context.store()?;
+    let drv = sandbox::read_derivation(store, derivation)?;
     // What it needs may take hours to build.
-    phase::must_have_phases(&sandbox::read_derivation(context.store()?, derivation)?)?;
+    phase::must_have_phases(&drv)?;
+    phase::must_have(store, &drv, phase)?;
     let builder = args.build.builder(context)?;
     let resolved = sandbox::realise_inputs(context, &builder, &args.build.watch, derivation)?;
-    let staging = context.store()?.stage()?;
+    // Its script may have been among that.
+    phase::must_have(store, resolved.action.resolved(), phase)?;
+    let staging = store.stage()?;
     let mut spec = builder.sandbox(&resolved, staging.path(), &Variation::default())?;
     let stop = Stop::put(&mut spec, staging.path(), phase, &args.command)?;
     let ended = sandbox::enter(&builder, spec)?;
@@ -110,6 +115,7 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
             ))
             .hint("`larder shell` enters the sandbox of a build before it starts, `larder debug --phase NAME` before a phase"));
     }
+    builder.show_refused(&resolved)?;
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);
     if let Some((command, rest)) = args.command.split_first() {
@@ -119,7 +125,7 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
         let drv = resolved.action.resolved();
         let ran = crate::text::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
         output::error(&format!(
-            "this is /build as the failed build left it; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
+            "this is /build as the failed build left it, with what is kept of its outputs in /larder/out; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
         ));
     }
     failed::resume(&mut spec, &place)?;

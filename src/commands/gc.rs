@@ -38,7 +38,7 @@ as 500M or 20G, or a part of the disk as 10%.
 Old generations of profiles stay until --keep-generations or --delete-older-than removes them; with both, one must be neither among \
 the last N nor have been current within T. What is current is never removed.
 
-Also deleted, and counted: what dead processes left; failed builds after 7 days; logs after 90; what evaluations came to and what failed \
+Also deleted, and counted: what dead processes left; failed builds and what was begun to be fetched after 7 days; logs after 90; what evaluations came to and what failed \
 verification after 30.
 
 Exit codes: 0 done; 1 it failed, 130 it was interrupted: the next collection removes the rest; 2 usage.";

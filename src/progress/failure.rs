@@ -6,6 +6,7 @@ use crate::output;
 use crate::text::harmless;
 use builder::BuildError;
 use builder::error::Left;
+use builder::log::is_of_comparison;
 use store::{StorePath, shown};
 
 /// Lines of a failed build's log that are shown.
@@ -22,7 +23,10 @@ pub(crate) fn describe(derivation: &StorePath, error: &BuildError) -> Vec<String
     );
     let mut hint = |text: &str| told.push(format!("{} {}", output::styled("hint:", "1;36"), harmless(text)));
     if let Some(log) = log.filter(|log| log.exists()) {
-        hint(&format!("the whole log: larder log {derivation}"));
+        // That command shows the one of the build whose outputs there are.
+        if !is_of_comparison(log) {
+            hint(&format!("the whole log: larder log {derivation}"));
+        }
         hint(&format!("the log's file: {}", shown(&log)));
     }
     if kept.is_some_and(|kept| kept.exists()) {

@@ -1,12 +1,12 @@
 //! Lines that scroll past: on a terminal above the region, elsewhere all there is. Pure.
 
 use super::failure::describe;
-use super::run::{Run, Stage};
+use super::run::{Job, Run};
 use super::{WORTH_SHOWING, human};
 use crate::output;
 use crate::text;
 use builder::{Event, How, Kind};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use store::StorePath;
 
@@ -47,12 +47,14 @@ impl Waiting {
 pub(super) struct Plain {
     wanted: Wanted,
     logs: HashMap<StorePath, Waiting>,
+    /// What another larder is waited for.
+    elsewhere: HashSet<StorePath>,
     said: Instant,
 }
 
 impl Plain {
     pub(super) fn new(wanted: Wanted, now: Instant) -> Self {
-        Self { wanted, logs: HashMap::new(), said: now }
+        Self { wanted, logs: HashMap::new(), elsewhere: HashSet::new(), said: now }
     }
 
     /// The lines for an event that `run` has taken in.
@@ -62,6 +64,7 @@ impl Plain {
                 vec![format!("building {}", human(derivation))]
             }
             Event::Waiting { derivation } if self.wanted.beginnings => {
+                self.elsewhere.insert(derivation.clone());
                 vec![format!("waiting for another larder to realise {}", human(derivation))]
             }
             Event::Output { derivation, line } if self.wanted.logs => {
@@ -82,6 +85,9 @@ impl Plain {
                 let mut lines = self.log(derivation);
                 lines.push(format!("{} {}{time}", output::styled(verb, "32"), human(derivation)));
                 lines
+            }
+            Event::Realised { derivation, how: How::Reused, .. } if self.elsewhere.contains(derivation) => {
+                vec![format!("another larder has realised {}", human(derivation))]
             }
             Event::Realised { derivation, how: How::Verified, .. } => {
                 let verb = output::styled("verified", "32");
@@ -121,15 +127,17 @@ impl Plain {
             return None;
         }
         self.said = now;
-        let running = run.jobs.iter().filter_map(|job| match &job.stage {
-            Stage::Running(running) => {
-                let elapsed = now.saturating_duration_since(running.since);
-                Some(format!("{} {}", human(&job.derivation), text::duration(elapsed)))
-            }
-            _ => None,
+        let (elsewhere, running): (Vec<_>, Vec<_>) =
+            run.jobs.iter().filter_map(|job| Some((job, job.since()?))).partition(|(job, _)| job.is_elsewhere());
+        let told = [("still at work", running), ("waiting for another larder to realise", elsewhere)];
+        let told = told.into_iter().filter(|(_, jobs)| !jobs.is_empty()).map(|(what, jobs)| {
+            let job = |(job, since): &(&Job, Instant)| {
+                format!("{} {}", human(&job.derivation), text::duration(now.saturating_duration_since(*since)))
+            };
+            format!("{what}: {}", jobs.iter().map(job).collect::<Vec<_>>().join(", "))
         });
-        let running: Vec<_> = running.collect();
-        (!running.is_empty()).then(|| format!("still at work: {}", running.join(", ")))
+        let told: Vec<_> = told.collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 }
 

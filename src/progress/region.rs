@@ -18,7 +18,7 @@ pub(super) struct Room {
 
 /// The lines of the region; none when nothing runs.
 pub(super) fn region(run: &Run, slots: usize, room: Room, now: Instant) -> Vec<String> {
-    if run.sums.running == 0 {
+    if run.sums.running + run.sums.elsewhere == 0 {
         return Vec::new();
     }
     let rest = run.rest(slots, now);
@@ -30,11 +30,11 @@ pub(super) fn region(run: &Run, slots: usize, room: Room, now: Instant) -> Vec<S
     lines.iter().map(|line| cut(line, room.width)).collect()
 }
 
-/// `12 of 340 done, 2 running, 1 failed, about 4 min 10 s left`
+/// `12 of 340 done, 2 running, 1 elsewhere, 1 failed, about 4 min 10 s left`
 fn sums(run: &Run, rest: &Rest) -> String {
     let sums = run.sums;
     let mut line = format!("{} of {} done, {} running", sums.built + sums.reused, run.jobs.len(), sums.running);
-    for (count, what) in [(sums.failed, "failed"), (sums.skipped, "not tried")] {
+    for (count, what) in [(sums.elsewhere, "elsewhere"), (sums.failed, "failed"), (sums.skipped, "not tried")] {
         if count > 0 {
             line.push_str(&format!(", {count} {what}"));
         }
@@ -54,11 +54,10 @@ fn longest(run: &Run, rest: &Rest) -> Option<String> {
 
 /// What runs, those that run longest first, as far as there is room.
 fn flat(run: &Run, room: usize, now: Instant) -> Vec<String> {
-    let mut running: Vec<_> = run.jobs.iter().filter_map(|job| Some((job, job.running()?))).collect();
-    running.sort_by_key(|(_, running)| running.since);
+    let mut running: Vec<_> = run.jobs.iter().filter_map(|job| Some((job.since()?, job))).collect();
+    running.sort_by_key(|(since, _)| *since);
     let shown = if running.len() > room { room.saturating_sub(1).max(1) } else { running.len() };
-    let mut lines: Vec<_> =
-        running.iter().take(shown).map(|(job, running)| format!("  {}", at_work(job, running, "", now))).collect();
+    let mut lines: Vec<_> = running.iter().take(shown).map(|(_, job)| format!("  {}", node(job, "", now))).collect();
     if running.len() > shown {
         lines.push(format!("  and {} more", running.len() - shown));
     }
@@ -67,25 +66,27 @@ fn flat(run: &Run, room: usize, now: Instant) -> Vec<String> {
 
 /// `building gcc 1 min 3 s of about 5 min 0 s (then base): checking for stdio.h`
 fn at_work(job: &Job, running: &Running, then: &str, now: Instant) -> String {
-    let verb = match (running.elsewhere, job.kind) {
-        (true, _) => "waiting for another larder to realise",
-        (_, Kind::Fetch) => "fetching",
-        (_, Kind::Builtin) => "making",
-        (_, Kind::Build) => "building",
+    let verb = match job.kind {
+        Kind::Fetch => "fetching",
+        Kind::Builtin => "making",
+        Kind::Build => "building",
     };
-    let elapsed = now.saturating_duration_since(running.since);
-    let mut line = format!("{verb} {}", human(&job.derivation));
-    if elapsed >= WORTH_SHOWING {
-        line.push_str(&format!(" {}", text::duration(elapsed)));
-        if let Some(expected) = job.expected {
-            line.push_str(&format!(" of about {}", text::duration(expected)));
-        }
+    let time = elapsed(running.since, now);
+    let mut line = format!("{verb} {}{time}", human(&job.derivation));
+    if let Some(expected) = job.expected.filter(|_| !time.is_empty()) {
+        line.push_str(&format!(" of about {}", text::duration(expected)));
     }
     line.push_str(then);
     if let Some(last) = running.last.front().filter(|last| !last.is_empty()) {
         line.push_str(&format!(": {last}"));
     }
     line
+}
+
+/// ` 1 min 3 s`, if it is worth showing.
+fn elapsed(since: Instant, now: Instant) -> String {
+    let elapsed = now.saturating_duration_since(since);
+    if elapsed >= WORTH_SHOWING { format!(" {}", text::duration(elapsed)) } else { String::new() }
 }
 
 /// What runs or has failed, each below the most urgent of what waits for it.
@@ -99,7 +100,7 @@ struct Tree {
 impl Tree {
     fn of(run: &Run, rest: &Rest) -> Self {
         let mut tree = Self { below: BTreeMap::new(), tops: BTreeSet::new(), longest: BTreeMap::new() };
-        let shown = |job: &Job| matches!(job.stage, Stage::Running(_) | Stage::Failed);
+        let shown = |job: &Job| matches!(job.stage, Stage::Elsewhere(_) | Stage::Running(_) | Stage::Failed);
         for mut number in (0..run.jobs.len()).filter(|&number| shown(&run.jobs[number])) {
             let chain = rest.chain(number);
             loop {
@@ -153,6 +154,10 @@ impl Tree {
 fn node(job: &Job, then: &str, now: Instant) -> String {
     match &job.stage {
         Stage::Running(running) => at_work(job, running, then, now),
+        Stage::Elsewhere(since) => {
+            let (name, time) = (human(&job.derivation), elapsed(*since, now));
+            format!("waiting for another larder to realise {name}{time}{then}")
+        }
         Stage::Failed => format!("{} {}{then}", output::styled("failed", "31"), human(&job.derivation)),
         _ => format!("{}{then}", human(&job.derivation)),
     }

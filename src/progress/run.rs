@@ -14,6 +14,8 @@ const TAIL: usize = 3;
 pub(super) enum Stage {
     /// It waits for what it needs, or for a slot.
     Blocked,
+    /// Another larder is at work on it, or was when this one last looked; since when this one waits.
+    Elsewhere(Instant),
     Running(Running),
     Done,
     Failed,
@@ -25,8 +27,6 @@ pub(super) enum Stage {
 #[derive(Debug, Clone)]
 pub(super) struct Running {
     pub(super) since: Instant,
-    /// Another larder is at work on it.
-    pub(super) elsewhere: bool,
     /// Its last lines, or how far a fetch is.
     pub(super) last: VecDeque<String>,
 }
@@ -48,6 +48,19 @@ pub(super) struct Sums {
     pub(super) failed: usize,
     pub(super) skipped: usize,
     pub(super) running: usize,
+    /// Another larder is waited for.
+    pub(super) elsewhere: usize,
+}
+
+impl Sums {
+    /// Those that are in such a stage for now.
+    fn passing(&mut self, stage: &Stage) -> Option<&mut usize> {
+        match stage {
+            Stage::Running(_) => Some(&mut self.running),
+            Stage::Elsewhere(_) => Some(&mut self.elsewhere),
+            _ => None,
+        }
+    }
 }
 
 /// How long what is not done takes, as far as can be told.
@@ -79,11 +92,9 @@ impl Run {
                 jobs.iter().for_each(|job| numbers.push(self.add(job, &numbers)));
             }
             Event::Started { derivation, .. } => {
-                self.sums.running += 1;
-                let running = Running { since: now, elsewhere: false, last: VecDeque::new() };
-                self.set(derivation, Stage::Running(running));
+                self.set(derivation, Stage::Running(Running { since: now, last: VecDeque::new() }));
             }
-            Event::Waiting { derivation } => self.change(derivation, |running| running.elsewhere = true),
+            Event::Waiting { derivation } => self.set(derivation, Stage::Elsewhere(now)),
             Event::Fetched { derivation, bytes, total } => {
                 let of = total.map(|total| format!(" of {}", text::bytes(total))).unwrap_or_default();
                 let how_far = format!("{}{of}", text::bytes(*bytes));
@@ -96,14 +107,10 @@ impl Run {
             Event::Warned { .. } | Event::Noted { .. } => {}
             Event::Realised { derivation, how, duration } => self.realised(derivation, *how, *duration),
             Event::Failed { derivation, .. } => {
-                self.sums.running -= usize::from(self.running(derivation).is_some());
                 self.sums.failed += 1;
                 self.set(derivation, Stage::Failed);
             }
-            Event::Postponed { derivation, .. } => {
-                self.sums.running -= usize::from(self.running(derivation).is_some());
-                self.set(derivation, Stage::Blocked);
-            }
+            Event::Postponed { derivation, .. } => self.set(derivation, Stage::Blocked),
             Event::Skipped { derivation, .. } => {
                 self.sums.skipped += 1;
                 self.set(derivation, Stage::Skipped);
@@ -127,9 +134,10 @@ impl Run {
     }
 
     fn set(&mut self, derivation: &StorePath, stage: Stage) {
-        if let Some(&number) = self.numbers.get(derivation) {
-            self.jobs[number].stage = stage;
-        }
+        let Some(&number) = self.numbers.get(derivation) else { return };
+        let before = std::mem::replace(&mut self.jobs[number].stage, stage);
+        self.sums.passing(&before).into_iter().for_each(|count| *count -= 1);
+        self.sums.passing(&self.jobs[number].stage).into_iter().for_each(|count| *count += 1);
     }
 
     pub(super) fn job(&self, derivation: &StorePath) -> Option<&Job> {
@@ -150,7 +158,6 @@ impl Run {
     }
 
     fn realised(&mut self, derivation: &StorePath, how: How, duration: Duration) {
-        self.sums.running -= usize::from(self.running(derivation).is_some());
         match how {
             How::Built => self.sums.built += 1,
             How::Reused | How::Verified => self.sums.reused += 1,
@@ -168,8 +175,9 @@ impl Run {
         let whole = job.expected.or_else(like_others);
         match &job.stage {
             Stage::Blocked => whole,
-            Stage::Running(running) => {
-                whole.map(|whole| whole.saturating_sub(now.saturating_duration_since(running.since)))
+            // It was begun before this larder waited for it.
+            Stage::Elsewhere(since) | Stage::Running(Running { since, .. }) => {
+                whole.map(|whole| whole.saturating_sub(now.saturating_duration_since(*since)))
             }
             Stage::Done | Stage::Failed | Stage::Skipped => Some(Duration::ZERO),
         }
@@ -208,16 +216,22 @@ impl Run {
 }
 
 impl Job {
-    pub(super) const fn running(&self) -> Option<&Running> {
+    /// Since when something is done, here or elsewhere.
+    pub(super) const fn since(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Running(running) => Some(running),
+            Stage::Running(Running { since, .. }) | Stage::Elsewhere(since) => Some(*since),
             _ => None,
         }
     }
 
+    /// Whether another larder is waited for.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        matches!(self.stage, Stage::Elsewhere(_))
+    }
+
     /// Whether something is still to come of it.
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Blocked | Stage::Running(_))
+        matches!(self.stage, Stage::Blocked | Stage::Elsewhere(_) | Stage::Running(_))
     }
 }
 

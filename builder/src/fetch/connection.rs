@@ -49,8 +49,8 @@ pub(super) struct Call<'a> {
 /// A part of the content.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part<'a> {
-    /// What comes after so many bytes, if the content is still the one of this entity tag or date.
-    After(u64, &'a str),
+    /// What comes after so many bytes, if the content is still the one of this entity tag or date; whatever it is if there is none.
+    After(u64, Option<&'a str>),
     /// The first byte: whether there is any.
     First,
 }
@@ -92,7 +92,10 @@ impl Connections {
         }
         match call.part {
             Some(Part::After(start, validator)) => {
-                request = request.header("range", format!("bytes={start}-")).header("if-range", validator);
+                request = request.header("range", format!("bytes={start}-"));
+                if let Some(validator) = validator {
+                    request = request.header("if-range", validator);
+                }
             }
             Some(Part::First) => request = request.header("range", "bytes=0-0"),
             None => {}

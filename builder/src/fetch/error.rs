@@ -215,6 +215,19 @@ impl Reason {
         }
     }
 
+    /// Whether what has arrived by then may be the beginning of what is wanted.
+    pub(super) fn breaks_off(&self) -> bool {
+        !matches!(
+            self,
+            Self::WrongHash { .. }
+                | Self::Unpack(_)
+                | Self::TooLarge { .. }
+                | Self::PerhapsShort { .. }
+                | Self::NotResumed(_)
+                | Self::Write(_)
+        )
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::WrongHash { got, .. } => {

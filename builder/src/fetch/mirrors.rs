@@ -177,6 +177,7 @@ mod tests {
             urls: urls.map(str::to_owned).to_vec(),
             hash: Some(hash.clone()),
             limits: super::super::FetchLimits::default(),
+            keeping: None,
         };
         let tried: Vec<String> = mirrors()
             .candidates(&request)

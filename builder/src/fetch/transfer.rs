@@ -36,6 +36,9 @@ struct Attempts {
     count: u32,
     /// By what the content that is in the file can be resumed.
     validator: Option<Validator>,
+    /// Whether the file begins with what came from elsewhere, or in an earlier run: with no validator the hash of the whole tells whether
+    /// what is put together is right.
+    begun: bool,
     /// Whether content of unknown length was not what it was to be, once.
     doubted: bool,
     redirected: Option<String>,
@@ -45,7 +48,7 @@ struct Attempts {
 impl Attempts {
     fn new(url: &Url, deadline: Instant) -> Self {
         let (url, redirected, retry_after) = (url.clone(), None, None);
-        Self { url, deadline, count: 0, validator: None, doubted: false, redirected, retry_after }
+        Self { url, deadline, count: 0, validator: None, begun: false, doubted: false, redirected, retry_after }
     }
 }
 
@@ -93,8 +96,9 @@ impl Transfer<'_, '_> {
     /// Gets the content from `candidate` into `file`; where it came from.
     pub(super) fn run(&mut self, candidate: &Candidate, file: &mut PartialFile) -> Result<String, UrlFailure> {
         let shown = candidate.to_string();
-        let restarted = file.restart().map_err(|error| UrlFailure::new(&shown, Reason::Write(error)));
-        restarted.and_then(|()| match candidate {
+        // Without a hash nobody would notice that two parts are of different contents.
+        let ready = if self.request.hash.is_none() { file.restart() } else { Ok(()) };
+        ready.map_err(|error| UrlFailure::new(&shown, Reason::Write(error))).and_then(|()| match candidate {
             Candidate::File(path) => self
                 .copy(path, &shown, file)
                 .map_err(|reason| UrlFailure { attempts: 1, ..UrlFailure::new(&shown, reason) }),
@@ -113,6 +117,7 @@ impl Transfer<'_, '_> {
             return Err(Reason::Read(io::Error::other("not a regular file")));
         }
         self.check_size(Some(metadata.len()))?;
+        file.restart().map_err(Reason::Write)?;
         self.receive(&Pieces::of(source)?, shown, Some(metadata.len()), file, Reason::Read)?;
         self.check_hash(file)
     }
@@ -136,7 +141,15 @@ impl Transfer<'_, '_> {
     }
 
     fn download(&mut self, url: &Url, file: &mut PartialFile) -> Result<(), UrlFailure> {
-        self.persist(url, |transfer, attempts| transfer.attempt(attempts, file))
+        self.persist(url, |transfer, attempts| {
+            attempts.begun |= attempts.count == 1 && file.len() > 0;
+            let begun = attempts.begun;
+            match transfer.attempt(attempts, file) {
+                // What it was begun with may never have been right, so this was no attempt at this place.
+                Err(Reason::NotResumed(_)) if begun && !attempts.begun => transfer.attempt(attempts, file),
+                done => done,
+            }
+        })
     }
 
     /// Tries until it succeeds, or fails in a way that does not pass, or has been tried often enough.
@@ -181,10 +194,11 @@ impl Transfer<'_, '_> {
 
     fn attempt(&mut self, attempts: &mut Attempts, file: &mut PartialFile) -> Result<(), Reason> {
         let resume = attempts.validator.clone().filter(|validator| file.len() > 0 && self.may_resume_by(validator));
-        let part = resume.as_ref().map(|validator| Part::After(file.len(), validator.text()));
+        let resumes = resume.is_some() || (attempts.begun && file.len() > 0);
+        let part = resumes.then(|| Part::After(file.len(), resume.as_ref().map(Validator::text)));
         let response = self.follow(attempts, part)?;
         let status = response.status().as_u16();
-        let answer = prepare(response, attempts, resume.as_ref(), file)?;
+        let answer = prepare(response, attempts, resumes.then_some(resume.as_ref()), file)?;
         self.check_size(answer.total)?;
         let shown = attempts.url.to_string();
         let body = Pieces::of(answer.response.into_body().into_reader())?;
@@ -202,7 +216,9 @@ impl Transfer<'_, '_> {
         if checked.is_err() && answer.ends_by_closing && more && !attempts.doubted {
             // Once: all of it may be wrong as well.
             (attempts.doubted, attempts.validator) = (true, None);
-            return Err(Reason::PerhapsShort { got: file.len() });
+            let got = file.len();
+            file.restart().map_err(Reason::Write)?;
+            return Err(Reason::PerhapsShort { got });
         }
         checked
     }
@@ -282,11 +298,11 @@ fn cut_short(error: io::Error, got: u64, total: Option<u64>) -> Result<Reason, i
     }
 }
 
-/// Looks at status and headers, and makes `file` ready for what follows.
+/// Looks at status and headers, and makes `file` ready for what follows. `resumed` if a part was asked for, by a validator or without.
 fn prepare(
     response: Response<Body>,
     attempts: &mut Attempts,
-    resumed: Option<&Validator>,
+    resumed: Option<Option<&Validator>>,
     file: &mut PartialFile,
 ) -> Result<Answer, Reason> {
     let validator = Validator::of(&response);
@@ -294,7 +310,7 @@ fn prepare(
         (200, _) => {
             // Also where a range was asked for: the server does not know ranges, or the content has changed.
             file.restart().map_err(Reason::Write)?;
-            attempts.validator = validator;
+            (attempts.validator, attempts.begun) = (validator, false);
             let total = header(&response, &CONTENT_LENGTH).and_then(|length| length.parse().ok());
             let ends_by_closing = total.is_none() && header(&response, &TRANSFER_ENCODING).is_none();
             Ok(Answer { response, total, ends_by_closing })
@@ -302,7 +318,9 @@ fn prepare(
         (206, Some(resumed)) => {
             let range = header(&response, &CONTENT_RANGE).and_then(content_range);
             match range {
-                Some((start, total)) if start == file.len() && resumed.admits(validator.as_ref()) => {
+                Some((start, total))
+                    if start == file.len() && resumed.is_none_or(|resumed| resumed.admits(validator.as_ref())) =>
+                {
                     Ok(Answer { response, total, ends_by_closing: false })
                 }
                 _ => Err(start_over(attempts, file, 206)),
@@ -318,7 +336,7 @@ fn prepare(
 
 /// What the server has is not what the file has begun with: the next attempt is for all of it.
 fn start_over(attempts: &mut Attempts, file: &mut PartialFile, status: u16) -> Reason {
-    attempts.validator = None;
+    (attempts.validator, attempts.begun) = (None, false);
     match file.restart() {
         Ok(()) => Reason::NotResumed(status),
         Err(error) => Reason::Write(error),

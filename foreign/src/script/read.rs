@@ -81,6 +81,8 @@ pub(crate) struct Statement {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) words: Vec<String>,
+    /// Variables that are set before it, or by it if it has no words.
+    pub(crate) assigned: Vec<(String, String)>,
     /// Files that it writes to.
     pub(crate) written: Vec<String>,
     /// Whether it runs when the one before it has failed.
@@ -222,18 +224,20 @@ fn commands(text: &str) -> Vec<Command> {
             }
             Token::Word(word) => {
                 let first = command.words.is_empty();
-                let assignment = word.split_once('=').is_some_and(|(name, _)| {
+                let assigned = word.split_once('=').filter(|(name, _)| {
                     !name.is_empty()
                         && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
                 });
-                if !(first && (assignment || INTRODUCTIONS.contains(&word.as_str()))) {
-                    command.words.push(word);
+                match assigned {
+                    Some((name, value)) if first => command.assigned.push((name.to_owned(), value.to_owned())),
+                    _ if first && INTRODUCTIONS.contains(&word.as_str()) => {}
+                    _ => command.words.push(word),
                 }
             }
         }
     }
     found.push(command);
-    found.retain(|command| !command.words.is_empty() || !command.written.is_empty());
+    found.retain(|command| *command != Command { after_failure: command.after_failure, ..Command::default() });
     found
 }
 

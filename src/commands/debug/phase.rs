@@ -7,11 +7,17 @@
 use super::begin_with;
 use crate::error::CliError;
 use builder::sandbox::SandboxSpec;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use store::Derivation;
+use store::local::LocalStore;
+use store::store_path::STORE_DIR;
+use store::{Derivation, StorePath, TreePath};
 
 /// What the script sources.
 const STOP: &str = include_str!("stop.bash");
+
+/// What is longer is no script that somebody wrote.
+const LONGEST: u64 = 1 << 20;
 
 /// Where the build sees it.
 const STOP_AT: &str = "/larder/stop";
@@ -27,6 +33,37 @@ pub(super) fn must_have_phases(derivation: &Derivation) -> Result<(), CliError> 
     }
     let error = CliError::failed(format!("its builder `{builder}` is no script of bash, so it has no phases"));
     Err(error.hint("`larder shell` enters the sandbox before the build starts"))
+}
+
+/// Refuses a phase that a derivation's script has not, as far as that can be told: not of one that has still to be built.
+pub(super) fn must_have(store: &LocalStore, derivation: &Derivation, phase: &str) -> Result<(), CliError> {
+    let read = |path: &str| read(store, path);
+    let known = script_of(derivation, &read).and_then(|script| foreign::phases(&script, &derivation.env, &read));
+    let Some(known) = known.filter(|known| known.iter().all(|name| name != phase)) else { return Ok(()) };
+    let error = CliError::failed(format!("the build of {} has no phase `{phase}`", derivation.name));
+    let near = eval::near::did_you_mean(phase.as_bytes(), known.iter().map(String::as_bytes));
+    let error = near.into_iter().fold(error, CliError::hint);
+    Err(error.hint(format!("its phases are: {}", known.join(", "))))
+}
+
+/// What bash runs: the text after `-c`, or the file that is its first argument.
+fn script_of(derivation: &Derivation, read: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let (options, rest) =
+        derivation.args.split_at(derivation.args.iter().take_while(|word| word.starts_with('-')).count());
+    let is_text = options.iter().any(|option| !option.starts_with("--") && option.contains('c'));
+    let first = rest.first()?;
+    if is_text { Some(first.clone()) } else { read(first) }
+}
+
+/// A text file of a tree that is in the store.
+fn read(store: &LocalStore, path: &str) -> Option<String> {
+    let inside = path.strip_prefix(STORE_DIR)?.strip_prefix('/')?;
+    let (base, inside) = inside.split_once('/').unwrap_or((inside, ""));
+    let path = StorePath::parse_base_name(base).ok()?;
+    let file = store.open_file(&path, &TreePath::parse(inside.as_bytes()).ok()?).ok()?;
+    let mut text = String::new();
+    file.take(LONGEST + 1).read_to_string(&mut text).ok()?;
+    (text.len() as u64 <= LONGEST).then_some(text)
 }
 
 /// A place where a build's script is to stop.

@@ -83,7 +83,7 @@ fn of_tree(part: &TreePart, args: &Args, report: &mut Report) -> Result<Vec<Want
     }
     let wanted = sources.known.into_iter().filter(|source| tree::is_meant(part, &source.file)).filter_map(|source| {
         let hash = FileHash::parse(&source.sha256, Some(HashAlgorithm::Sha256)).ok()?;
-        let request = FetchRequest { urls: source.urls, hash: Some(hash), limits: limits() };
+        let request = FetchRequest { urls: source.urls, hash: Some(hash), limits: limits(), keeping: None };
         Some(Wanted { name: source.recipe, file: source.file, line: source.line, request })
     });
     Ok(wanted.collect())
@@ -96,7 +96,7 @@ fn of_builds(context: &Context, word: &std::ffi::OsStr) -> Result<Vec<Wanted>, C
         name: fetch.name,
         file: path.to_string(),
         line: 1,
-        request: FetchRequest { urls: fetch.urls, hash: fetch.hash, limits: limits() },
+        request: FetchRequest { urls: fetch.urls, hash: fetch.hash, limits: limits(), keeping: None },
     });
     Ok(wanted.collect())
 }

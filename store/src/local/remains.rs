@@ -1,5 +1,5 @@
 //! Remains: what a collection removes beside dead trees. What dead processes and interrupted collections left goes at once; failed
-//! builds, logs, evaluations and what failed verification go when they are old.
+//! builds, fetches that were interrupted, logs, evaluations and what failed verification go when they are old.
 
 use super::effect;
 use super::fsutil::{self, At, IoError, unique_name};
@@ -28,7 +28,7 @@ pub struct Freed {
     pub trees: u64,
     /// Records of what is dead.
     pub records: u64,
-    /// What dead processes and interrupted collections left.
+    /// What dead processes, interrupted collections and interrupted fetches left.
     pub leftovers: u64,
     /// Trees that failed builds left.
     pub failed_builds: u64,
@@ -63,7 +63,7 @@ impl Freed {
 
     fn of(&mut self, kind: Kind) -> &mut u64 {
         match kind {
-            Kind::Leftover => &mut self.leftovers,
+            Kind::Leftover | Kind::Fetch => &mut self.leftovers,
             Kind::FailedBuild | Kind::Refused => &mut self.failed_builds,
             Kind::Quarantine => &mut self.quarantine,
             Kind::Log => &mut self.logs,
@@ -75,6 +75,8 @@ impl Freed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Leftover,
+    /// What had arrived of a file when it was no longer fetched.
+    Fetch,
     FailedBuild,
     /// What a build made that was not what it must be: sealed, so its files may be objects.
     Refused,
@@ -89,7 +91,7 @@ impl Kind {
         const DAY: u64 = 86_400;
         Duration::from_secs(match self {
             Self::Leftover => 0,
-            Self::FailedBuild | Self::Refused => 7 * DAY,
+            Self::Fetch | Self::FailedBuild | Self::Refused => 7 * DAY,
             Self::Quarantine | Self::Evaluation => 30 * DAY,
             Self::Log => 90 * DAY,
         })
@@ -133,7 +135,7 @@ impl Remains {
     pub(super) fn remove(&self, freed: &mut Freed) -> Result<(), IoError> {
         for remain in &self.all {
             // It may have been replaced since by a younger one.
-            let may_be_young = matches!(remain.kind, Kind::FailedBuild | Kind::Refused | Kind::Log | Kind::Evaluation);
+            let may_be_young = !matches!(remain.kind, Kind::Leftover | Kind::Quarantine);
             if may_be_young && !is_old(remain.directory.as_fd(), &remain.name, remain.kind, self.now) {
                 continue;
             }
@@ -211,6 +213,7 @@ impl LocalStore {
         remains.add(Kind::Leftover, self.layout.tmp(), |_, name| staged.contains(name) && is_left(name))?;
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "failed-")?;
         remains.add_old(Kind::Refused, self.layout.tmp(), "refused-")?;
+        remains.add_old(Kind::Fetch, self.layout.tmp(), "fetch-")?;
         // Of a larder of before, which was killed.
         remains.add_old(Kind::FailedBuild, self.layout.tmp(), "lock-")?;
         let is_restored = |name: &[u8]| {
@@ -269,6 +272,7 @@ mod tests {
         for name in ["failed-a/build", "refused-b/outputs", "4194305-0-0/d"] {
             std::fs::create_dir_all(store.layout().tmp().join(name)).expect("made");
         }
+        std::fs::write(store.layout().tmp().join("fetch-sha256-00"), "begun").expect("written");
         let remains = store.remains_at(super::super::now() + age).expect("looked at");
         remains.remove(&mut Freed::default()).expect("removed");
         let entries = std::fs::read_dir(store.layout().tmp()).expect("readable");
@@ -279,8 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_builds_left_goes_after_seven_days() {
-        assert_eq!(left_after(6 * DAY), ["failed-a", "refused-b"]);
+    fn what_failed_builds_and_interrupted_fetches_left_goes_after_seven_days() {
+        assert_eq!(left_after(6 * DAY), ["failed-a", "fetch-sha256-00", "refused-b"]);
         assert_eq!(left_after(8 * DAY), [""; 0]);
     }
 
