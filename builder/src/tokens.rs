@@ -6,8 +6,8 @@
 //! emptied.
 //!
 //! A build that only waits, as tests do that sleep, keeps its tokens. While a processor is idle for that, as many tokens more are lent, to
-//! builds that took all they were offered and use their processors; when the sleeper wakes, they are taken back as they are put back.
-//! Nobody begins with a token that is lent, for that would come back only at its end.
+//! builds that took all they were offered and use their processors; when the sleeper wakes, or another build wants to begin, they are taken
+//! back as they are put back. Nobody begins with a token that is lent, for that would come back only at its end.
 //!
 //! *Invariants:* the tokens of all builds together never exceed the budget but by what was lent while others slept; what a build does to
 //! its pipe can cost nobody but itself: of what lies there at most what was issued to it counts, and at its end all of that is free again,
@@ -84,11 +84,6 @@ impl Account {
         self.available == 0 && self.issued < self.limit
     }
 
-    /// How many it has besides its first that were not lent.
-    const fn own(&self) -> usize {
-        self.issued.saturating_sub(self.borrowed)
-    }
-
     /// It uses the processors that it has tokens for, and would use more.
     fn may_borrow(&self) -> bool {
         self.is_hungry() && self.unused == Some(0)
@@ -144,9 +139,11 @@ impl Ledger {
         self.lent > 0
     }
 
-    /// No more is lent than is held by who sleeps, nor counted as borrowed than there is of tokens beside the budget.
+    /// No more is lent than is held by who sleeps, and nothing while somebody waits to begin; nor is more counted as borrowed than there is of
+    /// tokens beside the budget.
     fn limit_lent(&mut self) {
-        self.lent = self.lent.min(self.accounts.values().filter_map(|account| account.unused).sum());
+        let unused = self.accounts.values().filter_map(|account| account.unused).sum();
+        self.lent = if self.waiting.is_empty() { self.lent.min(unused) } else { 0 };
         let mut beside = self.in_use().saturating_sub(self.budget);
         for account in self.accounts.values_mut() {
             account.borrowed = account.borrowed.min(beside);
@@ -200,7 +197,7 @@ impl Ledger {
 
     /// Takes back what was lent to whom and is lent no more, as far as it lies in pipes.
     fn take_back(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
-        while self.is_overdrawn() && self.recall(pipes, |account| account.issued) {
+        while self.is_overdrawn() && self.recall(pipes) {
             settled.moved = true;
         }
     }
@@ -208,8 +205,7 @@ impl Ledger {
     /// Lets in who waits, with tokens that lie unclaimed if none is free.
     fn admit(&mut self, pipes: &dyn Pipes, settled: &mut Settled) {
         while let Some(&(build, limit)) = self.waiting.front() {
-            // To take back what was lent would not make room.
-            if self.free() == 0 && !self.recall(pipes, Account::own) {
+            if self.is_overdrawn() || self.free() == 0 && !self.recall(pipes) {
                 return;
             }
             self.waiting.pop_front();
@@ -219,10 +215,10 @@ impl Ledger {
         }
     }
 
-    /// Takes one token from the build that has most of those with any in their pipes, of which some count.
-    fn recall(&mut self, pipes: &dyn Pipes, count: impl Fn(&Account) -> usize) -> bool {
-        let with_some = self.accounts.iter().filter(|(_, account)| account.available > 0 && count(account) > 0);
-        let richest = with_some.max_by_key(|(_, account)| count(account)).map(|(&build, _)| build);
+    /// Takes one token from the build that has most of those with any in their pipes.
+    fn recall(&mut self, pipes: &dyn Pipes) -> bool {
+        let with_some = self.accounts.iter().filter(|(_, account)| account.available > 0);
+        let richest = with_some.max_by_key(|(_, account)| account.issued).map(|(&build, _)| build);
         richest.is_some_and(|build| self.take_from(build, pipes))
     }
 
@@ -291,12 +287,9 @@ impl Ledger {
 
     fn pressed(&self) -> Vec<u64> {
         let poorest = self.accounts.values().filter(|account| account.is_hungry()).map(|account| account.issued).min();
-        let (wanted, overdrawn) = (!self.waiting.is_empty(), self.is_overdrawn());
-        let has_too_many = |account: &Account| {
-            wanted && account.own() > 0
-                || overdrawn && account.issued > 0
-                || poorest.is_some_and(|least| account.issued > least + 1)
-        };
+        let wanted = !self.waiting.is_empty() || self.is_overdrawn();
+        let has_too_many =
+            |account: &Account| wanted && account.issued > 0 || poorest.is_some_and(|least| account.issued > least + 1);
         self.accounts.iter().filter(|(_, account)| has_too_many(account)).map(|(&build, _)| build).collect()
     }
 }
@@ -491,17 +484,20 @@ mod tests {
     }
 
     #[test]
-    fn nobody_begins_with_what_is_lent_nor_is_it_taken_back_for_that() {
-        let (mut ledger, pipes) = ledger(2, &[1, 2]);
-        note(&mut ledger, &busy(1.0, &[(1, 0.0), (2, 1.0)]));
+    fn nobody_begins_with_what_is_lent_but_it_is_taken_back_for_who_waits() {
+        let (mut ledger, pipes) = ledger(3, &[1, 2]);
+        assert_eq!(pipes.claim(1, 1), 1);
+        ledger.settle(&pipes);
+        note(&mut ledger, &busy(1.0, &[(1, 0.9), (2, 1.0)]));
+        ledger.settle(&pipes);
+        assert_eq!(pipes.claim(2, 2), 1, "the first uses one of two");
         ledger.ask(3, 2);
         let settled = ledger.settle(&pipes);
-        assert_eq!((settled.admitted, settled.pressed, pipes.claim(2, 2)), (vec![], vec![], 1));
-        assert!(!ledger.settle(&pipes).moved);
-        ledger.leave(1);
-        let settled = ledger.settle(&pipes);
-        assert_eq!((settled.admitted, settled.pressed), (vec![], vec![2]), "what it borrowed is of the budget now");
+        assert_eq!((settled.admitted, settled.pressed), (vec![], vec![1, 2]));
         pipes.put_back(2, 1);
+        assert_eq!(ledger.settle(&pipes).admitted, [0; 0], "that was only lent");
+        assert_eq!(pipes.available(2), 0);
+        pipes.put_back(1, 1);
         assert_eq!(ledger.settle(&pipes).admitted, [3]);
     }
 
