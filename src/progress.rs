@@ -468,7 +468,7 @@ mod tests {
             ]
         );
         let lines = take(&mut run, realised(0, How::Reused, 0), now + SECOND * 30);
-        assert_eq!(lines, ["another larder has realised package-0"]);
+        assert_eq!(lines, ["package-0 was realised meanwhile"]);
         assert_eq!(shown(&run, 200, 20, now + SECOND * 30), [""; 0], "nothing is at work");
 
         // The other larder was killed.

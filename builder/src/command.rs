@@ -233,7 +233,7 @@ impl Builder<'_> {
         let logs = self.store().layout().logs();
         // Of what is killed from outside neither what it used nor which files is known whole; what never began used nothing.
         let ended = matches!(outcome.status, Status::Exited(_) | Status::Signalled(_));
-        if self.settings().trace_inputs && ended {
+        if self.settings().trace_inputs && ended && !occasion.compares {
             // As with what it used: where there is no room for it, the build itself is what counts.
             let _ = InputTrace::take(&noted).and_then(|mut trace| {
                 // What a build that failed did not come to may be used all the same.

@@ -202,7 +202,8 @@ impl Fetcher {
     ) -> Result<Fetched, FetchError> {
         let at_destination = |source| FetchError::Destination { path: destination.to_owned(), source };
         let keeping = request.keeping.as_deref();
-        let mut file = PartialFile::open(destination, request.hash.as_ref(), keeping).map_err(at_destination)?;
+        let mut file =
+            PartialFile::open(destination, request.hash.as_ref(), keeping, client.cancelled).map_err(at_destination)?;
         let mut failures = Vec::new();
         for candidate in self.settings.mirrors.candidates(request) {
             let (connections, settings) = (&self.connections, &self.settings);

@@ -589,7 +589,9 @@ fn what_was_kept_and_is_wrong_is_fetched_anew_once() {
     let (content, begun) = large();
     let whole = content.clone();
     let wrong_range = response("206 Partial Content", &content[5..], "Content-Range: bytes 5-199999/200000\r\n");
-    for answer in [rest_of(&content, begun), wrong_range, response("416 Range Not Satisfiable", b"", "")] {
+    let refusals =
+        ["416 Range Not Satisfiable", "403 Forbidden", "400 Bad Request"].map(|line| response(line, b"", ""));
+    for answer in [rest_of(&content, begun), wrong_range].into_iter().chain(refusals) {
         let mut place = Place::new();
         // It is no attempt that failed.
         place.settings.attempts = 1;
@@ -641,4 +643,25 @@ fn little_is_not_kept_and_what_is_no_file_is_left_alone() {
     symlink(&victim, kept(&place)).unwrap();
     fetch_until(&place, &[server.url("/a")], &content, u64::MAX).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), vec![b'x'; 100_000]);
+}
+
+#[test]
+fn what_a_collection_takes_away_amid_a_fetch_arrives_all_the_same() {
+    let (content, begun) = large();
+    let place = Place::new();
+    fs::write(kept(&place), &content[..begun]).unwrap();
+    let old = rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: old, last_modification: old };
+    rustix::fs::utimensat(rustix::fs::CWD, kept(&place), &times, rustix::fs::AtFlags::empty()).unwrap();
+    let (rest, at) = (rest_of(&content, begun), kept(&place));
+    let server = Server::start(move |_, _| {
+        let touched = fs::metadata(&at).unwrap().modified().unwrap();
+        assert!(touched.elapsed().unwrap() < Duration::from_secs(600), "a collection would take it");
+        fs::remove_file(&at).unwrap();
+        fs::write(&at, "another fetch's").unwrap();
+        rest.clone()
+    });
+    fetch_until(&place, &[server.url("/a")], &content, u64::MAX).unwrap();
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(fs::read(kept(&place)).unwrap(), b"another fetch's");
 }

@@ -6,7 +6,7 @@ mod phase;
 use crate::CommandResult;
 use crate::commands::show::derivation_of;
 use crate::context::{BuildLimits, Context};
-use crate::error::CliError;
+use crate::error::{CliError, with_causes};
 use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use crate::realising::BuildArgs;
@@ -115,7 +115,11 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
             ))
             .hint("`larder shell` enters the sandbox of a build before it starts, `larder debug --phase NAME` before a phase"));
     }
-    builder.show_refused(&resolved)?;
+    if let Err(error) = builder.show_refused(&resolved) {
+        // The rest of it can be entered all the same.
+        let error = crate::text::harmless(&with_causes(&error));
+        output::error(&format!("note: the outputs that were refused are not in /larder/out: {error}\n"));
+    }
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);
     if let Some((command, rest)) = args.command.split_first() {

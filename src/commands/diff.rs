@@ -76,10 +76,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 fn sides(context: &Context, args: &Args) -> Result<[HostTree; 2], CliError> {
     let words = [&args.a, &args.b].map(|word| (word.as_os_str(), is_plain(context, word)));
     let installables: Vec<_> = words.iter().filter(|(_, plain)| !plain).map(|(word, _)| *word).collect();
-    let built = match installables.is_empty() {
-        true => Vec::new(),
-        false => realised(context, &installables, &args.build, &args.eval)?,
-    };
+    let built =
+        if installables.is_empty() { Vec::new() } else { realised(context, &installables, &args.build, &args.eval)? };
     let mut built = built.into_iter();
     let mut side = |(word, plain): (&OsStr, bool)| {
         if plain {

@@ -87,7 +87,7 @@ impl Plain {
                 lines
             }
             Event::Realised { derivation, how: How::Reused, .. } if self.elsewhere.contains(derivation) => {
-                vec![format!("another larder has realised {}", human(derivation))]
+                vec![format!("{} was realised meanwhile", human(derivation))]
             }
             Event::Realised { derivation, how: How::Verified, .. } => {
                 let verb = output::styled("verified", "32");

@@ -4,7 +4,7 @@
 //! that happens. Invariants: what was begun by somebody is gone on with by one at a time, who has a lock on it; what is at the destination
 //! is there whole.
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -15,6 +15,13 @@ use store::{FileHash, HashAlgorithm};
 
 /// Less than this is fetched anew as soon as gone on with.
 pub(super) const WORTH_KEEPING: u64 = 64 << 10;
+
+const NOW: Timestamps = {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Timestamps { last_access: now, last_modification: now }
+};
+
+const NEW: OFlags = OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL);
 
 /// A name in a directory.
 struct Spot {
@@ -93,7 +100,12 @@ pub(super) struct PartialFile {
 impl PartialFile {
     /// Opens what an interrupted fetch has left at `keeping`, or else creates the file; anything that is at the destination already, even a
     /// dangling link, is an error.
-    pub(super) fn open(destination: &Path, hash: Option<&FileHash>, keeping: Option<&Path>) -> io::Result<Self> {
+    pub(super) fn open(
+        destination: &Path,
+        hash: Option<&FileHash>,
+        keeping: Option<&Path>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> io::Result<Self> {
         let destination = Spot::of(destination)?;
         // What has no hash cannot be checked as a whole.
         let keeping = keeping.filter(|_| hash.is_some()).map(Spot::of).transpose()?;
@@ -103,11 +115,11 @@ impl PartialFile {
         }
         // What cannot be gone on with, whatever is wrong with it, is left to who can.
         if let Some(kept) = &keeping
-            && let Ok((file, hasher, length)) = take(kept, algorithm)
+            && let Ok((file, hasher, length)) = take(kept, algorithm, cancelled)
         {
             return Ok(Self { destination, keeping, whereabouts: Whereabouts::Kept, file, algorithm, hasher, length });
         }
-        let file = destination.open(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+        let file = destination.open(NEW)?;
         let whereabouts = Whereabouts::Destination { may_be_kept: keeping.is_some() };
         Ok(Self { destination, keeping, whereabouts, file, algorithm, hasher: algorithm.hasher(), length: 0 })
     }
@@ -152,7 +164,16 @@ impl PartialFile {
     /// Has the file, which is whole, be at its destination.
     pub(super) fn arrive(&mut self) -> io::Result<()> {
         if let (Whereabouts::Kept, Some(keeping)) = (self.whereabouts, &self.keeping) {
-            keeping.rename(&self.destination)?;
+            if keeping.has(&self.file) {
+                keeping.rename(&self.destination)?;
+            } else {
+                // A collection took it away, and another fetch may have put its own there.
+                let mut copy = self.destination.open(NEW)?;
+                self.whereabouts = Whereabouts::Destination { may_be_kept: false };
+                self.file.rewind()?;
+                io::copy(&mut self.file, &mut copy)?;
+                self.file = copy;
+            }
             self.whereabouts = Whereabouts::Destination { may_be_kept: false };
         }
         Ok(())
@@ -166,10 +187,12 @@ impl PartialFile {
 }
 
 /// Opens what is kept, with its hash so far and its length, if nobody else has it.
-fn take(kept: &Spot, algorithm: HashAlgorithm) -> io::Result<(File, FileHasher, u64)> {
+fn take(kept: &Spot, algorithm: HashAlgorithm, cancelled: &dyn Fn() -> bool) -> io::Result<(File, FileHasher, u64)> {
     // O_NONBLOCK, so that opening a fifo does not wait for ever.
     let mut file = kept.open(OFlags::RDWR | OFlags::NONBLOCK)?;
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    // A collection takes what was not touched for long.
+    rustix::fs::futimens(&file, &NOW)?;
     // Who had it may have moved it away, or a collection.
     if !file.metadata()?.is_file() || !kept.has(&file) {
         return Err(io::ErrorKind::NotFound.into());
@@ -177,6 +200,9 @@ fn take(kept: &Spot, algorithm: HashAlgorithm) -> io::Result<(File, FileHasher, 
     let (mut hasher, mut length) = (algorithm.hasher(), 0);
     let mut piece = vec![0; 1 << 16];
     loop {
+        if cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         match file.read(&mut piece)? {
             0 => return Ok((file, hasher, length)),
             count => {

@@ -147,6 +147,11 @@ impl Transfer<'_, '_> {
             match transfer.attempt(attempts, file) {
                 // What it was begun with may never have been right, so this was no attempt at this place.
                 Err(Reason::NotResumed(_)) if begun && !attempts.begun => transfer.attempt(attempts, file),
+                // Some servers refuse to give parts, rather than all of it.
+                Err(Reason::Status { status: 400 | 403 | 405 | 501 }) if attempts.begun => {
+                    attempts.begun = false;
+                    transfer.attempt(attempts, file)
+                }
                 done => done,
             }
         })
@@ -207,6 +212,7 @@ impl Transfer<'_, '_> {
             Some(expected) if file.len() < expected => return Err(Reason::Short { got: file.len(), expected }),
             _ => {}
         }
+        let got = file.len();
         let checked = self.check_hash(file);
         if checked.is_err() && status == 206 {
             // The two parts may be of different contents.
@@ -216,8 +222,6 @@ impl Transfer<'_, '_> {
         if checked.is_err() && answer.ends_by_closing && more && !attempts.doubted {
             // Once: all of it may be wrong as well.
             (attempts.doubted, attempts.validator) = (true, None);
-            let got = file.len();
-            file.restart().map_err(Reason::Write)?;
             return Err(Reason::PerhapsShort { got });
         }
         checked
@@ -283,10 +287,15 @@ impl Transfer<'_, '_> {
         if size.is_some_and(|size| size > limit) { Err(Reason::TooLarge { limit, size }) } else { Ok(()) }
     }
 
+    /// Checks all that is in the file, which is empty after an error.
     fn check_hash(&self, file: &mut PartialFile) -> Result<(), Reason> {
         let Some(expected) = self.request.hash.clone() else { return Ok(()) };
         let got = file.hash();
-        if got == expected { Ok(()) } else { Err(Reason::WrongHash { got, expected }) }
+        if got == expected {
+            return Ok(());
+        }
+        file.restart().map_err(Reason::Write)?;
+        Err(Reason::WrongHash { got, expected })
     }
 }
 

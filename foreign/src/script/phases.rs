@@ -38,7 +38,11 @@ pub fn phases(
     if of_variables.into_iter().any(|text| text.statements().any(is_said)) {
         return None;
     }
-    let mut walk = Walk { functions, announcing, found: Vec::new(), left: MOST_COMMANDS };
+    if scripts.iter().any(|script| script.unclosed().is_some()) {
+        return None;
+    }
+    let changing = changing(&scripts, variables);
+    let mut walk = Walk { functions, announcing, changing, found: Vec::new(), left: MOST_COMMANDS };
     scripts.iter().try_for_each(|script| walk.statements(script.outside(), Values::new(), 0))?;
     (!walk.found.is_empty()).then_some(walk.found)
 }
@@ -60,7 +64,8 @@ fn sourced(
 /// The commands that have another script run in this shell.
 fn sources(statements: &[Statement]) -> impl Iterator<Item = &Command> {
     let commands = statements.iter().flat_map(|statement| &statement.commands);
-    commands.filter(|command| matches!(bare(command).first(), Some(&("source" | "."))))
+    let sources = |words: Vec<&str>| words.iter().take(2).any(|word| matches!(*word, "source" | "."));
+    commands.filter(move |command| sources(bare(command)))
 }
 
 /// The functions that set the phase, or call one that does.
@@ -78,6 +83,25 @@ fn announcing<'s>(functions: &BTreeMap<&'s str, &Function>) -> BTreeSet<&'s str>
             return found;
         }
     }
+}
+
+/// The variables that get another value somewhere than the one that they have: which of them is meant depends on what has run.
+fn changing<'s>(scripts: &'s [Script], variables: &'s BTreeMap<String, String>) -> BTreeSet<&'s str> {
+    let mut words: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut assigned = BTreeSet::new();
+    let functions = scripts.iter().flat_map(Script::functions).flat_map(|function| &function.statements);
+    let statements = scripts.iter().flat_map(Script::outside).chain(functions);
+    for command in statements.flat_map(|statement| &statement.commands) {
+        for (name, word) in &command.assigned {
+            assigned.insert(name.as_str());
+            words.entry(name).or_default().insert(word);
+        }
+        for (name, word) in command.words.iter().filter_map(|word| word.split_once('=')) {
+            words.entry(name).or_default().insert(word);
+        }
+    }
+    let has_others = |name: &&str| words[name].len() > 1 || variables.contains_key(*name);
+    assigned.into_iter().filter(has_others).collect()
 }
 
 /// Whether a command may set the phase: itself, by calling one of these functions, or by text that it evaluates.
@@ -119,6 +143,7 @@ fn value(word: &str, values: &Values) -> Option<String> {
 struct Walk<'s> {
     functions: BTreeMap<&'s str, &'s Function>,
     announcing: BTreeSet<&'s str>,
+    changing: BTreeSet<&'s str>,
     found: Vec<String>,
     left: usize,
 }
@@ -139,6 +164,7 @@ impl Walk<'_> {
     fn assign(&mut self, name: &str, word: &str, values: &mut Values) -> Option<()> {
         let value = value(word, values);
         if name != VARIABLE {
+            let value = value.filter(|_| !self.changing.contains(name));
             values.insert(name.to_owned(), value);
             return self.refuse(word);
         }
@@ -167,7 +193,7 @@ impl Walk<'_> {
                 values.insert((*word).to_owned(), None);
                 self.refuse(word)
             }),
-            "shift" => {
+            "shift" | "set" => {
                 values.retain(|name, _| !is_argument(name));
                 Some(())
             }
@@ -255,11 +281,19 @@ mod tests {
             "current_phase+=two",
             "call() {\n  current_phase=two\n  \"$1\" three\n}\ncall run",
             "run run; run $(run two)",
+            "p=one; if c; then p=two; fi; run $p",
+            "p=one; while c; do run $p; p=two; done",
+            "pick() { p=two; }\np=one; pick; run $p",
+            "again() {\n  set -- two\n  run $1\n}\nagain one",
+            "command source /elsewhere",
+            "builtin . /elsewhere",
         ] {
             assert_eq!(told(&format!("{known}{unknown}\n"), &[]), None, "{unknown}");
         }
         assert_eq!(told(known, &[("text", "current_phase=mine\nmake")]), None, "a recipe's text");
         assert_eq!(told(known, &[("text", "run mine")]), None);
+        assert_eq!(told(&format!("{known}p=one\nrun $p\n"), &[]).expect("known"), ["one"]);
+        assert_eq!(told(&format!("{known}c && p=one\nrun $p\n"), &[("p", "two")]), None);
         assert_eq!(told(known, &[("text", "for current_phase in a b; do :; done")]), None);
         assert!(told(known, &[("text", "run-parts mine")]).is_some());
         assert_eq!(told("make\nmake install\n", &[]), None, "there is no phase");

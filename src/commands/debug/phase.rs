@@ -40,7 +40,7 @@ pub(super) fn must_have(store: &LocalStore, derivation: &Derivation, phase: &str
     let read = |path: &str| read(store, path);
     let known = script_of(derivation, &read).and_then(|script| foreign::phases(&script, &derivation.env, &read));
     let Some(known) = known.filter(|known| known.iter().all(|name| name != phase)) else { return Ok(()) };
-    let error = CliError::failed(format!("the build of {} has no phase `{phase}`", derivation.name));
+    let error = CliError::usage(format!("the build of {} has no phase `{phase}`", derivation.name));
     let near = eval::near::did_you_mean(phase.as_bytes(), known.iter().map(String::as_bytes));
     let error = near.into_iter().fold(error, CliError::hint);
     Err(error.hint(format!("its phases are: {}", known.join(", "))))
