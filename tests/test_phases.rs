@@ -145,10 +145,10 @@ fn who_names_no_phase_is_told() {
     let words =
         ["no phase `instal`", "did you mean `install`?", "start, patch, configure, build, check, install, finish"];
     for attribute in [".#tested", ".#needing"] {
-        let ran = at(&scratch, attribute, "instal", "echo reached").fails(1, &words);
+        let ran = at(&scratch, attribute, "instal", "echo reached").fails(2, &words);
         assert!(ran.stdout.is_empty() && !ran.stderr.contains("needed"), "nothing is built: {}", ran.stderr);
     }
-    let ran = at(&scratch, ".#written", "instal", "echo reached").fails(1, &words);
+    let ran = at(&scratch, ".#written", "instal", "echo reached").fails(2, &words);
     assert!(ran.stdout.is_empty() && ran.stderr.contains("built script"), "only what it needs: {}", ran.stderr);
     at(&scratch, ".#unclear", "instal", "echo reached")
         .fails(1, &["ended before a phase `instal` began", "larder: phase"]);
