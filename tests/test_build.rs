@@ -454,6 +454,12 @@ fn a_dry_run_says_why() {
         "-zlib.drv: changed since it was built last: the arguments\n",
         "-user.drv: changed since it was built last: the variable flags, the input zlib; reused if its inputs come out as before\n",
     ]);
+    let many: String = (0..20).map(|number| format!("v{number:02} = 1; ")).collect();
+    scratch.recipes(&format!(r#"{{ user = mini "user" "exit 3" {{ {many}}}; }}"#));
+    let plan = scratch.larder("build .#user --dry-run").ok().stdout;
+    assert!(plan.contains(", the variable v04, the variable v05 and 15 more (--json names them)\n"), "{plan}");
+    let plan = scratch.larder("build .#user --dry-run --json").ok().json("plan");
+    assert_eq!(plan["jobs"][0]["changes"].as_array().unwrap().len(), 23, "{plan}");
     // Once the input is there, it is known that the other came out as before.
     scratch.recipes(&recipes("one\\nsay two", "-O2"));
     scratch.larder("build .#zlib --no-link").ok();

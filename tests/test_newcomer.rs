@@ -128,6 +128,16 @@ fn a_build_can_be_entered_before_it_starts() {
     let ran = scratch.larder_with(&["shell", ".#two", "--", "/bin/mini", "say $name\nsay $out"]).ok();
     assert_eq!(ran.stdout, "two\n/larder/out/out\n");
     assert_eq!(ran.done(), ["built hi"], "what it needs is built first");
+    scratch.recipes(
+        r#"rec {
+          src = mini "src" "exit 3" { };
+          x = derivation { name = "x"; inherit system; builder = "builtin:unpack"; inherit src; };
+        }"#,
+    );
+    for words in ["shell .#x", "show --sandbox .#x"] {
+        let ran = scratch.larder(words).fails(1, &["builtin:unpack is done by larder itself", "larder show"]);
+        assert_eq!(ran.done(), [""; 0], "nothing is built before that is told");
+    }
 }
 
 #[test]

@@ -20,6 +20,9 @@ use std::time::Instant;
 use store::local::{Generation, LocalStore};
 use store::{OutputName, StorePath};
 
+/// So many changes of a derivation are told by a dry run.
+const CHANGES_TOLD: usize = 8;
+
 /// Build installables and print the store paths of their outputs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -226,7 +229,15 @@ fn reason_text(reason: &Reason) -> String {
         Reason::Asked => "to be built again".to_owned(),
         Reason::Never => "never built here".to_owned(),
         Reason::Collected => "built before, but not kept".to_owned(),
-        Reason::Changed(changes) => format!("changed since it was built last: {}", changes.join(", ")),
+        Reason::Changed(changes) => format!("changed since it was built last: {}", some_of(changes)),
+    }
+}
+
+/// A few words of many: of a derivation that has the name of an earlier one and nothing else, all is different.
+fn some_of(changes: &[String]) -> String {
+    match changes.len().saturating_sub(CHANGES_TOLD) {
+        0 | 1 => changes.join(", "),
+        more => format!("{} and {more} more (--json names them)", changes[..CHANGES_TOLD].join(", ")),
     }
 }
 

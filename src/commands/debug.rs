@@ -52,19 +52,6 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     }
 }
 
-/// Fails if a derivation is done inside larder: there is nothing to enter.
-fn refuse_builtin(context: &Context, derivation: &StorePath) -> Result<(), CliError> {
-    let drv = sandbox::read_derivation(context.store()?, derivation)?;
-    let Some(name) = drv.builtin() else { return Ok(()) };
-    let error = CliError::failed(format!("builtin:{name} is done by larder itself, without a sandbox to enter"));
-    let error = error.hint(format!("to see how it fails: larder build --retry {derivation}"));
-    Err(match name {
-        "fetch" => error.hint("`larder lint --sources` asks whether sources can be had, and from where"),
-        "graph" => error.hint("derivations of its graph can be entered: a failure names them"),
-        _ => error.hint(format!("what it is given: larder show {derivation}")),
-    })
-}
-
 /// Has every shell of bash that a sandbox starts begin with a text, which is written to `file` and shown `at` a place.
 fn begin_with(spec: &mut SandboxSpec, file: &Path, text: &str, at: &str) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::failed(format!("cannot write {}: {error}", shown(file)));
@@ -100,7 +87,7 @@ fn enter_phase(context: &Context, args: &Args, derivation: &StorePath, phase: &s
 }
 
 fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> CommandResult {
-    refuse_builtin(context, derivation)?;
+    sandbox::must_have_one(context.store()?, derivation)?;
     let builder = context.builder(BuildLimits { keep_failed: true, ..BuildLimits::default() })?;
     let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
         let error = CliError::failed("its inputs are not realised, so it cannot have failed here");

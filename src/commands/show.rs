@@ -43,15 +43,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 
 /// Prints the specification of a build's sandbox, and tells what of it this machine cannot do.
 fn show_sandbox(context: &Context, derivation: &StorePath) -> CommandResult {
+    sandbox::must_have_one(context.store()?, derivation)?;
     let builder = context.builder(BuildLimits::default())?;
     let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
         let error =
             CliError::failed(format!("the inputs of {derivation} are not realised, so its sandbox is not known"));
         return Err(error.hint("build it first"));
     };
-    if let Some(name) = resolved.action.resolved().builtin() {
-        return Err(CliError::failed(format!("builtin:{name} is done by larder itself, without a sandbox")));
-    }
     let staging = context.store()?.stage()?;
     let spec = builder.sandbox_of_run(&resolved, staging.path(), &Variation::default())?;
     let text = serde_json::to_string_pretty(&spec).map_err(|error| CliError::internal(error.to_string()))?;
