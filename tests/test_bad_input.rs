@@ -219,13 +219,18 @@ fn modules_of_pkg_config_need_those_they_require() {
       script = "mkdir $out\nmkdir $out/usr\nmkdir $out/usr/lib\nmkdir $out/usr/lib/pkgconfig\nwrite $out/usr/lib/pkgconfig/x.pc Requires: y";
       x = mini "x" script { root = [ seed y ]; };
       complete = mini "complete" script { runtime = [ y ]; };
+      undeclared = mini "undeclared" script { };
       by-env = mini "by-env" "mkdir $out\nwrite $out/run #!/usr/bin/env perl\nexecutable $out/run" { runtime = [ (write "env" {
         "usr/bin/env" = { text = "not really"; executable = true; }; }) ]; };
     }"##,
     );
     let need = "/usr/lib/pkgconfig/x.pc needs the pkg-config module y, which y-1 of the build's root has";
+    let undeclared = scratch.larder("build .#undeclared").fails(1, &["the pkg-config module y\n"]);
+    assert!(!undeclared.stderr.contains("y-1"), "nobody knows of it yet: {}", undeclared.stderr);
     scratch.larder("build .#x").fails(1, &[need]);
     scratch.larder("build .#complete").ok();
+    let need = "/usr/lib/pkgconfig/x.pc needs the pkg-config module y, which y-1 of the store has\n";
+    scratch.larder("build --retry .#undeclared").fails(1, &[need]);
     scratch.larder("build .#by-env").fails(1, &["/run needs the program perl"]);
 }
 

@@ -84,12 +84,17 @@ fn scripts_that_a_shell_would_read_otherwise_are_told() {
     scratch.larder("lint tree").ok();
     tree("dos", &script.replace('\n', "\r\n"));
     tree("mark", &format!("\u{feff}{script}"));
+    tree("document", &format!("{script}post_install() {{\n    cat > /etc/x << \"EOF\"\nx\n    EOF\n}}\n"));
     tree("open", script.strip_suffix("}\n").unwrap());
     let tree = scratch.path("tree").display().to_string();
     let ran = scratch.larder_with(&["lint", "--json", &tree]);
     let found: Vec<_> = findings(&ran, &tree).into_iter().filter(|finding| !finding.contains("R0012")).collect();
-    let expected =
-        ["core/dos/build.sh:1 error R0001", "core/mark/build.sh:1 error R0001", "core/open/build.sh:8 warning R0001"];
+    let expected = [
+        "core/document/build.sh:13 error R0001",
+        "core/dos/build.sh:1 error R0001",
+        "core/mark/build.sh:1 error R0001",
+        "core/open/build.sh:8 warning R0001",
+    ];
     assert_eq!(found, expected);
 }
 

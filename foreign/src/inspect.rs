@@ -104,6 +104,10 @@ fn unlike_a_script(files: &RecipeFiles, text: &str, script: &Script) -> Option<F
     if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) {
         return found(1, "its lines end with a carriage return, which is part of the last word for a shell");
     }
+    if let Some((line, word)) = script.endless() {
+        let message = format!("this here-document has no end, which would be `{word}` and nothing else on a line");
+        return found(line, &message);
+    }
     // A warning, for a shell may see an end where none is seen here.
     let message = "no end of this function is seen: a `}` on a line of its own, indented no further than it";
     found(script.unclosed()?, message).map(Finding::warning)

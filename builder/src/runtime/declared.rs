@@ -1,18 +1,24 @@
 //! Where the world is put together in which a build's outputs are verified: they themselves, and what they declare.
 
 use super::allowed::{allowed, is_allowed};
-use super::{Unmet, os_str};
+use super::{Provider, Unmet, os_str};
 use crate::builder::Builder;
 use crate::compose;
 use crate::error::BuildError;
 use crate::input_use::owner;
+use crate::providers::providers;
 use crate::resolve::Resolved;
 use crate::runtime;
 use crate::schedule::runtime_closure;
 use crate::world::{Found, World};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use store::derivation::output_path_name;
 use store::local::Sealed;
 use store::{OutputName, STORE_DIR, StorePath, TreeListing, TreePath};
+
+/// So many packages of the store are named that have what is missing.
+const PROVIDERS_SHOWN: usize = 3;
 
 impl Builder<'_> {
     /// Fails if the outputs of a build need what neither they nor their declared run-time closure has.
@@ -58,7 +64,7 @@ impl Builder<'_> {
         if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime { unmet, kept: false }) }
     }
 
-    /// Says which trees of the build's root have what is missing.
+    /// Says which trees have what is missing: one of the build's root, or else packages that are in the store.
     fn name_providers(&self, resolved: &Resolved, unmet: &mut [Unmet]) -> Result<(), BuildError> {
         if unmet.is_empty() {
             return Ok(());
@@ -67,10 +73,23 @@ impl Builder<'_> {
         let listings = listings.collect::<Result<Vec<_>, _>>()?;
         let layers: Vec<_> = resolved.layers.iter().zip(listings.iter().map(AsRef::as_ref)).collect();
         let world = World::new(TreeListing::clone(&resolved.root), []);
-        for unmet in unmet {
+        let mut elsewhere = BTreeSet::new();
+        for unmet in &mut *unmet {
             let ways = unmet.need.places().into_iter().map(|place| world.follow(&place));
             let there = ways.filter(|way| way.found == Some(Found::File));
-            unmet.provider = there.map(|way| owner(&way.end, &layers)).next().flatten();
+            match there.map(|way| owner(&way.end, &layers)).next().flatten() {
+                Some(path) => unmet.provider = Provider::Root(path),
+                None => elsewhere.extend(unmet.need.places()),
+            }
+        }
+        let drv = resolved.action.resolved();
+        let own = drv.outputs.iter().filter_map(|output| output_path_name(&drv.name, output).ok()).collect();
+        let known = providers(self.store(), &elsewhere, &own)?;
+        for unmet in unmet.iter_mut().filter(|unmet| unmet.provider == Provider::Unknown) {
+            let places = unmet.need.places();
+            let have = known.iter().filter(|known| places.iter().any(|place| known.has.contains(place)));
+            unmet.provider =
+                Provider::Store(have.map(|known| known.path.name().clone()).take(PROVIDERS_SHOWN).collect());
         }
         Ok(())
     }

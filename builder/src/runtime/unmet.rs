@@ -3,7 +3,7 @@
 use super::{LIBRARY_DIRECTORIES, PROGRAM_DIRECTORIES, modules};
 use std::collections::BTreeMap;
 use std::fmt;
-use store::{StorePath, TreePath};
+use store::{StoreName, StorePath, TreePath};
 
 /// Of so many files it is said by name that they need one thing.
 const FILES_SHOWN: usize = 8;
@@ -18,8 +18,20 @@ pub struct Unmet {
     pub file: TreePath,
     /// What it needs.
     pub need: Need,
-    /// What in the root of the build has it.
-    pub provider: Option<StorePath>,
+    /// Who has it.
+    pub provider: Provider,
+}
+
+/// Who has what is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provider {
+    /// Nobody, as far as is known.
+    #[default]
+    Unknown,
+    /// This tree of the root of the build.
+    Root(StorePath),
+    /// Nothing in the root of the build, but trees of these names in the store.
+    Store(Vec<StoreName>),
 }
 
 /// What files need.
@@ -89,19 +101,35 @@ impl fmt::Display for Need {
 
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&sentence(&self.need, self.provider.as_ref(), &[&self.file]))
+        f.write_str(&sentence(&self.need, &self.provider, &[&self.file]))
     }
 }
 
-fn sentence(need: &Need, provider: Option<&StorePath>, files: &[&TreePath]) -> String {
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Root(path) => write!(f, ", which {} of the build's root has", path.name()),
+            Self::Store(names) => match names.split_last() {
+                None => Ok(()),
+                Some((one, [])) => write!(f, ", which {one} of the store has"),
+                Some((last, others)) => {
+                    let others: Vec<_> = others.iter().map(StoreName::as_str).collect();
+                    write!(f, ", which {} and {last} of the store have", others.join(", "))
+                }
+            },
+        }
+    }
+}
+
+fn sentence(need: &Need, provider: &Provider, files: &[&TreePath]) -> String {
     let shown: Vec<_> = files.iter().take(FILES_SHOWN).map(|file| format!("/{file}")).collect();
     let who = match (files.len(), shown.split_last()) {
         (1, _) | (_, None) => format!("{} needs", shown.concat()),
         (count, _) if count > FILES_SHOWN => format!("{} and {} more need", shown.join(", "), count - FILES_SHOWN),
         (_, Some((last, others))) => format!("{} and {last} need", others.join(", ")),
     };
-    let provider = provider.map(|path| format!(", which {} of the build's root has", path.name()));
-    format!("{who} {need}{}", provider.unwrap_or_default())
+    format!("{who} {need}{provider}")
 }
 
 /// A line for each need, with the files that have it.
@@ -112,7 +140,7 @@ pub(crate) fn list(unmet: &[Unmet]) -> String {
     }
     let mut lines = vec!["the run-time closure is not complete:".to_owned()];
     let shown = files.iter().take(NEEDS_SHOWN);
-    lines.extend(shown.map(|((need, provider), files)| format!("  {}", sentence(need, provider.as_ref(), files))));
+    lines.extend(shown.map(|((need, provider), files)| format!("  {}", sentence(need, provider, files))));
     if files.len() > NEEDS_SHOWN {
         lines.push(format!("  and {} more needs", files.len() - NEEDS_SHOWN));
     }
@@ -124,7 +152,7 @@ mod tests {
     use super::*;
 
     fn unmet(file: &str, need: Need) -> Unmet {
-        Unmet { file: TreePath::parse(file.as_bytes()).expect("valid"), need, provider: None }
+        Unmet { file: TreePath::parse(file.as_bytes()).expect("valid"), need, provider: Provider::Unknown }
     }
 
     #[test]
@@ -141,5 +169,17 @@ mod tests {
         );
         let two = [unmet("a", shell()), unmet("b", shell())];
         assert!(list(&two).ends_with("\n  /a and /b need the interpreter /bin/sh"));
+    }
+
+    #[test]
+    fn who_has_it_is_named() {
+        let names = ["dash-1", "bash-5", "zsh-5"].map(|name| StoreName::parse(name).expect("valid"));
+        let told = |count: usize| {
+            let provider = Provider::Store(names[..count].to_vec());
+            Unmet { provider, ..unmet("a", Need::Interpreter("/bin/sh".to_owned())) }.to_string()
+        };
+        assert_eq!(told(0), "/a needs the interpreter /bin/sh");
+        assert_eq!(told(1), "/a needs the interpreter /bin/sh, which dash-1 of the store has");
+        assert_eq!(told(3), "/a needs the interpreter /bin/sh, which dash-1, bash-5 and zsh-5 of the store have");
     }
 }

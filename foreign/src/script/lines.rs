@@ -1,7 +1,6 @@
 //! From lines to statements: what a shell reads as one goes together, comments and the bodies of here-documents go away.
 
-use std::iter::Peekable;
-use std::str::Lines;
+use std::iter::{Enumerate, Peekable};
 
 /// What is open at some place of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +25,15 @@ struct End {
     tabs: bool,
 }
 
+/// What a script consists of.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Statements with their first lines: no comments, no blank lines, no here-documents, continued lines joined.
+    pub(super) statements: Vec<(usize, String)>,
+    /// Where the first here-document begins that does not end, and the word that would end it.
+    pub(super) endless: Option<(usize, String)>,
+}
+
 /// Reads line after line.
 #[derive(Debug, Default)]
 struct Reader {
@@ -36,18 +44,19 @@ struct Reader {
     continued: bool,
 }
 
-/// Statements with their first lines: no comments, no blank lines, no here-documents, continued lines joined.
+/// Takes a script to pieces.
 ///
 /// If something stays open until the end, it is taken for a misunderstanding, and no lines are joined from there on.
-pub(super) fn statements(text: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
+pub(super) fn read(text: &str) -> Lines {
+    let mut found = Lines::default();
     let mut lines = text.lines().enumerate().peekable();
     let mut joins = true;
     while lines.peek().is_some() {
         let before = lines.clone();
-        let (number, whole, closed) = statement(&mut lines, joins);
-        if closed || !joins {
-            found.extend((!whole.trim().is_empty()).then_some((number, whole)));
+        let read = statement(&mut lines, joins);
+        if read.closed || !joins {
+            found.statements.extend((!read.text.trim().is_empty()).then_some((read.line, read.text)));
+            found.endless = found.endless.or(read.endless.filter(|_| joins));
         } else {
             (lines, joins) = (before, false);
         }
@@ -55,36 +64,53 @@ pub(super) fn statements(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-type Numbered<'a> = Peekable<std::iter::Enumerate<Lines<'a>>>;
+type Numbered<'a> = Peekable<Enumerate<std::str::Lines<'a>>>;
 
-/// The next statement with its line, and whether all that it opens is closed.
-fn statement(lines: &mut Numbered<'_>, joins: bool) -> (usize, String, bool) {
+/// A statement that was read.
+#[derive(Debug, Default)]
+struct Whole {
+    /// Where it begins, from 1.
+    line: usize,
+    text: String,
+    /// Whether all that it opens is closed.
+    closed: bool,
+    /// Where a here-document of it begins that does not end, and the word that would end it.
+    endless: Option<(usize, String)>,
+}
+
+/// The next statement.
+fn statement(lines: &mut Numbered<'_>, joins: bool) -> Whole {
     let mut reader = Reader::default();
-    let (mut first, mut whole) = (0, String::new());
+    let mut whole = Whole::default();
     while let Some((number, line)) = lines.next() {
-        if first == 0 {
-            first = number + 1;
+        if whole.line == 0 {
+            whole.line = number + 1;
         } else if reader.continued {
-            whole.pop();
+            whole.text.pop();
         } else {
-            whole.push('\n');
+            whole.text.push('\n');
         }
         let continued = std::mem::take(&mut reader.continued);
         let line = reader.line(line);
-        whole.push_str(if continued { line.trim_start() } else { line });
+        whole.text.push_str(if continued { line.trim_start() } else { line });
         for end in std::mem::take(&mut reader.ends) {
-            skip_document(lines, &end);
+            if !skip_document(lines, &end) {
+                whole.endless.get_or_insert((number + 1, end.word));
+            }
         }
         if (reader.open.is_empty() || !joins) && !reader.continued {
-            return (first, whole, true);
+            whole.closed = true;
+            return whole;
         }
     }
-    (first, whole, reader.open.is_empty())
+    whole.closed = reader.open.is_empty();
+    whole
 }
 
-fn skip_document(lines: &mut Numbered<'_>, end: &End) {
+/// Skips a here-document, and says whether it ends.
+fn skip_document(lines: &mut Numbered<'_>, end: &End) -> bool {
     let ends = |line: &str| if end.tabs { line.trim_start_matches('\t') == end.word } else { line == end.word };
-    lines.find(|(_, line)| ends(line));
+    lines.any(|(_, line)| ends(line))
 }
 
 impl Reader {
@@ -186,14 +212,10 @@ fn begins_word(before: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Vec<(usize, String)> {
-        statements(text)
-    }
-
     #[track_caller]
     fn check(text: &str, expected: &[(usize, &str)]) {
         let expected: Vec<_> = expected.iter().map(|(line, text)| (*line, (*text).to_owned())).collect();
-        assert_eq!(found(text), expected);
+        assert_eq!(read(text).statements, expected);
     }
 
     #[test]
@@ -213,6 +235,16 @@ mod tests {
         check("cat <<EOF\n\tEOF\nEOF\nb", &[(1, "cat <<EOF"), (4, "b")]);
         check("x=\"$(cat <<'EOF'\ndon't\nEOF\n)\"\nb", &[(1, "x=\"$(cat <<'EOF'\n)\""), (5, "b")]);
         check("cat <<\\EOF | sed s/a/b/\nit's\nEOF\nb", &[(1, "cat <<\\EOF | sed s/a/b/"), (4, "b")]);
+    }
+
+    #[test]
+    fn here_documents_without_an_end_are_seen() {
+        let endless = |text: &str| read(text).endless;
+        assert_eq!(endless("a\nb() {\n  cat << \"EOF\"\nx\n  EOF\n}\n"), Some((3, "EOF".to_owned())));
+        assert_eq!(endless("cat <<A <<B\nA\nb"), Some((1, "B".to_owned())));
+        assert_eq!(endless("cat <<-EOF\n\tx\n  EOF\n"), Some((1, "EOF".to_owned())));
+        assert_eq!(endless("x=$(cat <<EOF\na\nEOF\n)\ncat << EOF\nEOF"), None);
+        assert_eq!(endless("a \"\nb << EOF\n"), None, "within what is never closed nothing is known");
     }
 
     #[test]
@@ -248,7 +280,7 @@ mod tests {
     #[test]
     fn hostile_scripts_take_no_time() {
         for line in ["'\n", "\"\n", "$(\n", "a <<E\n", "x=(\n", "${\n", "a \\\n", "`'\n"] {
-            statements(&line.repeat(200_000));
+            read(&line.repeat(200_000));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! This is no shell. It knows quotes, comments, continued lines, here-documents and separators; what is nested deeper stays
 //! part of its word. So some commands are not seen, but what is seen is there.
 
-use super::lines::statements;
+use super::lines;
 
 /// A script.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Script {
     outside: Vec<Statement>,
     /// Where a function begins that does not end.
     unclosed: Option<usize>,
+    /// Where a here-document begins that does not end, and the word that would end it.
+    endless: Option<(usize, String)>,
 }
 
 /// A function that is being read.
@@ -97,9 +99,10 @@ impl Statement {
 
 impl Script {
     pub(crate) fn read(text: &str) -> Self {
-        let mut script = Self::default();
+        let lines = lines::read(text);
+        let mut script = Self { endless: lines.endless, ..Self::default() };
         let mut open: Option<Body> = None;
-        for (line, text) in statements(text) {
+        for (line, text) in lines.statements {
             match &mut open {
                 None => match header(&text) {
                     Some((name, rest)) => {
@@ -133,6 +136,11 @@ impl Script {
     /// Where a function begins that does not end.
     pub(crate) fn unclosed(&self) -> Option<usize> {
         self.unclosed
+    }
+
+    /// Where a here-document begins that does not end, and the word that would end it.
+    pub(crate) fn endless(&self) -> Option<(usize, &str)> {
+        self.endless.as_ref().map(|(line, word)| (*line, word.as_str()))
     }
 
     /// The last function of this name, which is the one that counts.

@@ -107,7 +107,7 @@ let
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
       installedOver ? { }, # recipe → those that it is installed after, whose files it replaces
-      allowedUnmet ? { }, # recipe → what its files need and need not find at run time
+      allowedUnmet ? { }, # recipe, or `*` for all → what its files need and need not find at run time
     }:
     let
       packages = if pathExists (tree + "/packages") then tree + "/packages" else tree;
@@ -154,7 +154,7 @@ let
           environment = environmentOf recipe.tier;
           postInstall = !(elem name withoutPostInstall);
           installedOver = order.${name} or [ ];
-          allowedUnmet = waived.${name} or [ ];
+          allowedUnmet = (waived."*" or [ ]) ++ (waived.${name} or [ ]);
           root = map (dependency: built.${dependency}) (graph.rootOf name);
           runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
         }
@@ -166,7 +166,7 @@ let
         ": no recipe of the tree is called `${head unknown}`${didYouMean (head unknown) (attrNames recipes)}";
       waived =
         let
-          unknown = unknownOf (attrNames allowedUnmet);
+          unknown = unknownOf (attrNames (removeAttrs allowedUnmet [ "*" ]));
         in
         if unknown == [ ] then allowedUnmet else throw "allowedUnmet${strange unknown}";
 

@@ -52,6 +52,18 @@ let
       (waiving { zlib = [ "csh" ]; }).zlib.allowedUnmet == [ "csh" ]
       && (waiving { zlib = [ "csh" ]; }).bzip2.drvPath == tree.bzip2.drvPath
       && refused (waiving { zlibb = [ "csh" ]; }).zlib.drvPath;
+    "what is waived for all is so beside what one waives" =
+      let
+        packages = waiving {
+          "*" = [ "perl" ];
+          zlib = [ "csh" ];
+        };
+      in
+      packages.zlib.allowedUnmet == [
+        "perl"
+        "csh"
+      ]
+      && packages.bzip2.allowedUnmet == [ "perl" ];
     "versions are filled in" = (builtins.head tree.zlib.sources).name == "zlib-1.3.1.tar.gz";
     "needs are taken with what they need" =
       needs tree.bash == [
