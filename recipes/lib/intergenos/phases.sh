@@ -420,6 +420,8 @@ else
 fi
 # The seed's Python would install to /usr/local, and not at all into a root that is not said to be another.
 export DEB_PYTHON_INSTALL_LAYOUT=deb PIP_BREAK_SYSTEM_PACKAGES=1
+# What builds with meson or setuptools of the environment may be another of them, which is installed all the same, and alone.
+export PIP_IGNORE_INSTALLED=1 PIP_NO_DEPS=1
 phase_environment=(
     "PKG_NAME=$larder_name" "PKG_VERSION=$larder_version" "version=$larder_version"
     "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style"
