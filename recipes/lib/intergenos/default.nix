@@ -103,6 +103,7 @@ let
       repository ? null, # what recipes call /mnt/intergenos
       # Trees that every build has: a list, a list for each tier, or a function that makes one of these of the usual list.
       environment ? defaultEnvironment,
+      visible ? { }, # tier → tiers and recipes that its recipes are built with, whatever they name
       artifacts ? { }, # what build_artifacts name, or build.sh alone, by name
       check ? true, # whether tests run
       withoutPostInstall ? [ ], # recipes whose post_install is left to the image
@@ -137,7 +138,10 @@ let
         else
           all;
       recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
-      graph = resolve { inherit didYouMean recipes; };
+      graph = resolve {
+        inherit didYouMean recipes;
+        visible = known;
+      };
       chosen = if isFunction environment then environment defaultEnvironment else environment;
       environmentOf = tier: if isAttrs chosen then chosen.${tier} or defaultEnvironment else chosen;
 
@@ -157,6 +161,7 @@ let
           allowedUnmet = (waived."*" or [ ]) ++ (waived.${name} or [ ]);
           root = map (dependency: built.${dependency}) (graph.rootOf name);
           runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
+          seen = map (dependency: built.${dependency}) (graph.seenBy name);
         }
       ) recipes;
 
@@ -169,6 +174,24 @@ let
           unknown = unknownOf (attrNames (removeAttrs allowedUnmet [ "*" ]));
         in
         if unknown == [ ] then allowedUnmet else throw "allowedUnmet${strange unknown}";
+
+      known =
+        let
+          tiers = groupBy (recipe: recipe.tier) found;
+          strangers = filter (tier: !(tiers ? ${tier})) (attrNames visible);
+          unknown = filter (word: !(tiers ? ${word} || recipes ? ${word})) (
+            concatMap (tier: visible.${tier}) (attrNames visible)
+          );
+          no = word: ": no tier of the tree is called `${word}`${didYouMean word (attrNames tiers)}";
+        in
+        if strangers != [ ] then
+          throw "visible${no (head strangers)}"
+        else if unknown != [ ] then
+          throw "visible: no tier and no recipe of the tree is called `${head unknown}`${
+            didYouMean (head unknown) (attrNames tiers ++ attrNames recipes)
+          }"
+        else
+          visible;
 
       # Whose files win where two packages have one path.
       order =

@@ -10,6 +10,7 @@
   recipe,
   root,
   runtime,
+  seen, # packages of the root that it may need at run time without taking them along
   environment,
   installedOver, # names of recipes
   allowedUnmet, # what its files need and need not find
@@ -203,7 +204,7 @@ let
       args = [ "${./phases.sh}" ];
       root = environment ++ needed;
       override = needed;
-      runtime = environment ++ runtime;
+      runtime = environment ++ runtime ++ seen;
       larder_package = "${name} ${version}";
       larder_name = name;
       larder_version = version;

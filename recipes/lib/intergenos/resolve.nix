@@ -1,6 +1,10 @@
 # Who is built with whom. A name means the package that in the end takes its place, where that makes no cycle: so a
 # package that is built in two passes is used in its second form by all that the second pass does not itself need.
-{ didYouMean, recipes }:
+{
+  didYouMean,
+  recipes,
+  visible, # tier → tiers and recipes that its recipes are built with, whatever they name
+}:
 
 let
   inherit (builtins)
@@ -13,6 +17,7 @@ let
     filter
     foldl'
     genericClosure
+    groupBy
     head
     length
     listToAttrs
@@ -64,12 +69,7 @@ let
   useSuccessor =
     before: pair:
     let
-      needed = listToAttrs (
-        map (name: {
-          inherit name;
-          value = true;
-        }) (reachable (name: before.${name}.build ++ before.${name}.runtime) [ pair.name ])
-      );
+      needed = setOf (reachable (name: before.${name}.build ++ before.${name}.runtime) [ pair.name ]);
     in
     mapAttrs (
       name: needs: if needed ? ${name} then needs else mapAttrs (_: replace pair.old pair.name) needs
@@ -81,14 +81,8 @@ let
     left:
     let
       rest = filter (name: builtins.any (other: elemOf left other) graph.${name}.build) (attrNames left);
-      next = listToAttrs (
-        map (name: {
-          inherit name;
-          value = true;
-        }) rest
-      );
     in
-    if length rest == length (attrNames left) then left else cyclic next;
+    if length rest == length (attrNames left) then left else cyclic (setOf rest);
   elemOf = set: name: set ? ${name};
   stuck = cyclic (mapAttrs (_: _: true) recipes);
 
@@ -126,44 +120,60 @@ let
   runtimeNeeds = concatMap (name: map (other: { inherit name other; }) graph.${name}.runtime) names;
   edges = foldl' addRuntime withoutRuntime (filter (need: !(stuck ? ${need.name})) runtimeNeeds);
 
+  # For each tier that sees others: these, with all that they need. Who is among them does not see them.
+  setOf =
+    list:
+    listToAttrs (
+      map (name: {
+        inherit name;
+        value = true;
+      }) list
+    );
+  tierOf = name: toString (told recipes.${name}.tier);
+  tiers = groupBy tierOf names;
+  seen = mapAttrs (
+    _: words:
+    setOf (
+      reachable (name: edges.${name}.runtime ++ graph.${name}.build) (
+        filter (name: told recipes.${name}.pending == null) (
+          concatMap (word: tiers.${word} or [ word ]) words
+        )
+      )
+    )
+  ) visible;
+  sees = name: seen ? ${tierOf name} && !(seen.${tierOf name} ? ${name});
+  seenBy = name: if sees name then attrNames seen.${tierOf name} else [ ];
+  next = tier: unique (map tierOf (filter sees (attrNames seen.${tier})));
+  circular = filter (tier: elem tier (reachable next (next tier))) (attrNames visible);
+
   unknownOf = name: filter (other: !(known other)) (recipes.${name}.build ++ recipes.${name}.runtime);
   checked =
     name: value:
     if unknownOf name != [ ] then
       recipes.${name}.complain (head (unknownOf name))
         "depends on `${head (unknownOf name)}`, which no recipe of the tree is called${didYouMean (head (unknownOf name)) names}"
+    else if circular != [ ] then
+      throw "visible: recipes of the tier ${head circular} see some that see them"
     else if stuck ? ${name} then
       throw "${recipes.${name}.place}: the recipe needs itself: ${
         concatStringsSep " -> " (cycleFrom [ ] name)
       }"
     else
       value;
-  unique =
-    list:
-    attrNames (
-      listToAttrs (
-        map (name: {
-          inherit name;
-          value = true;
-        }) list
-      )
-    );
+  unique = list: attrNames (setOf list);
 in
 {
-  inherit superseded;
+  inherit seenBy superseded;
 
   # What lies in the root of its build, beside the environment.
   rootOf =
     name:
     checked name (
       let
-        all = reachable (other: edges.${other}.runtime ++ graph.${other}.build) (graph.${name}.build);
-        present = listToAttrs (
-          map (other: {
-            name = other;
-            value = true;
-          }) all
-        );
+        all =
+          reachable (other: edges.${other}.runtime ++ graph.${other}.build) (graph.${name}.build)
+          ++ seenBy name;
+        present = setOf all;
       in
       filter (other: !(superseded ? ${other} && present ? ${superseded.${other}})) (unique all)
     );

@@ -33,6 +33,14 @@ let
       allowedUnmet = names;
     };
 
+  # Where recipes of a tier see others that they do not name.
+  seeing =
+    visible:
+    lib.intergenos {
+      tree = ../../../testdata/intergenos;
+      inherit visible;
+    };
+
   refused = value: !(tryEval (deepSeq value value)).success;
   names = packages: map (package: package.pname or package.name) packages;
   needs = package: filter (name: elem name (attrNames tree.packages)) (names package.override);
@@ -70,6 +78,38 @@ let
         "ncurses"
         "readline"
       ];
+    "what a tier sees is there, with what it needs, and not taken along" =
+      let
+        packages = seeing { base = [ "readline" ]; };
+      in
+      needs packages.lz4 == [
+        "ncurses"
+        "readline"
+      ]
+      && names packages.lz4.runtime == names tree.lz4.runtime
+      && packages.zlib.drvPath == tree.zlib.drvPath;
+    "a tier is seen as a whole, and by none of it" =
+      let
+        packages = seeing {
+          base = [ "core" ];
+          extra = [
+            "core"
+            "base"
+          ];
+        };
+      in
+      needs packages.lz4 == attrNames tree.core
+      && packages.zlib.drvPath == tree.zlib.drvPath
+      && needs packages.igos-motd == filter (name: name != "file") (attrNames (tree.core // tree.base));
+    "tiers do not see each other" =
+      refused
+        (seeing {
+          base = [ "core" ];
+          core = [ "base" ];
+        }).zlib.drvPath;
+    "what is seen is of the tree" =
+      refused (seeing { base = [ "cor" ]; }).zlib.drvPath
+      && refused (seeing { bas = [ "core" ]; }).zlib.drvPath;
     "who takes another's place is built with it" =
       needs tree.file-pass2 == [
         "bzip2"
