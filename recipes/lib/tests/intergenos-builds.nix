@@ -179,6 +179,7 @@ in
       contract
       fresh
       cross-tool-pass2
+      jobs
       known-failures
       lenient
       needs-both
