@@ -19,12 +19,11 @@ pub(crate) fn read_derivation(store: &LocalStore, path: &StorePath) -> Result<De
     Ok(store.derivation(&digest)?)
 }
 
-/// Fails if a derivation is done inside larder, without a sandbox.
-pub(crate) fn must_have_one(store: &LocalStore, derivation: &StorePath) -> Result<(), CliError> {
+/// Fails if a derivation is done inside larder: there is no sandbox to show or to enter.
+pub(crate) fn refuse_builtin(store: &LocalStore, derivation: &StorePath) -> Result<(), CliError> {
     let drv = read_derivation(store, derivation)?;
     let Some(name) = drv.builtin() else { return Ok(()) };
     let error = CliError::failed(format!("builtin:{name} is done by larder itself, without a sandbox to enter"));
-    let error = error.hint(format!("to see how it fails: larder build --retry {derivation}"));
     Err(match name {
         "fetch" => error.hint("`larder lint --sources` asks whether sources can be had, and from where"),
         "graph" => error.hint("derivations of its graph can be entered: a failure names them"),

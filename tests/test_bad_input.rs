@@ -220,6 +220,8 @@ fn modules_of_pkg_config_need_those_they_require() {
       x = mini "x" script { root = [ seed y ]; };
       complete = mini "complete" script { runtime = [ y ]; };
       undeclared = mini "undeclared" script { };
+      csh = write "tcsh" { "usr/bin/csh" = { text = "not really"; executable = true; }; };
+      by-csh = mini "by-csh" "mkdir $out\nwrite $out/run #!/bin/csh\nexecutable $out/run" { };
       by-env = mini "by-env" "mkdir $out\nwrite $out/run #!/usr/bin/env perl\nexecutable $out/run" { runtime = [ (write "env" {
         "usr/bin/env" = { text = "not really"; executable = true; }; }) ]; };
     }"##,
@@ -231,6 +233,9 @@ fn modules_of_pkg_config_need_those_they_require() {
     scratch.larder("build .#complete").ok();
     let need = "/usr/lib/pkgconfig/x.pc needs the pkg-config module y, which y-1 of the store has\n";
     scratch.larder("build --retry .#undeclared").fails(1, &[need]);
+    scratch.larder("build --no-link .#csh").ok();
+    let need = "/run needs the interpreter /bin/csh, which tcsh of the store has";
+    scratch.larder("build .#by-csh").fails(1, &[need]);
     scratch.larder("build .#by-env").fails(1, &["/run needs the program perl"]);
 }
 

@@ -18,7 +18,7 @@ mod unmet;
 
 pub(crate) use allowed::allowed;
 pub(crate) use unmet::list;
-pub use unmet::{Need, Provider, Unmet};
+pub use unmet::{Elsewhere, Need, Unmet};
 
 use crate::world::{Found, World};
 use elf_file::ElfFile;
@@ -77,7 +77,7 @@ pub fn verify(
         }
         let place = path.components().iter().fold(place.to_owned(), |host, name| host.join(os_str(name.as_bytes())));
         for need in verifier.unmet_needs(&place, path, *executable)? {
-            unmet.push(Unmet { file: path.clone(), need, provider: Provider::Unknown });
+            unmet.push(Unmet { file: path.clone(), need, elsewhere: Elsewhere::Nowhere });
         }
     }
     let lack_libraries = unmet.iter().filter(|unmet| matches!(unmet.need, Need::Library(_)));

@@ -106,7 +106,9 @@ fn unlike_a_script(files: &RecipeFiles, text: &str, script: &Script) -> Option<F
     }
     if let Some((line, word)) = script.endless() {
         let message = format!("this here-document has no end, which would be `{word}` and nothing else on a line");
-        return found(line, &message);
+        // A function that has no end for it is one for no shell.
+        let certain = script.unclosed().is_some();
+        return found(line, &message).map(|finding| if certain { finding } else { finding.warning() });
     }
     // A warning, for a shell may see an end where none is seen here.
     let message = "no end of this function is seen: a `}` on a line of its own, indented no further than it";

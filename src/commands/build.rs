@@ -236,7 +236,7 @@ fn reason_text(reason: &Reason) -> String {
 /// A few words of many: of a derivation that has the name of an earlier one and nothing else, all is different.
 fn some_of(changes: &[String]) -> String {
     match changes.len().saturating_sub(CHANGES_TOLD) {
-        0 | 1 => changes.join(", "),
+        0 => changes.join(", "),
         more => format!("{} and {more} more (--json names them)", changes[..CHANGES_TOLD].join(", ")),
     }
 }

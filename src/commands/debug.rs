@@ -87,7 +87,8 @@ fn enter_phase(context: &Context, args: &Args, derivation: &StorePath, phase: &s
 }
 
 fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> CommandResult {
-    sandbox::must_have_one(context.store()?, derivation)?;
+    let again = format!("to see how it fails: larder build --retry {derivation}");
+    sandbox::refuse_builtin(context.store()?, derivation).map_err(|error| error.hint(again))?;
     let builder = context.builder(BuildLimits { keep_failed: true, ..BuildLimits::default() })?;
     let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
         let error = CliError::failed("its inputs are not realised, so it cannot have failed here");

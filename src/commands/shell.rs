@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval.building(args.build.limits()))?;
     let derivation = derivation_of(context, &targets[0])?;
-    sandbox::must_have_one(context.store()?, &derivation)?;
+    sandbox::refuse_builtin(context.store()?, &derivation)?;
     let builder = args.build.builder(context)?;
     let resolved = sandbox::realise_inputs(context, &builder, &args.build.watch, &derivation)?;
     let staging = context.store()?.stage()?;

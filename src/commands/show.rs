@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
 
 /// Prints the specification of a build's sandbox, and tells what of it this machine cannot do.
 fn show_sandbox(context: &Context, derivation: &StorePath) -> CommandResult {
-    sandbox::must_have_one(context.store()?, derivation)?;
+    sandbox::refuse_builtin(context.store()?, derivation)?;
     let builder = context.builder(BuildLimits::default())?;
     let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
         let error =

@@ -1,7 +1,7 @@
 //! Where the world is put together in which a build's outputs are verified: they themselves, and what they declare.
 
 use super::allowed::{allowed, is_allowed};
-use super::{Provider, Unmet, os_str};
+use super::{Elsewhere, Need, Unmet, os_str};
 use crate::builder::Builder;
 use crate::compose;
 use crate::error::BuildError;
@@ -16,6 +16,9 @@ use std::path::PathBuf;
 use store::derivation::output_path_name;
 use store::local::Sealed;
 use store::{OutputName, STORE_DIR, StorePath, TreeListing, TreePath};
+
+/// Links to what is below `/usr`, in most roots.
+const OLD_DIRECTORIES: [&str; 4] = ["/bin/", "/sbin/", "/lib/", "/lib64/"];
 
 /// So many packages of the store are named that have what is missing.
 const PROVIDERS_SHOWN: usize = 3;
@@ -60,12 +63,12 @@ impl Builder<'_> {
         }
         let allowed = allowed(resolved.action.resolved())?;
         unmet.retain(|unmet| !is_allowed(unmet, &allowed));
-        self.name_providers(resolved, &mut unmet)?;
+        self.look_elsewhere(resolved, &mut unmet)?;
         if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime { unmet, kept: false }) }
     }
 
     /// Says which trees have what is missing: one of the build's root, or else packages that are in the store.
-    fn name_providers(&self, resolved: &Resolved, unmet: &mut [Unmet]) -> Result<(), BuildError> {
+    fn look_elsewhere(&self, resolved: &Resolved, unmet: &mut [Unmet]) -> Result<(), BuildError> {
         if unmet.is_empty() {
             return Ok(());
         }
@@ -73,23 +76,26 @@ impl Builder<'_> {
         let listings = listings.collect::<Result<Vec<_>, _>>()?;
         let layers: Vec<_> = resolved.layers.iter().zip(listings.iter().map(AsRef::as_ref)).collect();
         let world = World::new(TreeListing::clone(&resolved.root), []);
-        let mut elsewhere = BTreeSet::new();
+        let mut wanted = BTreeSet::new();
         for unmet in &mut *unmet {
             let ways = unmet.need.places().into_iter().map(|place| world.follow(&place));
             let there = ways.filter(|way| way.found == Some(Found::File));
             match there.map(|way| owner(&way.end, &layers)).next().flatten() {
-                Some(path) => unmet.provider = Provider::Root(path),
-                None => elsewhere.extend(unmet.need.places()),
+                Some(path) => unmet.elsewhere = Elsewhere::Root(path),
+                None => wanted.extend(places_in_trees(&unmet.need)),
             }
         }
         let drv = resolved.action.resolved();
         let own = drv.outputs.iter().filter_map(|output| output_path_name(&drv.name, output).ok()).collect();
-        let known = providers(self.store(), &elsewhere, &own)?;
-        for unmet in unmet.iter_mut().filter(|unmet| unmet.provider == Provider::Unknown) {
-            let places = unmet.need.places();
+        // What counts is that something is missing: a tree that cannot be asked, or was collected meanwhile, has nothing.
+        let known = providers(self.store(), &wanted, &own).unwrap_or_default();
+        for unmet in unmet.iter_mut().filter(|unmet| unmet.elsewhere == Elsewhere::Nowhere) {
+            let places = places_in_trees(&unmet.need);
             let have = known.iter().filter(|known| places.iter().any(|place| known.has.contains(place)));
-            unmet.provider =
-                Provider::Store(have.map(|known| known.path.name().clone()).take(PROVIDERS_SHOWN).collect());
+            let names: Vec<_> = have.map(|known| known.path.name().clone()).take(PROVIDERS_SHOWN).collect();
+            if !names.is_empty() {
+                unmet.elsewhere = Elsewhere::Store(names);
+            }
         }
         Ok(())
     }
@@ -99,6 +105,19 @@ impl Builder<'_> {
         let (base, inside) = path.strip_prefix(STORE_DIR)?.strip_prefix('/')?.split_once('/')?;
         Some(self.store().host_path(&StorePath::parse_base_name(base).ok()?).join(inside))
     }
+}
+
+/// Where a package would have what is needed: below `/usr`, too, where the old places of a root lead. Who has a library need not have
+/// the version of it that is missing.
+fn places_in_trees(need: &Need) -> Vec<String> {
+    if matches!(need, Need::Version { .. }) {
+        return Vec::new();
+    }
+    let mut places = need.places();
+    let old = places.iter().filter(|place| OLD_DIRECTORIES.iter().any(|old| place.starts_with(old)));
+    let merged: Vec<_> = old.map(|place| format!("/usr{place}")).collect();
+    places.extend(merged);
+    places
 }
 
 /// Where the first of these trees that has a path has it.

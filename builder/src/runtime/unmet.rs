@@ -18,19 +18,18 @@ pub struct Unmet {
     pub file: TreePath,
     /// What it needs.
     pub need: Need,
-    /// Who has it.
-    pub provider: Provider,
+    /// Where it is instead.
+    pub elsewhere: Elsewhere,
 }
 
-/// Who has what is missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Provider {
-    /// Nobody, as far as is known.
-    #[default]
-    Unknown,
-    /// This tree of the root of the build.
+/// Where that is what is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Elsewhere {
+    /// Nowhere, as far as is known.
+    Nowhere,
+    /// In this tree of the root of the build.
     Root(StorePath),
-    /// Nothing in the root of the build, but trees of these names in the store.
+    /// Not in the root of the build, but in trees of these names in the store, of which there is one.
     Store(Vec<StoreName>),
 }
 
@@ -101,14 +100,14 @@ impl fmt::Display for Need {
 
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&sentence(&self.need, &self.provider, &[&self.file]))
+        f.write_str(&sentence(&self.need, &self.elsewhere, &[&self.file]))
     }
 }
 
-impl fmt::Display for Provider {
+impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => Ok(()),
+            Self::Nowhere => Ok(()),
             Self::Root(path) => write!(f, ", which {} of the build's root has", path.name()),
             Self::Store(names) => match names.split_last() {
                 None => Ok(()),
@@ -122,25 +121,25 @@ impl fmt::Display for Provider {
     }
 }
 
-fn sentence(need: &Need, provider: &Provider, files: &[&TreePath]) -> String {
+fn sentence(need: &Need, elsewhere: &Elsewhere, files: &[&TreePath]) -> String {
     let shown: Vec<_> = files.iter().take(FILES_SHOWN).map(|file| format!("/{file}")).collect();
     let who = match (files.len(), shown.split_last()) {
         (1, _) | (_, None) => format!("{} needs", shown.concat()),
         (count, _) if count > FILES_SHOWN => format!("{} and {} more need", shown.join(", "), count - FILES_SHOWN),
         (_, Some((last, others))) => format!("{} and {last} need", others.join(", ")),
     };
-    format!("{who} {need}{provider}")
+    format!("{who} {need}{elsewhere}")
 }
 
 /// A line for each need, with the files that have it.
 pub(crate) fn list(unmet: &[Unmet]) -> String {
     let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for Unmet { file, need, provider } in unmet {
-        files.entry((need, provider)).or_default().push(file);
+    for Unmet { file, need, elsewhere } in unmet {
+        files.entry((need, elsewhere)).or_default().push(file);
     }
     let mut lines = vec!["the run-time closure is not complete:".to_owned()];
     let shown = files.iter().take(NEEDS_SHOWN);
-    lines.extend(shown.map(|((need, provider), files)| format!("  {}", sentence(need, provider, files))));
+    lines.extend(shown.map(|((need, elsewhere), files)| format!("  {}", sentence(need, elsewhere, files))));
     if files.len() > NEEDS_SHOWN {
         lines.push(format!("  and {} more needs", files.len() - NEEDS_SHOWN));
     }
@@ -152,7 +151,7 @@ mod tests {
     use super::*;
 
     fn unmet(file: &str, need: Need) -> Unmet {
-        Unmet { file: TreePath::parse(file.as_bytes()).expect("valid"), need, provider: Provider::Unknown }
+        Unmet { file: TreePath::parse(file.as_bytes()).expect("valid"), need, elsewhere: Elsewhere::Nowhere }
     }
 
     #[test]
@@ -175,10 +174,9 @@ mod tests {
     fn who_has_it_is_named() {
         let names = ["dash-1", "bash-5", "zsh-5"].map(|name| StoreName::parse(name).expect("valid"));
         let told = |count: usize| {
-            let provider = Provider::Store(names[..count].to_vec());
-            Unmet { provider, ..unmet("a", Need::Interpreter("/bin/sh".to_owned())) }.to_string()
+            let elsewhere = Elsewhere::Store(names[..count].to_vec());
+            Unmet { elsewhere, ..unmet("a", Need::Interpreter("/bin/sh".to_owned())) }.to_string()
         };
-        assert_eq!(told(0), "/a needs the interpreter /bin/sh");
         assert_eq!(told(1), "/a needs the interpreter /bin/sh, which dash-1 of the store has");
         assert_eq!(told(3), "/a needs the interpreter /bin/sh, which dash-1, bash-5 and zsh-5 of the store have");
     }

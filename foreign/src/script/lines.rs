@@ -12,6 +12,8 @@ enum Open {
     Code,
     /// `((…))`
     Arithmetic,
+    /// `(…)` in arithmetic.
+    Group,
     /// `${…}`, where single quotes quote unless it stands in double ones.
     Parameter {
         quoted: bool,
@@ -151,7 +153,7 @@ impl Reader {
             (Some(Open::Single), b'\'')
             | (Some(Open::Double), b'"')
             | (Some(Open::Backtick), b'`')
-            | (Some(Open::Code), b')')
+            | (Some(Open::Code | Open::Group), b')')
             | (Some(Open::Parameter { .. }), b'}') => {
                 self.open.pop();
             }
@@ -166,6 +168,7 @@ impl Reader {
             (_, b'"') => self.open.push(Open::Double),
             (_, b'`') => self.open.push(Open::Backtick),
             (_, b'\'') if !quoted => self.open.push(Open::Single),
+            (Some(Open::Arithmetic | Open::Group), b'(') => self.open.push(Open::Group),
             _ if !self.in_code() => {}
             (_, b'(') if second == Some(b'(') => return self.begin(Open::Arithmetic, 2),
             (Some(_), b'(') => self.open.push(Open::Code),
@@ -196,7 +199,8 @@ impl Reader {
                 (_, other) => word.push(other),
             }
         }
-        if !word.is_empty() && !word.starts_with(|first: char| first.is_ascii_digit()) {
+        // A shift in `$[…]` or in a subscript has a bracket behind it.
+        if !word.is_empty() && !word.starts_with(|first: char| first.is_ascii_digit()) && !word.contains(']') {
             self.ends.push(End { word, tabs: stripped.is_some() });
         }
         2
@@ -255,6 +259,9 @@ mod tests {
         check("((1<<y))\nb", &[(1, "((1<<y))"), (2, "b")]);
         check("read x <<< word\nb", &[(1, "read x <<< word"), (2, "b")]);
         check("a # <<EOF\nb", &[(1, "a"), (2, "b")]);
+        for line in ["x=$(( (1 << (y)) << z ))", "if (( ((1)) << y )); then", "x=$[1<<y]", "a[1<<y]=5"] {
+            check(&format!("{line}\nb"), &[(1, line), (2, "b")]);
+        }
     }
 
     #[test]

@@ -140,7 +140,9 @@ let
       recipes = mapAttrs single (groupBy (recipe: recipe.name) (map readRecipe found));
       graph = resolve {
         inherit didYouMean recipes;
-        visible = known;
+        isSound = name: sound.${name};
+        tiers = mapAttrs (_: map (recipe: recipe.name)) byTier;
+        visible = visibleTo;
       };
       chosen = if isFunction environment then environment defaultEnvironment else environment;
       environmentOf = tier: if isAttrs chosen then chosen.${tier} or defaultEnvironment else chosen;
@@ -161,7 +163,7 @@ let
           allowedUnmet = (waived."*" or [ ]) ++ (waived.${name} or [ ]);
           root = map (dependency: built.${dependency}) (graph.rootOf name);
           runtime = map (dependency: built.${dependency}) (graph.runtimeOf name);
-          seen = map (dependency: built.${dependency}) (graph.seenBy name);
+          seen = map (dependency: built.${dependency}) (graph.seenOf name);
         }
       ) recipes;
 
@@ -175,20 +177,34 @@ let
         in
         if unknown == [ ] then allowedUnmet else throw "allowedUnmet${strange unknown}";
 
-      known =
+      # What is wrong with one recipe keeps none that sees it from being built.
+      sound = mapAttrs (
+        _: package:
         let
-          tiers = groupBy (recipe: recipe.tier) found;
-          strangers = filter (tier: !(tiers ? ${tier})) (attrNames visible);
-          unknown = filter (word: !(tiers ? ${word} || recipes ? ${word})) (
+          tried = tryEval (package.pending == null && seq package.drvPath true);
+        in
+        tried.success && tried.value
+      ) built;
+
+      byTier = groupBy (recipe: recipe.tier) found;
+      visibleTo =
+        let
+          noTier = filter (tier: !(byTier ? ${tier})) (attrNames visible);
+          noList = filter (tier: !(isList visible.${tier})) (attrNames visible);
+          itself = filter (tier: elem tier visible.${tier}) (attrNames visible);
+          unknown = filter (word: !(byTier ? ${word} || recipes ? ${word})) (
             concatMap (tier: visible.${tier}) (attrNames visible)
           );
-          no = word: ": no tier of the tree is called `${word}`${didYouMean word (attrNames tiers)}";
         in
-        if strangers != [ ] then
-          throw "visible${no (head strangers)}"
+        if noTier != [ ] then
+          throw "visible: no tier of the tree is called `${head noTier}`${didYouMean (head noTier) (attrNames byTier)}"
+        else if noList != [ ] then
+          throw "visible.${head noList} is a list of tiers and recipes"
+        else if itself != [ ] then
+          throw "visible.${head itself}: a tier does not see itself, for then each of two recipes would be built with the other"
         else if unknown != [ ] then
           throw "visible: no tier and no recipe of the tree is called `${head unknown}`${
-            didYouMean (head unknown) (attrNames tiers ++ attrNames recipes)
+            didYouMean (head unknown) (attrNames byTier ++ attrNames recipes)
           }"
         else
           visible;
@@ -222,7 +238,7 @@ let
             value = built.${recipe.name};
           }) members
         )
-      ) (groupBy (recipe: recipe.tier) found);
+      ) byTier;
 
       # A tier as one tree, without what another package takes the place of. With recipes in it that are wrong it fails and
       # names them, as one of its parts, so that the others can be built (--keep-going).

@@ -10,7 +10,7 @@
   recipe,
   root,
   runtime,
-  seen, # packages of the root that it may need at run time without taking them along
+  seen, # those of the root that it may need at run time without taking them along
   environment,
   installedOver, # names of recipes
   allowedUnmet, # what its files need and need not find

@@ -30,29 +30,36 @@ pkg_run_tests() {
 # As many at once as all builds together may: a number that is said would take make out of what counts them. One at a time
 # is what somebody needs.
 make() {
-    local words=()
-    [[ ${MAKEFLAGS-} == *--jobserver-auth* ]] || { command make "$@" || return; return; }
-    while (( $# )); do
-        if [[ $1 == -j && ${2-} =~ ^[0-9]+$ ]]; then
-            (( $2 != 1 )) || words+=(-j1)
+    local called="make $*" words=()
+    if [[ ${MAKEFLAGS-} == *--jobserver-auth* ]]; then
+        while (( $# )); do
+            case $1 in
+                -j | --jobs)
+                    case ${2-} in
+                        '' | *[!0-9]*) ;;
+                        1) words+=(-j1) && shift ;;
+                        *) shift ;;
+                    esac
+                    ;;
+                -j1 | --jobs=1 | -j*[!0-9]* | --jobs=*[!0-9]*) words+=("$1") ;;
+                -j[0-9]* | --jobs=*) ;;
+                *) words+=("$1") ;;
+            esac
             shift
-        elif [[ ! $1 =~ ^(-j|--jobs=?)([0-9]*)$ || ${BASH_REMATCH[2]} == 1 ]]; then
-            words+=("$1")
-        fi
-        shift
-    done
-    command make "${words[@]}" || return
+        done
+    else
+        words=("$@")
+    fi
+    command make "${words[@]}" || { larder_status=$? larder_called=$called; return "$larder_status"; }
 }
 
 # A command failed: which one, and where it stands. Where `set -e` is off, as in command substitutions, it says nothing.
 larder_on_error() {
     [[ $- == *e* ]] || return 0
-    local status=$1 line=$2 file=$3 text=$4 written
+    local status=$1 line=$2 file=$3 text=$4
     trap - ERR
-    # What ended a function that was called there.
-    if [[ $text == return* ]] && mapfile -t -s $(( line - 1 )) -n 1 written <"$file"; then
-        text=${written[0]#"${written[0]%%[![:space:]]*}"}
-    fi
+    # shellcheck disable=SC2016  # as bash has it
+    [[ $text != 'return "$larder_status"' ]] || text=$larder_called
     printf 'larder: %s:%s: exit status %s from: %s\n' "${file##*/}" "$line" "$status" "${text%%$'\n'*}" >&2
     [[ ! -f config.log || $larder_phase != configure ]] || tail -n 40 config.log >&2
     # What `larder debug` enters the failed build with.
@@ -85,8 +92,10 @@ style_build() {
     case $larder_style in
         autotools) make -j"$IGOS_JOBS" ;;
         make) make -j"$IGOS_JOBS" "${flags[@]}" ;;
-        # With makefiles, of which `make` is told by its environment.
-        cmake) cmake --build build ;;
+        cmake)
+            # Makefiles are told by their environment how many at once; this ninja is not.
+            if [[ -f build/build.ninja ]]; then cmake --build build -j "$IGOS_JOBS"; else cmake --build build; fi
+            ;;
         meson) ninja -C build -j"$IGOS_JOBS" ;;
     esac
 }

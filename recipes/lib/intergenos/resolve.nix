@@ -2,7 +2,9 @@
 # package that is built in two passes is used in its second form by all that the second pass does not itself need.
 {
   didYouMean,
+  isSound, # whether a recipe can be built, as far as evaluating tells
   recipes,
+  tiers, # tier → names of its recipes
   visible, # tier → tiers and recipes that its recipes are built with, whatever they name
 }:
 
@@ -17,7 +19,6 @@ let
     filter
     foldl'
     genericClosure
-    groupBy
     head
     length
     listToAttrs
@@ -120,7 +121,6 @@ let
   runtimeNeeds = concatMap (name: map (other: { inherit name other; }) graph.${name}.runtime) names;
   edges = foldl' addRuntime withoutRuntime (filter (need: !(stuck ? ${need.name})) runtimeNeeds);
 
-  # For each tier that sees others: these, with all that they need. Who is among them does not see them.
   setOf =
     list:
     listToAttrs (
@@ -129,22 +129,22 @@ let
         value = true;
       }) list
     );
-  tierOf = name: toString (told recipes.${name}.tier);
-  tiers = groupBy tierOf names;
-  seen = mapAttrs (
+  unique = list: attrNames (setOf list);
+
+  # For each tier that sees others: these, with all that they need. Who is among them does not see them.
+  seenByTier = mapAttrs (
     _: words:
     setOf (
       reachable (name: edges.${name}.runtime ++ graph.${name}.build) (
-        filter (name: told recipes.${name}.pending == null) (
-          concatMap (word: tiers.${word} or [ word ]) words
-        )
+        concatMap (word: tiers.${word} or [ word ]) words
       )
     )
   ) visible;
-  sees = name: seen ? ${tierOf name} && !(seen.${tierOf name} ? ${name});
-  seenBy = name: if sees name then attrNames seen.${tierOf name} else [ ];
-  next = tier: unique (map tierOf (filter sees (attrNames seen.${tier})));
-  circular = filter (tier: elem tier (reachable next (next tier))) (attrNames visible);
+  tierOf = name: toString (told recipes.${name}.tier);
+  sees = name: seenByTier ? ${tierOf name} && !(seenByTier.${tierOf name} ? ${name});
+  seenBy = name: if sees name then filter isSound (attrNames seenByTier.${tierOf name}) else [ ];
+  tiersSeen = tier: unique (map tierOf (filter sees (attrNames seenByTier.${tier})));
+  circular = filter (tier: elem tier (reachable tiersSeen (tiersSeen tier))) (attrNames visible);
 
   unknownOf = name: filter (other: !(known other)) (recipes.${name}.build ++ recipes.${name}.runtime);
   checked =
@@ -160,12 +160,7 @@ let
       }"
     else
       value;
-  unique = list: attrNames (setOf list);
-in
-{
-  inherit seenBy superseded;
 
-  # What lies in the root of its build, beside the environment.
   rootOf =
     name:
     checked name (
@@ -177,6 +172,13 @@ in
       in
       filter (other: !(superseded ? ${other} && present ? ${superseded.${other}})) (unique all)
     );
+in
+{
+  # What lies in the root of its build, beside the environment.
+  inherit rootOf superseded;
+
+  # What of that is there because its tier sees it.
+  seenOf = name: filter (elemOf (setOf (seenBy name))) (rootOf name);
 
   # What it is declared to need when it is used. Such trees name libraries among what they build with.
   runtimeOf = name: checked name (unique (edges.${name}.runtime ++ graph.${name}.build));

@@ -160,6 +160,7 @@ let
   says = {
     strict-again = "build.sh:8: exit status 1 from: false";
     strict-build = "build.sh:5: exit status 1 from: false";
+    strict-make = "build.sh:5: exit status 2 from: make -j2 nothing";
     strict-function = "build.sh:5: exit status 1 from: false";
     strict-install = "cp: cannot stat 'missing'";
     after-impossible = "it asks for what is impossible while a package is built";

@@ -100,7 +100,17 @@ let
       in
       needs packages.lz4 == attrNames tree.core
       && packages.zlib.drvPath == tree.zlib.drvPath
-      && needs packages.igos-motd == filter (name: name != "file") (attrNames (tree.core // tree.base));
+      && needs packages.igos-motd == filter (name: name != "file") (attrNames (tree.core // tree.base))
+      && names packages.igos-motd.drvAttrs.runtime == names packages.igos-motd.root;
+    "what is wrong with a recipe is nothing to those that see it" =
+      let
+        packages = lib.intergenos {
+          tree = ../../../testdata/intergenos-bad;
+          visible.extra = [ "core" ];
+        };
+        seen = names packages.included.override;
+      in
+      elem "contested-a" seen && !(elem "no-hash" seen) && !(elem "cycle-a" seen);
     "tiers do not see each other" =
       refused
         (seeing {
@@ -109,7 +119,9 @@ let
         }).zlib.drvPath;
     "what is seen is of the tree" =
       refused (seeing { base = [ "cor" ]; }).zlib.drvPath
-      && refused (seeing { bas = [ "core" ]; }).zlib.drvPath;
+      && refused (seeing { bas = [ "core" ]; }).zlib.drvPath
+      && refused (seeing { base = "core"; }).zlib.drvPath
+      && refused (seeing { base = [ "base" ]; }).zlib.drvPath;
     "who takes another's place is built with it" =
       needs tree.file-pass2 == [
         "bzip2"

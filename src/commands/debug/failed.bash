@@ -7,6 +7,8 @@ unset BASH_ENV
 # shellcheck source=/dev/null
 source /build/.larder-failed 2>/dev/null
 set +o errexit +o nounset
+# The job server was the build's.
+[[ ${MAKEFLAGS-} != *--jobserver-auth* ]] || unset MAKEFLAGS
 trap - ERR EXIT DEBUG
 # shellcheck disable=SC2154  # the build's script has it
 [[ $- != *i* ]] || PS1="[failed in $current_phase] \\w\\$ "
