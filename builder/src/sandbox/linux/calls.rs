@@ -50,7 +50,7 @@ pub(super) const ALLOWED: &[i64] = &[
     libc::SYS_setrlimit, libc::SYS_setsid, libc::SYS_setsockopt, libc::SYS_setuid,
     libc::SYS_shmat, libc::SYS_shmctl, libc::SYS_shmdt, libc::SYS_shmget, libc::SYS_shutdown, libc::SYS_sigaltstack,
     libc::SYS_signalfd4, libc::SYS_socket, libc::SYS_socketpair, libc::SYS_splice, libc::SYS_statfs, libc::SYS_statx,
-    libc::SYS_symlinkat, libc::SYS_sync, libc::SYS_sync_file_range, libc::SYS_syncfs, libc::SYS_sysinfo,
+    libc::SYS_symlinkat, libc::SYS_sync_file_range, libc::SYS_syncfs, libc::SYS_sysinfo,
     libc::SYS_tee, libc::SYS_tgkill, libc::SYS_timer_create, libc::SYS_timer_delete, libc::SYS_timer_getoverrun,
     libc::SYS_timer_gettime, libc::SYS_timer_settime, libc::SYS_timerfd_create, libc::SYS_timerfd_gettime,
     libc::SYS_timerfd_settime, libc::SYS_times, libc::SYS_tkill, libc::SYS_truncate, libc::SYS_umask,
@@ -79,6 +79,10 @@ pub(super) const ALLOWED_OLD: &[i64] = &[];
 pub(super) const UNSUPPORTED: &[i64] = &[
     libc::SYS_fsetxattr, libc::SYS_lsetxattr, libc::SYS_setxattr,
 ];
+
+/// Calls that do nothing and say that it is done. What a guest writes need not outlive a crash (its root is mounted so), and `sync` would
+/// write what all others on the machine have, and wait for that.
+pub(super) const NEEDLESS: &[i64] = &[libc::SYS_sync];
 
 /// Calls answered with EPERM whatever their arguments.
 #[rustfmt::skip]
