@@ -526,14 +526,29 @@ impl<'s> Builder<'s> {
         if resolved.layers.is_empty() {
             return Ok(vec![directory("empty")?]);
         }
-        if resolved.layers.len() > MAX_LAYERS {
-            self.settle()?;
-            let name = StoreName::parse("merged-root").expect("a valid name");
-            let sealed = self.store.stage_listing(&resolved.root, None)?;
-            let merged = self.store.publish(sealed, name)?;
-            return Ok(vec![host_path(self.store.host_path(&merged))?]);
+        self.layers_with(&resolved.root, &resolved.layers, lent)
+    }
+
+    /// Where the trees are that are composed to this root, the topmost first; more than can be composed at once are merged beforehand.
+    ///
+    /// # Errors
+    /// When they have to be merged and cannot.
+    pub fn layers_of(&self, root: &TreeListing, trees: &[StorePath]) -> Result<Vec<HostPath>, BuildError> {
+        self.layers_with(root, trees, &Lent::new())
+    }
+
+    fn layers_with(&self, root: &TreeListing, trees: &[StorePath], lent: &Lent) -> Result<Vec<HostPath>, BuildError> {
+        if trees.len() <= MAX_LAYERS {
+            return trees.iter().map(|path| self.place_of(path, lent)).collect();
         }
-        resolved.layers.iter().map(|path| self.place_of(path, lent)).collect()
+        self.settle()?;
+        let name = StoreName::parse("merged-root").expect("a valid name");
+        let merged = StorePath::from_tree(root.digest(), name.clone()).map_err(store::local::StoreError::from)?;
+        self.store.hold([&merged])?;
+        if !self.store.is_valid(&merged)? {
+            self.store.publish(self.store.stage_listing(root, None)?, name)?;
+        }
+        Ok(vec![host_path(self.store.host_path(&merged))?])
     }
 }
 

@@ -1,6 +1,6 @@
 //! Hostile derivations, built as any others: each is contained, what is told of it says why, and the store is as it was.
 
-use crate::realising::{Fixture, SYSTEM, told, tools};
+use crate::realising::{Fixture, SYSTEM, output_of, told, tools};
 use builder::{Allowance, BuildError, Builder, Ending, Overrun, RunLimits, RunOptions, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -133,6 +133,37 @@ fn whatever_a_build_tries_the_store_is_as_it_was() {
     assert_eq!(trees(), before);
     let modes = snapshot(&root.join("store"));
     assert!(modes.values().all(|(mode, ..)| mode & 0o6222 == 0 || mode & 0o170_000 == 0o120_000), "{modes:?}");
+}
+
+/// A link as an output is only a link to whoever has it as an input: where it leads on this machine is nobody's business.
+#[test]
+fn an_output_that_is_a_link_leads_nowhere_outside() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let secret = fixture.top.path().join("secret");
+    std::fs::create_dir(&secret).unwrap();
+    std::fs::write(secret.join("key"), "secret\n").unwrap();
+    let link = |name: &str, target: &str| {
+        fixture.add(name, &format!("#\nln -s {target} $out"), &[], std::slice::from_ref(&tools))
+    };
+    let directory = link("directory", secret.to_str().unwrap());
+    let file = link("file", secret.join("key").to_str().unwrap());
+    let host = link("host", "/");
+    let users = link("users", "/etc/passwd");
+    let script = "#\ncd /larder/store; { cat *-directory/key || echo no directory; cat *-file || echo no file; \
+                  cat *-host@KEY@ || echo no host; head -c 6 *-users; } > $out 2>/dev/null"
+        .replace("@KEY@", secret.join("key").to_str().unwrap());
+    let reader = fixture.add("reader", &script, &[&directory, &file, &host, &users], std::slice::from_ref(&tools));
+    let (result, words) = told(&fixture.builder(1), std::slice::from_ref(&reader), RunOptions::default());
+    assert_eq!(result.built, 5, "{words:?} {:?}", result.failures);
+    // Inside, they lead where they do there.
+    assert_eq!(fixture.content(&result, &reader), "no directory\nno file\nno host\nbuild:");
+    // Nor is one a part of a root.
+    let below = fixture.add_changed("below", "add /key $out", &[], &[], |derivation| {
+        derivation.root.push(output_of(&directory));
+    });
+    let (result, words) = told(&fixture.builder(1), &[below], RunOptions::default());
+    assert_eq!((result.built, result.failures.len()), (0, 1), "{words:?}");
 }
 
 /// A derivation whose output's hash is known beforehand.

@@ -110,6 +110,27 @@ fn every_compression_is_undone() {
     }
 }
 
+/// What is to be unpacked may be what a build of a stranger made.
+#[test]
+fn an_archive_is_a_file_and_no_link_to_one() {
+    let place = Place::new();
+    let archive = place.base.path().join("archive");
+    fs::write(place.base.path().join("outside/secret"), sample()).unwrap();
+    symlink("outside/secret", &archive).unwrap();
+    let refused = unpack(&archive, &place.destination(), &UnpackOptions::default()).unwrap_err();
+    assert!(refused.to_string().contains("archive") && told(&refused).contains("it is a symbolic link"), "{refused:?}");
+    fs::remove_file(&archive).unwrap();
+    fs::create_dir(&archive).unwrap();
+    let refused = unpack(&archive, &place.destination(), &UnpackOptions::default()).unwrap_err();
+    assert!(told(&refused).contains("it is no regular file"), "{refused:?}");
+    assert_eq!(fs::read_dir(place.destination()).unwrap().count(), 0);
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(|error| format!("{error}; ")).collect()
+}
+
 #[test]
 fn damaged_or_cut_streams_are_refused() {
     let tar = sample();

@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         targets.push(target(context, text)?);
     }
     let builder = args.build.builder(context)?;
-    let options = RunOptions { keep_going: args.build.keep_going, rebuild: false };
+    let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.build.trace_inputs };
     let result = realise(context, &builder, &args.build.watch, &targets, options)?;
     let outputs: Vec<_> = targets.iter().flat_map(|target| outputs_of(target, &result.outputs)).collect();
     print_outputs(args.json, &outputs)?;

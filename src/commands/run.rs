@@ -9,7 +9,7 @@ use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::compose::merge_first_wins;
 use builder::environment;
-use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, Limits, SandboxSpec, WritableLayer};
+use builder::sandbox::{Bind, Circumstances, GuestPath, HostPath, SandboxSpec, WritableLayer};
 use std::ffi::OsString;
 use std::path::Path;
 use store::local::LocalStore;
@@ -51,7 +51,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         None => (main_program(&root, &paths[0], &own_listing(&closure, &listings, &paths[0]))?, Vec::new()),
     };
     let staging = store.stage()?;
-    let layers = order.iter().map(|&number| host_path(&store.host_path(&closure[number]))).collect::<Result<_, _>>()?;
+    let builder = args.build.builder(context)?;
+    // A file in a closure is needed at its store path only.
+    let is_directory = |number: &&usize| matches!(listings[**number].root(), Node::Directory(_));
+    let trees: Vec<_> = order.iter().filter(is_directory).map(|&number| closure[number].clone()).collect();
+    let layers = builder.layers_of(&root, &trees)?;
     let directory = |name: &str| {
         let path = staging.path().join(name);
         std::fs::create_dir(&path)
@@ -67,12 +71,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         command,
         args: rest,
         env: environment::fixed(),
-        limits: Limits::default(),
+        limits: builder.settings().sandbox,
         job_server: None,
         interactive: true,
         circumstances: Circumstances::default(),
     };
-    sandbox::enter(&args.build.builder(context)?, spec)
+    sandbox::enter(&builder, spec)
 }
 
 /// A path at its logical place, for what mentions it.

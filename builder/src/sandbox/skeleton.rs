@@ -13,6 +13,19 @@ pub(crate) enum Entry {
     Directory,
     /// A file with mode 0444.
     File(Vec<u8>),
+    /// A symbolic link with this target.
+    Symlink(PathBuf),
+}
+
+/// What stands in the place of a bind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BindKind {
+    /// A directory is mounted on one.
+    Directory,
+    /// A file of any kind is mounted on an empty one.
+    File,
+    /// A symbolic link with this target, which is not mounted but made.
+    Symlink(PathBuf),
 }
 
 /// The name, in the skeleton, of the empty file that is mounted over what the guest shall not read. This file and the next
@@ -47,23 +60,23 @@ pub(crate) fn skeleton(circumstances: &Circumstances) -> BTreeMap<PathBuf, Entry
     entries
 }
 
-/// The mount points that `spec` wants besides, outside `/larder/store`; `is_directory` says of each bind, in order, whether its source
-/// is a directory. Some may be in the skeleton already.
-pub(crate) fn mount_points(spec: &SandboxSpec, is_directory: &[bool]) -> BTreeMap<PathBuf, Entry> {
+/// The mount points that `spec` wants besides, outside `/larder/store`; `kinds` says of each bind, in order, what its source is. Some may
+/// be in the skeleton already.
+pub(crate) fn mount_points(spec: &SandboxSpec, kinds: &[BindKind]) -> BTreeMap<PathBuf, Entry> {
     let mut entries = BTreeMap::new();
-    let binds = spec.binds.iter().zip(is_directory);
-    for (bind, is_directory) in binds.filter(|(bind, _)| !in_store(bind.target.as_path())) {
-        add_mount_point(&mut entries, bind.target.below_root(), *is_directory);
+    let binds = spec.binds.iter().zip(kinds);
+    for (bind, kind) in binds.filter(|(bind, _)| !in_store(bind.target.as_path())) {
+        add_mount_point(&mut entries, bind.target.below_root(), kind);
     }
     entries
 }
 
 /// The mount points within the file system at `/larder/store`.
-pub(crate) fn store_mount_points(spec: &SandboxSpec, is_directory: &[bool]) -> BTreeMap<PathBuf, Entry> {
+pub(crate) fn store_mount_points(spec: &SandboxSpec, kinds: &[BindKind]) -> BTreeMap<PathBuf, Entry> {
     let mut entries = BTreeMap::new();
-    let binds = spec.binds.iter().zip(is_directory);
-    for (bind, is_directory) in binds.filter(|(bind, _)| in_store(bind.target.as_path())) {
-        add_mount_point(&mut entries, bind.target.below_root().skip(2), *is_directory);
+    let binds = spec.binds.iter().zip(kinds);
+    for (bind, kind) in binds.filter(|(bind, _)| in_store(bind.target.as_path())) {
+        add_mount_point(&mut entries, bind.target.below_root().skip(2), kind);
     }
     entries
 }
@@ -75,15 +88,17 @@ fn in_store(target: &std::path::Path) -> bool {
 fn add_mount_point<'a>(
     entries: &mut BTreeMap<PathBuf, Entry>,
     parts: impl Iterator<Item = &'a str>,
-    is_directory: bool,
+    kind: &BindKind,
 ) {
     let mut path = PathBuf::new();
     for part in parts {
         path.push(part);
         entries.entry(path.clone()).or_insert(Entry::Directory);
     }
-    if !is_directory {
-        entries.insert(path, Entry::File(Vec::new()));
+    match kind {
+        BindKind::Directory => {}
+        BindKind::File => drop(entries.insert(path, Entry::File(Vec::new()))),
+        BindKind::Symlink(target) => drop(entries.insert(path, Entry::Symlink(target.clone()))),
     }
 }
 
@@ -127,13 +142,15 @@ mod tests {
 
     #[test]
     fn mount_points_are_made_where_they_belong() {
-        let spec = spec(&["/usr", "/opt/a/file", "/larder/store/x", "/larder/store/y/z"]);
-        let is_directory = [true, false, false, true];
-        let points = mount_points(&spec, &is_directory);
+        let spec = spec(&["/usr", "/opt/a/file", "/larder/store/x", "/larder/store/y/z", "/larder/store/l"]);
+        let link = BindKind::Symlink("/etc".into());
+        let kinds = [BindKind::Directory, BindKind::File, BindKind::File, BindKind::Directory, link];
+        let points = mount_points(&spec, &kinds);
         assert_eq!(names(&points), ["opt", "opt/a", "opt/a/file", "usr"]);
         assert_eq!(points[&PathBuf::from("opt/a/file")], Entry::File(Vec::new()));
-        let store = store_mount_points(&spec, &is_directory);
-        assert_eq!(names(&store), ["x", "y", "y/z"]);
+        let store = store_mount_points(&spec, &kinds);
+        assert_eq!(names(&store), ["l", "x", "y", "y/z"]);
+        assert_eq!(store[&PathBuf::from("l")], Entry::Symlink("/etc".into()));
         assert_eq!(store[&PathBuf::from("x")], Entry::File(Vec::new()));
     }
 

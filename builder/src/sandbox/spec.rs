@@ -82,7 +82,7 @@ impl WritableLayer {
 /// A file or directory of the host shown read-only to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bind {
-    /// What is shown. A symbolic link here is followed.
+    /// What is shown. A symbolic link is shown as one, which leads where it does within the sandbox.
     pub source: HostPath,
     /// Where it is shown. The mount point need not exist in any layer.
     pub target: GuestPath,

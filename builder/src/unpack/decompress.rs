@@ -46,10 +46,14 @@ pub(crate) enum Compression {
     Lzip,
 }
 
-/// Opens the archive for reading.
+/// Opens the archive for reading. A link is none: whoever made it may have chosen any file of the machine.
 pub(super) fn open(archive: &Path) -> io::Result<File> {
-    let file = rustix::fs::open(archive, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
-    Ok(File::from(file))
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = match rustix::fs::open(archive, flags, Mode::empty()) {
+        Err(rustix::io::Errno::LOOP) => return Err(io::Error::other("it is a symbolic link")),
+        file => File::from(file?),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// The format of a file by its first bytes.

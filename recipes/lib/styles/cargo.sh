@@ -42,8 +42,11 @@ CONFIG
     release_directory=target/$musl_target/release
 }
 
-default_build() { cargo build --release --locked --offline "${configure_flags[@]}"; }
-default_check() { cargo test --release --locked --offline "${configure_flags[@]}"; }
+default_build() { run_cargo build; }
+default_check() { run_cargo test; }
+
+# It takes part in what all builds have together.
+run_cargo() { MAKEFLAGS=$job_server cargo "$1" --release --locked --offline "${configure_flags[@]}"; }
 
 # Every program of the workspace.
 default_install() {

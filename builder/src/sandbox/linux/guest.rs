@@ -82,10 +82,12 @@ fn apply_limits(groundwork: &Groundwork) -> Result<(), SetupError> {
     if let Some(count) = circumstances.processors {
         limit_processors(count)?;
     }
-    if circumstances.fixed_addresses {
-        sys::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong).at(Step::Circumstances, "personality")?;
+    // What whoever started larder has set for programs of their own is none of a build's business.
+    for resource in [Resource::RLIMIT_AS, Resource::RLIMIT_CPU, Resource::RLIMIT_DATA, Resource::RLIMIT_FSIZE] {
+        limit(resource, libc::RLIM_INFINITY, libc::RLIM_INFINITY)?;
     }
-    Ok(())
+    let personality = if circumstances.fixed_addresses { libc::ADDR_NO_RANDOMIZE } else { 0 };
+    sys::personality(personality as libc::c_ulong).at(Step::Circumstances, "personality")
 }
 
 /// Sets a limit, or what comes nearest to it where the host's own limit is lower.

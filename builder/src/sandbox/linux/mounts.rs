@@ -7,7 +7,7 @@
 use super::super::outcome::{SetupError, Step};
 use super::super::path::HostPath;
 use super::super::remedy::kernel_version;
-use super::super::skeleton::{self, Entry, KERNEL_RELEASE, MASK, STORE, mount_points, store_mount_points};
+use super::super::skeleton::{self, BindKind, Entry, KERNEL_RELEASE, MASK, STORE, mount_points, store_mount_points};
 use super::super::spec::{Groundwork, Limits, STAGE, SandboxSpec, WritableLayer};
 use super::{AtStep, sys};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
@@ -77,7 +77,7 @@ impl Stage {
         let build = clone_tree(&spec.build_dir)?;
         let out = clone_tree(&spec.out_dir)?;
         let binds = Binds::look_at(spec)?;
-        make_entries(self.skeleton.as_fd(), &mount_points(spec, &binds.is_directory))?;
+        make_entries(self.skeleton.as_fd(), &mount_points(spec, &binds.kinds))?;
         let root = Layers::of(spec).compose(spec)?;
         attach(&out, &root, "larder/out", Step::Bind)?;
         attach(&build, &root, "build", Step::Bind)?;
@@ -127,6 +127,7 @@ fn make_entries(top: BorrowedFd<'_>, entries: &BTreeMap<PathBuf, Entry>) -> Resu
         let made = match entry {
             Entry::Directory => rustix::fs::mkdirat(top, path, Mode::from_raw_mode(0o755)),
             Entry::File(content) => make_file(top, path, content),
+            Entry::Symlink(target) => rustix::fs::symlinkat(target, top, path),
         };
         match made {
             // A mount point may be there already.
@@ -317,25 +318,37 @@ fn mount_pts(dev: &OwnedFd) -> Result<(), SetupError> {
     attach(pts, dev, "pts", Step::Dev)
 }
 
-/// What the read-only binds are, as far as their mount points depend on it.
+/// What the read-only binds are, as far as what stands in their places depends on it.
 struct Binds {
-    is_directory: Vec<bool>,
+    kinds: Vec<BindKind>,
 }
 
 impl Binds {
     fn look_at(spec: &SandboxSpec) -> Result<Self, SetupError> {
-        let look =
-            |source: &HostPath| std::fs::metadata(source.as_path()).map(|data| data.is_dir()).at(Step::Bind, source);
-        let is_directory = spec.binds.iter().map(|bind| look(&bind.source)).collect::<Result<_, _>>()?;
-        Ok(Self { is_directory })
+        let kinds = spec.binds.iter().map(|bind| Self::kind(bind.source.as_path()).at(Step::Bind, &bind.source));
+        Ok(Self { kinds: kinds.collect::<Result<_, _>>()? })
+    }
+
+    fn kind(source: &Path) -> std::io::Result<BindKind> {
+        let data = std::fs::symlink_metadata(source)?;
+        Ok(if data.is_symlink() {
+            BindKind::Symlink(std::fs::read_link(source)?)
+        } else if data.is_dir() {
+            BindKind::Directory
+        } else {
+            BindKind::File
+        })
     }
 
     /// Mounts them all, and over `/larder/store` the file system that was made for it, read-only itself.
     fn mount(&self, spec: &SandboxSpec, store: &OwnedFd, root: &OwnedFd) -> Result<(), SetupError> {
-        make_entries(store.as_fd(), &store_mount_points(spec, &self.is_directory))?;
+        make_entries(store.as_fd(), &store_mount_points(spec, &self.kinds))?;
         attach(store, root, STORE, Step::Bind)?;
-        for bind in &spec.binds {
-            let tree = open_tree(CWD, bind.source.as_path(), clone_flags()).at(Step::Bind, &bind.source)?;
+        let mounted = spec.binds.iter().zip(&self.kinds).filter(|(_, kind)| !matches!(kind, BindKind::Symlink(_)));
+        for (bind, _) in mounted {
+            // Whoever made it may have chosen where a link leads: nothing on this side of the root is looked up for it.
+            let flags = clone_flags() | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+            let tree = open_tree(CWD, bind.source.as_path(), flags).at(Step::Bind, &bind.source)?;
             sys::set_mount_attributes(tree.as_fd(), READ_ONLY.bits().into(), true).at(Step::Bind, &bind.source)?;
             let place: PathBuf = bind.target.below_root().collect();
             attach(&tree, root, &place.to_string_lossy(), Step::Bind)?;
