@@ -69,13 +69,10 @@ let
       outputHashMode = "flat";
     };
 
-  isArchive =
-    filename: match ".*[.](tar([.](gz|bz2|xz|zst|lz))?|tgz|tbz2?|txz|tlz|zip)" filename != null;
-
   sources = map (source: source // { fetched = fetch source; }) recipe.sources;
   first = if sources == [ ] then null else head sources;
   unpacked =
-    if first == null || !first.extract || !isArchive first.filename then
+    if first == null || !first.extract || !first.isArchive then
       null
     else
       unpack {
@@ -114,8 +111,10 @@ let
       let
         script =
           replaceStrings
-            [ "\${PKG_VERSION}" "$PKG_VERSION" "\${version}" "$version" ]
+            [ "\${PKG_NAME}" "$PKG_NAME" "\${PKG_VERSION}" "$PKG_VERSION" "\${version}" "$version" ]
             [
+              name
+              name
               version
               version
               version
@@ -135,18 +134,39 @@ let
   declaredPatches = map (patch: "${patch.file}=${patchFile patch}") recipe.patches;
   otherPatches = map (file: "${file}=${patchDirectory + "/${file}"}") mentioned;
 
-  # What build.sh reads of the distribution's own tree.
+  # What build.sh reads of the distribution's own tree: by its place, or from the recipe's directory upwards.
   repositoryPaths =
     if recipe.script == null then
       [ ]
     else
-      filter (path: pathExists (repository + "/${inRepository path}")) (
-        map (piece: elemAt piece 0) (
-          filter isList (
-            split "/mnt/intergenos/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)" recipe.script
-          )
+      attrNames (
+        builtins.listToAttrs (
+          map (path: {
+            name = path;
+            value = null;
+          }) (filter (path: pathExists (repository + "/${path}")) (map inRepository named ++ upwards))
         )
       );
+  matches = pattern: filter isList (split pattern recipe.script);
+  named = map (groups: elemAt groups 1) (
+    matches "(/mnt/intergenos|[$]IGOS|[$][{]IGOS[}])/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)"
+  );
+  upwards =
+    let
+      # Of the recipe's directory, packages/TIER/NAME.
+      parents = {
+        "/.." = "packages/${tier}/";
+        "/../.." = "packages/";
+        "/../../.." = "";
+      };
+    in
+    filter (path: !(builtins.elem ".." (split "/" path))) (
+      map (groups: parents.${head groups} + elemAt groups 2) (
+        filter (groups: parents ? ${head groups}) (
+          matches "((/[.][.])+)/([A-Za-z0-9_+-][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)"
+        )
+      )
+    );
   inRepository =
     path:
     if builtins.elem ".." (split "/" path) then
@@ -191,12 +211,20 @@ let
     filter = path: _: readsManifest || baseNameOf path != "package.yml";
   };
 
+  # Where build.sh is a link to that of another recipe, it would lead nowhere.
+  linkedScript =
+    if recipe.files."build.sh" or null == "symlink" then
+      { larder_linked_script = builtins.toFile "build.sh" recipe.script; }
+    else
+      { };
+
   words = list: shell.words list;
   needed = settle root;
   # Packages that waive nothing stay what they were without this argument.
   waived = if allowedUnmet == [ ] then { } else { inherit allowedUnmet; };
   drv = derivation (
     waived
+    // linkedScript
     // {
       name = storeName "${name}-${version}";
       inherit system;

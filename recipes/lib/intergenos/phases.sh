@@ -59,6 +59,10 @@ lay_out_recipe() {
     mkdir -p "$(dirname "$recipe_directory")"
     cp -R --no-dereference "$larder_recipe" "$recipe_directory"
     chmod -R u+w "$recipe_directory"
+    if [[ -n ${larder_linked_script-} ]]; then
+        rm "$recipe_directory/build.sh"
+        cp "$larder_linked_script" "$recipe_directory/build.sh"
+    fi
     # One of them may lie in another: what is there already stays, and directories are filled up.
     for entry in "${repository_files[@]}"; do
         target=$repository/${entry%%=/*}
@@ -92,7 +96,7 @@ link_into() {
     done
 }
 
-# An archive with one directory loses it, as tar's --strip-components=1 does.
+# An archive with one directory loses it, and with that what lies beside, as tar's --strip-components=1 has it.
 unpack_source() {
     local entries=()
     mkdir "$source_directory"
@@ -100,8 +104,8 @@ unpack_source() {
         [[ -z $larder_first_source ]] || cp -L "$IGOS_SOURCES/$larder_first_source" "$source_directory"
         return
     fi
-    mapfile -d '' entries < <(find "$larder_unpacked" -mindepth 1 -maxdepth 1 -print0)
-    if (( ${#entries[@]} == 1 )) && [[ -d ${entries[0]} ]]; then
+    mapfile -d '' entries < <(find "$larder_unpacked" -mindepth 1 -maxdepth 1 -type d -print0)
+    if (( ${#entries[@]} == 1 )) && [[ $larder_first_source != *.zip || -z $(files_of "$larder_unpacked") ]]; then
         cp -R --no-dereference "${entries[0]}/." "$source_directory"
     elif [[ -d $larder_unpacked/$larder_name-$larder_version ]]; then
         cp -R --no-dereference "$larder_unpacked/$larder_name-$larder_version/." "$source_directory"
@@ -110,6 +114,9 @@ unpack_source() {
     fi
     chmod -R u+w "$source_directory"
 }
+
+# What a directory has that is none itself.
+files_of() { find "$1" -mindepth 1 -maxdepth 1 ! -type d; }
 
 # `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there. Patches, which may begin so too, come later.
 unpack_bundled() {

@@ -87,6 +87,48 @@ let
       [ value ];
 
   optional = key: fallback: if document.${key} or null == null then fallback else document.${key};
+
+  # What is no string where one is expected, or not true or false, could not be kept from ending the evaluation of the whole tree
+  # where it is used.
+  text' =
+    key: value:
+    if isString value then
+      value
+    else if isInt value || isFloat value then
+      toJSON value
+    else
+      complain "${key}:" "`${key}` is ${shown value}, not a string";
+  optionalText = key: fallback: text' key (optional key fallback);
+
+  # As YAML 1.1 writes it, too, which that distribution reads.
+  yesOrNo =
+    key: value:
+    if isBool value then
+      value
+    else if
+      elem value [
+        "yes"
+        "Yes"
+        "YES"
+        "on"
+        "On"
+        "ON"
+      ]
+    then
+      true
+    else if
+      elem value [
+        "no"
+        "No"
+        "NO"
+        "off"
+        "Off"
+        "OFF"
+      ]
+    then
+      false
+    else
+      complain "${key}:" "`${key}` is ${shown value}, neither true nor false";
   string =
     key:
     let
@@ -181,10 +223,16 @@ let
   lastPart =
     url:
     let
+      named = match "[^#]*#/([^/?#]+)" url;
       path = head (filter isString (split "[?#]" url));
       segments = filter (segment: isString segment && segment != "") (split "/" path);
     in
-    elemAt segments (length segments - 1);
+    if named != null then
+      head named
+    else if segments == [ ] then
+      complain "source:" "the address `${url}` names no file"
+    else
+      elemAt segments (length segments - 1);
 
   # Addresses of one file are told apart by blanks.
   address = value: replaceStrings [ " " ] [ "%20" ] (fill value);
@@ -199,7 +247,16 @@ let
         urls = [ url ] ++ map address (listOf (entry.fallback_url or null));
         filename = if entry.filename or null == null then lastPart url else fill entry.filename;
         sha256 = sha256Of filename entry;
-        extract = entry.extract or true;
+        extract = yesOrNo "extract" (entry.extract or true);
+        # Some addresses say only in the middle what they give: /NAME.tar.gz/download, /tar.gz/refs/tags/v1.
+        isArchive =
+          let
+            pieces = filter isString (split "[/?#&=]" url);
+          in
+          builtins.any (
+            piece: match "(.*[.])?(tar([.](gz|bz2|xz|zst|lz))?|tgz|tbz2?|txz|tlz|zip)" piece != null
+          ) (if hasExtension then [ filename ] else pieces ++ [ filename ]);
+        hasExtension = match ".*[.][A-Za-z][A-Za-z0-9]*" filename != null;
       };
 
   patch =
@@ -225,7 +282,14 @@ let
     in
     if twice == [ ] then all else complain (head twice) "the patch ${head twice} is listed twice";
 
-  dependencies = optional "dependencies" { };
+  dependencies =
+    let
+      given = optional "dependencies" { };
+    in
+    if isAttrs given then
+      given
+    else
+      complain "dependencies:" "`dependencies` is ${shown given}, not lists by kind: build, host and runtime";
   namesOf =
     kind:
     map (
@@ -250,12 +314,16 @@ let
         urls = map fill (listOf (entry.url or null));
       };
 
-  tests =
+  givenTests =
     let
       given = optional "tests" { };
-      policy = given.failure_policy or "strict";
     in
-    if !(given.enabled or true) then
+    if isAttrs given then given else { enabled = yesOrNo "tests" given; };
+  tests =
+    let
+      policy = givenTests.failure_policy or "strict";
+    in
+    if !(yesOrNo "enabled" (givenTests.enabled or true)) then
       "off"
     else if policy == "known_failures" then
       "known-failures"
@@ -305,20 +373,32 @@ in
   bundled = map fill (listOf (document.bundled_deps or null));
   promises = map promise (listOf (document.verify_paths or null));
   artifacts = map artifact (listOf (document.build_artifacts or null));
-  targetTriple = optional "target_triple" "";
+  targetTriple = optionalText "target_triple" "";
   supersedes = filter isString (listOf (document.supersedes or null));
-  installFunction = optional "install_func" "do_install";
-  directInstall = optional "direct_install" false;
-  testsReason = (optional "tests" { }).reason or "";
-  isoInclude = optional "iso_include" (
-    !(elem tier [
-      "extra"
-      "toolchain"
-    ])
+  installFunction = optionalText "install_func" "do_install";
+  directInstall = yesOrNo "direct_install" (optional "direct_install" false);
+  testsReason = text' "reason" (if givenTests.reason or null == null then "" else givenTests.reason);
+  isoInclude = yesOrNo "iso_include" (
+    optional "iso_include" (
+      !(elem tier [
+        "extra"
+        "toolchain"
+      ])
+    )
   );
   pending =
     let
-      reason = optional "pending_acquisition" null;
+      given = optional "pending_acquisition" null;
+      reason =
+        if
+          elem given [
+            "yes"
+            "no"
+          ]
+        then
+          yesOrNo "pending_acquisition" given
+        else
+          given;
     in
     if reason == null || (isBool reason && !reason) then
       null

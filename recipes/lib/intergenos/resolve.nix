@@ -43,11 +43,14 @@ let
     runtime = filter (other: known other && other != name) (told recipe.runtime);
   }) recipes;
 
+  # Recipes that take each other's place, which would leave none of them, are wrong and keep theirs.
+  follows = name: filter known (told recipes.${name}.supersedes);
+  followsItself = setOf (filter (name: elem name (reachable follows (follows name))) names);
   successors = concatMap (
     name:
     map (old: {
       inherit name old;
-    }) (filter known (told recipes.${name}.supersedes))
+    }) (filter (old: !(followsItself ? ${name} && followsItself ? ${old})) (follows name))
   ) names;
   superseded = listToAttrs (
     map (pair: {
@@ -152,6 +155,9 @@ let
     if unknownOf name != [ ] then
       recipes.${name}.complain (head (unknownOf name))
         "depends on `${head (unknownOf name)}`, which no recipe of the tree is called${didYouMean (head (unknownOf name)) names}"
+    else if followsItself ? ${name} then
+      recipes.${name}.complain "supersedes:"
+        "${name} takes the place of what takes its own: ${concatStringsSep ", " (follows name)}"
     else if circular != [ ] then
       throw "visible: recipes of the tier ${head circular} see some that see them"
     else if stuck ? ${name} then

@@ -259,6 +259,7 @@ in
       test ! -e ${indexed.files}/etc/ssh
       grep '^/usr/share/asks/index file 0644 0 0 ' ${indexed.manifest}/manifest
     '';
+    linked = shows "linked" ''test "$(cat /usr/share/linked/text) $(cat /usr/share/linked/shared)" = "of upwards shared"'';
     direct = shows "direct" ''test "$(cat /usr/share/direct/file)" = straight'';
     old-places = shows "contract" "test -f /usr/lib/old-place";
     root-acts = shows "root-acts" ''

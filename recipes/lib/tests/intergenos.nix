@@ -41,6 +41,9 @@ let
       inherit visible;
     };
 
+  # Values that are read as that distribution does, and some that are wrong.
+  odd = lib.intergenos ../../../testdata/intergenos-odd;
+
   refused = value: !(tryEval (deepSeq value value)).success;
   names = packages: map (package: package.pname or package.name) packages;
   needs = package: filter (name: elem name (attrNames tree.packages)) (names package.override);
@@ -56,6 +59,31 @@ let
         "core"
         "extra"
       ];
+    "true and false have the names that YAML 1.1 has for them" =
+      odd.old-words.larder_direct_install == "yes"
+      && odd.old-words.larder_tests == "off"
+      && odd.old-words.larder_unpacked == "";
+    "an address may say what its file is called" =
+      odd.named.larder_first_source == "named-1.0.tar.gz" && odd.named.larder_unpacked != "";
+    "an address may say only in the middle that it gives an archive" =
+      odd.download.larder_unpacked != ""
+      && odd.tagged.larder_unpacked != ""
+      && odd.text.larder_unpacked == "";
+    "a wrong type in one recipe is that recipe's, and its tier has the others" =
+      builtins.all (name: refused odd.${name}.drvPath) [
+        "first"
+        "nameless"
+        "second"
+        "wrong-boolean"
+        "wrong-dependencies"
+        "wrong-extract"
+        "wrong-reason"
+        "wrong-tests"
+        "wrong-triple"
+      ]
+      && isString odd.sound.drvPath
+      && isString odd.phases.core.drvPath
+      && elem "sound" (names odd.phases.core.root);
     "what is waived is told of whom it is" =
       (waiving { zlib = [ "csh" ]; }).zlib.allowedUnmet == [ "csh" ]
       && (waiving { zlib = [ "csh" ]; }).bzip2.drvPath == tree.bzip2.drvPath

@@ -1,0 +1,1 @@
+../upwards/build.sh
