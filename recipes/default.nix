@@ -187,7 +187,9 @@ let
       inherit (set) tiers;
       inherit (stdenv) libc;
       inherit audit images;
-      inherit (images) machine phases;
+      inherit (images) machine;
+      # Their names do not depend on the image: no error of it keeps anybody from the phases of a tier.
+      phases = phasesOf every.${name};
       checks = images.checks // {
         native = call "lib/native/check.nix";
       };
@@ -208,7 +210,8 @@ in
 seedSet.packages
 // {
   inherit (seedSet) lib tiers;
-  phases = mapAttrs (phaseOf seedSet.lib) seedSet.tiers;
+  # Of a name that both have, as `toolchain`, the tier.
+  phases = systemSet.phases // mapAttrs (phaseOf seedSet.lib) seedSet.tiers;
   small = imageSet "small" stdenvs.small;
   system = systemSet;
   inherit (systemSet)

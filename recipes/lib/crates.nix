@@ -72,7 +72,7 @@ let
       )
     );
 
-  # The crates that lock files name, side by side as cargo wants a directory of vendored sources.
+  # The crates that lock files name, side by side as cargo wants a directory of vendored sources; `sources` are the files.
   vendor =
     pname: locks:
     let
@@ -91,6 +91,9 @@ let
             entries = checksums crates;
           })
         ];
+      }
+      // {
+        sources = map fetchCrate crates;
       };
 in
 {

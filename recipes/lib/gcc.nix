@@ -15,6 +15,7 @@ rec {
     gmp = fetchSource {
       name = "gmp";
       version = "6.3.0";
+      # Debian's own archive: upstream's has other bytes.
       urls = [ "mirror://debian/pool/main/g/gmp/gmp_6.3.0+dfsg.orig.tar.xz" ];
       hash = "sha256:bd2966e6d277f79328e894a5a9f3ba3fbf2ed2be81def5f48623e30c23fb1572";
     };

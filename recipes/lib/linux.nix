@@ -7,6 +7,7 @@ rec {
   source = fetchSource {
     name = "linux";
     inherit version;
+    # Debian's own archive: upstream's has other bytes.
     urls = [ "mirror://debian/pool/main/l/linux/linux_${version}.orig.tar.xz" ];
     hash = "sha256:9aad4025973feea3f0d978e82ab7db97d8d5ce3f59fcc6b1f316153d66e3a504";
   };

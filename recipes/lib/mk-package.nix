@@ -17,9 +17,12 @@
 let
   inherit (builtins)
     attrNames
+    attrValues
     concatMap
+    filter
     head
     isAttrs
+    isPath
     listToAttrs
     mapAttrs
     readDir
@@ -81,7 +84,7 @@ let
       map (key: {
         name = "larder_phase_${key}";
         value = if phases.${key} == null then "" else phases.${key};
-      }) (builtins.filter (key: style != "custom" || phases.${key} != null) (attrNames phases))
+      }) (filter (key: style != "custom" || phases.${key} != null) (attrNames phases))
     );
 
   build =
@@ -120,6 +123,7 @@ let
       archives = (if source == null then { } else { "." = source; }) // sources;
       inputs = closure buildInputs;
       placed = placeInputs pname inputs;
+      crates = if cargoLock == null then null else vendorCrates pname cargoLock;
 
       drv = derivation (
         mapAttrs (_: toString) (stdenv.env // env)
@@ -137,7 +141,7 @@ let
           larder_sources = assignments (mapAttrs (unpackSource pname) archives);
           larder_patches = shell.words (map (patch: "${patch}") patches);
           larder_configure_flags = shell.words configureFlags;
-          larder_crates = if cargoLock == null then "" else vendorCrates pname cargoLock;
+          larder_crates = if crates == null then "" else crates;
           larder_metapackage = if metapackage then "yes" else "no";
           larder_make_flags = shell.words makeFlags;
           larder_promise_check = "${./promises.sh}";
@@ -180,6 +184,11 @@ let
           users
           version
           ;
+        # All that is fetched for it: archives, patches that do not lie beside the recipe, crates.
+        sources =
+          attrValues archives
+          ++ filter (patch: !isPath patch) patches
+          ++ (if crates == null then [ ] else crates.sources);
       };
     in
     if problems != [ ] then

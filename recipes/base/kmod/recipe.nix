@@ -13,6 +13,7 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
+    # Debian's own archive of a commit: upstream has none of it.
     urls = [ "mirror://debian/pool/main/k/kmod/kmod_${version}.orig.tar.xz" ];
     hash = "sha256:00bc9ae4f1f9e1bbc1266d838452865bc7c24271d0853939edbe3029ad22af4e";
   };

@@ -12,6 +12,7 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
+    # Debian's own archive: upstream's has other bytes.
     urls = [ "mirror://debian/pool/main/b/bash/bash_${version}.orig.tar.xz" ];
     hash = "sha256:370704c9c859f4060b7df19055e43bb9b5fa09d887699cf6ba87885c5485d36a";
   };

@@ -10,6 +10,7 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
+    # Debian's own archive: upstream's has other bytes.
     urls = [ "mirror://debian/pool/main/z/zlib/zlib_1.3.dfsg+really${version}.orig.tar.gz" ];
     hash = "sha256:60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb";
   };

@@ -10,6 +10,7 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
+    # Debian's own archive: upstream's has other bytes.
     urls = [ "mirror://debian/pool/main/libz/libzstd/libzstd_${version}+dfsg.orig.tar.xz" ];
     hash = "sha256:0c092ef267edce57ba7f3f2645c861f72eaf5e76273c6c3632869423464b90a5";
   };

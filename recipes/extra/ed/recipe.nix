@@ -11,6 +11,7 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
+    # Debian's own archive: upstream's has other bytes.
     urls = [ "mirror://debian/pool/main/e/ed/ed_${version}.orig.tar.gz" ];
     hash = "sha256:8e5c3e7c84972e73957ff396b8318a21795f86547dd1fe4ec4232a9e6e44ca1d";
   };

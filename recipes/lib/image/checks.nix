@@ -5,14 +5,17 @@
   lib,
   seed,
   system,
+  tiers,
 }:
 image:
 
 let
   inherit (builtins)
     attrNames
+    attrValues
     concatStringsSep
     elem
+    filter
     mapAttrs
     toJSON
     ;
@@ -72,21 +75,18 @@ in
   # Programs, libraries and scripts find what they need in the image itself.
   closure = report "check-closure" ./closure.py withTools { inherit (image) files; };
 
-  # No file is one of the seed's.
+  # No program and no library on the medium is one of the seed's: of all its trees, whatever has been built with.
   seedFreedom = report "check-seed-freedom" ./seed-freedom.py withTools {
     inherit (image) files;
-    seeds = map toString [
-      seed
-      image-tools
-      emulator
-    ];
+    beside = map toString image.beside;
+    seeds = map toString (filter (tree: tree.pending or null == null) (attrValues tiers.seed));
   };
 
-  # What is in the image, and under which licence.
+  # What is on the medium, and under which licence.
   licences = lib.write {
     name = "licences";
     entries.licences.text = concatStringsSep "" (
-      builtins.sort builtins.lessThan (map licenceOf image.packages)
+      builtins.sort builtins.lessThan (map licenceOf (image.packages ++ image.beside))
     );
   };
 

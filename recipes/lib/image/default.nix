@@ -192,6 +192,12 @@ let
         ;
       iso = isoOf uki;
       packages = installed;
+      # On the medium, but not among the files of the image.
+      beside = [
+        kernel
+        stub
+        firstProgram
+      ];
 
       # The same image, packed once more.
       again = image (arguments // { run = "again"; });

@@ -20,6 +20,7 @@ let
     mapAttrs
     ;
   inherit (lib) compose write;
+  sourcesOf = import ../sources.nix;
 
   linesOf =
     tier:
@@ -37,7 +38,7 @@ let
     ) (attrNames tiers.${tier});
 
   # Only what the image has is evaluated: a recipe that is wrong does not keep others from being built.
-  used = map (package: package.pname) (image.packages ++ [ image.kernel ]);
+  used = map (package: package.pname or package.name) onMedium;
   ofTier =
     tier: packages:
     compose {
@@ -45,7 +46,9 @@ let
       root = map (name: packages.${name}) (filter (name: elem name used) (attrNames packages));
     };
 
-  fetched = filter (package: package.source or null != null) image.packages;
+  onMedium = image.packages ++ image.beside;
+  # Of what is on the medium, of what that is built with, and of what packs it.
+  sources = sourcesOf (onMedium ++ [ image.iso ]);
 in
 mapAttrs ofTier tiers
 // {
@@ -59,12 +62,10 @@ mapAttrs ofTier tiers
     else
       throw "these recipes do not evaluate; build one of them to see why: ${concatStringsSep ", " audit.wrong}";
 
-  # Every source of the image is there.
+  # Every source is there, so that the rest needs no network.
   verify-sources = write {
     name = "phase-verify-sources";
-    entries.sources.text = concatStringsSep "" (
-      map (package: "${package.pname} ${package.source}\n") fetched
-    );
+    entries.sources.text = concatStringsSep "" (map (entry: "${entry.name} ${entry.source}\n") sources);
   };
 
   # What compiles, and the library that it compiles for.

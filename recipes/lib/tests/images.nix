@@ -7,6 +7,7 @@
 
 let
   inherit ((import ../../. { inherit system; }).small)
+    cxx
     efi-stub
     filesystem
     lib
@@ -40,6 +41,24 @@ let
     write {
       inherit name;
       entries."usr/bin/tool".text = text;
+    };
+  # A file of trees of the seed under another name.
+  copied =
+    tools: from: to:
+    lib.mkPackage {
+      pname = "copied";
+      version = "1";
+      style = "custom";
+      inherit tools;
+      env.allowedUnmet = "*";
+      phases.check = null;
+      phases.install = ''install -D /${from} "$out/${to}"'';
+      strip = false;
+      verify = [ to ];
+      meta = {
+        description = "A file of the seed under another name";
+        licence = "GPL-3.0-or-later";
+      };
     };
 in
 {
@@ -121,21 +140,24 @@ in
         (sample {
           packages = [
             filesystem
-            (lib.mkPackage {
-              pname = "copied";
-              version = "1";
-              style = "custom";
-              phases.check = null;
-              phases.install = ''install -D /usr/lib/gcc/x86_64-linux-gnu/12/libgcc.a "$out/usr/lib/libgcc.a"'';
-              verify = [ "usr/lib/libgcc.a" ];
-              meta = {
-                description = "A library of the seed under another name";
-                licence = "GPL-3.0-or-later";
-              };
-            })
+            (copied [ ] "usr/lib/gcc/x86_64-linux-gnu/12/libgcc.a" "usr/lib/libgcc.a")
           ];
         }).checks.seedFreedom;
       says = "seed-freedom: /usr/lib/libgcc.a is /larder/store/";
+    };
+    seedCompiler = {
+      step =
+        (sample {
+          packages = [
+            filesystem
+            (copied [ cxx ] "usr/lib/gcc/x86_64-linux-gnu/12/libstdc++.a" "usr/lib/libown.a")
+          ];
+        }).checks.seedFreedom;
+      says = "seed-freedom: /usr/lib/libown.a is /larder/store/";
+    };
+    seedFirstProgram = {
+      step = (sample { firstProgram = copied [ ] "usr/bin/true" "init"; }).checks.seedFreedom;
+      says = "-copied-1/init is /larder/store/";
     };
     vanishedOption = {
       # Without block devices there are no file systems on them.

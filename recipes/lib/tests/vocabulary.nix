@@ -99,6 +99,56 @@ let
     };
   tool = package { pname = "tool"; };
 
+  fetch =
+    name:
+    lib.fetchSource {
+      inherit name;
+      version = "1";
+      urls = [ "https://example.org/${name}" ];
+      hash = "sha256:${builtins.hashString "sha256" name}";
+    };
+  fetching = package {
+    pname = "fetching";
+    source = fetch "archive";
+    sources.below = fetch "further";
+    patches = [
+      ./append.patch
+      (fetch "patch")
+    ];
+    tools = [
+      (lib.composeDebs {
+        name = "debs";
+        pins = byName [ pin ];
+      })
+    ];
+    runtime = [
+      (package {
+        pname = "needed";
+        source = fetch "other";
+      })
+    ];
+  };
+  compiled = package {
+    pname = "compiled";
+    style = "cargo";
+    source = fetch "program";
+    cargoLock = compiledLock;
+  };
+  compiledLock = ../../extra/fd/Cargo.lock;
+  sourceNames = map (source: source.name);
+  # Of what the seed is, nothing is said here.
+  sourcesOf =
+    trees:
+    let
+      ofSeed = map keyOf (import ../sources.nix [ recipes.seed ]);
+      keyOf = entry: "${entry.name} ${entry.source.name}";
+    in
+    filter (line: !elem line ofSeed) (map keyOf (import ../sources.nix trees));
+  # What a tree of texts has in its one file.
+  textOf =
+    file: tree: (builtins.fromJSON (builtins.unsafeDiscardStringContext tree.entries)).${file}.text;
+  linesOf = text: filter (line: isString line && line != "") (builtins.split "\n" text);
+
   pin = {
     name = "a";
     version = "1";
@@ -252,6 +302,42 @@ let
     "a pending package cannot be built" = refusedPackage { pending = "needs a patch"; };
     "a pending package has its description" =
       (package { pending = "needs a patch"; }).meta.licence == "MIT";
+    "all that is fetched for a package is told" =
+      sourceNames fetching.sources == [
+        "archive"
+        "further"
+        "patch"
+      ]
+      && (package { }).sources == [ ];
+    "the crates of a lock file are sources" =
+      let
+        locked = (builtins.fromTOML (builtins.readFile compiledLock)).package;
+      in
+      sourceNames compiled.sources == [ "program" ]
+      ++ map (crate: "${crate.name}-${crate.version}.crate") (filter (crate: crate ? checksum) locked);
+    "sources are also those of what is built with and needed" =
+      sourcesOf [ fetching ] == [
+        "a-1 a_1.deb"
+        "fetching archive"
+        "fetching further"
+        "fetching patch"
+        "needed other"
+      ];
+    "a source that two trees have is told once of each" =
+      sourcesOf [
+        fetching
+        fetching
+        (fetching.change { pname = "changed"; })
+      ] == [
+        "a-1 a_1.deb"
+        "changed archive"
+        "changed further"
+        "changed patch"
+        "fetching archive"
+        "fetching further"
+        "fetching patch"
+        "needed other"
+      ];
     "further outputs are attributes" =
       isString
         (package { outputs.dev = [ "usr/include" ]; }).dev.outPath;
@@ -338,6 +424,57 @@ let
         "a b"
         "it's"
       ] == "'a b' 'it'\\''s'";
+
+    "sources of an image are also those of its compiler and of what starts it" =
+      let
+        text = linesOf (textOf "sources" recipes.system.phases.verify-sources);
+        has = name: file: any (line: builtins.match "${name} .*-${file}.*" line != null) text;
+      in
+      has "zlib" "zlib_"
+      && has "linux" "linux_"
+      && has "efi-stub" "systemd_"
+      && has "efi-stub" "gnu-efi_"
+      && has "cross-gcc" "gcc-14_"
+      && has "cross-gcc" "mpfr4_"
+      && has "cross-binutils" "binutils_"
+      && has "musl" "musl_"
+      && has "fd" "fd-find-"
+      && has "fd" "regex-"
+      && has "gcc-12-[^ ]*" "gcc-12_";
+    "licences are also those of what starts an image" =
+      let
+        text = linesOf (textOf "licences" recipes.small.checks.licences);
+        has = name: any (line: builtins.match ".+ ${name} [^ ]+" line != null) text;
+      in
+      has "busybox" && has "linux-small" && has "efi-stub" && has "verified-init";
+    "no tree of the seed is forgotten where code of the seed is looked for" =
+      let
+        inherit (recipes.small.checks.seedFreedom) beside seeds;
+      in
+      builtins.all (tree: elem "${tree}" seeds) [
+        recipes.cxx
+        recipes.gcc-libs
+        recipes.libc
+        recipes.rust
+        recipes.seed
+      ]
+      && builtins.length seeds == builtins.length (attrNames tiers.seed)
+      && builtins.all (tree: elem "${tree}" beside) [
+        recipes.small.linux-small
+        recipes.small.efi-stub
+        recipes.small.verified-init
+      ];
+    "phases of the whole system stand beside those of the tiers" =
+      recipes.phases ? iso
+      && recipes.phases ? validate
+      && recipes.phases ? verify-sources
+      && recipes.phases.iso.drvPath == recipes.images.iso.drvPath
+      && recipes.phases.verify-sources.drvPath == recipes.system.phases.verify-sources.drvPath;
+    "a phase that has the name of a tier is the tier" = builtins.all (
+      tier:
+      map (tree: tree.outPath) recipes.phases.${tier}.root
+      == map (tree: tree.outPath) (filter (tree: tree.pending or null == null) (attrValues tiers.${tier}))
+    ) (attrNames tiers);
 
     "every package is in a tier" =
       filter (

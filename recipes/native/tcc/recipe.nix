@@ -14,6 +14,7 @@ let
   archive = fetchSource {
     name = "tcc";
     inherit version;
+    # Debian's own archive of a commit: upstream has none of it.
     urls = [ "mirror://debian/pool/main/t/tcc/tcc_${version}.orig.tar.bz2" ];
     hash = "sha256:d63c113bcdd657f51c8ee197a0b0a24203603313e19a52b5f678d40ab7f5df35";
   };

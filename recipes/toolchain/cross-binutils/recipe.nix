@@ -13,6 +13,7 @@ mkPackage rec {
   source = fetchSource {
     name = "binutils";
     inherit version;
+    # Debian's own archive: upstream's has other bytes.
     urls = [ "mirror://debian/pool/main/b/binutils/binutils_${version}.orig.tar.xz" ];
     hash = "sha256:c41a0272424f41bb01bf828e7ffef1b2d59d1788064fd6b5f1d971717e9320b8";
   };
