@@ -453,7 +453,7 @@ impl<'s> Builder<'s> {
         let drv = resolved.action.resolved();
         // Who uses what a graph makes knows what it declares, not what the derivations of the graph do.
         if matches!(drv.builtin(), None | Some("graph")) {
-            self.verify_runtime(resolved, &made.outputs)?;
+            self.verify_runtime(resolved, &made.outputs, sink)?;
         }
         if drv.builtin().is_none() {
             self.check_references(resolved, &made.outputs)?;

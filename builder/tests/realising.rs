@@ -171,6 +171,7 @@ pub(crate) fn word(event: &Event) -> Option<String> {
         Event::Realised { derivation, how: How::Built, .. } => format!("built {}", name(derivation)),
         Event::Realised { derivation, how: How::Reused, .. } => format!("reused {}", name(derivation)),
         Event::Realised { derivation, how: How::Verified, .. } => format!("verified {}", name(derivation)),
+        Event::Warned { derivation, message } => format!("warned of {}: {message}", name(derivation)),
         Event::Postponed { derivation, .. } => format!("postponed {}", name(derivation)),
         Event::Failed { derivation, .. } => format!("failed {}", name(derivation)),
         Event::Skipped { derivation, because } => format!("skipped {} for {}", name(derivation), name(because)),

@@ -203,6 +203,27 @@ fn all_outputs_are_kept_and_one_that_is_a_file_too() {
 }
 
 #[test]
+fn what_only_another_output_has_is_told() {
+    let fixture = Fixture::new();
+    let tool: OutputName = "tool".parse().unwrap();
+    let script = format!("{SCRIPT}\nmkdir $tool\nmkdir $tool/opt\nwrite $tool/opt/interpreter it");
+    let add = |runtime: Vec<Input>| {
+        fixture.add_changed("script", &script, &[], &[], |derivation| {
+            derivation.outputs.insert(tool.clone());
+            derivation.runtime = runtime;
+        })
+    };
+    let words = realise(&fixture, &add(Vec::new()), keeping(&fixture), false).1;
+    let [said, warned, built] = &words[..] else { panic!("{words:?}") };
+    assert_eq!((said.as_str(), built.as_str()), ("script: try", "built script"));
+    let told = "the output `out` is not complete alone: /run needs the interpreter /opt/interpreter, which another output has";
+    assert_eq!(warned, &format!("warned of script: {told}"));
+    // Who says that it is needed has it.
+    let words = realise(&fixture, &add(vec![Input::Tree(interpreter(&fixture))]), keeping(&fixture), false).1;
+    assert_eq!(words, BUILT);
+}
+
+#[test]
 fn an_output_with_another_fixed_hash_than_expected_is_not_made_again() {
     let fixture = Fixture::new();
     let add = |hash: FileHash| {

@@ -91,8 +91,8 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
     sandbox::refuse_builtin(context.store()?, derivation).map_err(|error| error.hint(again))?;
     let builder = context.builder(BuildLimits { keep_failed: true, ..BuildLimits::default() })?;
     let Some(resolved) = sandbox::resolved(&builder, derivation)? else {
-        let error = CliError::failed("its inputs are not realised, so it cannot have failed here");
-        return Err(error.hint("build it first"));
+        let error = CliError::failed("its inputs are not there: it was not built yet, or they were collected since");
+        return Err(error.hint(format!("to build them, and it if it is not known to fail: larder build {derivation}")));
     };
     let place = builder.kept_place(&resolved);
     if !place.exists() {

@@ -5,6 +5,7 @@ use super::{Elsewhere, Need, Unmet, os_str};
 use crate::builder::Builder;
 use crate::compose;
 use crate::error::BuildError;
+use crate::event::{Event, Sink};
 use crate::input_use::owner;
 use crate::providers::providers;
 use crate::resolve::Resolved;
@@ -24,11 +25,13 @@ const OLD_DIRECTORIES: [&str; 4] = ["/bin/", "/sbin/", "/lib/", "/lib64/"];
 const PROVIDERS_SHOWN: usize = 3;
 
 impl Builder<'_> {
-    /// Fails if the outputs of a build need what neither they nor their declared run-time closure has.
+    /// Fails if the outputs of a build need what neither they nor their declared run-time closure has. Of what only another of them has it
+    /// warns: each is used alone, too, and has no other one in its closure.
     pub(crate) fn verify_runtime(
         &self,
         resolved: &Resolved,
         outputs: &[(OutputName, Sealed)],
+        sink: Sink<'_>,
     ) -> Result<(), BuildError> {
         // What the outputs mention is there as well, but only at its store path.
         let mentioned = resolved.action.inputs().iter().filter(|input| {
@@ -44,27 +47,45 @@ impl Builder<'_> {
         closure.extend(mentioned);
         let listings =
             closure.iter().map(|path| self.roots.listing(self.store(), path)).collect::<Result<Vec<_>, _>>()?;
-        let own = outputs.iter().map(|(_, sealed)| sealed.listing());
-        let root: Vec<_> = own.chain(listings[..declared].iter().map(AsRef::as_ref)).collect();
-        let trees = closure.iter().cloned().zip(listings.iter().map(AsRef::as_ref));
-        let world = World::new(compose::merge_first_wins(&root), trees);
-        let host = |path: &str| {
-            let own = outputs.iter().map(|(_, sealed)| (sealed.listing(), sealed.path().to_owned()));
-            let declared = closure[..declared].iter().zip(&listings);
-            let declared = declared.map(|(path, listing)| (&**listing, self.store().host_path(path)));
-            host_place(path, own.chain(declared)).or_else(|| self.at_store_path(path))
-        };
-        let mut unmet = Vec::new();
-        for (_, sealed) in outputs {
-            unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world, &host, &|| self.is_cancelled())?);
-        }
-        if self.is_cancelled() {
-            return Err(BuildError::Cancelled);
-        }
         let allowed = allowed(resolved.action.resolved())?;
-        unmet.retain(|unmet| !is_allowed(unmet, &allowed));
+        let unmet_in = |own: &[(OutputName, Sealed)]| -> Result<Vec<Unmet>, BuildError> {
+            let listed = own.iter().map(|(_, sealed)| sealed.listing());
+            let root: Vec<_> = listed.chain(listings[..declared].iter().map(AsRef::as_ref)).collect();
+            let trees = closure.iter().cloned().zip(listings.iter().map(AsRef::as_ref));
+            let world = World::new(compose::merge_first_wins(&root), trees);
+            let host = |path: &str| {
+                let own = own.iter().map(|(_, sealed)| (sealed.listing(), sealed.path().to_owned()));
+                let declared = closure[..declared].iter().zip(&listings);
+                let declared = declared.map(|(path, listing)| (&**listing, self.store().host_path(path)));
+                host_place(path, own.chain(declared)).or_else(|| self.at_store_path(path))
+            };
+            let mut unmet = Vec::new();
+            for (_, sealed) in own {
+                unmet.extend(runtime::verify(sealed.listing(), sealed.path(), &world, &host, &|| self.is_cancelled())?);
+            }
+            if self.is_cancelled() {
+                return Err(BuildError::Cancelled);
+            }
+            unmet.retain(|unmet| !is_allowed(unmet, &allowed));
+            Ok(unmet)
+        };
+        let mut unmet = unmet_in(outputs)?;
         self.look_elsewhere(resolved, &mut unmet)?;
-        if unmet.is_empty() { Ok(()) } else { Err(BuildError::Runtime { unmet, kept: false }) }
+        if !unmet.is_empty() {
+            return Err(BuildError::Runtime { unmet, kept: false });
+        }
+        for output in outputs.iter().filter(|_| outputs.len() > 1) {
+            let alone = unmet_in(std::slice::from_ref(output))?;
+            if let Some(first) = alone.first() {
+                let more = match alone.len() {
+                    1 => String::new(),
+                    count => format!(" (and {} more such needs)", count - 1),
+                };
+                let message = format!("the output `{}` is not complete alone: {first}, which another output has{more}", output.0);
+                sink(Event::Warned { derivation: resolved.derivation.clone(), message });
+            }
+        }
+        Ok(())
     }
 
     /// Says which trees have what is missing: one of the build's root, or else packages that are in the store.
