@@ -2,10 +2,11 @@
 
 use crate::adding::{AddError, Adding};
 use crate::keeping::Keeping;
+use crate::look::human;
 use crate::output;
 use crate::progress::failure::describe;
 use crate::reading;
-use builder::{Builder, Event, RunOptions};
+use builder::{Builder, Event, Kind, RunOptions};
 use eval::io::Filter;
 use eval::{EvalIo, FileType, GoesOn, IoError};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -13,7 +14,7 @@ use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -92,11 +93,17 @@ impl HostIo {
 
 /// Realises what evaluation asks for with a builder of its own.
 pub(crate) fn realise_with(builder: &Builder<'_>, paths: &[StorePath]) -> Result<Vec<(Input, StorePath)>, String> {
+    let is_watched = std::io::stderr().is_terminal();
     // The diagnostic has the place and the reason; what the build printed stands before it.
-    let tell = |event: Event| {
-        if let Event::Failed { derivation, error } = event {
+    let tell = |event: Event| match event {
+        Event::Failed { derivation, error } => {
             describe(&derivation, &error).iter().for_each(|line| output::error(&format!("{line}\n")));
         }
+        // Nothing else says what evaluation waits for.
+        Event::Started { derivation, kind: Kind::Build, .. } if is_watched => {
+            output::error(&format!("building {}, which evaluation needs\n", human(&derivation)));
+        }
+        _ => {}
     };
     let result =
         builder.realise_all(paths, RunOptions::default(), &tell).map_err(|error| crate::error::with_causes(&error))?;

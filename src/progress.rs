@@ -10,6 +10,7 @@ mod run;
 mod timeline;
 
 use crate::error::CliError;
+use crate::look::human;
 use crate::output;
 use builder::Event;
 use failure::describe;
@@ -23,7 +24,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use store::StorePath;
 use store::shown;
 use timeline::Timeline;
 use unicode_width::UnicodeWidthChar;
@@ -255,12 +255,6 @@ impl Shared {
 pub(crate) fn draws(quiet: bool) -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     !quiet && std::io::stderr().is_terminal() && !dumb
-}
-
-/// A derivation's name without its ending.
-pub(crate) fn human(derivation: &StorePath) -> &str {
-    let name = derivation.name().as_str();
-    name.strip_suffix(".drv").unwrap_or(name)
 }
 
 /// The characters of a line with the columns each takes; those of styles take none.

@@ -2,8 +2,9 @@
 
 use crate::CommandResult;
 use crate::context::Context;
+use crate::look::human;
 use crate::output;
-use crate::progress::{cut, human};
+use crate::progress::cut;
 use crate::text;
 use builder::running::{Process, RunningBuild, running};
 use serde_json::json;
