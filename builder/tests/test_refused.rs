@@ -216,7 +216,8 @@ fn what_only_another_output_has_is_told() {
     let words = realise(&fixture, &add(Vec::new()), keeping(&fixture), false).1;
     let [said, warned, built] = &words[..] else { panic!("{words:?}") };
     assert_eq!((said.as_str(), built.as_str()), ("script: try", "built script"));
-    let told = "the output `out` is not complete alone: /run needs the interpreter /opt/interpreter, which another output has";
+    let told =
+        "the output `out` is not complete alone: /run needs the interpreter /opt/interpreter, which another output has";
     assert_eq!(warned, &format!("warned of script: {told}"));
     // Who says that it is needed has it.
     let words = realise(&fixture, &add(vec![Input::Tree(interpreter(&fixture))]), keeping(&fixture), false).1;

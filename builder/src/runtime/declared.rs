@@ -81,7 +81,8 @@ impl Builder<'_> {
                     1 => String::new(),
                     count => format!(" (and {} more such needs)", count - 1),
                 };
-                let message = format!("the output `{}` is not complete alone: {first}, which another output has{more}", output.0);
+                let message =
+                    format!("the output `{}` is not complete alone: {first}, which another output has{more}", output.0);
                 sink(Event::Warned { derivation: resolved.derivation.clone(), message });
             }
         }

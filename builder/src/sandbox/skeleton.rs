@@ -85,11 +85,7 @@ fn in_store(target: &std::path::Path) -> bool {
     target.strip_prefix("/").is_ok_and(|below| below.starts_with(STORE) && below != STORE)
 }
 
-fn add_mount_point<'a>(
-    entries: &mut BTreeMap<PathBuf, Entry>,
-    parts: impl Iterator<Item = &'a str>,
-    kind: &BindKind,
-) {
+fn add_mount_point<'a>(entries: &mut BTreeMap<PathBuf, Entry>, parts: impl Iterator<Item = &'a str>, kind: &BindKind) {
     let mut path = PathBuf::new();
     for part in parts {
         path.push(part);
