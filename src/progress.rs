@@ -308,6 +308,7 @@ mod tests {
     use super::*;
     use builder::event::PlannedJob;
     use builder::{BuildError, How, Kind};
+    use store::StorePath;
 
     pub(super) fn derivation(number: usize) -> StorePath {
         let name = store::StoreName::parse(&format!("package-{number}")).expect("valid");

@@ -44,7 +44,7 @@ fn every_rule_of_trees_has_a_bad_recipe() {
 #[test]
 fn findings_of_trees_say_where_and_what_to_do() {
     let (scratch, tree) = (Scratch::new("{ }"), testdata("intergenos-bad"));
-    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 65 recipes"]);
+    let ran = scratch.larder_with(&["lint", &tree]).fails(1, &["errors) in 77 recipes"]);
     let place = "packages/core/unknown-dependency/package.yml:9\n  |\n9 |     - goood\nhint: did you mean `good`?\n";
     assert!(ran.stdout.contains("error[R0010]: no recipe is called `goood`\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains(place), "{}", ran.stdout);
@@ -155,6 +155,55 @@ fn hostile_files_are_told_beside_all_else() {
     ] {
         assert!(told.contains(says), "{says}: {told}");
     }
+}
+
+/// What lies in directories of directories is looked at, too, or told not to be.
+#[test]
+fn nothing_lies_too_deep_to_be_seen() {
+    let scratch = Scratch::new("{ }");
+    let write = |path: &str, text: &str| {
+        let path = scratch.path(&format!("tree/{path}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let recipe = |place: &str, more: &str, script: &str| {
+        let name = place.rsplit('/').next().unwrap();
+        let manifest = format!("name: {name}\nversion: \"1\"\ntier: core\nverify_paths: [/usr/bin/{name}]\n{more}");
+        write(&format!("packages/{place}/package.yml"), &manifest);
+        write(&format!("packages/{place}/build.sh"), script);
+    };
+    let script = "set -e\ndo_install() {\n    make install\n}\n";
+    let other = format!("sha256: 1{}", "a".repeat(63));
+    let patches = format!("patches:\n  - file: sub/x.patch\n    {other}\n  - file: own.patch\n    {other}\n");
+    recipe("core/a", &patches, script);
+    recipe("core/a/files/inner", "", script);
+    recipe("core/group/deep", "", script);
+    recipe("more/group/deeper/deepest", "", script);
+    recipe("core/sourcing", "", "set -e\nsource \"$(dirname \"${BASH_SOURCE[0]}\")/common.sh\"\n");
+    write("packages/core/sourcing/common.sh", script);
+    recipe("core/elsewhere", "", "set -e\nsource /mnt/common.sh\n");
+    recipe("core/dos", "", &script.replace("install\n", "install\r\n"));
+    write("packages/package.yml", "");
+    write("packages/core/a/own.patch", "own");
+    write("packages/core/a/other.patch", "other");
+    write("build/patches/sub/x.patch", "x");
+    write("build/patches/sub/y.patch", "y");
+    std::os::unix::fs::symlink("..", scratch.path("tree/build/patches/sub/loop")).unwrap();
+    let tree = scratch.path("tree").display().to_string();
+    let expected = [
+        "build/patches/sub/y.patch:1 warning R0035",
+        "packages/core/a/files/inner/package.yml:1 warning R0001",
+        "packages/core/a/other.patch:1 warning R0035",
+        "packages/core/a/package.yml:7 error R0034",
+        "packages/core/a/package.yml:9 error R0034",
+        "packages/core/dos/build.sh:3 error R0001",
+        "packages/core/elsewhere/build.sh:1 warning R0054",
+        "packages/core/group/deep/package.yml:1 error R0001",
+        "packages/core/group/package.yml:1 warning R0001",
+        "packages/more/group/deeper/deepest/package.yml:1 error R0001",
+        "packages/package.yml:1 error R0001",
+    ];
+    assert_eq!(findings(&scratch.larder_with(&["lint", "--json", &tree]), &tree), expected);
 }
 
 /// Who names a tier or a recipe is told what is wrong with that, and what needs the others is looked at with them.

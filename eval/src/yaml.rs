@@ -83,13 +83,22 @@ impl Document {
     /// # Errors
     /// When it is not UTF-8, not YAML, has a key twice, a key that is no string, or more than one document.
     pub fn parse(text: &[u8]) -> Result<Self, YamlError> {
-        let text = std::str::from_utf8(text).map_err(|error| not_utf8(text, error.valid_up_to()))?;
         let mut builder = Builder::default();
-        for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|error| wrong(*error.marker(), error.info().to_owned()))?;
-            builder.take(event, span.start).map_err(|problem| wrong(span.start, problem))?;
+        let read = builder.read(text);
+        match builder.repeated.into_iter().next() {
+            Some(error) => Err(error),
+            None => read.map(|()| builder.document),
         }
-        Ok(builder.document)
+    }
+
+    /// The same, but of a key that is there twice the last value counts, and what is wrong with it comes beside the document.
+    ///
+    /// # Errors
+    /// When it is not UTF-8, not YAML, has a key that is no string, or more than one document.
+    pub fn parse_repeated(text: &[u8]) -> Result<(Self, Vec<YamlError>), YamlError> {
+        let mut builder = Builder::default();
+        builder.read(text)?;
+        Ok((builder.document, builder.repeated))
     }
 
     /// All values; what one consists of stands before it.
@@ -161,9 +170,20 @@ struct Builder {
     document: Document,
     open: Vec<Open>,
     anchors: FxHashMap<usize, usize>,
+    /// Keys that are there twice.
+    repeated: Vec<YamlError>,
 }
 
 impl Builder {
+    fn read(&mut self, text: &[u8]) -> Result<(), YamlError> {
+        let text = std::str::from_utf8(text).map_err(|error| not_utf8(text, error.valid_up_to()))?;
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| wrong(*error.marker(), error.info().to_owned()))?;
+            self.take(event, span.start).map_err(|problem| wrong(span.start, problem))?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, event: Event<'_>, place: Marker) -> Result<(), Problem> {
         match event {
             Event::DocumentStart(_) if self.document.root.is_some() => Err("it has more than one document".to_owned()),
@@ -200,7 +220,12 @@ impl Builder {
     fn close(&mut self) -> Result<(), Problem> {
         match self.open.pop() {
             Some(Open::Sequence { anchor, place, items }) => self.add_new(anchor, place, Kind::List(items)),
-            Some(Open::Mapping { anchor, place, entries, .. }) => self.add_new(anchor, place, Kind::Map(entries)),
+            Some(Open::Mapping { anchor, place, mut entries, names, .. }) => {
+                if entries.len() > names.len() {
+                    keep_last(&mut entries);
+                }
+                self.add_new(anchor, place, Kind::Map(entries))
+            }
             None => Ok(()),
         }
     }
@@ -233,7 +258,7 @@ impl Builder {
     fn key(&mut self, text: &str, place: Marker) -> Result<(), Problem> {
         let Some(Open::Mapping { names, key, .. }) = self.open.last_mut() else { return Ok(()) };
         if !names.insert(text.to_owned()) {
-            return Err(format!("the key `{text}` is there twice"));
+            self.repeated.push(wrong(place, format!("the key `{text}` is there twice")));
         }
         *key = Some((text.to_owned(), place.line()));
         Ok(())
@@ -276,6 +301,14 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Of entries with one key, keeps the last.
+fn keep_last(entries: &mut Vec<Entry>) {
+    let mut seen = FxHashSet::default();
+    entries.reverse();
+    entries.retain(|entry| seen.insert(entry.key.clone()));
+    entries.reverse();
 }
 
 fn tagged(text: &str, tag: &str) -> Result<Scalar, Problem> {
@@ -362,6 +395,25 @@ mod tests {
         assert_eq!(refused(b"a: 1\na: 2\n"), (2, 1, "the key `a` is there twice".to_owned()));
         assert_eq!(refused(b"a:\n\t- 1\n").0, 2);
         assert_eq!(refused(b"a: [1\n").0, 2);
+    }
+
+    #[test]
+    fn of_repeated_keys_the_last_counts() {
+        let (document, repeated) = Document::parse_repeated(b"a: 1\nb: {c: 2, c: 3}\na: x\na: 4.5\n").unwrap();
+        let told: Vec<_> = repeated.iter().map(|error| (error.line, error.column, error.problem.as_str())).collect();
+        let twice = |key: &str| format!("the key `{key}` is there twice");
+        let (a, c) = (twice("a"), twice("c"));
+        assert_eq!(told, [(2, 11, c.as_str()), (3, 1, &a), (4, 1, &a)]);
+        let of = |number: usize| match &document.node(number).kind {
+            Kind::Map(entries) => entries.clone(),
+            other => panic!("{other}"),
+        };
+        let root = of(document.root().unwrap());
+        assert_eq!(root.iter().map(|entry| (entry.key.as_str(), entry.line)).collect::<Vec<_>>(), [("b", 2), ("a", 4)]);
+        assert_eq!(document.node(root[1].value).kind, Kind::Scalar(Scalar::Float(4.5)));
+        assert_eq!(of(root[0].value).len(), 1);
+        assert_eq!(refused(b"a: 1\na: 2\nb: [\n").0, 2);
+        assert!(Document::parse_repeated(b"a: 1\na: 2\nb: [\n").expect_err("it is wrong").line > 2);
     }
 
     #[test]

@@ -11,6 +11,12 @@ use std::collections::VecDeque;
 /// Tiers that are in no image unless a recipe says so.
 const OUTSIDE: [&str; 2] = ["extra", "toolchain"];
 
+/// How often cycles are looked for anew, after each that is found is cut.
+const ROUNDS: usize = 20;
+
+/// How many recipes are looked at to tell whether one takes another's place.
+const MAX_PLACES: usize = 100;
+
 /// For each recipe, which others it needs and how.
 struct Graph {
     needs: Vec<Vec<(usize, NeedKind, usize)>>,
@@ -64,24 +70,105 @@ fn inspect_supersedes(
             findings.push(Finding::new(Rule::SupersedesNothing, file, old.line, message).maybe_hint(near));
         }
     }
+    inspect_places(recipes, numbers, findings);
 }
 
-/// One cycle for each set of recipes that need each other: among needs of builds, then with those at run time.
-fn inspect_cycles(recipes: &[Recipe<'_>], graph: &Graph, findings: &mut Vec<Finding>) {
-    let of_builds = graph.successors(|kind| kind == NeedKind::Build);
-    let of_all = graph.successors(|_| true);
-    let mut told: FxHashSet<usize> = FxHashSet::default();
-    for (successors, runtime) in [(&of_builds, false), (&of_all, true)] {
-        for members in components(successors) {
-            let start = members[0];
-            if (members.len() == 1 && !successors[start].contains(&start)) || members.iter().any(|at| told.contains(at))
-            {
+/// One recipe can take the place of another, and not while that takes its own.
+fn inspect_places(recipes: &[Recipe<'_>], numbers: &FxHashMap<&str, usize>, findings: &mut Vec<Finding>) {
+    let old = |recipe: &Recipe<'_>| -> Vec<usize> {
+        recipe.manifest.supersedes.iter().filter_map(|old| numbers.get(old.value.as_str()).copied()).collect()
+    };
+    let places: Vec<Vec<usize>> = recipes.iter().map(old).collect();
+    let find = |rule, number: usize, old: usize, message| {
+        let supersedes = &recipes[number].manifest.supersedes;
+        let line =
+            supersedes.iter().find(|name| numbers.get(name.value.as_str()) == Some(&old)).map_or(1, |name| name.line);
+        Finding::new(rule, recipes[number].files.manifest_path(), line, message)
+    };
+    let cycles = components(&places).into_iter().filter(|members| members.len() > 1);
+    for members in cycles {
+        let cycle = shortest_cycle(&places, &members);
+        let names: Vec<&str> = cycle.iter().map(|at| recipes[*at].files.name.as_str()).collect();
+        let message = format!("recipes take each other's place: {}", names.join(" -> "));
+        findings.push(find(Rule::CircularPlaces, cycle[0], cycle[1], message));
+    }
+    let mut takers: FxHashMap<usize, usize> = FxHashMap::default();
+    for (number, olds) in places.iter().enumerate() {
+        for &old in olds.iter().filter(|old| **old != number) {
+            let Some(&other) = takers.get(&old).filter(|other| **other != number) else {
+                takers.insert(old, number);
                 continue;
+            };
+            // The third of three passes takes the place of the first, too.
+            if !takes_place(&places, number, other) && !takes_place(&places, other, number) {
+                let (old_name, other) = (&recipes[old].files.name, &recipes[other].files.name);
+                let message = format!("{other} takes the place of {old_name} too");
+                let hint = "only one of them can: let it take the place of the other, or of none";
+                findings.push(find(Rule::ContestedPlace, number, old, message).hint(hint));
             }
-            told.extend(&members);
-            let cycle = shortest_cycle(successors, &members);
-            findings.push(cycle_finding(recipes, graph, &cycle, runtime));
         }
+    }
+}
+
+/// Whether one recipe takes the place of another, by way of others perhaps.
+fn takes_place(places: &[Vec<usize>], one: usize, other: usize) -> bool {
+    let (mut seen, mut at) = (vec![one], 0);
+    while at < seen.len().min(MAX_PLACES) {
+        for old in &places[seen[at]] {
+            if *old == other {
+                return true;
+            }
+            if seen.len() < MAX_PLACES && !seen.contains(old) {
+                seen.push(*old);
+            }
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Cycles among needs of builds, then with those at run time.
+fn inspect_cycles(recipes: &[Recipe<'_>], graph: &Graph, findings: &mut Vec<Finding>) {
+    let mut of_builds = graph.successors(|kind| kind == NeedKind::Build);
+    let mut of_all = graph.successors(|_| true);
+    let (cycles, all) = cut_cycles(&mut of_builds, &FxHashSet::default());
+    // Of those whose cycles are not all known, no cycle at run time can be told from the rest.
+    let mut unclear = FxHashSet::default();
+    for cycle in &cycles {
+        findings.push(cycle_finding(recipes, graph, cycle, false));
+        cut(&mut of_all, cycle);
+        unclear.extend(cycle.iter().filter(|_| !all).copied());
+    }
+    for cycle in cut_cycles(&mut of_all, &unclear).0 {
+        findings.push(cycle_finding(recipes, graph, &cycle, true));
+    }
+}
+
+/// One cycle for each set of recipes that need each other, and those that are left when these are cut; whether that is all of them.
+fn cut_cycles(successors: &mut [Vec<usize>], without: &FxHashSet<usize>) -> (Vec<Vec<usize>>, bool) {
+    let mut found = Vec::new();
+    for _ in 0..ROUNDS {
+        let is_cycle = |members: &Vec<usize>| {
+            let start = members[0];
+            (members.len() > 1 || successors[start].contains(&start)) && !members.iter().any(|at| without.contains(at))
+        };
+        let cycles: Vec<_> = components(successors).into_iter().filter(is_cycle).collect();
+        if cycles.is_empty() {
+            return (found, true);
+        }
+        for members in cycles {
+            let cycle = shortest_cycle(successors, &members);
+            cut(successors, &cycle);
+            found.push(cycle);
+        }
+    }
+    (found, false)
+}
+
+/// Takes the need away that closes a cycle.
+fn cut(successors: &mut [Vec<usize>], cycle: &[usize]) {
+    if let [.., last, start] = cycle {
+        successors[*last].retain(|other| other != start);
     }
 }
 
@@ -242,6 +329,24 @@ mod tests {
         // 0 -> 1 -> 2 -> 3 -> 0 and 0 -> 3
         let successors = vec![vec![1, 3], vec![2], vec![3], vec![0]];
         assert_eq!(shortest_cycle(&successors, &[0, 1, 2, 3]), [0, 3, 0]);
+    }
+
+    #[test]
+    fn all_cycles_of_a_set_are_found() {
+        // 0 -> 1 -> 0, 1 -> 2 -> 1, 2 -> 0, 3 -> 3
+        let mut successors = vec![vec![1], vec![0, 2], vec![1, 0], vec![3]];
+        let (cycles, all) = cut_cycles(&mut successors, &FxHashSet::default());
+        assert_eq!(cycles, [vec![0, 1, 0], vec![3, 3], vec![0, 1, 2, 0], vec![1, 2, 1]]);
+        assert!(all);
+        let mut many: Vec<Vec<usize>> = (0..30).map(|at| (0..30).filter(|other| *other != at).collect()).collect();
+        let (cycles, all) = cut_cycles(&mut many, &FxHashSet::default());
+        assert!(cycles.len() == ROUNDS && !all);
+    }
+
+    #[test]
+    fn places_lead_through_others() {
+        let places = vec![vec![], vec![0], vec![1], vec![3]];
+        assert!(takes_place(&places, 2, 0) && !takes_place(&places, 0, 2) && !takes_place(&places, 3, 0));
     }
 
     #[test]

@@ -24,6 +24,11 @@ pub fn lint(tree: &Tree) -> Vec<Finding> {
     let mut recipes: Vec<Recipe<'_>> = Vec::with_capacity(tree.recipes.len());
     for files in &tree.recipes {
         let script = read_script(files, &mut findings);
+        let deeper = files.files.iter().filter(|path| path.ends_with("/package.yml"));
+        findings.extend(deeper.map(|path| {
+            let message = "this is not read: it lies in the directory of another recipe";
+            Finding::new(Rule::Unreadable, format!("{}/{path}", files.directory), 1, message).warning()
+        }));
         if let Some(manifest) = manifest::read(files, &mut findings) {
             recipes.push(Recipe { files, manifest, script });
         }
@@ -101,8 +106,16 @@ fn unlike_a_script(files: &RecipeFiles, text: &str, script: &Script) -> Option<F
     if text.starts_with('\u{feff}') {
         return found(1, "it begins with a byte order mark, which is part of the first command for a shell");
     }
-    if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) {
-        return found(1, "its lines end with a carriage return, which is part of the last word for a shell");
+    match script.carriage_returns(text).as_slice() {
+        [] => {}
+        [1, ..] => return found(1, "its lines end with a carriage return, which is part of the last word for a shell"),
+        [line] => {
+            return found(*line, "this line ends with a carriage return, which is part of the last word for a shell");
+        }
+        [line, others @ ..] => {
+            let message = "end with a carriage return, which is part of the last word for a shell";
+            return found(*line, &format!("this line and {} others {message}", others.len()));
+        }
     }
     if let Some((line, word)) = script.endless() {
         let message = format!("this here-document has no end, which would be `{word}` and nothing else on a line");

@@ -6,7 +6,7 @@ use crate::rule::Rule;
 use crate::template::{NAMES, Values};
 use crate::tree::{FileContent, RecipeFiles};
 use eval::near::did_you_mean;
-use eval::yaml::{Document, Entry, Kind, Scalar};
+use eval::yaml::{Document, Entry, Kind, Scalar, YamlError};
 
 /// Something and the line it stands on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub(crate) struct Manifest {
     pub(crate) iso_include: Option<bool>,
     pub(crate) direct_install: bool,
     pub(crate) pending: bool,
+    /// Whether it says that it has no tests.
+    pub(crate) tests_off: bool,
 }
 
 /// Every key that something reads.
@@ -125,15 +127,14 @@ pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<M
             return None;
         }
     };
-    let document = match Document::parse(text) {
-        Ok(document) => document,
+    let (document, repeated) = match Document::parse_repeated(text) {
+        Ok(read) => read,
         Err(error) => {
-            let finding =
-                Finding::new(Rule::Unreadable, file, error.line, format!("this is not YAML: {}", error.problem));
-            findings.push(finding);
+            findings.push(not_yaml(file, &error));
             return None;
         }
     };
+    findings.extend(repeated.iter().map(|error| not_yaml(file.clone(), error)));
     let Some(root) = document.root().map(|root| document.node(root)) else {
         findings.push(Finding::new(Rule::Unreadable, file, 1, "the file is empty"));
         return None;
@@ -149,6 +150,10 @@ pub(crate) fn read(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<M
     };
     let mut reader = Reader { document: &document, text, file, values: Values::default(), left: MAX_TEXT, findings };
     Some(reader.manifest(entries))
+}
+
+fn not_yaml(file: String, error: &YamlError) -> Finding {
+    Finding::new(Rule::Unreadable, file, error.line, format!("this is not YAML: {}", error.problem))
 }
 
 /// A directory among recipes that has no package.yml: by mistake, if something else of a recipe is there.
@@ -197,7 +202,11 @@ impl<'a> Reader<'a> {
             }
             "release" | "pass_number" => self.whole_number(entry),
             "build_style" => manifest.style = self.text(entry).and_then(|style| self.one_of(entry, style, &STYLES)),
-            "source" => manifest.sources = self.items(entry).into_iter().filter_map(|item| self.source(item)).collect(),
+            // No recipe has `sources_extra`, but some readers know it for further sources.
+            "source" | "sources_extra" => {
+                let sources = self.items(entry).into_iter();
+                manifest.sources.extend(sources.filter_map(|item| self.source(item)));
+            }
             "patches" => {
                 let items = self.items(entry);
                 manifest.patches = items.into_iter().filter_map(|item| self.file(item, "file", &PATCH_KEYS)).collect();
@@ -217,7 +226,7 @@ impl<'a> Reader<'a> {
             "install_func" => manifest.install_function = self.text(entry),
             "iso_include" => manifest.iso_include = self.boolean(entry),
             "direct_install" => manifest.direct_install = self.boolean(entry) == Some(true),
-            "tests" => self.tests(entry),
+            "tests" => manifest.tests_off = self.tests(entry),
             "pending_acquisition" => manifest.pending = self.pending(entry),
             _ => {}
         }
@@ -519,16 +528,17 @@ impl<'a> Reader<'a> {
         needs
     }
 
-    fn tests(&mut self, entry: &Entry) {
+    /// Whether tests are off.
+    fn tests(&mut self, entry: &Entry) -> bool {
         if self.is_null(entry.value) {
-            return;
+            return false;
         }
-        let Some(entries) = self.map(entry.value, "`tests`") else { return };
+        let Some(entries) = self.map(entry.value, "`tests`") else { return false };
         self.known_keys("key of tests", entries, &TEST_KEYS);
-        let (mut lenient, mut reason) = (None, false);
+        let (mut lenient, mut reason, mut off) = (None, false, false);
         for entry in entries {
             match entry.key.as_str() {
-                "enabled" if self.boolean(entry) == Some(false) => lenient = Some("off"),
+                "enabled" if self.boolean(entry) == Some(false) => (lenient, off) = (Some("off"), true),
                 "failure_policy" => {
                     let policy = self.text(entry).and_then(|policy| self.one_of(entry, policy, &POLICIES));
                     if policy.is_some_and(|policy| policy.value == "known_failures") {
@@ -542,12 +552,17 @@ impl<'a> Reader<'a> {
         if let Some(lenient) = lenient.filter(|_| !reason) {
             self.find(Rule::WrongValue, entry.line, format!("tests that are {lenient} need a `reason`"));
         }
+        off
     }
 
     fn pending(&mut self, entry: &Entry) -> bool {
         match self.kind(entry.value) {
             Kind::Scalar(Scalar::Null | Scalar::Bool(false)) => false,
-            Kind::Scalar(Scalar::Bool(true)) => true,
+            Kind::Scalar(Scalar::Bool(true)) => {
+                let finding = self.find(Rule::WrongValue, entry.line, "`pending_acquisition` says no reason");
+                *finding = finding.clone().warning().hint("say what it waits for, as a text");
+                true
+            }
             Kind::Scalar(Scalar::Text(reason)) => !reason.trim().is_empty(),
             _ => {
                 self.wrong(entry, "a string");
@@ -557,8 +572,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a URL's file is called.
+/// What a URL's file is called: what stands behind `#/`, else the last part of its path.
 fn last_part(url: &str) -> String {
+    let named = url.split_once("#/").map(|(_, name)| name);
+    if let Some(name) = named.filter(|name| !name.is_empty() && !name.contains(['/', '?', '#'])) {
+        return name.to_owned();
+    }
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
 }

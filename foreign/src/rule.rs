@@ -47,10 +47,14 @@ rated_rules! {
         "It is in no image, and nothing that is in one needs it: nobody notices when it breaks. Say\n`iso_include: true`, make something need it, or say `iso_include: false` if that is meant.";
     SupersedesNothing = "R0013", Error, "a recipe that takes the place of none",
         "`supersedes` names recipes of the same tree.";
+    ContestedPlace = "R0014", Error, "two recipes that take the place of one",
+        "Who needs the old one gets the new one, and nothing says which of them that is.";
+    CircularPlaces = "R0015", Error, "recipes that take each other's place",
+        "None of them would be left.";
     SourceWithoutHash = "R0020", Error, "a source without a hash",
         "What is downloaded is known by its sha256 only.";
     SourceForm = "R0021", Error, "a source of the wrong form",
-        "A source has a `url` (http, https or mirror) and a `sha256` of 64 hexadecimal digits.";
+        "A source has a `url` (http, https or mirror) and a `sha256` of 64 hexadecimal digits, which are not all the same.";
     Unobtainable = "R0022", Error, "a source that nobody can obtain",
         "A `file:///` address is on somebody's disk. Publish the file, or put it in a mirror by content:\nLARDER_MIRRORS='hash=file:///DIR/{algorithm}/{hash}'.";
     UndeclaredSource = "R0023", Error, "a source that is used but not declared",
@@ -82,19 +86,23 @@ rated_rules! {
     ContestedPromise = "R0043", Error, "two packages that promise one path",
         "One of them would overwrite the other's file. A recipe that `supersedes` the other may promise the same.";
     Stub = "R0050", Error, "a recipe that does nothing",
-        "All phases are `:`, or do_install is.";
+        "All phases are `:`, or do_install is. A warning if check() tests nothing, or if do_install makes directories only.";
     IgnoredFailure = "R0051", Error, "tests that cannot fail",
-        "`|| true` in check() makes every test pass. Say `tests: {failure_policy: known_failures, reason: …}`.";
+        "`|| true` in check() makes every test pass; so do `make -i`, a condition that does nothing about it, `set +e`,\nand `| tee` without `set -o pipefail`. Say `tests: {failure_policy: known_failures, reason: …}`.";
     DeadFlags = "R0052", Warning, "configure_flags that nothing reads",
         "Where there is a build.sh it decides alone, so the flags in package.yml have no effect.";
     LiveRoot = "R0053", Error, "a build that acts on the running system",
         "No phase but post_install may touch what is not in the source directory or $DESTDIR: users, services,\nabsolute paths, the distribution's own tree.";
     NoInstall = "R0054", Error, "a build.sh that installs nothing",
-        "The function that `install_func` names (`do_install` if none) is missing.";
+        "The function that `install_func` names (`do_install` if none) is missing. A warning where build.sh sources files\nthat are not looked at; those beside it are if `source` names them by `$(dirname \"${BASH_SOURCE[0]}\")`.";
     NoErrexit = "R0055", Warning, "a build.sh without `set -e`",
         "larder stops at the first failing command in any case; other builders go on.";
     EndsEarly = "R0056", Warning, "a build.sh that may end before its functions are called",
         "`exit` outside of functions ends the shell that reads build.sh, so no phase runs. Of conditions only the\nindentation is looked at.";
+    ErrexitOff = "R0057", Warning, "`set +e`, after which failures are not seen",
+        "What fails behind it is passed over. Say `|| status=$?` behind the one command that may fail, and look at it.";
+    LostStatus = "R0058", Warning, "a build whose failure a pipe hides",
+        "The status of `make | tee log` is that of tee. Say `set -o pipefail` at the top of build.sh.";
 }
 
 #[cfg(test)]

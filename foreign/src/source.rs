@@ -65,8 +65,17 @@ pub fn sources(tree: &Tree) -> Sources {
     all
 }
 
-pub(crate) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+fn is_sha256(text: &str) -> bool {
+    wrong_sha256(text).is_none()
+}
+
+/// Why a text is no SHA-256, if it is none.
+pub(crate) fn wrong_sha256(text: &str) -> Option<&'static str> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Some("not 64 hexadecimal digits");
+    }
+    let first = text.as_bytes()[0];
+    text.bytes().all(|byte| byte == first).then_some("one digit again and again, which no file has")
 }
 
 /// Looks at the sources and artifacts of a recipe.
@@ -87,13 +96,15 @@ pub(crate) fn inspect(file: &str, manifest: &Manifest, findings: &mut Vec<Findin
                 let message = format!("the build artifact {name} has no sha256");
                 findings.push(Finding::new(Rule::ArtifactWithoutHash, file, *line, message));
             }
-            Some(hash) if !is_sha256(&hash.value) => {
-                let message = format!("the sha256 of {name} is not 64 hexadecimal digits");
-                findings.push(Finding::new(Rule::SourceForm, file, hash.line, message));
-            }
-            Some(_) => {}
+            Some(hash) => findings.extend(wrong_hash(file, name, hash)),
         }
     }
+}
+
+/// What is wrong with the hash of something.
+pub(crate) fn wrong_hash(file: &str, name: &str, hash: &Placed<String>) -> Option<Finding> {
+    let wrong = wrong_sha256(&hash.value)?;
+    Some(Finding::new(Rule::SourceForm, file, hash.line, format!("the sha256 of {name} is {wrong}")))
 }
 
 fn inspect_form(file: &str, source: &SourceEntry, findings: &mut Vec<Finding>) {
@@ -105,11 +116,7 @@ fn inspect_form(file: &str, source: &SourceEntry, findings: &mut Vec<Finding>) {
         None => {
             findings.push(Finding::new(Rule::SourceWithoutHash, file, source.line, format!("{shown} has no sha256")));
         }
-        Some(hash) if !is_sha256(&hash.value) => {
-            let message = format!("the sha256 of {shown} is not 64 hexadecimal digits");
-            findings.push(Finding::new(Rule::SourceForm, file, hash.line, message));
-        }
-        Some(_) => {}
+        Some(hash) => findings.extend(wrong_hash(file, shown, hash)),
     }
     let is_local = |url: &Placed<String>| url.value.starts_with("file:");
     for url in &source.urls {

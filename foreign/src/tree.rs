@@ -66,15 +66,28 @@ pub struct RecipeFiles {
     pub script: FileContent,
     /// Paths of all files in it.
     pub files: Vec<String>,
+    /// The patch files among them.
+    pub patches: Vec<PatchFile>,
+    /// Those that `build.sh` may source, and what they say.
+    pub scripts: Vec<(String, Vec<u8>)>,
 }
 
 /// A patch file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatchFile {
-    /// Its name.
+    /// Its path in the directory that it was looked for in.
     pub name: String,
     /// Its SHA-256, in hexadecimal; nothing if it could not be read.
     pub sha256: Option<String>,
+}
+
+impl PatchFile {
+    /// Whether a file is one by its name.
+    #[must_use]
+    pub fn is_patch(name: &str) -> bool {
+        let name = [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        name.ends_with(".patch") || name.ends_with(".diff")
+    }
 }
 
 impl RecipeFiles {

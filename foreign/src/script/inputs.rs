@@ -43,7 +43,7 @@ fn names_below(text: &str, variable: &str) -> Vec<String> {
 }
 
 /// Whether a name matches a pattern with `*` and `?`.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut in_name, mut star) = (0, 0, None);
     while in_name < name.len() {

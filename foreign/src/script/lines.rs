@@ -34,6 +34,8 @@ pub(super) struct Lines {
     pub(super) statements: Vec<(usize, String)>,
     /// Where the first here-document begins that does not end, and the word that would end it.
     pub(super) endless: Option<(usize, String)>,
+    /// First and last lines of what here-documents consist of, in their order.
+    pub(super) documents: Vec<(usize, usize)>,
 }
 
 /// Reads line after line.
@@ -59,6 +61,7 @@ pub(super) fn read(text: &str) -> Lines {
         if read.closed || !joins {
             found.statements.extend((!read.text.trim().is_empty()).then_some((read.line, read.text)));
             found.endless = found.endless.or(read.endless.filter(|_| joins));
+            found.documents.extend(read.documents);
         } else {
             (lines, joins) = (before, false);
         }
@@ -78,6 +81,7 @@ struct Whole {
     closed: bool,
     /// Where a here-document of it begins that does not end, and the word that would end it.
     endless: Option<(usize, String)>,
+    documents: Vec<(usize, usize)>,
 }
 
 /// The next statement.
@@ -96,7 +100,7 @@ fn statement(lines: &mut Numbered<'_>, joins: bool) -> Whole {
         let line = reader.line(line);
         whole.text.push_str(if continued { line.trim_start() } else { line });
         for end in std::mem::take(&mut reader.ends) {
-            if !skip_document(lines, &end) {
+            if !skip_document(lines, &end, &mut whole.documents) {
                 whole.endless.get_or_insert((number + 1, end.word));
             }
         }
@@ -109,10 +113,19 @@ fn statement(lines: &mut Numbered<'_>, joins: bool) -> Whole {
     whole
 }
 
-/// Skips a here-document, and says whether it ends.
-fn skip_document(lines: &mut Numbered<'_>, end: &End) -> bool {
+/// Skips a here-document, notes where it stands, and says whether it ends.
+fn skip_document(lines: &mut Numbered<'_>, end: &End, documents: &mut Vec<(usize, usize)>) -> bool {
     let ends = |line: &str| if end.tabs { line.trim_start_matches('\t') == end.word } else { line == end.word };
-    lines.any(|(_, line)| ends(line))
+    let mut place: Option<(usize, usize)> = None;
+    let ended = lines.any(|(number, line)| {
+        let ended = ends(line);
+        if !ended {
+            place = Some((place.map_or(number + 1, |(first, _)| first), number + 1));
+        }
+        ended
+    });
+    documents.extend(place);
+    ended
 }
 
 impl Reader {
@@ -249,6 +262,11 @@ mod tests {
         assert_eq!(endless("cat <<-EOF\n\tx\n  EOF\n"), Some((1, "EOF".to_owned())));
         assert_eq!(endless("x=$(cat <<EOF\na\nEOF\n)\ncat << EOF\nEOF"), None);
         assert_eq!(endless("a \"\nb << EOF\n"), None, "within what is never closed nothing is known");
+    }
+
+    #[test]
+    fn here_documents_have_a_place() {
+        assert_eq!(read("cat <<A <<B\n1\n2\nA\nB\ncat <<C\n3\nC\ncat <<D\n4").documents, [(2, 3), (7, 7), (10, 10)]);
     }
 
     #[test]

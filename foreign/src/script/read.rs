@@ -15,6 +15,8 @@ pub(crate) struct Script {
     unclosed: Option<usize>,
     /// Where a here-document begins that does not end, and the word that would end it.
     endless: Option<(usize, String)>,
+    /// First and last lines of what here-documents consist of, in their order.
+    documents: Vec<(usize, usize)>,
 }
 
 /// A function that is being read.
@@ -100,7 +102,7 @@ impl Statement {
 impl Script {
     pub(crate) fn read(text: &str) -> Self {
         let lines = lines::read(text);
-        let mut script = Self { endless: lines.endless, ..Self::default() };
+        let mut script = Self { endless: lines.endless, documents: lines.documents, ..Self::default() };
         let mut open: Option<Body> = None;
         for (line, text) in lines.statements {
             match &mut open {
@@ -143,6 +145,19 @@ impl Script {
         self.endless.as_ref().map(|(line, word)| (*line, word.as_str()))
     }
 
+    /// The lines that end with a carriage return, but for those of here-documents.
+    pub(crate) fn carriage_returns(&self, text: &str) -> Vec<usize> {
+        let mut documents = self.documents.iter().peekable();
+        let with_returns = text.split('\n').enumerate().filter(|(_, line)| line.ends_with('\r'));
+        let lines = with_returns.map(|(number, _)| number + 1);
+        lines
+            .filter(|line| {
+                while documents.next_if(|(_, last)| last < line).is_some() {}
+                documents.peek().is_none_or(|(first, _)| line < first)
+            })
+            .collect()
+    }
+
     /// The last function of this name, which is the one that counts.
     pub(crate) fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().rev().find(|function| function.name == name)
@@ -162,6 +177,15 @@ impl Script {
         &self.outside
     }
 
+    /// What is sourced outside of functions, as it is written.
+    pub(crate) fn sourced(&self) -> impl Iterator<Item = String> {
+        let commands = self.outside.iter().flat_map(|statement| &statement.commands);
+        commands.filter_map(|command| match command.words.as_slice() {
+            [source, path @ ..] if source == "source" || source == "." => Some(path.join(" ")),
+            _ => None,
+        })
+    }
+
     pub(crate) fn sets_errexit(&self) -> bool {
         self.outside.iter().flat_map(|statement| &statement.commands).any(|command| match command.words.as_slice() {
             [set, options @ ..] if set == "set" => options.iter().any(|option| {
@@ -173,16 +197,57 @@ impl Script {
 }
 
 impl Function {
+    /// Whether all that it does is to end well.
+    pub(crate) fn succeeds_idly(&self) -> bool {
+        let fails = |command: &Command| match command.words.as_slice() {
+            [leave, status, ..] => matches!(leave.as_str(), "return" | "exit") && status != "0",
+            _ => false,
+        };
+        self.does_nothing() && !self.statements.iter().flat_map(|statement| &statement.commands).any(fails)
+    }
+
+    /// Whether all that it does is to make directories where files are installed.
+    pub(crate) fn makes_directories(&self) -> bool {
+        let makes = |command: &Command| match command.words.as_slice() {
+            [program, arguments @ ..] => {
+                let is_option = |argument: &&String| argument.starts_with('-');
+                let makes = match program.as_str() {
+                    "mkdir" => true,
+                    "install" => arguments
+                        .iter()
+                        .filter(is_option)
+                        .any(|option| option == "--directory" || (!option.starts_with("--") && option.contains('d'))),
+                    _ => false,
+                };
+                makes && arguments.iter().any(|argument| argument.contains("DESTDIR"))
+            }
+            [] => false,
+        };
+        let commands = || self.statements.iter().flat_map(|statement| &statement.commands);
+        commands().any(makes)
+            && commands().all(|command| command.written.is_empty() && (makes(command) || idle(command)))
+    }
+
     /// Whether no command of it has an effect.
     pub(crate) fn does_nothing(&self) -> bool {
-        let idle = |command: &Command| {
-            command.written.is_empty()
-                && matches!(
-                    command.words.first().map(String::as_str),
-                    None | Some(":" | "true" | "return" | "echo" | "local" | "exit" | "printf")
-                )
-        };
         self.statements.iter().flat_map(|statement| &statement.commands).all(idle)
+    }
+}
+
+/// Whether a command has no effect.
+fn idle(command: &Command) -> bool {
+    let program = command.words.first().map(String::as_str);
+    let idle = matches!(program, None | Some(":" | "true" | "return" | "echo" | "local" | "exit" | "printf"));
+    command.written.is_empty() && idle
+}
+
+impl Command {
+    /// Variables and what they are set to, by `readonly` and the like, too.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let declares =
+            self.words.first().is_some_and(|word| ["declare", "export", "readonly"].contains(&word.as_str()));
+        let declared = self.words.iter().filter(move |_| declares).filter_map(|word| word.split_once('='));
+        self.assigned.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(declared)
     }
 }
 

@@ -15,6 +15,12 @@ use store::HashAlgorithm;
 /// A file of a recipe that is larger than this is none that somebody has written.
 const MAX_FILE: u64 = 1 << 20;
 
+/// How many files are read that a build.sh may source.
+const MAX_SCRIPTS: usize = 16;
+
+/// So many directories below those of recipes are looked at for recipes that nothing reads.
+const MAX_DEEPER: usize = 1000;
+
 /// Lints a tree, and tells what is found in the part that is meant.
 pub(super) fn lint_tree(part: &TreePart, args: &Args, report: &mut Report) -> Result<(), CliError> {
     let tree = read_tree(part)?;
@@ -53,13 +59,19 @@ pub(super) fn read_tree(part: &TreePart) -> Result<Tree, CliError> {
     let packages = &part.packages;
     let mut tree = Tree::default();
     let tiers = directories_in(packages).map_err(|error| CliError::cannot("read", packages, &error))?;
+    // Where the tiers lie beside all else, what is no tier may be anything.
+    let only_tiers = std::path::absolute(packages).is_ok_and(|packages| packages.ends_with("packages"));
+    let misplaced = |directory: &Path| {
+        let problem = format!("this recipe is in no tier: recipes are TIER/NAME/{MANIFEST}");
+        Unread { path: without_dot(&directory.join(MANIFEST)), problem }
+    };
+    tree.unread.extend(has_manifest(packages).then(|| misplaced(packages)));
     for tier in tiers {
-        if has_manifest(&tier) {
-            let problem = format!("this recipe is in no tier: recipes are TIER/NAME/{MANIFEST}");
-            tree.unread.push(Unread { path: without_dot(&tier.join(MANIFEST)), problem });
-        }
+        tree.unread.extend(has_manifest(&tier).then(|| misplaced(&tier)));
         if has_recipes(&tier) {
             read_tier(part, &tier, &mut tree);
+        } else if only_tiers && is_around(part, &tier) {
+            find_deeper(&tier, &mut tree.unread);
         }
     }
     let patches = patch_directory(packages);
@@ -80,10 +92,58 @@ fn read_tier(part: &TreePart, tier: &Path, tree: &mut Tree) {
         } else if is_recipe {
             files_below(&recipe, &mut tree.unread)
         } else {
+            find_deeper(&recipe, &mut tree.unread);
             files_in(&recipe, &mut tree.unread)
         };
-        tree.recipes.push(RecipeFiles { tier: name(tier), name: name(&recipe), directory, manifest, script, files });
+        let patches = patches_beside(&recipe, &files, &manifest, &mut tree.unread);
+        let scripts = scripts_beside(&recipe, &files, &script);
+        let (tier, name) = (name(tier), name(&recipe));
+        tree.recipes.push(RecipeFiles { tier, name, directory, manifest, script, files, patches, scripts });
     }
+}
+
+/// Whether what is meant is in a directory, or is it.
+fn is_around(part: &TreePart, directory: &Path) -> bool {
+    part.part.as_deref().is_none_or(|part| part.starts_with(directory))
+}
+
+/// Notes the recipes that lie deeper than any are read. Links are not followed.
+fn find_deeper(directory: &Path, unread: &mut Vec<Unread>) {
+    let mut pending = vec![directory.to_owned()];
+    for _ in 0..MAX_DEEPER {
+        let Some(directory) = pending.pop() else { break };
+        let below = directories_in(&directory).unwrap_or_default();
+        for below in below.into_iter().filter(|below| !below.is_symlink()) {
+            if has_manifest(&below) {
+                let problem =
+                    format!("this recipe is not read, for it lies too deep: recipes are TIER/NAME/{MANIFEST}");
+                unread.push(Unread { path: without_dot(&below.join(MANIFEST)), problem });
+            }
+            pending.push(below);
+        }
+    }
+}
+
+/// The patch files of a recipe: what is called so, and what its package.yml names.
+fn patches_beside(recipe: &Path, files: &[String], manifest: &FileContent, unread: &mut Vec<Unread>) -> Vec<PatchFile> {
+    let manifest = manifest.bytes().map(String::from_utf8_lossy).unwrap_or_default();
+    let is_named = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name != MANIFEST && name != "build.sh" && manifest.contains(name)
+    };
+    let patches = files.iter().filter(|path| PatchFile::is_patch(path) || is_named(path));
+    patches.map(|name| patch_file(name.clone(), &recipe.join(name), unread)).collect()
+}
+
+/// The files of a recipe that its build.sh may source.
+fn scripts_beside(recipe: &Path, files: &[String], script: &FileContent) -> Vec<(String, Vec<u8>)> {
+    let script = script.bytes().map(String::from_utf8_lossy).unwrap_or_default();
+    if !script.contains("BASH_SOURCE") {
+        return Vec::new();
+    }
+    let may_source = |path: &&String| *path != MANIFEST && *path != "build.sh" && script.contains(path.as_str());
+    let named = files.iter().filter(may_source).take(MAX_SCRIPTS);
+    named.filter_map(|path| Some((path.clone(), read_file(&recipe.join(path)).ok()?))).collect()
 }
 
 /// What is in a directory; nothing, which is noted, if it cannot be read.
@@ -113,19 +173,31 @@ fn patch_directory(packages: &Path) -> Option<PathBuf> {
         .find(|directory| directory.is_dir())
 }
 
-/// The patch files of a directory. Of one that cannot be read there is only the name.
+/// The patch files in a directory and below it, without hidden ones. Links to directories are not followed.
 fn read_patches(directory: &Path, unread: &mut Vec<Unread>) -> Vec<PatchFile> {
     let mut patches = Vec::new();
-    for path in list(directory, unread, entries) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with('.') || path.is_dir() {
-            continue;
+    let mut pending = vec![directory.to_owned()];
+    while let Some(below) = pending.pop() {
+        for path in list(&below, unread, entries) {
+            if path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b".")) {
+                continue;
+            }
+            if path.is_dir() {
+                pending.extend(Some(path).filter(|path| !path.is_symlink()));
+            } else if let Ok(name) = path.strip_prefix(directory) {
+                patches.push(patch_file(name.to_string_lossy().into_owned(), &path, unread));
+            }
         }
-        let sha256 = open_regular(&path).and_then(|(file, _)| sha256_of(file).map_err(|error| cannot(&error)));
-        let sha256 = sha256.map_err(|problem| unread.push(Unread { path: without_dot(&path), problem }));
-        patches.push(PatchFile { name, sha256: sha256.ok() });
     }
+    patches.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     patches
+}
+
+/// A patch file. Of one that cannot be read, which is noted, there is only the name.
+fn patch_file(name: String, path: &Path, unread: &mut Vec<Unread>) -> PatchFile {
+    let sha256 = open_regular(path).and_then(|(file, _)| sha256_of(file).map_err(|error| cannot(&error)));
+    let sha256 = sha256.map_err(|problem| unread.push(Unread { path: without_dot(path), problem }));
+    PatchFile { name, sha256: sha256.ok() }
 }
 
 fn sha256_of(mut file: File) -> std::io::Result<String> {
