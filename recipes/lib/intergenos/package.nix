@@ -51,7 +51,12 @@ let
     let
       plain = concatStringsSep "-" (filter isString (split "[^A-Za-z0-9+._?=-]+" text));
     in
-    if match "[.].*" plain != null then "_${plain}" else plain;
+    if text == "" || builtins.stringLength text > 200 then
+      complain text "`${text}` is no name of a file: it has ${toString (builtins.stringLength text)} bytes"
+    else if match "[.].*" plain != null then
+      "_${plain}"
+    else
+      plain;
 
   fetch =
     {
@@ -97,6 +102,8 @@ let
       (head fetched).fetched
     else if places == [ ] then
       complain patch.file "the patch ${patch.file} is neither in ${baseNameOf (toString patchDirectory)} nor beside the recipe"
+    else if builtins.readFileType found == "directory" then
+      complain patch.file "the patch ${patch.file} is a directory"
     else if patch.sha256 != null && got != patch.sha256 then
       complain patch.sha256 "the patch ${patch.file} has another sha256: ${got}"
     else
@@ -141,16 +148,26 @@ let
     else
       attrNames (
         builtins.listToAttrs (
-          map (path: {
-            name = path;
-            value = null;
-          }) (filter (path: pathExists (repository + "/${path}")) (map inRepository named ++ upwards))
+          map
+            (path: {
+              name = path;
+              value = null;
+            })
+            (filter (path: pathExists (repository + "/${path}")) (map inRepository named ++ inTree ++ upwards))
         )
       );
   matches = pattern: filter isList (split pattern recipe.script);
-  named = map (groups: elemAt groups 1) (
-    matches "(/mnt/intergenos|[$]IGOS|[$][{]IGOS[}])/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)"
-  );
+  named = map head (matches "/mnt/intergenos/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)");
+  # In the tier toolchain it is the system that is being made.
+  inTree =
+    if tier == "toolchain" then
+      [ ]
+    else
+      filter (path: !(builtins.elem ".." (split "/" path))) (
+        map (groups: elemAt groups 1) (
+          matches "([$]IGOS|[$][{]IGOS[}])/([A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)"
+        )
+      );
   upwards =
     let
       # Of the recipe's directory, packages/TIER/NAME.
@@ -161,9 +178,11 @@ let
       };
     in
     filter (path: !(builtins.elem ".." (split "/" path))) (
-      map (groups: parents.${head groups} + elemAt groups 2) (
-        filter (groups: parents ? ${head groups}) (
-          matches "((/[.][.])+)/([A-Za-z0-9_+-][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)"
+      map (groups: parents.${elemAt groups 1} + elemAt groups 3) (
+        filter (groups: parents ? ${elemAt groups 1}) (
+          # Behind a variable or a command: an absolute path is none of the recipe's directory.
+          matches
+            "([$][A-Za-z_][A-Za-z0-9_]*|[})\"])((/[.][.])+)/([A-Za-z0-9_+-][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+.-]*[A-Za-z0-9_+-])*)"
         )
       )
     );

@@ -96,7 +96,7 @@ link_into() {
     done
 }
 
-# An archive with one directory loses it, and with that what lies beside, as tar's --strip-components=1 has it.
+# An archive with one directory loses it, as tar's --strip-components=1 does.
 unpack_source() {
     local entries=()
     mkdir "$source_directory"
@@ -104,8 +104,10 @@ unpack_source() {
         [[ -z $larder_first_source ]] || cp -L "$IGOS_SOURCES/$larder_first_source" "$source_directory"
         return
     fi
-    mapfile -d '' entries < <(find "$larder_unpacked" -mindepth 1 -maxdepth 1 -type d -print0)
-    if (( ${#entries[@]} == 1 )) && [[ $larder_first_source != *.zip || -z $(files_of "$larder_unpacked") ]]; then
+    # What only describes an archive is none of it.
+    mapfile -d '' entries < <(find "$larder_unpacked" -mindepth 1 -maxdepth 1 \
+        ! -name package.xml ! -name package2.xml ! -name pax_global_header -print0)
+    if (( ${#entries[@]} == 1 )) && [[ -d ${entries[0]} ]]; then
         cp -R --no-dereference "${entries[0]}/." "$source_directory"
     elif [[ -d $larder_unpacked/$larder_name-$larder_version ]]; then
         cp -R --no-dereference "$larder_unpacked/$larder_name-$larder_version/." "$source_directory"
@@ -114,9 +116,6 @@ unpack_source() {
     fi
     chmod -R u+w "$source_directory"
 }
-
-# What a directory has that is none itself.
-files_of() { find "$1" -mindepth 1 -maxdepth 1 ! -type d; }
 
 # `NAME -> DIRECTORY`: the source that begins with NAME is unpacked there. Patches, which may begin so too, come later.
 unpack_bundled() {

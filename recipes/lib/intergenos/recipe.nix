@@ -100,32 +100,34 @@ let
       complain "${key}:" "`${key}` is ${shown value}, not a string";
   optionalText = key: fallback: text' key (optional key fallback);
 
-  # As YAML 1.1 writes it, too, which that distribution reads.
+  # Words for true and false, as YAML 1.1 has them, which that distribution reads.
+  isYes =
+    value:
+    elem value [
+      true
+      "yes"
+      "Yes"
+      "YES"
+      "on"
+      "On"
+      "ON"
+    ];
+  isNo =
+    value:
+    elem value [
+      false
+      "no"
+      "No"
+      "NO"
+      "off"
+      "Off"
+      "OFF"
+    ];
   yesOrNo =
     key: value:
-    if isBool value then
-      value
-    else if
-      elem value [
-        "yes"
-        "Yes"
-        "YES"
-        "on"
-        "On"
-        "ON"
-      ]
-    then
+    if isYes value then
       true
-    else if
-      elem value [
-        "no"
-        "No"
-        "NO"
-        "off"
-        "Off"
-        "OFF"
-      ]
-    then
+    else if isNo value then
       false
     else
       complain "${key}:" "`${key}` is ${shown value}, neither true nor false";
@@ -234,6 +236,9 @@ let
     else
       elemAt segments (length segments - 1);
 
+  hasArchiveName =
+    filename: match ".*[.](tar([.](gz|bz2|xz|zst|lz))?|tgz|tbz2?|txz|tlz|zip)" filename != null;
+
   # Addresses of one file are told apart by blanks.
   address = value: replaceStrings [ " " ] [ "%20" ] (fill value);
 
@@ -248,15 +253,15 @@ let
         filename = if entry.filename or null == null then lastPart url else fill entry.filename;
         sha256 = sha256Of filename entry;
         extract = yesOrNo "extract" (entry.extract or true);
-        # Some addresses say only in the middle what they give: /NAME.tar.gz/download, /tar.gz/refs/tags/v1.
+        # By its name; some addresses say only before it what they give: /NAME.tar.gz/download, /tar.gz/refs/tags/v1.
         isArchive =
-          let
-            pieces = filter isString (split "[/?#&=]" url);
-          in
-          builtins.any (
-            piece: match "(.*[.])?(tar([.](gz|bz2|xz|zst|lz))?|tgz|tbz2?|txz|tlz|zip)" piece != null
-          ) (if hasExtension then [ filename ] else pieces ++ [ filename ]);
-        hasExtension = match ".*[.][A-Za-z][A-Za-z0-9]*" filename != null;
+          hasArchiveName filename
+          ||
+            entry.filename or null == null
+            && (
+              filename == "download" && hasArchiveName (lastPart (replaceStrings [ "/download" ] [ "" ] url))
+              || match ".*/((tar[.]gz|zip)/(refs/(tags|heads)/|v?[0-9])|(tarball|zipball)/)[^/]*" url != null
+            );
       };
 
   patch =
@@ -388,21 +393,11 @@ in
   );
   pending =
     let
-      given = optional "pending_acquisition" null;
-      reason =
-        if
-          elem given [
-            "yes"
-            "no"
-          ]
-        then
-          yesOrNo "pending_acquisition" given
-        else
-          given;
+      reason = optional "pending_acquisition" null;
     in
-    if reason == null || (isBool reason && !reason) then
+    if reason == null || isNo reason then
       null
-    else if isString reason then
+    else if isString reason && !isYes reason then
       reason
     else
       "its sources are still to be acquired";

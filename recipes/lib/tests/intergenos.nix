@@ -68,10 +68,17 @@ let
     "an address may say only in the middle that it gives an archive" =
       odd.download.larder_unpacked != ""
       && odd.tagged.larder_unpacked != ""
+      && odd.release-candidate.larder_unpacked != ""
+      && odd.plain.larder_unpacked == ""
       && odd.text.larder_unpacked == "";
+    "what is no longer to be acquired is not pending" = odd.not-pending.pending == null;
+    "files are looked for upwards from the recipe's directory, and nowhere else" =
+      builtins.match "'?packages/core/plain/package.yml=[^ ]* '?packages/core/sound/package.yml=[^ ]*" odd.upward.larder_repository
+      != null;
     "a wrong type in one recipe is that recipe's, and its tier has the others" =
       builtins.all (name: refused odd.${name}.drvPath) [
         "first"
+        "long-name"
         "nameless"
         "second"
         "wrong-boolean"
