@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use store::derivation::output_path_name;
 use store::local::Sealed;
-use store::{OutputName, STORE_DIR, StorePath, TreeListing, TreePath};
+use store::{Node, OutputName, STORE_DIR, StorePath, TreeListing, TreePath};
 
 /// Links to what is below `/usr`, in most roots.
 const OLD_DIRECTORIES: [&str; 4] = ["/bin/", "/sbin/", "/lib/", "/lib64/"];
@@ -57,7 +57,9 @@ impl Builder<'_> {
                 let own = own.iter().map(|(_, sealed)| (sealed.listing(), sealed.path().to_owned()));
                 let declared = closure[..declared].iter().zip(&listings);
                 let declared = declared.map(|(path, listing)| (&**listing, self.store().host_path(path)));
-                host_place(path, own.chain(declared)).or_else(|| self.at_store_path(path))
+                // What is at a store path is what that has, whatever stands in an output at the same place.
+                let in_store = path.strip_prefix(STORE_DIR).is_some_and(|inside| inside.starts_with('/'));
+                if in_store { self.at_store_path(path) } else { host_place(path, own.chain(declared)) }
             };
             let mut unmet = Vec::new();
             for (_, sealed) in own {
@@ -75,7 +77,8 @@ impl Builder<'_> {
             return Err(BuildError::Runtime { unmet, kept: false });
         }
         for output in outputs.iter().filter(|_| outputs.len() > 1) {
-            let alone = unmet_in(std::slice::from_ref(output))?;
+            // It is only advice: whatever keeps it from being given fails nothing.
+            let alone = unmet_in(std::slice::from_ref(output)).unwrap_or_default();
             if let Some(first) = alone.first() {
                 let more = match alone.len() {
                     1 => String::new(),
@@ -145,6 +148,6 @@ fn places_in_trees(need: &Need) -> Vec<String> {
 /// Where the first of these trees that has a path has it.
 fn host_place<'l>(path: &str, mut trees: impl Iterator<Item = (&'l TreeListing, PathBuf)>) -> Option<PathBuf> {
     let path = TreePath::parse(path.trim_start_matches('/').as_bytes()).ok()?;
-    let (_, place) = trees.find(|(listing, _)| listing.get(&path).is_some())?;
+    let (_, place) = trees.find(|(listing, _)| matches!(listing.get(&path), Some(Node::File { .. })))?;
     Some(path.components().iter().fold(place, |place, name| place.join(os_str(name.as_bytes()))))
 }
