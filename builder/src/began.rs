@@ -10,7 +10,7 @@ pub(crate) struct Began<'t> {
 }
 
 impl<'t> Began<'t> {
-    /// Work that begins now, so far as is known; `told` is called when it is known that it does, and returns when it may.
+    /// Work that begins now, so far as is known; `told` is called when it is known that it does.
     pub(crate) fn now(told: &'t dyn Fn()) -> Self {
         Self { at: Cell::new(Instant::now()), told }
     }
@@ -20,10 +20,9 @@ impl<'t> Began<'t> {
         self.at.set(Instant::now());
     }
 
-    /// Tells that there is something to do, which begins now.
+    /// Tells that there is something to do.
     pub(crate) fn tell(&self) {
         (self.told)();
-        self.reset();
     }
 
     /// Time since then.

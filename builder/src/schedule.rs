@@ -16,7 +16,6 @@ use crate::plan::{Expected, Job, Plan, PlanSource, plan};
 use state::{End, FETCH, State, class, memory};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 use std::time::Duration;
@@ -256,10 +255,15 @@ impl<'r> Run<'r> {
         let mut state = lock(shared);
         while !state.over {
             if let Some(number) = self.next(&mut state) {
-                self.have_others_work(scope, shared, &state);
+                match self.may_start_any(&state) {
+                    Some(_) if state.idle > 0 => self.changed.notify_all(),
+                    // Where no more threads can be had, those that there are do it.
+                    Some(_) => drop(start(scope, || self.work(scope, shared))),
+                    None => {}
+                }
                 let (job, known) = (Arc::clone(state.job(number)), state.inputs(number));
                 drop(state);
-                let (came, duration) = self.advance(scope, shared, number, &job, &known);
+                let (came, duration) = self.advance(&job, &known);
                 state = lock(shared);
                 match came {
                     Ok(Came::Realised(outputs, how)) => self.take(&mut state, number, Ok((outputs, how)), duration),
@@ -277,16 +281,6 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Has another worker take a job if one may start.
-    fn have_others_work<'s>(&'s self, scope: &'s Scope<'s, '_>, shared: &'s Mutex<State>, state: &State) {
-        match self.may_start_any(state) {
-            Some(_) if state.idle > 0 => self.changed.notify_all(),
-            // Where no more threads can be had, those that there are do it.
-            Some(_) => drop(start(scope, || self.work(scope, shared))),
-            None => {}
-        }
-    }
-
     /// Waits for the end, and sees to it that there is one when the run is cancelled.
     fn watch(&self, shared: &Mutex<State>) {
         let mut state = lock(shared);
@@ -297,70 +291,21 @@ impl<'r> Run<'r> {
     }
 
     /// Realises a job, or finds out what has to be done before; and how long that took.
-    fn advance<'s>(
-        &'s self,
-        scope: &'s Scope<'s, '_>,
-        shared: &'s Mutex<State>,
-        number: usize,
-        job: &Job,
-        known: &BTreeMap<Input, StorePath>,
-    ) -> (Result<Came, BuildError>, Duration) {
+    fn advance(&self, job: &Job, known: &BTreeMap<Input, StorePath>) -> (Result<Came, BuildError>, Duration) {
         let expected = job.expected.map(|expected| Duration::from_millis(expected.duration));
-        let is_aside = AtomicBool::new(false);
-        let sink = |event: Event| {
-            if matches!(event, Event::Waiting { .. }) && self.step_aside(scope, shared, number) {
-                is_aside.store(true, Ordering::SeqCst);
-            }
-            (self.sink)(event);
-        };
-        let told = || {
-            if is_aside.swap(false, Ordering::SeqCst) {
-                self.step_back(scope, shared, number);
-            }
-            (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
-        };
+        let told = || (self.sink)(Event::Started { derivation: job.path.clone(), kind: job.kind(), expected });
         let began = Began::now(&told);
         let again = self.options.rebuild && self.targets.contains(&job.path);
         let advance = || match self.builder.grow(&job.path, &job.derivation, known, again)? {
             Some(growth) => Ok(Came::Grown(growth)),
             None => {
-                let realised = self.builder.realise(&job.path, &job.derivation, known, again, &sink, &began);
+                let realised = self.builder.realise(&job.path, &job.derivation, known, again, self.sink, &began);
                 realised.map(|(outputs, how)| Came::Realised(outputs, how))
             }
         };
         // A worker that does not answer would be waited for without end.
         let came = catch_unwind(AssertUnwindSafe(advance)).unwrap_or_else(|panic| Err(panicked(&*panic)));
-        if is_aside.load(Ordering::SeqCst) {
-            // There was nothing to do after all.
-            take_back(&mut lock(shared), number);
-        }
         (came, began.elapsed())
-    }
-
-    /// Leaves a job's slot and room to others while another larder is at work on it. One that is to run alone keeps them.
-    fn step_aside<'s>(&'s self, scope: &'s Scope<'s, '_>, shared: &'s Mutex<State>, number: usize) -> bool {
-        let mut state = lock(shared);
-        if state.alone.contains(&number) {
-            return false;
-        }
-        let job = Arc::clone(state.job(number));
-        state.aside[class(job.kind())] += 1;
-        state.room.give_back(memory(&job));
-        self.have_others_work(scope, shared, &state);
-        true
-    }
-
-    /// Has them again, once there are: before any that has not begun.
-    fn step_back<'s>(&'s self, scope: &'s Scope<'s, '_>, shared: &'s Mutex<State>, number: usize) {
-        let mut state = lock(shared);
-        let class = class(state.job(number).kind());
-        state.returning[class] += 1;
-        while !state.stopped && !state.over && !self.fits(&state, number) {
-            (state, _) = self.changed.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.returning[class] -= 1;
-        take_back(&mut state, number);
-        self.have_others_work(scope, shared, &state);
     }
 
     /// Adds to the plan what the graph of a job says, which then waits for it.
@@ -409,26 +354,20 @@ impl<'r> Run<'r> {
 
     /// A class whose most urgent job may start.
     fn may_start_any(&self, state: &State) -> Option<usize> {
-        // Nothing less urgent overtakes the most urgent one, so that it gets its turn.
-        let may_start = |&class: &usize| {
-            let next = state.ready[class].peek().filter(|_| state.returning[class] == 0);
-            next.is_some_and(|(_, std::cmp::Reverse(number))| self.fits(state, *number))
-        };
+        let slots = [self.builder.settings().jobs.max(1), FETCHES];
+        let may_start = |&class: &usize| state.running[class] < slots[class] && self.may_start(state, class);
         (0..2).find(may_start).filter(|_| !state.stopped)
     }
 
-    /// Whether there is a slot for a job, and it may be at work beside what is.
-    fn fits(&self, state: &State, number: usize) -> bool {
-        let job = state.job(number);
-        let class = class(job.kind());
-        let busy = state.busy(class);
-        let slots = [self.builder.settings().jobs.max(1), FETCHES];
-        busy < slots[class]
-            && match class {
-                FETCH => true,
-                _ if state.alone.contains(&number) => busy == 0,
-                _ => !state.exclusive && (busy == 0 || state.room.has(memory(job))),
-            }
+    /// Whether the most urgent job of a class may start beside what runs. Nothing less urgent overtakes it, so that it gets its turn.
+    fn may_start(&self, state: &State, class: usize) -> bool {
+        let Some((_, std::cmp::Reverse(number))) = state.ready[class].peek() else { return false };
+        let nothing_runs = state.running[class] == 0;
+        match class {
+            FETCH => true,
+            _ if state.alone.contains(number) => nothing_runs,
+            _ => !state.exclusive && (nothing_runs || state.room.has(memory(state.job(*number)))),
+        }
     }
 
     /// Notes what came of a job.
@@ -504,13 +443,6 @@ impl RunResult {
             self.outputs.insert(input, published.path);
         }
     }
-}
-
-/// Counts a job that was aside among those at work.
-fn take_back(state: &mut State, number: usize) {
-    let job = Arc::clone(state.job(number));
-    state.aside[class(job.kind())] -= 1;
-    state.room.take(memory(&job));
 }
 
 fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {

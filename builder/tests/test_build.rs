@@ -156,59 +156,6 @@ fn who_comes_second_waits_and_reuses() {
     assert_eq!(results, [["started", "Built after a while"], ["waiting", "Reused at once"]]);
 }
 
-#[test]
-fn who_waits_for_another_larder_leaves_its_place_to_others() {
-    let fixture = Fixture::new();
-    let slow = fixture.add("slow", "say begun\nsleep 2\nwrite $out slow", &[], &[]);
-    let quick: Vec<_> = (0..2)
-        .map(|number| fixture.add(&format!("quick-{number}"), &format!("write $out {number}"), &[], &[]))
-        .collect();
-    std::thread::scope(|scope| {
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let slow_one = slow.clone();
-        let fixture = &fixture;
-        scope.spawn(move || {
-            let tell = move |event: Event| {
-                if matches!(event, Event::Output { .. }) {
-                    begun.send(()).unwrap();
-                }
-            };
-            fixture.builder(1).realise_all(&[slow_one], RunOptions::default(), &tell).unwrap();
-        });
-        has_begun.recv().unwrap();
-        let targets: Vec<_> = std::iter::once(&slow).chain(&quick).cloned().collect();
-        let (result, words) = told(&fixture.builder(1), &targets, RunOptions::default());
-        assert_eq!((result.built, result.reused, result.failures.len()), (2, 1, 0), "{words:?}");
-        assert_eq!(words.last().unwrap(), "reused slow", "{words:?}");
-    });
-    // What the other one failed at is built here, when there is a place for it: with one place never two at once.
-    let fails_once = "#\necho begun; sleep 1; [[ -e /larder/jobs ]]; exit 3";
-    let tools = tools(&fixture);
-    let failing = fixture.add("failing", fails_once, &[], std::slice::from_ref(&tools));
-    let long = fixture.add("long", "#\nsleep 2; echo x > $out", &[], std::slice::from_ref(&tools));
-    std::thread::scope(|scope| {
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let (fixture, failing_one) = (&fixture, failing.clone());
-        scope.spawn(move || {
-            let builder = fixture.builder(1);
-            let cancel = |event: Event| {
-                if matches!(event, Event::Output { .. }) {
-                    begun.send(()).unwrap();
-                    builder.cancel();
-                }
-            };
-            builder.realise_all(&[failing_one], RunOptions::default(), &cancel).unwrap();
-        });
-        has_begun.recv().unwrap();
-        let options = RunOptions { keep_going: true, ..RunOptions::default() };
-        let (result, words) = told(&fixture.builder(1), &[failing, long], options);
-        assert_eq!((result.built, result.failures.len()), (1, 1), "{words:?}");
-        let at_work: Vec<_> = words.iter().filter(|word| !word.starts_with("planned") && !word.contains(':')).collect();
-        let (one, other) = (at_work[0].split(' ').next_back(), at_work[1].split(' ').next_back());
-        assert_eq!(one, other, "one after the other: {words:?}");
-    });
-}
-
 /// Each of the thirteen steps of the makefile notes for how long it ran; steps are so many that every token is used.
 const STEPS: &str = r#"#
 printf 'all: %s\n%%:\n\t@echo start $$(date +%%s%%N); sleep 0.1; echo end $$(date +%%s%%N)\n' "$(echo {1..12})" > Makefile

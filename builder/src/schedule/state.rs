@@ -35,10 +35,6 @@ pub(super) struct State {
     /// Urgency and number, by whether it is a fetch.
     pub(super) ready: [BinaryHeap<(u64, std::cmp::Reverse<usize>)>; 2],
     pub(super) running: [usize; 2],
-    /// How many of these wait for another larder: they have neither a slot nor room.
-    pub(super) aside: [usize; 2],
-    /// How many of these would go on.
-    pub(super) returning: [usize; 2],
     /// Workers that wait for a job.
     pub(super) idle: usize,
     pub(super) room: Room,
@@ -65,8 +61,6 @@ impl State {
             open: Vec::new(),
             ready: Default::default(),
             running: [0; 2],
-            aside: [0; 2],
-            returning: [0; 2],
             idle: 0,
             room: Room::new(memory),
             alone: BTreeSet::new(),
@@ -115,11 +109,6 @@ impl State {
     /// A job that is not done.
     pub(super) fn job(&self, number: usize) -> &Arc<Job> {
         self.jobs[number].as_ref().expect("nobody asks what a job was that is done")
-    }
-
-    /// How many slots of a class are taken.
-    pub(super) fn busy(&self, class: usize) -> usize {
-        self.running[class] - self.aside[class]
     }
 
     /// Notes that a job is done.
