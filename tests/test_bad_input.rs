@@ -100,7 +100,7 @@ fn a_failing_build_shows_its_end_and_how_to_look_closer() {
     assert_eq!(relative.code, Some(9), "{}", relative.stderr);
     scratch.larder("build .#killed").fails(1, &["killed", "signal 11"]);
     scratch.larder("build .#absent").fails(1, &["absent", "/bin/absent", "No such file", "a tree in `root`"]);
-    scratch.larder("debug .#after").fails(1, &["inputs are not realised"]);
+    scratch.larder("debug .#after").fails(1, &["its inputs are not there", "larder build /larder/store/"]);
     scratch.assert_sound();
 }
 
