@@ -79,13 +79,7 @@ impl Builder<'_> {
         for output in outputs.iter().filter(|_| outputs.len() > 1) {
             // It is only advice: whatever keeps it from being given fails nothing.
             let alone = unmet_in(std::slice::from_ref(output)).unwrap_or_default();
-            if let Some(first) = alone.first() {
-                let more = match alone.len() {
-                    1 => String::new(),
-                    count => format!(" (and {} more such needs)", count - 1),
-                };
-                let message =
-                    format!("the output `{}` is not complete alone: {first}, which another output has{more}", output.0);
+            if let Some(message) = incomplete(&output.0, &alone) {
                 sink(Event::Warned { derivation: resolved.derivation.clone(), message });
             }
         }
@@ -130,6 +124,13 @@ impl Builder<'_> {
         let (base, inside) = path.strip_prefix(STORE_DIR)?.strip_prefix('/')?.split_once('/')?;
         Some(self.store().host_path(&StorePath::parse_base_name(base).ok()?).join(inside))
     }
+}
+
+/// What is said of an output that has not by itself what it needs, but with the others.
+fn incomplete(output: &OutputName, unmet: &[Unmet]) -> Option<String> {
+    let (first, more) = unmet.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" (and {} more such needs)", more.len()) };
+    Some(format!("the output `{output}` is not complete alone: {first}, which another output has{more}"))
 }
 
 /// Where a package would have what is needed: below `/usr`, too, where the old places of a root lead. Who has a library need not have

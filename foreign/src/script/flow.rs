@@ -3,6 +3,8 @@
 //! Invariant: what is not understood as a whole gives nothing at all, so that nothing wrong is concluded from it.
 
 use super::read::Statement;
+use std::iter::Peekable;
+use std::str::Chars;
 
 /// Groups, conditions and loops may stand in each other so deep.
 const DEEPEST: usize = 40;
@@ -108,137 +110,145 @@ enum Token {
     Redirection(bool),
 }
 
-/// A word that is being read.
-#[derive(Default)]
-struct Word {
-    text: String,
-    quoted: bool,
-}
-
-impl Word {
-    fn end(&mut self, line: usize, found: &mut Vec<(usize, Token)>) {
-        let Self { text, quoted } = std::mem::take(self);
-        if quoted || !text.is_empty() {
-            found.push((line, Token::Word(text, !quoted)));
-        }
-    }
-}
-
 /// Words and signs of a text; what is quoted or substituted stays in its word.
 fn tokenize(text: &str, line: usize, found: &mut Vec<(usize, Token)>) -> Option<()> {
-    let mut characters = text.chars().peekable();
-    let mut word = Word::default();
-    // What closes all that is open.
-    let mut open: Vec<char> = Vec::new();
-    while let Some(character) = characters.next() {
-        let next = characters.peek().copied();
-        if let Some(&close) = open.last() {
-            let outermost = open.len() == 1;
-            if character == close {
-                open.pop();
-                // Quotes around a part of a word are none of it.
-                if outermost && matches!(close, '"' | '\'') {
-                    continue;
-                }
-            } else if close != '\'' {
-                match character {
-                    '\\' => {
-                        word.text.extend(Some(character).filter(|_| !outermost || close != '"'));
-                        word.text.extend(characters.next());
-                        continue;
-                    }
-                    '$' if matches!(next, Some('(' | '{')) => {
-                        word.text.push(character);
-                        word.text.extend(characters.next());
-                        open.push(if next == Some('(') { ')' } else { '}' });
-                        continue;
-                    }
-                    '`' => open.push('`'),
-                    '(' if close == ')' => open.push(')'),
-                    '"' => open.push('"'),
-                    '\'' if matches!(close, ')' | '`') || (close == '}' && !open.contains(&'"')) => open.push('\''),
-                    _ => {}
-                }
-            }
-            word.text.push(character);
-            continue;
-        }
-        match character {
-            '\\' => {
-                word.quoted = true;
-                word.text.extend(characters.next());
-            }
-            '"' | '\'' => {
-                word.quoted = true;
-                open.push(character);
-            }
-            '`' => {
-                word.text.push(character);
-                open.push(character);
-            }
-            '$' if matches!(next, Some('(' | '{')) => {
-                word.text.push(character);
-                word.text.extend(characters.next());
-                open.push(if next == Some('(') { ')' } else { '}' });
-            }
-            // Arrays, patterns and arithmetic.
-            '(' if word.text.ends_with(['=', '!', '@', '*', '+', '?'])
-                || (word.text.is_empty() && next == Some('(')) =>
-            {
-                word.text.push(character);
-                open.push(')');
-            }
-            '<' | '>' if next == Some('(') => {
-                word.text.push(character);
-                word.text.extend(characters.next());
-                open.push(')');
-            }
-            '(' | ')' => {
-                word.end(line, found);
-                found.push((line, Token::Sign(if character == '(' { "(" } else { ")" })));
-            }
-            '\n' => {
-                word.end(line, found);
-                found.push((line, Token::Sign(";")));
-            }
-            ';' => {
-                word.end(line, found);
-                let doubled = characters.next_if(|next| matches!(next, ';' | '&')).is_some();
-                characters.next_if(|next| doubled && *next == '&');
-                found.push((line, Token::Sign(if doubled { ";;" } else { ";" })));
-            }
-            '&' if next == Some('>') => word.end(line, found),
-            '&' => {
-                word.end(line, found);
-                let doubled = characters.next_if_eq(&'&').is_some();
-                found.push((line, Token::Sign(if doubled { "&&" } else { "&" })));
-            }
-            '|' => {
-                word.end(line, found);
-                let doubled = characters.next_if_eq(&'|').is_some();
-                characters.next_if(|next| !doubled && *next == '&');
-                found.push((line, Token::Sign(if doubled { "||" } else { "|" })));
-            }
-            '<' | '>' => {
-                if !word.quoted && word.text.chars().all(|digit| digit.is_ascii_digit()) {
-                    word = Word::default();
-                }
-                word.end(line, found);
-                while characters.next_if(|next| matches!(next, '<' | '>' | '|' | '-')).is_some() {}
-                let copied = characters.next_if_eq(&'&').is_some();
-                let descriptor = |next: &char| next.is_ascii_digit() || *next == '-';
-                if copied && characters.peek().is_some_and(descriptor) {
-                    while characters.next_if(descriptor).is_some() {}
-                } else {
-                    found.push((line, Token::Redirection(character == '>')));
-                }
-            }
-            blank if blank.is_whitespace() => word.end(line, found),
-            other => word.text.push(other),
+    let characters = text.chars().peekable();
+    let mut reader = Reader { characters, word: String::new(), quoted: false, open: Vec::new(), line, found };
+    while let Some(character) = reader.characters.next() {
+        match reader.open.last() {
+            Some(&close) => reader.enclosed(character, close),
+            None => reader.plain(character),
         }
     }
-    word.end(line, found);
-    open.is_empty().then_some(())
+    reader.end_word();
+    reader.open.is_empty().then_some(())
+}
+
+struct Reader<'t> {
+    characters: Peekable<Chars<'t>>,
+    /// The word that is being read.
+    word: String,
+    /// Whether it has quotes.
+    quoted: bool,
+    /// What closes all that is open.
+    open: Vec<char>,
+    line: usize,
+    found: &'t mut Vec<(usize, Token)>,
+}
+
+impl Reader<'_> {
+    fn end_word(&mut self) {
+        let (word, quoted) = (std::mem::take(&mut self.word), std::mem::take(&mut self.quoted));
+        if quoted || !word.is_empty() {
+            self.found.push((self.line, Token::Word(word, !quoted)));
+        }
+    }
+
+    fn sign(&mut self, sign: &'static str) {
+        self.end_word();
+        self.found.push((self.line, Token::Sign(sign)));
+    }
+
+    /// A character of the word that opens something.
+    fn opens(&mut self, character: char, close: char) {
+        self.word.push(character);
+        self.open.push(close);
+    }
+
+    /// The same with the one that follows: `$(`, `${`, `<(`.
+    fn opens_with_next(&mut self, character: char) {
+        self.word.push(character);
+        let next = self.characters.next();
+        self.word.extend(next);
+        self.open.push(if next == Some('{') { '}' } else { ')' });
+    }
+
+    /// Within what `close` closes.
+    fn enclosed(&mut self, character: char, close: char) {
+        let outermost = self.open.len() == 1;
+        if character == close {
+            self.open.pop();
+            // Quotes around a part of a word are none of it.
+            self.word.extend(Some(character).filter(|_| !outermost || !matches!(close, '"' | '\'')));
+            return;
+        }
+        match character {
+            _ if close == '\'' => self.word.push(character),
+            '\\' => {
+                self.word.extend(Some(character).filter(|_| !outermost || close != '"'));
+                self.word.extend(self.characters.next());
+            }
+            '$' if matches!(self.characters.peek(), Some('(' | '{')) => self.opens_with_next(character),
+            '`' | '"' => self.opens(character, character),
+            '(' if close == ')' => self.opens(character, ')'),
+            '\'' if matches!(close, ')' | '`') || (close == '}' && !self.open.contains(&'"')) => {
+                self.opens(character, character);
+            }
+            _ => self.word.push(character),
+        }
+    }
+
+    /// Where nothing is open.
+    fn plain(&mut self, character: char) {
+        let next = self.characters.peek().copied();
+        match character {
+            '\\' => {
+                self.quoted = true;
+                self.word.extend(self.characters.next());
+            }
+            '"' | '\'' => {
+                self.quoted = true;
+                self.open.push(character);
+            }
+            '`' => self.opens(character, character),
+            '$' if matches!(next, Some('(' | '{')) => self.opens_with_next(character),
+            // Arrays, patterns and arithmetic.
+            '(' if self.word.ends_with(['=', '!', '@', '*', '+', '?'])
+                || (self.word.is_empty() && next == Some('(')) =>
+            {
+                self.opens(character, ')');
+            }
+            '<' | '>' if next == Some('(') => self.opens_with_next(character),
+            '(' => self.sign("("),
+            ')' => self.sign(")"),
+            '\n' => self.sign(";"),
+            ';' => {
+                let doubled = self.characters.next_if(|next| matches!(next, ';' | '&')).is_some();
+                self.characters.next_if(|next| doubled && *next == '&');
+                self.sign(if doubled { ";;" } else { ";" });
+            }
+            '&' if next == Some('>') => self.end_word(),
+            '&' => {
+                let doubled = self.characters.next_if_eq(&'&').is_some();
+                self.sign(if doubled { "&&" } else { "&" });
+            }
+            '|' => {
+                let doubled = self.characters.next_if_eq(&'|').is_some();
+                self.characters.next_if(|next| !doubled && *next == '&');
+                self.sign(if doubled { "||" } else { "|" });
+            }
+            '<' | '>' => self.redirection(character == '>'),
+            blank if blank.is_whitespace() => self.end_word(),
+            other => self.word.push(other),
+        }
+    }
+
+    /// Behind the first sign of one.
+    fn redirection(&mut self, writes: bool) {
+        // The number of a descriptor is no word.
+        if !self.quoted && self.word.chars().all(|digit| digit.is_ascii_digit()) {
+            self.word.clear();
+        }
+        self.end_word();
+        while self.characters.next_if(|next| matches!(next, '<' | '>' | '|' | '-')).is_some() {}
+        let copied = self.characters.next_if_eq(&'&').is_some();
+        let descriptor = |next: &char| next.is_ascii_digit() || *next == '-';
+        if copied && self.characters.peek().is_some_and(descriptor) {
+            while self.characters.next_if(descriptor).is_some() {}
+        } else {
+            self.found.push((self.line, Token::Redirection(writes)));
+        }
+    }
 }
 
 struct Parser {

@@ -80,8 +80,8 @@ pub(super) const UNSUPPORTED: &[i64] = &[
     libc::SYS_fsetxattr, libc::SYS_lsetxattr, libc::SYS_setxattr,
 ];
 
-/// Calls that do nothing and say that it is done. What a guest writes need not outlive a crash (its root is mounted so), and `sync` would
-/// write what all others on the machine have, and wait for that.
+/// Calls that do nothing and say that it is done. What a guest writes need not outlive a crash, and `sync` would write what all others on
+/// the machine have, and wait for that.
 pub(super) const NEEDLESS: &[i64] = &[libc::SYS_sync];
 
 /// Calls answered with EPERM whatever their arguments.
