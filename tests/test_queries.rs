@@ -256,11 +256,13 @@ fn a_command_runs_in_the_closure() {
       tool = mini "tool" "mkdir $out\nmkdir $out/usr\nmkdir $out/usr/bin\ncopy /bin/mini $out/usr/bin/tool\nexecutable $out/usr/bin/tool" { };
       data = write "data" { "share/data" = { text = "found\n"; }; };
       both = mini "both" "mkdir $out\nwrite $out/mark x" { runtime = [ tool data ]; };
+      plain = mini "plain" "write $out x" { };
       noted = mini "noted" "mkdir $out\nwrite $out/mark ${./default.nix}" { runtime = [ tool ]; };
     }"#,
     );
     let ran = scratch.larder_with(&["run", ".#noted", "--", "/usr/bin/tool", "say $HOME"]).ok();
     assert_eq!(ran.stdout, "/build\n", "a closure may have trees that are files");
+    scratch.larder("run .#plain -- x").fails(1, &["-plain is not a directory"]);
     let ran = scratch.larder_with(&["run", ".#both", "--", "/usr/bin/tool", "cat /share/data\nsay $HOME"]).ok();
     assert_eq!(ran.stdout, "found\n/build\n");
     let ran = scratch.larder_with(&["run", ".#tool", "--", "tool", "exit 5"]);

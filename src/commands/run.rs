@@ -55,6 +55,12 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     // A file in a closure is needed at its store path only.
     let is_directory = |number: &&usize| matches!(listings[**number].root(), Node::Directory(_));
     let trees: Vec<_> = order.iter().filter(is_directory).map(|&number| closure[number].clone()).collect();
+    if trees.is_empty() {
+        return Err(CliError::failed(format!(
+            "{} is not a directory, so there is no root to run a command in",
+            paths[0]
+        )));
+    }
     let layers = builder.layers_of(&root, &trees)?;
     let directory = |name: &str| {
         let path = staging.path().join(name);
