@@ -144,6 +144,7 @@ let
           larder_crates = if crates == null then "" else crates;
           larder_metapackage = if metapackage then "yes" else "no";
           larder_make_flags = shell.words makeFlags;
+          larder_processors = "${./processors.sh}";
           larder_promise_check = "${./promises.sh}";
           larder_promises = shell.words (map relative verify);
           larder_moves = shell.words (movesOf outputs);

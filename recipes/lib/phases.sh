@@ -68,6 +68,13 @@ run_make() {
     fi
 }
 
+# Runs a command whose last argument is to be how many processes there may be.
+with_processors() {
+    take_processors "$job_server"
+    "$@" "$processors"
+    give_processors
+}
+
 # Satisfies `configure` where a repacked archive lacks a directory: every target of its makefile does nothing.
 stub_makefile_in() {
     local directory
@@ -201,6 +208,8 @@ finish() {
     [[ -n $(find "$out" ! -type d -print -quit) ]] || fail 'nothing was installed: the output has no file'
 }
 
+# shellcheck source=processors.sh
+source "$larder_processors"
 # shellcheck source=promises.sh
 source "$larder_promise_check"
 

@@ -262,6 +262,7 @@ let
       larder_phase_script = "${./phase.sh}";
       larder_deferred = "${./deferred.sh}";
       larder_stand_in = "${./stand-in.sh}";
+      larder_processors = "${../processors.sh}";
       larder_promise_check = "${../promises.sh}";
       larder_unpacked = if unpacked == null then "" else unpacked;
       larder_sources = words (

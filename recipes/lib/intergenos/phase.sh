@@ -27,22 +27,23 @@ pkg_run_tests() {
     fi
 }
 
-# As many at once as all builds together may: a number that is said would take make out of what counts them. One at a time
-# is what somebody needs.
-make() {
-    local called="make $*" words=()
+# As many at once as all builds together may: a number that is said would take what runs them out of what counts them. One at
+# a time is what somebody needs.
+larder_counted() {
+    local program=$1 called="$*" words=() larder_parallel=no
+    shift
     if [[ ${MAKEFLAGS-} == *--jobserver-auth* ]]; then
         while (( $# )); do
             case $1 in
-                -j | --jobs)
+                -j | --jobs | --parallel)
                     case ${2-} in
-                        '' | *[!0-9]*) ;;
+                        '' | *[!0-9]*) larder_parallel=yes ;;
                         1) words+=(-j1) && shift ;;
-                        *) shift ;;
+                        *) larder_parallel=yes && shift ;;
                     esac
                     ;;
-                -j1 | --jobs=1 | -j*[!0-9]* | --jobs=*[!0-9]*) words+=("$1") ;;
-                -j[0-9]* | --jobs=*) ;;
+                -j1 | --jobs=1 | --parallel=1 | -j*[!0-9]* | --jobs=*[!0-9]* | --parallel=*[!0-9]*) words+=("$1") ;;
+                -j[0-9]* | --jobs=* | --parallel=*) larder_parallel=yes ;;
                 *) words+=("$1") ;;
             esac
             shift
@@ -50,8 +51,31 @@ make() {
     else
         words=("$@")
     fi
-    command make "${words[@]}" || { larder_status=$? larder_called=$called; return "$larder_status"; }
+    larder_run || { larder_status=$? larder_called=$called; return "$larder_status"; }
 }
+
+# Tests of meson and ctest know no job server; those of meson run in parallel if nobody says otherwise.
+larder_run() {
+    local test_runs=no status=0
+    case $program:" ${words[*]} " in
+        meson:" test "* | ninja:*" test "*) test_runs=yes ;;
+        ctest:*) test_runs=$larder_parallel ;;
+    esac
+    if [[ $test_runs == no ]]; then
+        command "$program" "${words[@]}"
+        return
+    fi
+    take_processors "${MAKEFLAGS-}"
+    MESON_TESTTHREADS=$processors CTEST_PARALLEL_LEVEL=$processors command "$program" "${words[@]}" || status=$?
+    give_processors
+    return "$status"
+}
+
+make() { larder_counted make "$@"; }
+ninja() { larder_counted ninja "$@"; }
+meson() { larder_counted meson "$@"; }
+cmake() { larder_counted cmake "$@"; }
+ctest() { larder_counted ctest "$@"; }
 
 # A command failed: which one, and where it stands. Where `set -e` is off, as in command substitutions, it says nothing.
 larder_on_error() {
@@ -92,10 +116,7 @@ style_build() {
     case $larder_style in
         autotools) make -j"$IGOS_JOBS" ;;
         make) make -j"$IGOS_JOBS" "${flags[@]}" ;;
-        cmake)
-            # Makefiles are told by their environment how many at once; this ninja is not.
-            if [[ -f build/build.ninja ]]; then cmake --build build -j "$IGOS_JOBS"; else cmake --build build; fi
-            ;;
+        cmake) cmake --build build -j "$IGOS_JOBS" ;;
         meson) ninja -C build -j"$IGOS_JOBS" ;;
     esac
 }
@@ -140,6 +161,8 @@ function_of() {
     esac
 }
 
+# shellcheck source=../processors.sh
+source "$larder_processors"
 readonly larder_phase=$1
 # Where files go is for who installs: makefiles that find it in their environment look there for what they compile with, too.
 [[ $larder_phase == install ]] || export -n DESTDIR

@@ -433,6 +433,7 @@ phase_environment=(
     "larder_recipe_directory=$recipe_directory" "larder_style=$larder_style"
     "larder_configure_flags=$larder_configure_flags" "larder_tests=$larder_tests"
     "larder_tests_reason=$larder_tests_reason" "larder_install_function=$larder_install_function"
+    "larder_processors=$larder_processors"
 )
 export larder_recipe_directory=$recipe_directory
 

@@ -9,5 +9,5 @@ default_configure() {
 }
 
 default_build() { run_make -C build; }
-default_check() { ctest --test-dir build --output-on-failure --parallel "${LARDER_JOBS:-1}"; }
+default_check() { with_processors ctest --test-dir build --output-on-failure --parallel; }
 default_install() { DESTDIR=$out cmake --install build; }

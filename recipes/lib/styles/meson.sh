@@ -7,6 +7,6 @@ default_configure() {
         --buildtype=release --wrap-mode=nodownload "${configure_flags[@]}"
 }
 
-default_build() { ninja -C build -j"${LARDER_JOBS:-1}"; }
-default_check() { meson test -C build --no-rebuild --print-errorlogs --num-processes "${LARDER_JOBS:-1}"; }
+default_build() { MAKEFLAGS=$job_server ninja -C build; }
+default_check() { with_processors meson test -C build --no-rebuild --print-errorlogs --num-processes; }
 default_install() { DESTDIR=$out meson install -C build --no-rebuild; }

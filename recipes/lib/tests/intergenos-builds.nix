@@ -19,6 +19,13 @@ let
     tree = ../../../testdata/intergenos-phases;
     environment = usual: [ seed ] ++ builtins.filter (part: part.name == "python-tools") usual;
   };
+  # With cmake, too.
+  withCmake = lib.intergenos {
+    tree = ../../../testdata/intergenos-phases;
+    environment =
+      usual:
+      [ seed ] ++ builtins.filter (part: part.name == "python-tools" || part.name == "cmake") usual;
+  };
   # Where nothing is said of whose files win.
   unordered = lib.intergenos {
     tree = ../../../testdata/intergenos-phases;
@@ -190,6 +197,7 @@ in
       scratch
       tests-off
       ;
+    inherit (withCmake) counted;
     accounts = shows "accounts" ''
       diff - /usr/share/larder/deferred/accounts <<'DEFERRED'
       run groupadd -g 19 kept

@@ -1,12 +1,24 @@
-# meson, ninja and pkg-config: pinned Debian packages, for building with. Nothing of it may reach an image.
-{ composeDebs, readPins }:
+# meson and pkg-config: pinned Debian packages, with a ninja that takes part in what all builds have together. For building
+# with: nothing of it may reach an image.
+{
+  compose,
+  composeDebs,
+  ninja,
+  readPins,
+}:
 
-composeDebs {
+compose {
   name = "meson";
-  pins = readPins ./pins.json;
-  links = {
-    python = "python3";
-  };
+  root = [
+    (composeDebs {
+      name = "meson-packages";
+      pins = removeAttrs (readPins ./pins.json) [ "ninja-build" ];
+      links = {
+        python = "python3";
+      };
+    })
+    ninja
+  ];
 }
 // {
   pname = "meson";
