@@ -11,6 +11,7 @@ use crate::environment::{self, Variation};
 use crate::error::BuildError;
 use crate::event::{Event, How, Sink};
 use crate::fetch::{FetchSettings, Fetcher};
+use crate::groups::Groups;
 use crate::input_use::{InputUse, input_use};
 use crate::job_server::JobServer;
 use crate::known_failure::KnownFailure;
@@ -70,6 +71,7 @@ pub struct Builder<'s> {
     store: &'s LocalStore,
     settings: Settings,
     pub(crate) roots: Roots,
+    pub(crate) groups: Groups,
     job_server: OnceLock<JobServer>,
     starting: Mutex<()>,
     fetcher: OnceLock<Fetcher>,
@@ -108,6 +110,7 @@ impl<'s> Builder<'s> {
             store,
             settings,
             roots: Roots::default(),
+            groups: Groups::default(),
             job_server: OnceLock::new(),
             starting: Mutex::new(()),
             fetcher: OnceLock::new(),
@@ -526,29 +529,24 @@ impl<'s> Builder<'s> {
         if resolved.layers.is_empty() {
             return Ok(vec![directory("empty")?]);
         }
-        self.layers_with(&resolved.root, &resolved.layers, lent)
+        self.layers_with(&resolved.layers, lent)
     }
 
-    /// Where the trees are that are composed to this root, the topmost first; more than can be composed at once are merged beforehand.
+    /// Where the trees are that are composed to a root, the topmost first; of more than can be composed at once some are merged
+    /// beforehand.
     ///
     /// # Errors
     /// When they have to be merged and cannot.
-    pub fn layers_of(&self, root: &TreeListing, trees: &[StorePath]) -> Result<Vec<HostPath>, BuildError> {
-        self.layers_with(root, trees, &Lent::new())
+    pub fn layers_of(&self, trees: &[StorePath]) -> Result<Vec<HostPath>, BuildError> {
+        self.layers_with(trees, &Lent::new())
     }
 
-    fn layers_with(&self, root: &TreeListing, trees: &[StorePath], lent: &Lent) -> Result<Vec<HostPath>, BuildError> {
+    fn layers_with(&self, trees: &[StorePath], lent: &Lent) -> Result<Vec<HostPath>, BuildError> {
         if trees.len() <= MAX_LAYERS {
             return trees.iter().map(|path| self.place_of(path, lent)).collect();
         }
         self.settle()?;
-        let name = StoreName::parse("merged-root").expect("a valid name");
-        let merged = StorePath::from_tree(root.digest(), name.clone()).map_err(store::local::StoreError::from)?;
-        self.store.hold([&merged])?;
-        if !self.store.is_valid(&merged)? {
-            self.store.publish(self.store.stage_listing(root, None)?, name)?;
-        }
-        Ok(vec![host_path(self.store.host_path(&merged))?])
+        self.grouped(trees.to_vec())?.iter().map(|path| self.place_of(path, lent)).collect()
     }
 }
 

@@ -188,11 +188,7 @@ impl Request<'_> {
 
     /// The merged root is the output, or what stands at `at` in it.
     fn compose(&self) -> Result<Sealed, BuildError> {
-        let mut mentions = std::collections::BTreeSet::new();
-        for layer in &self.resolved.layers {
-            let tree = layer.tree().ok_or_else(|| self.error("a derivation is no tree"))?;
-            mentions.extend(self.builder.store().mentions(&tree)?);
-        }
+        let mentions = self.builder.mentions_of(&self.resolved.layers)?;
         // What an overriding tree hides may have held the only mention of something: then the files must say.
         let exact = mentions.is_empty() || self.resolved.overriding == 0;
         let place = TreePath::parse(self.variable("at").unwrap_or_default().as_bytes())

@@ -95,7 +95,7 @@ fn first_wins(
     present: &[(usize, TreeDigest)],
     made: &mut HashMap<TreeDigest, Directory>,
 ) -> TreeDigest {
-    if let [(number, digest)] = present {
+    if let Some((number, digest)) = present.first().filter(|first| present.iter().all(|other| other.1 == first.1)) {
         take_over(listings[*number], digest, made);
         return *digest;
     }

@@ -22,6 +22,7 @@ pub mod error;
 pub mod event;
 pub mod fetch;
 mod graph;
+mod groups;
 mod grow;
 pub mod input_use;
 mod job_server;

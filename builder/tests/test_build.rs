@@ -129,6 +129,37 @@ fn a_root_may_have_more_trees_than_an_overlay_has_layers() {
         assert_eq!(result.built, 1, "{count}: {words:?} {:?}", result.failures);
         assert_eq!(fixture.content(&result, &user), format!("0\n{last}\n"));
     }
+    let merged = || {
+        let paths = fixture.store.paths().unwrap().into_iter();
+        paths.filter(|info| info.path.name().as_str() == "merged-trees").count()
+    };
+    let groups = merged();
+    let one_more: Vec<_> = (0..MAX_LAYERS + 11).map(tree).collect();
+    let user = fixture.add("other", "add /share/0 $out", &[], &one_more);
+    let (result, words) = told(&fixture.builder(1), std::slice::from_ref(&user), RunOptions::default());
+    assert_eq!(result.built, 1, "{words:?} {:?}", result.failures);
+    assert!(groups > 4 && merged() <= groups + 2, "{groups} groups, then {}", merged());
+}
+
+#[test]
+fn of_more_trees_than_an_overlay_has_layers_those_that_override_win() {
+    let fixture = Fixture::new();
+    let tree = |name: &str, content: &str| {
+        let directory = fixture.top.path().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("same"), content).unwrap();
+        std::fs::write(directory.join(name), content).unwrap();
+        fixture.store.add_path(&directory, StoreName::parse(name).unwrap(), None).unwrap()
+    };
+    let mut trees: Vec<_> = (0..MAX_LAYERS + 10).map(|number| tree(&format!("tree-{number}"), "hidden\n")).collect();
+    let winner = tree("winner", "shown\n");
+    trees.push(winner.clone());
+    let user = fixture.add_changed("user", "add /same $out\nadd /tree-7 $out", &[], &trees, |derivation| {
+        derivation.overrides = vec![store::Input::Tree(winner)];
+    });
+    let (result, words) = told(&fixture.builder(1), std::slice::from_ref(&user), RunOptions::default());
+    assert_eq!(result.built, 1, "{words:?} {:?}", result.failures);
+    assert_eq!(fixture.content(&result, &user), "shown\nhidden\n");
 }
 
 #[test]

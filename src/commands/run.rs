@@ -61,7 +61,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
             paths[0]
         )));
     }
-    let layers = builder.layers_of(&root, &trees)?;
+    let layers = builder.layers_of(&trees)?;
     let directory = |name: &str| {
         let path = staging.path().join(name);
         std::fs::create_dir(&path)
