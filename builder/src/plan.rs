@@ -6,7 +6,8 @@
 use crate::event::Kind;
 use std::collections::{BTreeMap, HashMap};
 use store::derivation::OutputName;
-use store::{Derivation, DerivationDigest, Input, StorePath};
+use store::local::BuildCost;
+use store::{Derivation, DerivationDigest, Input, StoreName, StorePath};
 
 /// What a plan must know of a store.
 pub trait PlanSource {
@@ -34,6 +35,12 @@ pub trait PlanSource {
     /// # Errors
     /// When the store cannot be asked.
     fn expected(&self, derivation: &Derivation) -> Result<Option<Expected>, Self::Error>;
+
+    /// What the last build of any version of a package took.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn expected_of_package(&self, package: &str) -> Result<Option<Expected>, Self::Error>;
 }
 
 /// What a derivation is expected to take.
@@ -43,6 +50,12 @@ pub struct Expected {
     pub duration: u64,
     /// Bytes of memory.
     pub memory: u64,
+}
+
+impl From<BuildCost> for Expected {
+    fn from(cost: BuildCost) -> Self {
+        Self { duration: cost.duration_ms, memory: cost.memory }
+    }
 }
 
 /// One derivation to realise.
@@ -56,7 +69,7 @@ pub struct Job {
     pub needs: Vec<usize>,
     /// The jobs that wait for this one.
     pub needed_by: Vec<usize>,
-    /// What it is expected to take, if it was ever done.
+    /// What it is expected to take, if it or another version of it was ever done.
     pub expected: Option<Expected>,
     /// Expected milliseconds from its start to the end of all that waits for it.
     pub priority: u64,
@@ -135,8 +148,16 @@ pub fn plan<S: PlanSource>(
         pending
             .extend(inputs.into_iter().rev().filter(|input| !numbers.contains_key(input)).map(|input| (input, None)));
     }
+    plan.estimate(source)?;
     plan.prioritise();
     Ok(plan)
+}
+
+/// What stands before the version in a name: before the first `-` and digit.
+fn package_of(name: &StoreName) -> Option<&str> {
+    let name = name.as_str();
+    let at = name.as_bytes().windows(2).position(|pair| pair[0] == b'-' && pair[1].is_ascii_digit())?;
+    Some(&name[..at])
 }
 
 fn derivation_of(input: &Input) -> Option<&StorePath> {
@@ -175,6 +196,23 @@ impl Plan {
         self.known.extend(outputs.into_iter().map(|(output, path)| (input(output), path)));
     }
 
+    /// What was never built is expected to take what another version of it took.
+    fn estimate<S: PlanSource>(&mut self, source: &S) -> Result<(), S::Error> {
+        let mut packages: HashMap<String, Option<Expected>> = HashMap::new();
+        for job in self.jobs.iter_mut().filter(|job| job.expected.is_none() && job.kind() == Kind::Build) {
+            let Some(package) = package_of(&job.derivation.name) else { continue };
+            job.expected = match packages.get(package) {
+                Some(expected) => *expected,
+                None => {
+                    let expected = source.expected_of_package(package)?;
+                    packages.insert(package.to_owned(), expected);
+                    expected
+                }
+            };
+        }
+        Ok(())
+    }
+
     /// Longest path first: what keeps most work waiting is the most urgent.
     fn prioritise(&mut self) {
         for number in (0..self.jobs.len()).rev() {
@@ -191,7 +229,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use std::convert::Infallible;
-    use store::{StoreName, TreeDigest};
+    use store::TreeDigest;
 
     #[derive(Default)]
     struct Memory {
@@ -240,6 +278,10 @@ mod tests {
         fn expected(&self, _: &Derivation) -> Result<Option<Expected>, Infallible> {
             Ok(None)
         }
+
+        fn expected_of_package(&self, package: &str) -> Result<Option<Expected>, Infallible> {
+            Ok((package == "slow").then_some(Expected { duration: 60_000, memory: 1 }))
+        }
     }
 
     fn names(plan: &Plan) -> Vec<&str> {
@@ -277,6 +319,18 @@ mod tests {
         let plan = plan_of(&memory, &top);
         assert_eq!(names(&plan), ["top"]);
         assert_eq!(plan.known.len(), 1);
+    }
+
+    #[test]
+    fn another_version_says_what_to_expect() {
+        let mut memory = Memory::default();
+        let slow = memory.add("slow-2.0-rc1", &[]);
+        let quick = memory.add("slow-motion", &[]);
+        let top = memory.add("top", &[&quick, &slow]);
+        let plan = plan_of(&memory, &top);
+        let expected = |name: &str| plan.jobs.iter().find(|job| job.derivation.name.as_str() == name).unwrap().expected;
+        assert_eq!(expected("slow-2.0-rc1"), Some(Expected { duration: 60_000, memory: 1 }));
+        assert_eq!(expected("slow-motion"), None);
     }
 
     #[test]

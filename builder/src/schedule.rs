@@ -95,8 +95,11 @@ impl PlanSource for LocalStore {
     }
 
     fn expected(&self, derivation: &Derivation) -> Result<Option<Expected>, StoreError> {
-        let cost = self.expected_cost(&derivation.name)?;
-        Ok(cost.map(|cost| Expected { duration: cost.duration_ms, memory: cost.memory }))
+        Ok(self.expected_cost(&derivation.name)?.map(Expected::from))
+    }
+
+    fn expected_of_package(&self, package: &str) -> Result<Option<Expected>, StoreError> {
+        Ok(self.expected_cost_of_package(package)?.map(Expected::from))
     }
 }
 

@@ -163,6 +163,19 @@ fn of_more_trees_than_an_overlay_has_layers_those_that_override_win() {
 }
 
 #[test]
+fn a_new_version_is_expected_to_take_what_the_last_one_took() {
+    let fixture = Fixture::new();
+    let [old, other, new] =
+        ["tool-1.9", "tools-1.0", "tool-1.10"].map(|name| fixture.add(name, "write $out x", &[], &[]));
+    let builder = fixture.builder(1);
+    let expected = || builder.plan(std::slice::from_ref(&new), RunOptions::default()).unwrap().jobs[0].expected;
+    told(&builder, &[other], RunOptions::default());
+    assert_eq!(expected(), None, "that is another package");
+    told(&builder, &[old], RunOptions::default());
+    assert!(expected().is_some());
+}
+
+#[test]
 fn who_comes_second_waits_and_reuses() {
     let fixture = Fixture::new();
     let slow = fixture.add("slow", "say begun\nsleep 1\nwrite $out slow", &[], &[]);

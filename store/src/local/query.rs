@@ -310,6 +310,14 @@ impl LocalStore {
         self.ask(|index| index.last_cost(name))
     }
 
+    /// What the last build of any version of a package cost: of derivations whose names are the package's, `-` and a version.
+    ///
+    /// # Errors
+    /// When the index cannot be asked.
+    pub fn expected_cost_of_package(&self, package: &str) -> Result<Option<BuildCost>, StoreError> {
+        self.ask(|index| index.last_cost_of_package(package))
+    }
+
     /// Notes that paths were used now, for collections by last use.
     ///
     /// # Errors

@@ -129,12 +129,23 @@ impl Index {
     }
 
     pub(in crate::local) fn last_cost(&self, name: &StoreName) -> Result<Option<BuildCost>, IndexError> {
+        let name = format!("{name}.drv");
+        self.last_cost_between(&name, &format!("{name}\0"))
+    }
+
+    pub(in crate::local) fn last_cost_of_package(&self, package: &str) -> Result<Option<BuildCost>, IndexError> {
+        // A version begins with a digit, which `:` follows.
+        self.last_cost_between(&format!("{package}-0"), &format!("{package}-:"))
+    }
+
+    fn last_cost_between(&self, first: &str, end: &str) -> Result<Option<BuildCost>, IndexError> {
         let connection = self.lock();
         let mut query = connection.prepare_cached(
-            "SELECT build.finished, build.duration, build.cpu, build.memory FROM derivation JOIN resolution ON resolution.derivation = derivation.digest
-             JOIN build ON build.action = resolution.action WHERE derivation.name = ? ORDER BY build.finished DESC LIMIT 1",
+            "SELECT build.finished, build.duration, build.cpu, build.memory FROM derivation
+             JOIN resolution ON resolution.derivation = derivation.digest JOIN build ON build.action = resolution.action
+             WHERE derivation.name >= ? AND derivation.name < ? ORDER BY build.finished DESC LIMIT 1",
         )?;
-        Ok(query.query_row([format!("{name}.drv")], row::cost).optional()?)
+        Ok(query.query_row([first, end], row::cost).optional()?)
     }
 
     /// The builds of derivations whose names begin so.
