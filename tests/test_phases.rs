@@ -21,6 +21,7 @@ const RECIPE: &str = r#"let
     larder_configure_flags = "--colour=blue 'two words'";
     larder_make_flags = "";
     larder_metapackage = "no";
+    larder_processors = "${./processors.sh}";
     larder_promise_check = "${./promises.sh}";
     larder_promises = "";
     larder_moves = "";
@@ -35,6 +36,7 @@ in
   tested = package "on" { };
   partly = package "known-failures" { };
   broken = package "on" { larder_phase_build = "seen='a b'; mkdir deep; cd deep; false; touch reached"; };
+  endless = package "on" { larder_phase_build = "seen=yes; while :; do :; done"; };
   needing = package "on" { inputs = [ (mini "needed" "write $out 1" { }) ]; };
   written = package "on" { args = [ "${mini "script" "copy ${./phases.sh} $out" { }}" ]; };
   unclear = package "on" { larder_phase_build = "for current_phase in one two; do :; done"; };
@@ -64,7 +66,7 @@ fn packages() -> Option<Scratch> {
         return None;
     }
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/lib");
-    for name in ["phases.sh", "promises.sh"] {
+    for name in ["phases.sh", "processors.sh", "promises.sh"] {
         std::fs::copy(recipes.join(name), scratch.path(name)).unwrap();
     }
     let style = "default_build() { touch built; }\ndefault_check() { touch checked; }\ndefault_install() { :; }\n";
@@ -110,6 +112,15 @@ fn variables_and_functions_of_the_script_are_there() {
         (lines[2], style(&lines[3]), &lines[4..]),
         ("function", true, &["larder: phase build", "built configured"][..])
     );
+}
+
+#[test]
+fn a_build_that_took_too_long_is_entered_with_what_its_phase_began_with() {
+    let Some(scratch) = packages() else { return };
+    scratch.larder("build .#endless --timeout 2").fails(1, &["2 s"]);
+    let script = "pwd; declare -F run_phase default_build; echo $current_phase ${#configure_flags[@]} ${seen-unknown}";
+    let entered = scratch.larder_with(&["debug", ".#endless", "--", "bash", "-c", script]).ok();
+    assert_eq!(entered.stdout, "/build/source\nrun_phase\ndefault_build\nbuild 2 unknown\n", "{}", entered.stderr);
 }
 
 #[test]

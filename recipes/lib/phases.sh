@@ -23,7 +23,8 @@ fail() {
     exit 1
 }
 
-# Writes what `larder debug` enters a failed build with: the variables and functions of this shell, and where it is.
+# Writes what `larder debug` enters a failed build with: the variables and functions of this shell, and where it is. When
+# something fails, and when a phase begins, for larder stops a build that takes too long without a word to its shell.
 keep_shell() {
     {
         shopt -p extglob
@@ -112,6 +113,7 @@ run_phase() {
     local phase=$1 capitalised=${1^}
     current_phase=$phase
     say "phase $phase"
+    keep_shell
     run_recipe_text "before$capitalised"
     if [[ -v larder_phase_$phase ]]; then
         run_recipe_text "$phase"

@@ -86,14 +86,18 @@ larder_on_error() {
     [[ $text != 'return "$larder_status"' ]] || text=$larder_called
     printf 'larder: %s:%s: exit status %s from: %s\n' "${file##*/}" "$line" "$status" "${text%%$'\n'*}" >&2
     [[ ! -f config.log || $larder_phase != configure ]] || tail -n 40 config.log >&2
-    # What `larder debug` enters the failed build with.
+    larder_keep_shell
+    exit "$status"
+}
+
+# What `larder debug` enters the failed build with; also of a phase that takes too long, which nobody tells that it is stopped.
+larder_keep_shell() {
     {
         shopt -p extglob
         declare -p
         declare -f
         printf 'current_phase=%q\ncd %q\n' "$larder_phase" "$PWD"
     } >/build/.larder-failed || true
-    exit "$status"
 }
 
 style_configure() {
@@ -195,6 +199,7 @@ if [[ $larder_phase == --defines ]]; then
     exit 0
 fi
 if [[ ! -f $larder_build_script ]]; then
+    larder_keep_shell
     "style_$larder_phase"
     exit
 fi
@@ -203,4 +208,5 @@ larder_reading=yes
 source "$larder_build_script"
 larder_reading=no
 larder_function=$(function_of "$larder_phase") || [[ $larder_phase != install ]] || exit 1
+larder_keep_shell
 [[ -z $larder_function ]] || "$larder_function"
