@@ -232,3 +232,47 @@ fn two_fixed_output_derivations_that_run_at_once_cannot_meet() {
     assert!(words.contains(&"giver: alone".to_owned()) && words.contains(&"taker: alone".to_owned()), "{words:?}");
     assert_eq!(fixture.store.verify(None, true).unwrap(), []);
 }
+
+/// Builds that run at once do not see each other's processes, and what one kills are its own.
+#[test]
+fn a_build_reaches_no_process_of_another_one() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let of = |name: &str, script: &str| fixture.add(name, &format!("#\n{script}"), &[], std::slice::from_ref(&tools));
+    let victim = of("victim", "echo alive > /tmp/victims-mark; perl -e 'sleep 3' victims-mark; echo alive > $out");
+    let attacker = of(
+        "attacker",
+        "sleep 1; found=none; for one in /proc/[0-9]*; do \
+             [[ $(tr '\\0' ' ' < $one/cmdline) != *'sleep 3'*victims*mark* || $one == /proc/$$ ]] || found=$one; \
+             [[ ! -e $one/root/tmp/victims-mark ]] || found=$one; done; \
+         perl -e 'kill 9, grep { $_ != $$ && $_ != getppid } 2..40000'; echo $found > $out",
+    );
+    let builder = fixture.builder(2);
+    let (result, words) = told(&builder, &[victim.clone(), attacker.clone()], RunOptions::default());
+    assert_eq!(result.built, 2, "{words:?} {:?}", result.failures);
+    let at = |wanted: &str| words.iter().position(|word| word == wanted).unwrap_or_else(|| panic!("{words:?}"));
+    assert!(at("started attacker") < at("built victim") && at("built attacker") < at("built victim"), "{words:?}");
+    assert_eq!(fixture.content(&result, &attacker), "none\n");
+    assert_eq!(fixture.content(&result, &victim), "alive\n");
+}
+
+#[test]
+fn sockets_and_pipes_are_no_outputs() {
+    let fixture = Fixture::new();
+    let tools = tools(&fixture);
+    let socket =
+        |place: &str| format!("perl -e 'socket(S, 1, 1, 0) or die; bind(S, pack(q(S a*), 1, q({place}))) or die $!'");
+    let attempts = [
+        (socket("/larder/out/out"), "socket"),
+        (format!("mkdir $out; {}", socket("/larder/out/out/deep")), "socket"),
+        ("perl -e '$p = q(/larder/out/out); syscall(133, $p, 4516, 0) == 0 or die $!'".to_owned(), "named pipe"),
+    ];
+    for (number, (script, kind)) in attempts.iter().enumerate() {
+        let drv = fixture.add(&format!("special-{number}"), &format!("#\n{script}"), &[], std::slice::from_ref(&tools));
+        let (result, words) = told(&fixture.builder(1), &[drv], RunOptions::default());
+        let [failure] = &result.failures[..] else { panic!("{script}: {words:?}") };
+        let text = failure.error.to_string();
+        assert!(text.contains("output `out`") && text.contains(&format!("is a {kind}")), "{script}: {text}");
+        assert_eq!(fixture.store.verify(None, true).unwrap(), []);
+    }
+}

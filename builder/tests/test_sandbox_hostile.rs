@@ -5,7 +5,7 @@ use crate::skipped;
 use crate::testutil::{Fixture, host, snapshot, spawner, start_spawner};
 use builder::sandbox::{Status, WritableLayer, unlock_work};
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -99,14 +99,20 @@ fn host_services_cannot_be_reached() {
     let name = format!("larder-test-{}", std::process::id());
     let _unix = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     let port = tcp.local_addr().unwrap().port();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let udp_port = udp.local_addr().unwrap().port();
     let fixture = Fixture::hostile(&format!(
-        "(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo tcp; \
+        "(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo tcp; (echo x > /dev/udp/127.0.0.1/{udp_port}) 2>/dev/null; \
+         (echo x > /dev/udp/1.1.1.1/53) 2>/dev/null && echo datagram; \
          perl -MSocket -e 'socket($s, AF_UNIX, SOCK_STREAM, 0) or die; \
          print connect($s, pack(\"S a*\", AF_UNIX, \"\\0{name}\")) ? \"unix\\n\" : \"\"'; \
          (exec 3<>/dev/tcp/1.1.1.1/53) 2>/dev/null && echo internet; wc -l < /proc/net/route; true"
     ));
     // The routing table has its heading only.
     assert_eq!(fixture.output(), "1\n");
+    udp.set_nonblocking(true).unwrap();
+    let came = udp.recv(&mut [0; 8]).expect_err("a datagram came out of the sandbox");
+    assert_eq!(came.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
