@@ -256,6 +256,25 @@ fn paths_of_the_build_that_are_left_are_told() {
 }
 
 #[test]
+fn all_paths_of_the_build_that_are_left_can_be_asked_for() {
+    let files =
+        (0..7).map(|number| format!("write $out/{number} from /build/{number}.c")).collect::<Vec<_>>().join("\\n");
+    let scratch = Scratch::new(&format!(
+        r#"{{ leaky = mini "leaky" "mkdir $out\n{files}" {{ }}; clean = mini "clean" "write $out /builder" {{ }}; }}"#
+    ));
+    let built = scratch.larder("build --no-link .#leaky .#clean").ok();
+    let more = "warning leaky: 2 more files have paths of the build: `larder query leaks` names all";
+    assert!(built.stderr.contains(more), "{}", built.stderr);
+    let path = built.lines()[0].to_owned();
+    let leaks = scratch.larder("query leaks .#leaky .#clean").ok();
+    let expected = (0..7).map(|number| format!("{path}/{number} has the path /build/{number}.c of the build"));
+    assert_eq!(leaks.lines(), expected.collect::<Vec<_>>());
+    let json = scratch.larder("query leaks --json .#leaky").ok().json("query-leaks");
+    assert_eq!(json["leaks"].as_array().map(Vec::len), Some(7));
+    assert_eq!(json["leaks"][3], serde_json::json!({ "path": path, "file": "3", "members": [], "leak": "/build/3.c" }));
+}
+
+#[test]
 fn more_variables_than_a_program_can_have_are_refused_with_the_reason() {
     let scratch = Scratch::new(
         r#"let many = count: builtins.listToAttrs (builtins.genList (n: { name = "variable_${toString n}"; value = "value"; }) count);

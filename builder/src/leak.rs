@@ -45,13 +45,13 @@ const START: usize = 8;
 
 /// A path of the build in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Leak {
+pub struct Leak {
     /// The file, relative to the output.
-    file: TreePath,
+    pub file: TreePath,
     /// The members, from outside to inside, if it is in an archive.
-    members: Vec<String>,
+    pub members: Vec<String>,
     /// The path.
-    path: String,
+    pub path: String,
 }
 
 impl std::fmt::Display for Leak {
@@ -78,15 +78,18 @@ pub(crate) fn warn(
         leaks.extend(found?);
     }
     let more = leaks.len().saturating_sub(MAX_TOLD);
-    let more = (more > 0).then(|| format!("{more} more files have paths of the build"));
+    let more = (more > 0).then(|| format!("{more} more files have paths of the build: `larder query leaks` names all"));
     for message in leaks.iter().take(MAX_TOLD).map(ToString::to_string).chain(more) {
         sink(Event::Warned { derivation: resolved.derivation.clone(), message });
     }
     Ok(())
 }
 
-/// The first path of the build in each file and link of an output.
-fn find(output: &TreeListing, place: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<Leak>, IoError> {
+/// The first path of the build in each file and link of an output that lies at `place`.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn find(output: &TreeListing, place: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<Leak>, IoError> {
     let mut leaks = Vec::new();
     let mut failed = None;
     output.walk(&mut |path, node| {

@@ -28,7 +28,7 @@ pub mod input_use;
 mod job_server;
 pub mod known_failure;
 mod lack;
-mod leak;
+pub mod leak;
 mod limits;
 pub mod log;
 mod memory;

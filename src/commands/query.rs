@@ -1,6 +1,7 @@
 //! `larder query`
 
 mod drawn;
+mod leaks;
 mod paths;
 mod size;
 
@@ -20,7 +21,7 @@ use store::{Graph, Input, StorePath};
 /// Ask the store about paths.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "larder query <references|referrers|closure|tree|graph|deriver|outputs|roots|size> [OPTIONS] <INSTALLABLE>...",
+    override_usage = "larder query <references|referrers|closure|tree|graph|deriver|outputs|roots|leaks|size> [OPTIONS] <INSTALLABLE>...",
     subcommand_value_name = "QUESTION",
     subcommand_help_heading = "Questions"
 )]
@@ -47,6 +48,8 @@ enum Question {
     Outputs(paths::PlainArgs),
     /// The GC roots that keep it, by what they name, need, or were made by
     Roots(paths::ClosureArgs),
+    /// The files that have paths of the build in them, which are nowhere when they are used
+    Leaks(paths::PlainArgs),
     /// What it takes: its own, on the disk, with its closure, and what only it holds
     Size(size::Args),
 }
@@ -61,6 +64,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
         Question::Deriver(args) => paths::deriver(context, args),
         Question::Outputs(args) => paths::outputs(context, args),
         Question::Roots(args) => paths::roots(context, args),
+        Question::Leaks(args) => leaks::run(context, &args.asked),
         Question::Size(args) => size::run(context, args),
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct ClosureArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct PlainArgs {
     #[command(flatten)]
-    asked: Asked,
+    pub(super) asked: Asked,
 }
 
 /// What is asked about, by kind.
