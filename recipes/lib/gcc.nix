@@ -22,13 +22,19 @@ rec {
     mpfr = fetchSource {
       name = "mpfr";
       version = "4.2.2";
-      urls = [ "mirror://debian/pool/main/m/mpfr4/mpfr4_4.2.2.orig.tar.xz" ];
+      urls = [
+        "mirror://debian/pool/main/m/mpfr4/mpfr4_4.2.2.orig.tar.xz"
+        "https://ftp.gnu.org/gnu/mpfr/mpfr-4.2.2.tar.xz"
+      ];
       hash = "sha256:b67ba0383ef7e8a8563734e2e889ef5ec3c3b898a01d00fa0a6869ad81c6ce01";
     };
     mpc = fetchSource {
       name = "mpc";
       version = "1.3.1";
-      urls = [ "mirror://debian/pool/main/m/mpclib3/mpclib3_1.3.1.orig.tar.gz" ];
+      urls = [
+        "mirror://debian/pool/main/m/mpclib3/mpclib3_1.3.1.orig.tar.gz"
+        "https://ftp.gnu.org/gnu/mpc/mpc-1.3.1.tar.gz"
+      ];
       hash = "sha256:ab642492f5cf882b74aa0cb730cd410a81edcdbec895183ce930e706c1c759b8";
     };
   };

@@ -12,7 +12,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/e/e2fsprogs/e2fsprogs_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/e/e2fsprogs/e2fsprogs_${version}.orig.tar.gz"
+      "https://www.kernel.org/pub/linux/kernel/people/tytso/e2fsprogs/v${version}/e2fsprogs-${version}.tar.gz"
+    ];
     hash = "sha256:6dcd67ff9d8b13274ba3f088e4318be4f5b71412cd863524423fc49d39a6371f";
   };
 

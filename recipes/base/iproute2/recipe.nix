@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/i/iproute2/iproute2_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/i/iproute2/iproute2_${version}.orig.tar.xz"
+      "https://www.kernel.org/pub/linux/utils/net/iproute2/iproute2-${version}.tar.xz"
+    ];
     hash = "sha256:5ce12a0fec6b212725ef218735941b2dab76244db7e72646a76021b0537b43ab";
   };
 

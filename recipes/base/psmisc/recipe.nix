@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/p/psmisc/psmisc_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/p/psmisc/psmisc_${version}.orig.tar.xz"
+      "https://downloads.sourceforge.net/project/psmisc/psmisc/psmisc-${version}.tar.xz"
+    ];
     hash = "sha256:58c55d9c1402474065adae669511c191de374b0871eec781239ab400b907c327";
   };
 

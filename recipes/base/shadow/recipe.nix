@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/s/shadow/shadow_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/s/shadow/shadow_${version}.orig.tar.xz"
+      "https://github.com/shadow-maint/shadow/releases/download/${version}/shadow-${version}.tar.xz"
+    ];
     hash = "sha256:554801054694ff7d8a7abdf0d6ece34e2f16e111673cc01b8c9ee1278451181e";
   };
 

@@ -13,7 +13,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/u/util-linux/util-linux_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/u/util-linux/util-linux_${version}.orig.tar.xz"
+      "https://www.kernel.org/pub/linux/utils/util-linux/v2.41/util-linux-${version}.tar.xz"
+    ];
     hash = "sha256:f586e35d320ff537aab3ffeca37e9ecd482ccbe013590db4429a414d8aa6a728";
   };
 

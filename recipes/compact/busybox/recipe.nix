@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/b/busybox/busybox_${version}.orig.tar.bz2" ];
+    urls = [
+      "mirror://debian/pool/main/b/busybox/busybox_${version}.orig.tar.bz2"
+      "https://busybox.net/downloads/busybox-${version}.tar.bz2"
+    ];
     hash = "sha256:3311dff32e746499f4df0d5df04d7eb396382d7e108bb9250e7b519b837043a4";
   };
 

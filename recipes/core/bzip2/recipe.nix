@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/b/bzip2/bzip2_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/b/bzip2/bzip2_${version}.orig.tar.gz"
+      "https://sourceware.org/pub/bzip2/bzip2-${version}.tar.gz"
+    ];
     hash = "sha256:ab5a03176ee106d3f0fa90e381da478ddae405918153cca248e682cd0c4a2269";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/c/coreutils/coreutils_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/c/coreutils/coreutils_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/coreutils/coreutils-${version}.tar.xz"
+    ];
     hash = "sha256:e8bb26ad0293f9b5a1fc43fb42ba970e312c66ce92c1b0b16713d7500db251bf";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/d/dash/dash_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/d/dash/dash_${version}.orig.tar.gz"
+      "http://gondor.apana.org.au/~herbert/dash/files/dash-${version}.tar.gz"
+    ];
     hash = "sha256:6a474ac46e8b0b32916c4c60df694c82058d3297d8b385b74508030ca4a8f28a";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/d/diffutils/diffutils_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/d/diffutils/diffutils_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/diffutils/diffutils-${version}.tar.xz"
+    ];
     hash = "sha256:90e5e93cc724e4ebe12ede80df1634063c7a855692685919bfe60b556c9bd09e";
   };
 

@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/f/file/file_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/f/file/file_${version}.orig.tar.gz"
+      "https://astron.com/pub/file/file-${version}.tar.gz"
+    ];
     hash = "sha256:c9cc77c7c560c543135edc555af609d5619dbef011997e988ce40a3d75d86088";
   };
 

@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/f/findutils/findutils_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/f/findutils/findutils_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/findutils/findutils-${version}.tar.xz"
+    ];
     hash = "sha256:1387e0b67ff247d2abde998f90dfbf70c1491391a59ddfecb8ae698789f0a4f5";
   };
 

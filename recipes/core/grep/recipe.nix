@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/g/grep/grep_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/g/grep/grep_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/grep/grep-${version}.tar.xz"
+    ];
     hash = "sha256:1db2aedde89d0dea42b16d9528f894c8d15dae4e190b59aecc78f5a951276eab";
   };
 

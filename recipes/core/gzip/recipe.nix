@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/g/gzip/gzip_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/g/gzip/gzip_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/gzip/gzip-${version}.tar.xz"
+    ];
     hash = "sha256:7454eb6935db17c6655576c2e1b0fabefd38b4d0936e0f87f48cd062ce91a057";
   };
 

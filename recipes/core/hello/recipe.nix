@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/h/hello/hello_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/h/hello/hello_${version}.orig.tar.gz"
+      "https://ftp.gnu.org/gnu/hello/hello-${version}.tar.gz"
+    ];
     hash = "sha256:0d5f60154382fee10b114a1c34e785d8b1f492073ae2d3a6f7b147687b366aa0";
   };
 

@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/l/less/less_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/l/less/less_${version}.orig.tar.gz"
+      "https://www.greenwoodsoftware.com/less/less-${version}.tar.gz"
+    ];
     hash = "sha256:2819f55564d86d542abbecafd82ff61e819a3eec967faa36cd3e68f1596a44b8";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/l/lz4/lz4_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/l/lz4/lz4_${version}.orig.tar.gz"
+      "https://github.com/lz4/lz4/releases/download/v${version}/lz4-${version}.tar.gz"
+    ];
     hash = "sha256:537512904744b35e232912055ccf8ec66d768639ff3abe5788d90d792ec5f48b";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/m/m4/m4_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/m/m4/m4_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/m4/m4-${version}.tar.xz"
+    ];
     hash = "sha256:63aede5c6d33b6d9b13511cd0be2cac046f2e70fd0a07aa9573a04a82783af96";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/p/patch/patch_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/p/patch/patch_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/patch/patch-${version}.tar.xz"
+    ];
     hash = "sha256:f87cee69eec2b4fcbf60a396b030ad6aa3415f192aa5f7ee84cad5e11f7f5ae3";
   };
 

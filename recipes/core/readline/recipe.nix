@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/r/readline/readline_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/r/readline/readline_${version}.orig.tar.gz"
+      "https://ftp.gnu.org/gnu/readline/readline-${version}.tar.gz"
+    ];
     hash = "sha256:3feb7171f16a84ee82ca18a36d7b9be109a52c04f492a053331d7d1095007c35";
   };
 

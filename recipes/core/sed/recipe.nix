@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/s/sed/sed_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/s/sed/sed_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/sed/sed-${version}.tar.xz"
+    ];
     hash = "sha256:6e226b732e1cd739464ad6862bd1a1aba42d7982922da7a53519631d24975181";
   };
 

@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/x/xz-utils/xz-utils_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/x/xz-utils/xz-utils_${version}.orig.tar.xz"
+      "https://github.com/tukaani-project/xz/releases/download/v${version}/xz-${version}.tar.xz"
+    ];
     hash = "sha256:0b54f79df85912504de0b14aec7971e3f964491af1812d83447005807513cd9e";
   };
 

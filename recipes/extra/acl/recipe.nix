@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/a/acl/acl_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/a/acl/acl_${version}.orig.tar.xz"
+      "https://download.savannah.nongnu.org/releases/acl/acl-${version}.tar.xz"
+    ];
     hash = "sha256:97203a72cae99ab89a067fe2210c1cbf052bc492b479eca7d226d9830883b0bd";
   };
 

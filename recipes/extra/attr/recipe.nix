@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/a/attr/attr_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/a/attr/attr_${version}.orig.tar.xz"
+      "https://download.savannah.nongnu.org/releases/attr/attr-${version}.tar.xz"
+    ];
     hash = "sha256:f2e97b0ab7ce293681ab701915766190d607a1dba7fae8a718138150b700a70b";
   };
 

@@ -13,7 +13,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/c/curl/curl_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/c/curl/curl_${version}.orig.tar.gz"
+      "https://curl.se/download/curl-${version}.tar.gz"
+    ];
     hash = "sha256:6766ada7101d292b42b8b15681120acd68effa4a9660935853cf6d61f0d984d4";
   };
 

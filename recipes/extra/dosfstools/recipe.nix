@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/d/dosfstools/dosfstools_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/d/dosfstools/dosfstools_${version}.orig.tar.gz"
+      "https://github.com/dosfstools/dosfstools/releases/download/v${version}/dosfstools-${version}.tar.gz"
+    ];
     hash = "sha256:64926eebf90092dca21b14259a5301b7b98e7b1943e8a201c7d726084809b527";
   };
 

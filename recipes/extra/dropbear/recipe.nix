@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/d/dropbear/dropbear_${version}.orig.tar.bz2" ];
+    urls = [
+      "mirror://debian/pool/main/d/dropbear/dropbear_${version}.orig.tar.bz2"
+      "https://matt.ucc.asn.au/dropbear/releases/dropbear-${version}.tar.bz2"
+    ];
     hash = "sha256:0d1f7ca711cfc336dc8a85e672cab9cfd8223a02fe2da0a4a7aeb58c9e113634";
   };
 

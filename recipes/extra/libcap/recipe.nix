@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/libc/libcap2/libcap2_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/libc/libcap2/libcap2_${version}.orig.tar.xz"
+      "https://www.kernel.org/pub/linux/libs/security/linux-privs/libcap2/libcap-${version}.tar.xz"
+    ];
     hash = "sha256:de4e7e064c9ba451d5234dd46e897d7c71c96a9ebf9a0c445bc04f4742d83632";
   };
 

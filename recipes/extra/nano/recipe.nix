@@ -12,7 +12,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/n/nano/nano_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/n/nano/nano_${version}.orig.tar.xz"
+      "https://ftp.gnu.org/gnu/nano/nano-${version}.tar.xz"
+    ];
     hash = "sha256:5ad29222bbd55624d87ea677928b3106a743114d6c6f9b41f36c97be2a8e628d";
   };
 

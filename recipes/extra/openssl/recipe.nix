@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/o/openssl/openssl_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/o/openssl/openssl_${version}.orig.tar.gz"
+      "https://github.com/openssl/openssl/releases/download/openssl-${version}/openssl-${version}.tar.gz"
+    ];
     hash = "sha256:c80a01dfc70ece4dc21168932c37739042d404d46ccc81a5986dd75314ecda6f";
   };
 

@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/p/pkgconf/pkgconf_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/p/pkgconf/pkgconf_${version}.orig.tar.xz"
+      "https://distfiles.ariadne.space/pkgconf/pkgconf-${version}.tar.xz"
+    ];
     hash = "sha256:644361ada2942be05655d4452eb018791647c31bba429b287f1f68deb2dc6840";
   };
 

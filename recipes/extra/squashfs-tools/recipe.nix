@@ -13,7 +13,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/s/squashfs-tools/squashfs-tools_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/s/squashfs-tools/squashfs-tools_${version}.orig.tar.gz"
+      "https://github.com/plougher/squashfs-tools/archive/refs/tags/${version}.tar.gz"
+    ];
     hash = "sha256:94201754b36121a9f022a190c75f718441df15402df32c2b520ca331a107511c";
   };
 

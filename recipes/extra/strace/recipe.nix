@@ -11,7 +11,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/s/strace/strace_${version}.orig.tar.xz" ];
+    urls = [
+      "mirror://debian/pool/main/s/strace/strace_${version}.orig.tar.xz"
+      "https://strace.io/files/${version}/strace-${version}.tar.xz"
+    ];
     hash = "sha256:2579e9cec37dbb786f6ea0bebd15f40dd561ef2bde2a2a2ecdce5963b01859fd";
   };
 

@@ -16,7 +16,10 @@ mkPackage rec {
   source = fetchSource {
     name = pname;
     inherit version;
-    urls = [ "mirror://debian/pool/main/n/ninja-build/ninja-build_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/n/ninja-build/ninja-build_${version}.orig.tar.gz"
+      "https://github.com/ninja-build/ninja/archive/refs/tags/v${version}.tar.gz"
+    ];
     hash = "sha256:974d6b2f4eeefa25625d34da3cb36bdcebe7fbce40f4c16ac0835fd1c0cbae17";
   };
 

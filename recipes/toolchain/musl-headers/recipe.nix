@@ -10,7 +10,10 @@ mkPackage rec {
   source = fetchSource {
     name = "musl";
     inherit version;
-    urls = [ "mirror://debian/pool/main/m/musl/musl_${version}.orig.tar.gz" ];
+    urls = [
+      "mirror://debian/pool/main/m/musl/musl_${version}.orig.tar.gz"
+      "https://musl.libc.org/releases/musl-${version}.tar.gz"
+    ];
     hash = "sha256:a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4";
   };
 
