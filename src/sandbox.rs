@@ -52,7 +52,22 @@ pub(crate) fn input_derivations(derivation: &Derivation) -> Vec<StorePath> {
 }
 
 /// Runs a command with this process's terminal, and gives back its exit status.
-pub(crate) fn enter(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<ExitCode, CliError> {
+pub(crate) fn enter(builder: &Builder<'_>, spec: SandboxSpec) -> Result<ExitCode, CliError> {
+    exit_code(run_on_terminal(builder, spec)?)
+}
+
+/// The exit status that says how a command ended.
+pub(crate) fn exit_code(status: Status) -> Result<ExitCode, CliError> {
+    match status {
+        Status::Exited(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        Status::Signalled(signal) => Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))),
+        Status::Killed => Err(CliError::failed("interrupted")),
+        Status::SetupFailed(error) => Err(builder::BuildError::from(error).into()),
+    }
+}
+
+/// Runs a command with this process's terminal.
+pub(crate) fn run_on_terminal(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<Status, CliError> {
     spec.interactive = true;
     if let Ok(term) = std::env::var("TERM") {
         spec.env.insert("TERM".to_owned(), term);
@@ -69,13 +84,7 @@ pub(crate) fn enter(builder: &Builder<'_>, mut spec: SandboxSpec) -> Result<Exit
     };
     interrupt::leave_to_guest();
     let running = builder.spawner()?.start_on_terminal(&spec, terminal).map_err(builder::BuildError::from)?;
-    let outcome = running.wait().map_err(builder::BuildError::from)?;
-    match outcome.status {
-        Status::Exited(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        Status::Signalled(signal) => Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))),
-        Status::Killed => Err(CliError::failed("interrupted")),
-        Status::SetupFailed(error) => Err(builder::BuildError::from(error).into()),
-    }
+    Ok(running.wait().map_err(builder::BuildError::from)?.status)
 }
 
 /// Builds what a derivation needs, so that its sandbox can be entered.

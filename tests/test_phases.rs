@@ -35,7 +35,7 @@ in
 {
   tested = package "on" { };
   partly = package "known-failures" { };
-  broken = package "on" { larder_phase_build = "seen='a b'; mkdir deep; cd deep; false; touch reached"; };
+  broken = package "on" { larder_phase_build = "seen='a b'; touch /tmp/left; mkdir deep; cd deep; false; touch reached"; };
   endless = package "on" { larder_phase_build = "seen=yes; while :; do :; done"; };
   needing = package "on" { inputs = [ (mini "needed" "write $out 1" { }) ]; };
   written = package "on" { args = [ "${mini "script" "copy ${./phases.sh} $out" { }}" ]; };
@@ -127,17 +127,16 @@ fn a_build_that_took_too_long_is_entered_with_what_its_phase_began_with() {
 fn a_failed_build_is_entered_where_its_script_ended() {
     let Some(scratch) = packages() else { return };
     scratch.larder("build .#broken").fails(1, &["phase build failed", "larder debug"]);
-    let script =
-        "pwd; declare -F run_phase default_build; echo $seen ${BASH_ENV-none}; bash -c 'echo ${seen-none}'; exit 5";
+    let script = "pwd; declare -F run_phase default_build; echo $seen ${BASH_ENV-none} /tmp/*; bash -c 'echo ${seen-none}'; exit 5";
     let entered = scratch.larder_with(&["debug", ".#broken", "--", "bash", "-c", script]);
     assert_eq!(entered.code, Some(5), "{}", entered.stderr);
-    assert_eq!(entered.stdout, "/build/source/deep\nrun_phase\ndefault_build\na b none\nnone\n");
+    assert_eq!(entered.stdout, "/build/source/deep\nrun_phase\ndefault_build\na b none /tmp/left\nnone\n");
     scratch.write("typed", "pwd; echo $seen; cd ..; run_phase check; false; exit 3\n");
     let mut shell = scratch.command(["debug", ".#broken"]);
     let shell = Ran::of(shell.stdin(std::fs::File::open(scratch.path("typed")).unwrap()));
     assert_eq!(shell.code, Some(3), "{}", shell.stderr);
     assert_eq!(shell.stdout, "/build/source/deep\na b\nlarder: phase check\n");
-    assert!(shell.stderr.contains("all else, as /tmp, is as it was when that began"), "{}", shell.stderr);
+    assert!(shell.stderr.contains("this is the sandbox as the failed build left it"), "{}", shell.stderr);
 }
 
 #[test]

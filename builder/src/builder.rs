@@ -21,7 +21,7 @@ use crate::passed::Passed;
 use crate::permitted;
 use crate::publisher::{Lent, Publisher};
 use crate::resolve::{Resolved, Roots};
-use crate::sandbox::{Bind, GuestPath, HostPath, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
+use crate::sandbox::{Bind, GuestPath, HostPath, LEFT_ROOT, Limits, MAX_LAYERS, SandboxSpec, Usage, WritableLayer};
 use crate::site::{self, Left};
 use crate::spawner::{CancelHandle, Running, Spawner};
 use crate::trace::InputTrace;
@@ -472,6 +472,21 @@ impl<'s> Builder<'s> {
     #[must_use]
     pub fn kept_place(&self, resolved: &Resolved) -> PathBuf {
         self.store.layout().tmp().join(format!("failed-{}", resolved.digest))
+    }
+
+    /// The root of a failed build of this action as that left it, if it is kept: its changes are used again, with overlayfs' own
+    /// directory at `work`, which [`unlock_work`](crate::sandbox::unlock_work) makes removable.
+    ///
+    /// # Errors
+    /// When `work` cannot be made.
+    pub fn kept_root(&self, resolved: &Resolved, work: &Path) -> Result<Option<WritableLayer>, BuildError> {
+        let upper = self.kept_place(resolved).join(LEFT_ROOT);
+        // A build may have put anything at other places, but not there.
+        if !upper.is_dir() {
+            return Ok(None);
+        }
+        site::make_directory(work)?;
+        Ok(Some(WritableLayer::Directories { upper: host_path(upper)?, work: host_path(work.to_owned())? }))
     }
 
     /// What a build sees, with its directories made below `place`.

@@ -17,7 +17,7 @@ use crate::log::{self, Log};
 use crate::memory;
 use crate::resolve::Resolved;
 use crate::running;
-use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage};
+use crate::sandbox::{Bind, GuestPath, Outcome, SandboxSpec, Status, Step, Usage, WritableLayer};
 use crate::spawner::Running;
 use crate::trace::InputTrace;
 use crate::usage::ActionUsage;
@@ -114,6 +114,9 @@ impl Builder<'_> {
         let staging = self.take_site()?;
         let borrowed = self.publisher().borrow(resolved.action.inputs().iter().chain(&resolved.layers));
         let mut spec = self.sandbox_with(resolved, &borrowed, staging.path(), variation)?;
+        if self.settings().keep_failed {
+            spec.writable = WritableLayer::LeftByFailure(host_path(staging.path().to_owned())?);
+        }
         let desk = self.take_desk()?;
         let seat = self.take_seat(resolved, &desk, variation, &mut spec)?;
         let workplace = Workplace { desk: &desk, seat: &seat, staging: staging.path() };

@@ -31,7 +31,8 @@ pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
 pub(crate) use spec::Groundwork;
 pub use spec::{
-    Bind, Circumstances, JOB_SERVER_DESCRIPTORS, Limits, MAX_LAYERS, SandboxSpec, SpecError, User, WritableLayer,
+    Bind, Circumstances, JOB_SERVER_DESCRIPTORS, LEFT_ROOT, Limits, MAX_LAYERS, SandboxSpec, SpecError, User,
+    WritableLayer,
 };
 
 /// Whether this machine's kernel keeps guests by Landlock, too, from abstract sockets and processes outside.

@@ -212,6 +212,53 @@ fn a_writable_layer_can_be_entered_again() {
     assert_eq!(fixture.output(), "changed\nkept\n");
 }
 
+/// A sandbox whose root a failure leaves, and the place where it does.
+fn leaving(script: &str) -> (Fixture, std::path::PathBuf) {
+    let mut fixture = Fixture::script(script);
+    let place = fixture.path("left");
+    fs::create_dir(&place).unwrap();
+    fixture.spec.writable = WritableLayer::LeftByFailure(host(place.clone()));
+    (fixture, place)
+}
+
+#[test]
+fn a_failure_leaves_the_root_as_it_was_then() {
+    let (mut fixture, place) = leaving(
+        "mkdir -p /new/deep /tmp/closed; echo changed > /data/file; echo kept > /tmp/file; touch -d @1000000000 /tmp/file; \
+         ln -s /data/file /new/link; mkfifo /new/pipe; rm /bin; echo x > /tmp/closed/file; chmod 0 /tmp/closed/file /tmp/closed; \
+         touch /new/set; chmod 755 /new/set; mv /data /moved; mkdir /data; exit 3",
+    );
+    fixture.spec.layers.push(host(fixture.path("second")));
+    fs::create_dir_all(fixture.path("second/data")).unwrap();
+    fs::write(fixture.path("second/data/other"), "other\n").unwrap();
+    assert_eq!(fixture.run().0.status, Status::Exited(3));
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 1, "what is not complete is not there");
+    let work = fixture.path("again");
+    fs::create_dir(&work).unwrap();
+    fixture.spec.writable = WritableLayer::Directories { upper: host(place.join("root")), work: host(work) };
+    fixture.spec.args[1] = "cat /moved/file /moved/other /tmp/file; stat -c '%Y %a' /tmp/file; readlink /new/link; ls -A /data; \
+                            [[ -e /bin ]] || echo no bin; [[ -p /new/pipe && -d /new/deep ]] && stat -c %a /new/set /tmp/closed; \
+                            chmod 700 /tmp/closed; chmod 600 /tmp/closed/file; cat /tmp/closed/file"
+        .to_owned();
+    fixture.spec.command = "/usr/bin/bash".to_owned();
+    let expected = "changed\nother\nkept\n1000000000 644\n/data/file\nno bin\n755\n0\nx\n";
+    assert_eq!(fixture.output(), expected);
+    unlock_work(&fixture.spec.writable).unwrap();
+}
+
+#[test]
+fn only_failures_leave_a_root_and_no_large_or_deep_one() {
+    let (fixture, place) = leaving("echo x > /tmp/x");
+    fixture.output();
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+    let deep = "perl -e 'chdir q(/tmp); for (1..3000) { mkdir q(d); chdir q(d) or die }'; exit 1";
+    for script in ["truncate -s 1T /tmp/big; exit 1", deep] {
+        let (fixture, place) = leaving(script);
+        assert_eq!(fixture.run().0.status, Status::Exited(1), "{script}");
+        assert!(!place.join("root").exists(), "{script}");
+    }
+}
+
 #[test]
 fn what_is_read_and_written_is_counted_with_the_time_it_took() {
     const MIB: u64 = 1 << 20;

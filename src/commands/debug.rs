@@ -11,15 +11,16 @@ use crate::installable::{EvalArgs, resolve};
 use crate::output;
 use crate::realising::BuildArgs;
 use crate::sandbox;
+use builder::Builder;
 use builder::environment::Variation;
-use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec};
+use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec, Status, Step, WritableLayer, unlock_work};
 use phase::Stop;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
-use store::{StorePath, shown};
+use store::{Derivation, StorePath, shown};
 
-/// Enter the files of a failed build as they were left, where its script ended, or any build when a phase of it would begin.
+/// Enter the sandbox of a failed build as that was left, where its script ended, or any build when a phase of it would begin.
 // Without a phase nothing is built but what evaluation needs, which the other options limit.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -110,16 +111,44 @@ fn enter_failed(context: &Context, args: &Args, derivation: &StorePath) -> Comma
     }
     let spec = builder.sandbox(&resolved, &place, &Variation::default())?;
     let mut spec = sandbox::with_shell(spec, &resolved);
+    let staging = context.store()?.stage()?;
+    let root = builder.kept_root(&resolved, &staging.path().join("work"))?;
     if let Some((command, rest)) = args.command.split_first() {
         spec.command.clone_from(command);
         spec.args = rest.to_vec();
     } else {
-        let drv = resolved.action.resolved();
-        let ran = crate::text::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
-        output::error(&format!(
-            "this is /build as the failed build left it, with what is kept of its outputs in /larder/out; all else, as /tmp, is as it was when that began; it ran: {ran}\n"
-        ));
+        tell_what_is_there(resolved.action.resolved(), root.is_some());
     }
     failed::resume(&mut spec, &place)?;
-    sandbox::enter(&builder, spec)
+    match root {
+        Some(root) => enter_with(&builder, spec, root),
+        None => sandbox::enter(&builder, spec),
+    }
+}
+
+fn tell_what_is_there(drv: &Derivation, has_root: bool) {
+    let ran = crate::text::harmless(&format!("{} {}", drv.builder, drv.args.join(" ")));
+    let there = if has_root {
+        "this is the sandbox as the failed build left it, with what is kept of its outputs in /larder/out"
+    } else {
+        "this is /build as the failed build left it, with what is kept of its outputs in /larder/out; all else, as /tmp, is as it was when that began"
+    };
+    output::error(&format!("{there}; it ran: {ran}\n"));
+}
+
+/// Enters the root that was left, or, where that is on a file system that overlayfs does not take, one as it was when the build began.
+fn enter_with(builder: &Builder<'_>, mut spec: SandboxSpec, root: WritableLayer) -> CommandResult {
+    spec.writable = root;
+    let status = sandbox::run_on_terminal(builder, spec.clone())?;
+    // What cannot be unlocked is left to the next collection.
+    let _ = unlock_work(&spec.writable);
+    match status {
+        Status::SetupFailed(error) if error.step == Step::Overlay => {
+            let error = crate::text::harmless(&error.to_string());
+            output::error(&format!("note: but for /build all is as it was when the build began: {error}\n"));
+            spec.writable = WritableLayer::Memory;
+            sandbox::enter(builder, spec)
+        }
+        status => sandbox::exit_code(status),
+    }
 }

@@ -12,6 +12,7 @@ mod guest;
 mod identity;
 pub(crate) mod init;
 pub(crate) mod landlock;
+mod leave;
 mod listing;
 mod mounts;
 mod privileges;

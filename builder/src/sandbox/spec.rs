@@ -66,7 +66,12 @@ pub enum WritableLayer {
     /// In memory, gone when the sandbox ends: for small builds, whose run it makes shorter by the milliseconds that an
     /// overlay on a disk file system takes to set up.
     Memory,
+    /// In memory; if the command fails, and it is not large, left on the disk in an existing directory, as [`LEFT_ROOT`].
+    LeftByFailure(HostPath),
 }
+
+/// The name under which a writable layer is left, in overlayfs' format.
+pub const LEFT_ROOT: &str = "root";
 
 impl WritableLayer {
     /// The host directory that takes the changed files, if there is one.
@@ -74,7 +79,7 @@ impl WritableLayer {
     pub fn upper(&self) -> Option<&HostPath> {
         match self {
             Self::Directories { upper, .. } => Some(upper),
-            Self::Memory => None,
+            Self::Memory | Self::LeftByFailure(_) => None,
         }
     }
 }
@@ -275,15 +280,16 @@ impl SandboxSpec {
     fn check_hidden(&self) -> Result<(), SpecError> {
         let sources = self.layers.iter().chain(self.binds.iter().map(|bind| &bind.source));
         let sources = sources.chain([&self.build_dir, &self.out_dir]);
-        let (upper, work) = match &self.writable {
-            WritableLayer::Directories { upper, work } => (Some(upper), Some(work)),
-            WritableLayer::Memory => (None, None),
+        let (upper, work, left) = match &self.writable {
+            WritableLayer::Directories { upper, work } => (Some(upper), Some(work), None),
+            WritableLayer::LeftByFailure(place) => (None, None, Some(place)),
+            WritableLayer::Memory => (None, None, None),
         };
         let hidden = |path: &HostPath, beneath: &Path| match path.as_path().starts_with(beneath) {
             true => Err(SpecError::Hidden { path: path.clone(), beneath: beneath.to_owned() }),
             false => Ok(()),
         };
-        for path in sources.clone().chain(upper).chain(work) {
+        for path in sources.clone().chain(upper).chain(work).chain(left) {
             hidden(path, Path::new(STAGE))?;
         }
         let Some(upper) = upper else { return Ok(()) };

@@ -81,9 +81,13 @@ fn live(birth: &Birth<'_>, filters: &Filters) -> Result<Option<Ended>, SetupErro
     if spec.groundwork(task.trace.is_some()) != birth.groundwork {
         return Err(SetupError::new(Step::Request, "", 0).with_detail("another sandbox was prepared"));
     }
-    stage.enter_root(&spec)?;
+    let leaving = stage.enter_root(&spec)?;
     let ended = guest.run(task, &spec)?;
     kill_the_rest();
+    if let Some(leaving) = leaving.filter(|_| ended.status != Status::Exited(0)) {
+        // Who enters a failed build does without it where it could not be left.
+        let _ = leaving.leave();
+    }
     Ok(Some(ended))
 }
 

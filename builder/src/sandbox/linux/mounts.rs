@@ -9,6 +9,7 @@ use super::super::path::HostPath;
 use super::super::remedy::kernel_version;
 use super::super::skeleton::{self, BindKind, Entry, KERNEL_RELEASE, MASK, STORE, mount_points, store_mount_points};
 use super::super::spec::{Groundwork, Limits, STAGE, SandboxSpec, WritableLayer};
+use super::leave::Leaving;
 use super::{AtStep, sys};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -70,21 +71,27 @@ impl Stage {
     }
 
     /// Composes the root of a task and makes it ours. Afterwards nothing of the host's file systems can be reached but what the
-    /// specification names.
-    pub(crate) fn enter_root(self, spec: &SandboxSpec) -> Result<(), SetupError> {
+    /// specification names, and, by who has what is given back, the writable layer and where that is left.
+    pub(super) fn enter_root(self, spec: &SandboxSpec) -> Result<Option<Leaving>, SetupError> {
         // Only now: where the host's mounts are shared, what was mounted since our namespace was made is here too.
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Root, "/")?;
         let build = clone_tree(&spec.build_dir)?;
         let out = clone_tree(&spec.out_dir)?;
         let binds = Binds::look_at(spec)?;
         make_entries(self.skeleton.as_fd(), &mount_points(spec, &binds.kinds))?;
-        let root = Layers::of(spec).compose(spec)?;
+        let layers = Layers::of(spec);
+        let leaving = match &spec.writable {
+            WritableLayer::LeftByFailure(place) => Some(Leaving::open(&layers.upper, place)?),
+            WritableLayer::Memory | WritableLayer::Directories { .. } => None,
+        };
+        let root = layers.compose(spec)?;
         attach(&out, &root, "larder/out", Step::Bind)?;
         attach(&build, &root, "build", Step::Bind)?;
         attach(&self.proc, &root, "proc", Step::Proc)?;
         attach(&self.dev, &root, "dev", Step::Dev)?;
         binds.mount(spec, &self.store, &root)?;
-        pivot(&root)
+        pivot(&root)?;
+        Ok(leaving)
     }
 }
 
@@ -166,7 +173,7 @@ impl Layers {
         let stage = Path::new(STAGE);
         let (upper, work) = match &spec.writable {
             WritableLayer::Directories { upper, work } => (upper.as_path().to_owned(), work.as_path().to_owned()),
-            WritableLayer::Memory => (stage.join(UPPER), stage.join(WORK)),
+            WritableLayer::Memory | WritableLayer::LeftByFailure(_) => (stage.join(UPPER), stage.join(WORK)),
         };
         Self { lower: stage.join(LOWER), upper, work }
     }
