@@ -119,6 +119,8 @@ fn contents_of_files_count() {
         ("builtins.readFile ./file", |s| s.write("other", "changed"), false),
         ("builtins.readFile ./link", |s| s.write("file", "changed"), true),
         ("builtins.hashFile \"sha256\" ./file", |s| s.write("file", "changed"), true),
+        ("builtins.readFileKind ./link", |s| s.write("file", "a\0b"), true),
+        ("builtins.readFileKind ./missing", |s| s.write("missing", ""), true),
         ("import ./value.nix", |s| s.write("value.nix", "2"), true),
         ("import ./directory", |s| s.write("directory/default.nix", "2"), true),
     ]);

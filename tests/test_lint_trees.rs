@@ -121,6 +121,10 @@ fn hostile_files_are_told_beside_all_else() {
     write("core/endless/package.yml", manifest("endless", ""));
     link("/dev/zero", "core/endless/build.sh");
     link("nowhere", "core/dangling/package.yml");
+    write("core/directory/package.yml/file", Vec::new());
+    write("core/nul/package.yml", manifest("nul", ""));
+    write("core/nul/build.sh", b"set -e\n\0\n".to_vec());
+    link(".", "core/other/linked.patch");
     write("core/pipe/package.yml", manifest("pipe", ""));
     write("patches/large.patch", vec![b'-'; 2 << 20]);
     for pipe in ["core/pipe/build.sh", "patches/pipe.patch"] {
@@ -133,10 +137,15 @@ fn hostile_files_are_told_beside_all_else() {
     let expected = [
         "core/dangling/package.yml:1 error R0001",
         "core/deep/package.yml:1 error R0001",
+        "core/directory/package.yml:1 error R0001",
         "core/empty/package.yml:1 warning R0001",
         "core/endless/build.sh:1 error R0001",
         "core/large/package.yml:1 error R0001",
         "core/misspelt/package.yml:1 error R0001",
+        "core/nul/build.sh:1 error R0054",
+        "core/nul/build.sh:2 error R0001",
+        "core/other/linked.patch:1 error R0001",
+        "core/other/linked.patch:1 warning R0035",
         "core/other/package.yml:6 error R0010",
         "core/other/package.yml:7 warning R0033",
         "core/other/package.yml:7 warning R0033",
@@ -145,7 +154,7 @@ fn hostile_files_are_told_beside_all_else() {
         "patches/pipe.patch:1 error R0001",
     ];
     assert_eq!(findings(&scratch.larder_with(&["lint", "--json", &tree]), &tree), expected);
-    let told = scratch.larder("lint tree").fails(1, &["in 8 recipes"]).stdout;
+    let told = scratch.larder("lint tree").fails(1, &["in 10 recipes"]).stdout;
     for says in [
         "this has 2.0 MiB, more than a file of a recipe can have\n --> tree/core/large/package.yml:1",
         "this link leads nowhere",
@@ -154,6 +163,35 @@ fn hostile_files_are_told_beside_all_else() {
         "this recipe is in no tier",
     ] {
         assert!(told.contains(says), "{says}: {told}");
+    }
+}
+
+/// What cannot be built says why, and where in its package.yml.
+#[test]
+fn recipes_that_are_wrong_say_so_when_they_are_evaluated() {
+    let scratch = Scratch::new("{ }");
+    let repository = env!("CARGO_MANIFEST_DIR");
+    let cases = [
+        ("dangling-manifest", "core/dangling-manifest/package.yml is a link that leads nowhere"),
+        ("dangling-script", "core/dangling-script/build.sh is a link that leads nowhere"),
+        ("nul-script", "core/nul-script/build.sh has NUL bytes"),
+        ("directory-manifest", "core/directory-manifest/package.yml is a directory"),
+        ("dangling-patch", "core/dangling-patch/package.yml:10: the patch fix.patch is a link that leads nowhere"),
+        ("linked-patch", "core/linked-patch/package.yml:10: the patch fix.patch is a directory"),
+        ("latin-manifest", "line 9, column 17: it is not UTF-8"),
+        ("null-address", "core/null-address/package.yml:6: a source needs `url` and `sha256`"),
+        (
+            "versioned",
+            "core/versioned/package.yml:10: depends on `sound >= 1.0`, which no recipe of the tree is called; no version can be asked for: say `sound`",
+        ),
+        // Its name, and the path that it promises, have the same letters.
+        ("placed", "core/placed/package.yml:10: depends on `plac`"),
+    ];
+    for (name, says) in cases {
+        let expression = format!(
+            "((import {repository}/recipes {{ }}).lib.intergenos {repository}/testdata/intergenos-odd).{name}.drvPath"
+        );
+        scratch.larder_with(&["eval", "--impure", "--expr", &expression]).fails(3, &[says]);
     }
 }
 

@@ -1,9 +1,13 @@
 //! YAML 1.2 with its core schema, as a document whose values know where they stand.
 //!
 //! Plain scalars are null, booleans, numbers or strings as the core schema says; keys are strings, written as they stand. An
-//! alias is the value of its anchor itself, so that aliases of aliases cost nothing. `<<` is a key like any other. Values lie
-//! in a list in which what a value consists of comes before it, so that nobody need recurse.
+//! alias is the value of its anchor itself, so that aliases of aliases cost nothing. A plain `<<` merges mappings, as in YAML
+//! 1.1. Values lie in a list in which what a value consists of comes before it, so that nobody need recurse.
 
+mod merge;
+mod scalar;
+
+use merge::Merges;
 use rustc_hash::{FxHashMap, FxHashSet};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use std::fmt;
@@ -22,6 +26,8 @@ pub struct Node {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+    /// Whether it is a scalar that is not plain: in quotes, or a block.
+    pub quoted: bool,
     /// What it is.
     pub kind: Kind,
 }
@@ -161,8 +167,18 @@ enum Open {
         place: Marker,
         entries: Vec<Entry>,
         names: FxHashSet<String>,
-        key: Option<(String, usize)>,
+        key: Option<Key>,
+        /// What is merged into it, and where that is said.
+        merged: Option<(usize, Marker)>,
     },
+}
+
+/// What the next value of a mapping is.
+enum Key {
+    /// That of a key, which stands on this line.
+    Named(String, usize),
+    /// Mappings to be merged.
+    Merge(Marker),
 }
 
 #[derive(Default)]
@@ -172,6 +188,7 @@ struct Builder {
     anchors: FxHashMap<usize, usize>,
     /// Keys that are there twice.
     repeated: Vec<YamlError>,
+    merges: Merges,
 }
 
 impl Builder {
@@ -179,33 +196,28 @@ impl Builder {
         let text = std::str::from_utf8(text).map_err(|error| not_utf8(text, error.valid_up_to()))?;
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| wrong(*error.marker(), error.info().to_owned()))?;
-            self.take(event, span.start).map_err(|problem| wrong(span.start, problem))?;
+            self.take(event, span.start)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, event: Event<'_>, place: Marker) -> Result<(), Problem> {
-        match event {
+    fn take(&mut self, event: Event<'_>, place: Marker) -> Result<(), YamlError> {
+        let taken = match event {
             Event::DocumentStart(_) if self.document.root.is_some() => Err("it has more than one document".to_owned()),
-            Event::SequenceStart(anchor, _) => {
-                self.refuse_as_key()?;
-                self.open.push(Open::Sequence { anchor, place, items: Vec::new() });
-                Ok(())
-            }
+            Event::SequenceStart(anchor, _) => self.open(Open::Sequence { anchor, place, items: Vec::new() }),
             Event::MappingStart(anchor, _) => {
-                self.refuse_as_key()?;
                 let (entries, names) = (Vec::new(), FxHashSet::default());
-                self.open.push(Open::Mapping { anchor, place, entries, names, key: None });
-                Ok(())
+                self.open(Open::Mapping { anchor, place, entries, names, key: None, merged: None })
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => return self.close(place),
             Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag.as_deref(), place),
             Event::Alias(anchor) => match self.anchors.get(&anchor).copied() {
                 Some(value) => self.add_alias(value, place),
                 None => Err("an alias stands inside the value that it names".to_owned()),
             },
             _ => Ok(()),
-        }
+        };
+        taken.map_err(|problem| wrong(place, problem))
     }
 
     /// Whether the next value is a key.
@@ -213,21 +225,30 @@ impl Builder {
         matches!(self.open.last(), Some(Open::Mapping { key: None, .. }))
     }
 
-    fn refuse_as_key(&self) -> Result<(), Problem> {
-        if self.wants_key() { Err("a key is a sequence or mapping".to_owned()) } else { Ok(()) }
+    fn open(&mut self, open: Open) -> Result<(), Problem> {
+        if self.wants_key() {
+            return Err("a key is a sequence or mapping".to_owned());
+        }
+        self.open.push(open);
+        Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Problem> {
-        match self.open.pop() {
+    fn close(&mut self, end: Marker) -> Result<(), YamlError> {
+        let added = match self.open.pop() {
             Some(Open::Sequence { anchor, place, items }) => self.add_new(anchor, place, Kind::List(items)),
-            Some(Open::Mapping { anchor, place, mut entries, names, .. }) => {
+            Some(Open::Mapping { anchor, place, mut entries, mut names, merged, .. }) => {
                 if entries.len() > names.len() {
                     keep_last(&mut entries);
+                }
+                if let Some((value, said)) = merged {
+                    let merged = self.merges.merge(&self.document, value, &mut entries, &mut names);
+                    merged.map_err(|problem| wrong(said, problem))?;
                 }
                 self.add_new(anchor, place, Kind::Map(entries))
             }
             None => Ok(()),
-        }
+        };
+        added.map_err(|problem| wrong(end, problem))
     }
 
     fn scalar(
@@ -241,18 +262,24 @@ impl Builder {
         if text.contains('\0') {
             return Err("a string has a NUL character".to_owned());
         }
+        let plain = matches!(style, ScalarStyle::Plain);
+        let tag = tag.map(|tag| format!("{}{}", tag.handle, tag.suffix));
         if self.wants_key() {
+            if plain && merge::is_merge(text, tag.as_deref()) {
+                return self.merge_key(place);
+            }
             let number = self.push(place, Kind::Scalar(Scalar::Text(text.to_owned())));
             self.anchors.insert(anchor, number);
             return self.key(text, place);
         }
-        let plain = matches!(style, ScalarStyle::Plain);
         let value = match tag {
-            Some(tag) => tagged(text, &format!("{}{}", tag.handle, tag.suffix))?,
-            None if plain => resolve(text)?.unwrap_or_else(|| Scalar::Text(text.to_owned())),
+            Some(tag) => scalar::tagged(text, &tag)?,
+            None if plain => scalar::resolve(text)?.unwrap_or_else(|| Scalar::Text(text.to_owned())),
             None => Scalar::Text(text.to_owned()),
         };
-        self.add_new(anchor, place, Kind::Scalar(value))
+        let number = self.push(place, Kind::Scalar(value));
+        self.document.nodes[number].quoted = !plain;
+        self.add_anchored(anchor, number)
     }
 
     fn key(&mut self, text: &str, place: Marker) -> Result<(), Problem> {
@@ -260,7 +287,16 @@ impl Builder {
         if !names.insert(text.to_owned()) {
             self.repeated.push(wrong(place, format!("the key `{text}` is there twice")));
         }
-        *key = Some((text.to_owned(), place.line()));
+        *key = Some(Key::Named(text.to_owned(), place.line()));
+        Ok(())
+    }
+
+    fn merge_key(&mut self, place: Marker) -> Result<(), Problem> {
+        let Some(Open::Mapping { key, merged, .. }) = self.open.last_mut() else { return Ok(()) };
+        if merged.is_some() {
+            self.repeated.push(wrong(place, "the key `<<` is there twice".to_owned()));
+        }
+        *key = Some(Key::Merge(place));
         Ok(())
     }
 
@@ -278,12 +314,16 @@ impl Builder {
     }
 
     fn push(&mut self, place: Marker, kind: Kind) -> usize {
-        self.document.nodes.push(Node { line: place.line(), column: place.col() + 1, kind });
+        self.document.nodes.push(Node { line: place.line(), column: place.col() + 1, quoted: false, kind });
         self.document.nodes.len() - 1
     }
 
     fn add_new(&mut self, anchor: usize, place: Marker, kind: Kind) -> Result<(), Problem> {
         let number = self.push(place, kind);
+        self.add_anchored(anchor, number)
+    }
+
+    fn add_anchored(&mut self, anchor: usize, number: usize) -> Result<(), Problem> {
         if anchor > 0 {
             self.anchors.insert(anchor, number);
         }
@@ -294,10 +334,11 @@ impl Builder {
         match self.open.last_mut() {
             None => self.document.root = Some(value),
             Some(Open::Sequence { items, .. }) => items.push(value),
-            Some(Open::Mapping { entries, key, .. }) => {
-                let Some((key, line)) = key.take() else { return Err("a key is not a string".to_owned()) };
-                entries.push(Entry { key, line, value });
-            }
+            Some(Open::Mapping { entries, key, merged, .. }) => match key.take() {
+                Some(Key::Named(key, line)) => entries.push(Entry { key, line, value }),
+                Some(Key::Merge(place)) => *merged = Some((value, place)),
+                None => return Err("a key is not a string".to_owned()),
+            },
         }
         Ok(())
     }
@@ -309,61 +350,6 @@ fn keep_last(entries: &mut Vec<Entry>) {
     entries.reverse();
     entries.retain(|entry| seen.insert(entry.key.clone()));
     entries.reverse();
-}
-
-fn tagged(text: &str, tag: &str) -> Result<Scalar, Problem> {
-    let found = resolve(text)?;
-    let value = match tag.strip_prefix("tag:yaml.org,2002:") {
-        Some("int") => found.filter(|value| matches!(value, Scalar::Int(_))),
-        Some("bool") => found.filter(|value| matches!(value, Scalar::Bool(_))),
-        Some("null") => found.filter(|value| matches!(value, Scalar::Null)),
-        Some("float") => match found {
-            Some(Scalar::Int(number)) => Some(Scalar::Float(number as f64)),
-            other => other.filter(|value| matches!(value, Scalar::Float(_))),
-        },
-        _ => Some(Scalar::Text(text.to_owned())),
-    };
-    value.ok_or_else(|| format!("`{text}` is not what its tag says"))
-}
-
-/// What the core schema makes of a plain scalar; `None` for a string.
-fn resolve(text: &str) -> Result<Option<Scalar>, Problem> {
-    let digits = |text: &str, radix: u32| !text.is_empty() && text.chars().all(|digit| digit.is_digit(radix));
-    let integer = |text: &str, radix| match i64::from_str_radix(text, radix) {
-        Ok(number) => Ok(Some(Scalar::Int(number))),
-        Err(_) => Err(format!("the number {text} does not fit an integer")),
-    };
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Some(Scalar::Null),
-        "true" | "True" | "TRUE" => Some(Scalar::Bool(true)),
-        "false" | "False" | "FALSE" => Some(Scalar::Bool(false)),
-        ".nan" | ".NaN" | ".NAN" => Some(Scalar::Float(f64::NAN)),
-        _ if digits(unsigned, 10) => return integer(text, 10),
-        _ if text.strip_prefix("0x").is_some_and(|rest| digits(rest, 16)) => return integer(&text[2..], 16),
-        _ if text.strip_prefix("0o").is_some_and(|rest| digits(rest, 8)) => return integer(&text[2..], 8),
-        _ if matches!(unsigned, ".inf" | ".Inf" | ".INF") => {
-            Some(Scalar::Float(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }))
-        }
-        _ if unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') && is_float(unsigned) => {
-            text.parse().ok().map(Scalar::Float)
-        }
-        _ => None,
-    })
-}
-
-/// `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
-fn is_float(text: &str) -> bool {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
-        None => (text, None),
-    };
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    all_digits(whole)
-        && all_digits(fraction)
-        && !(whole.is_empty() && fraction.is_empty())
-        && exponent.is_none_or(|exponent| !exponent.is_empty() && all_digits(exponent))
 }
 
 #[cfg(test)]

@@ -33,9 +33,39 @@ fn every_builtin_of_nix_is_there_or_left_out() {
     let known = |name: &&&str| ours.contains(**name) || left_out.contains(**name) || constants.contains(**name);
     assert_eq!(of_nix.iter().filter(|name| !known(name)).collect::<Vec<_>>(), Vec::<&&str>::new());
     assert_eq!(ours.intersection(&left_out).collect::<Vec<_>>(), Vec::<&&str>::new());
-    // Nix makes `toString` and its like variables only; `scopedImport` and `fromYAML` are the others it does not list.
+    // Nix makes `toString` and its like variables only; the others it does not list are `scopedImport` and larder's own.
     let more: Vec<_> = ours.difference(&of_nix).copied().collect();
-    assert_eq!(more, ["fromYAML"]);
+    assert_eq!(more, ["fromYAML", "readFileKind"]);
+}
+
+/// What is wrong with a file is a value, so that who reads many can go on without one of them.
+#[test]
+fn kinds_of_files_are_values() {
+    let io = MemoryIo::default()
+        .with_file("/text", "caf\u{e9}")
+        .with_file("/latin", b"caf\xe9".to_vec())
+        .with_file("/binary", b"a\0b".to_vec())
+        .with_file("/directory/file", "")
+        .with_link("/link", "directory/file")
+        .with_link("/to-directory", "directory")
+        .with_link("/chain", "link")
+        .with_link("/dangling", "nowhere");
+    let session = Session::new(Settings::new("x86_64-linux"), Arc::new(io));
+    let kinds = [
+        ("/text", "\"text\""),
+        ("/latin", "\"text\""),
+        ("/binary", "\"binary\""),
+        ("/directory", "\"directory\""),
+        ("/link", "\"text\""),
+        ("/chain", "\"text\""),
+        ("/to-directory", "\"directory\""),
+        ("/dangling", "null"),
+        ("/nothing", "null"),
+    ];
+    for (path, kind) in kinds {
+        let value = session.eval_expr(format!("builtins.readFileKind {path}").as_bytes(), Path::new("/")).unwrap();
+        assert_eq!(String::from_utf8_lossy(&session.print(value, true).unwrap()), kind, "{path}");
+    }
 }
 
 #[test]
@@ -60,7 +90,7 @@ fn cell(text: &str) -> String {
 fn document() -> String {
     let mut out = String::from(
         "# Builtins\n\nMade from the table in `eval/src/builtins/` by a test (`LARDER_ACCEPT=1 cargo test -p eval builtins`).\n\n\
-         Everything that Nix 2.34 has is here, or among what is left out below. `fromYAML` is larder's own.\n\n\
+         Everything that Nix 2.34 has is here, or among what is left out below. `fromYAML` and `readFileKind` are larder's own.\n\n\
          | builtin | arguments | what it gives | example | its value |\n| --- | --- | --- | --- | --- |\n",
     );
     let examples: BTreeMap<_, _> = EXAMPLES.iter().map(|(name, text, value)| (*name, (*text, *value))).collect();

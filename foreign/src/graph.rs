@@ -37,9 +37,9 @@ pub(crate) fn inspect(recipes: &[Recipe<'_>], unreadable: &[&str], findings: &mu
                 None if unreadable.contains(&name.value.as_str()) => {}
                 None => {
                     let message = format!("no recipe is called `{}`", name.value);
-                    let near = did_you_mean(name.value.as_bytes(), numbers.keys().map(|name| name.as_bytes()));
                     let file = recipe.files.manifest_path();
-                    findings.push(Finding::new(Rule::UnknownPackage, file, name.line, message).maybe_hint(near));
+                    let hint = instead_of(&name.value, &numbers);
+                    findings.push(Finding::new(Rule::UnknownPackage, file, name.line, message).maybe_hint(hint));
                 }
             }
         }
@@ -47,6 +47,16 @@ pub(crate) fn inspect(recipes: &[Recipe<'_>], unreadable: &[&str], findings: &mu
     inspect_supersedes(recipes, &numbers, unreadable, findings);
     inspect_cycles(recipes, &graph, findings);
     inspect_orphans(recipes, &numbers, &graph, findings);
+}
+
+/// What to say for a name that no recipe has, if anything is near: other distributions write `zlib >= 1.2`.
+fn instead_of(name: &str, numbers: &FxHashMap<&str, usize>) -> Option<String> {
+    let (bare, _) = name.split_once(['<', '>', '=', '~', '!', '(']).unwrap_or((name, ""));
+    let bare = bare.trim_end();
+    if bare != name && numbers.contains_key(bare) {
+        return Some(format!("no version can be asked for: say `{bare}`"));
+    }
+    did_you_mean(name.as_bytes(), numbers.keys().map(|name| name.as_bytes()))
 }
 
 fn inspect_supersedes(
@@ -58,14 +68,13 @@ fn inspect_supersedes(
     for recipe in recipes {
         for old in &recipe.manifest.supersedes {
             let exists = numbers.contains_key(old.value.as_str()) || unreadable.contains(&old.value.as_str());
-            let message = if old.value == recipe.manifest.name.value {
-                format!("`{}` takes its own place", old.value)
+            let (message, near) = if old.value == recipe.manifest.name.value {
+                (format!("`{}` takes its own place", old.value), None)
             } else if exists {
                 continue;
             } else {
-                format!("no recipe is called `{}`", old.value)
+                (format!("no recipe is called `{}`", old.value), instead_of(&old.value, numbers))
             };
-            let near = did_you_mean(old.value.as_bytes(), numbers.keys().map(|name| name.as_bytes()));
             let file = recipe.files.manifest_path();
             findings.push(Finding::new(Rule::SupersedesNothing, file, old.line, message).maybe_hint(near));
         }
@@ -177,13 +186,16 @@ fn cycle_finding(recipes: &[Recipe<'_>], graph: &Graph, cycle: &[usize], runtime
     let names: Vec<&str> = cycle.iter().map(|at| recipes[*at].files.name.as_str()).collect();
     let line = graph.needs[*from].iter().find(|(other, _, _)| other == to).map_or(1, |(_, _, line)| *line);
     let file = recipes[*from].files.manifest_path();
-    let path = names.join(" -> ");
-    if runtime {
-        Finding::new(Rule::Cycle, file, line, format!("recipes need each other at run time: {path}")).warning()
+    let when = if runtime { " at run time" } else { "" };
+    let (message, hint) = if from == to {
+        (format!("{} needs itself{when}", names[0]), "leave this need out: nothing comes of it")
     } else {
         let hint = "leave out one of these needs, or build one of the recipes in two passes (`supersedes`)";
-        Finding::new(Rule::Cycle, file, line, format!("recipes need each other: {path}")).hint(hint)
-    }
+        (format!("recipes need each other{when}: {}", names.join(" -> ")), hint)
+    };
+    let finding = Finding::new(Rule::Cycle, file, line, message);
+    // A cycle at run time is cut where it closes, so nobody need do anything.
+    if runtime { finding.warning() } else { finding.hint(hint) }
 }
 
 impl Graph {
@@ -341,6 +353,21 @@ mod tests {
         let mut many: Vec<Vec<usize>> = (0..30).map(|at| (0..30).filter(|other| *other != at).collect()).collect();
         let (cycles, all) = cut_cycles(&mut many, &FxHashSet::default());
         assert!(cycles.len() == ROUNDS && !all);
+    }
+
+    #[test]
+    fn versions_are_not_asked_for() {
+        let numbers = FxHashMap::from_iter([("zlib", 0), ("gtk+", 1)]);
+        for name in ["zlib >= 1.2", "zlib>=1.2", "zlib~1", "zlib (= 1)", "zlib != 2"] {
+            assert_eq!(
+                instead_of(name, &numbers).as_deref(),
+                Some("no version can be asked for: say `zlib`"),
+                "{name}"
+            );
+        }
+        assert_eq!(instead_of("gtk+ > 3", &numbers).as_deref(), Some("no version can be asked for: say `gtk+`"));
+        assert_eq!(instead_of("zlb", &numbers).as_deref(), Some("did you mean `zlib`?"));
+        assert_eq!(instead_of("none >= 1", &numbers), None);
     }
 
     #[test]

@@ -93,16 +93,24 @@ fn read_script(files: &RecipeFiles, findings: &mut Vec<Finding>) -> Option<Scrip
             Some(script)
         }
         Err(error) => {
-            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let line = line_of(&bytes[..error.valid_up_to()]);
             findings.push(Finding::new(Rule::Unreadable, files.script_path(), line, "this is not UTF-8"));
             None
         }
     }
 }
 
+/// The line that follows upon a text.
+fn line_of(before: &[u8]) -> usize {
+    before.iter().filter(|&&byte| byte == b'\n').count() + 1
+}
+
 /// What a shell would not read as it was meant.
 fn unlike_a_script(files: &RecipeFiles, text: &str, script: &Script) -> Option<Finding> {
     let found = |line, message: &str| Some(Finding::new(Rule::Unreadable, files.script_path(), line, message));
+    if let Some(before) = text.find('\0') {
+        return found(line_of(&text.as_bytes()[..before]), "this line has a NUL byte, which no script has");
+    }
     if text.starts_with('\u{feff}') {
         return found(1, "it begins with a byte order mark, which is part of the first command for a shell");
     }
@@ -139,6 +147,10 @@ fn inspect_names(recipe: &Recipe<'_>, findings: &mut Vec<Finding>) {
             let message = format!("the {what} is `{}`, and the directory `{directory}`", said.value);
             findings.push(Finding::new(rule, files.manifest_path(), said.line, message));
         }
+    }
+    if !files.name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        let message = "the name of the directory is not ASCII";
+        findings.push(Finding::new(Rule::WrongValue, files.manifest_path(), 1, message));
     }
     if manifest.style.as_ref().is_some_and(|style| style.value == "custom") && files.script.is_missing() {
         let line = manifest.style.as_ref().map_or(1, |style| style.line);

@@ -1,12 +1,13 @@
 //! What one package.yml says. Whatever is wrong with it becomes a finding, and the rest is read all the same.
 
+mod values;
+
 use crate::finding::Finding;
-use crate::inspect::MAX_OF_FILE;
 use crate::rule::Rule;
-use crate::template::{NAMES, Values};
+use crate::template::Values;
 use crate::tree::{FileContent, RecipeFiles};
-use eval::near::did_you_mean;
 use eval::yaml::{Document, Entry, Kind, Scalar, YamlError};
+use values::said;
 
 /// Something and the line it stands on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -232,70 +233,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn find(&mut self, rule: Rule, line: usize, message: impl Into<String>) -> &mut Finding {
-        self.findings.push(Finding::new(rule, self.file.clone(), line, message));
-        self.findings.last_mut().expect("one was just added")
-    }
-
-    fn kind(&self, number: usize) -> &Kind {
-        &self.document.node(number).kind
-    }
-
-    fn line(&self, number: usize) -> usize {
-        self.document.node(number).line
-    }
-
-    fn known_keys(&mut self, what: &str, entries: &[Entry], known: &[&str]) {
-        // Aliases repeat what is wrong; nobody reads it more often.
-        if self.findings.iter().rev().take(MAX_OF_FILE).filter(|finding| finding.file == self.file).count()
-            == MAX_OF_FILE
-        {
-            return;
-        }
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let hint = did_you_mean(entry.key.as_bytes(), known.iter().map(|key| key.as_bytes()));
-            self.find(Rule::UnknownKey, entry.line, format!("the {what} `{}` is not known", entry.key)).hint = hint;
-        }
-    }
-
-    /// What of a list or mapping is looked at.
-    fn at_most<'b, T>(&mut self, entries: &'b [T], what: &str, line: usize) -> &'b [T] {
-        if entries.len() > MAX_ENTRIES {
-            let message = format!("{what} has {} entries, and {MAX_ENTRIES} are looked at", entries.len());
-            self.find(Rule::WrongValue, line, message);
-        }
-        &entries[..entries.len().min(MAX_ENTRIES)]
-    }
-
-    /// A text of the document, unless all that were read before are too much already.
-    fn afforded(&mut self, text: &str, line: usize) -> Option<String> {
-        match self.left.checked_sub(text.len() + 1) {
-            Some(left) => {
-                self.left = left;
-                Some(text.to_owned())
-            }
-            None => {
-                if std::mem::take(&mut self.left) > 0 {
-                    let message =
-                        format!("its texts have more than {MAX_TEXT} bytes, aliases counted: no more are read");
-                    self.find(Rule::WrongValue, line, message);
-                }
-                None
-            }
-        }
-    }
-
-    /// A text that must be there, and short enough for a name.
-    fn name(&mut self, entries: &[Entry], key: &str) -> Placed<String> {
-        let mut text = self.required(entries, key);
-        if text.value.len() > MAX_NAME {
-            let message = format!("`{key}` has {} bytes, more than {MAX_NAME}", text.value.len());
-            self.find(Rule::WrongValue, text.line, message);
-            text.value.clear();
-        }
-        text
-    }
-
     /// A number as it is written, for 2.30 is another version than 2.3; nothing if it is none.
     fn number_as_written(&self, entries: &[Entry], key: &str) -> String {
         let Some(entry) = entries.iter().find(|entry| entry.key == key) else { return String::new() };
@@ -327,135 +264,6 @@ impl<'a> Reader<'a> {
                 let line = found.map_or(1, |entry| entry.line);
                 self.find(Rule::MissingKey, line, format!("`{key}` is missing"));
                 Placed { value: String::new(), line }
-            }
-        }
-    }
-
-    fn wrong(&mut self, entry: &Entry, expected: &str) -> &mut Finding {
-        let message = format!("`{}` is {}, not {expected}", entry.key, self.kind(entry.value));
-        let number =
-            matches!(self.kind(entry.value), Kind::Scalar(Scalar::Int(_) | Scalar::Float(_) | Scalar::Bool(_)));
-        let finding = self.find(Rule::WrongType, entry.line, message);
-        if number && expected == "a string" {
-            finding.hint = Some("put it in quotes".to_owned());
-        }
-        finding
-    }
-
-    fn is_null(&self, number: usize) -> bool {
-        *self.kind(number) == Kind::Scalar(Scalar::Null)
-    }
-
-    /// A text, not filled in; nothing for null.
-    fn text(&mut self, entry: &Entry) -> Option<Placed<String>> {
-        let document = self.document;
-        match &document.node(entry.value).kind {
-            Kind::Scalar(Scalar::Text(text)) => {
-                self.afforded(text, entry.line).map(|value| Placed { value, line: entry.line })
-            }
-            Kind::Scalar(Scalar::Null) => None,
-            _ => {
-                self.wrong(entry, "a string");
-                None
-            }
-        }
-    }
-
-    fn filled(&mut self, text: Placed<String>) -> Placed<String> {
-        let (value, unknown) = self.values.fill(&text.value);
-        if value.len() > text.value.len() {
-            // What is filled in counts like any other text.
-            self.afforded(&value, text.line);
-        }
-        for name in unknown.into_iter().take(MAX_ENTRIES) {
-            let hint = did_you_mean(name.as_bytes(), NAMES.iter().map(|name| name.as_bytes()));
-            self.find(Rule::UnknownVariable, text.line, format!("`${{{name}}}` is not known")).hint = hint;
-        }
-        Placed { value, line: text.line }
-    }
-
-    fn one_of(&mut self, entry: &Entry, text: Placed<String>, known: &[&str]) -> Option<Placed<String>> {
-        if known.contains(&text.value.as_str()) {
-            return Some(text);
-        }
-        let hint = did_you_mean(text.value.as_bytes(), known.iter().map(|name| name.as_bytes()))
-            .unwrap_or_else(|| format!("known are {}", known.join(", ")));
-        self.find(Rule::WrongValue, text.line, format!("`{}` is `{}`", entry.key, text.value)).hint = Some(hint);
-        None
-    }
-
-    fn whole_number(&mut self, entry: &Entry) {
-        if !matches!(self.kind(entry.value), Kind::Scalar(Scalar::Int(_) | Scalar::Null)) {
-            self.wrong(entry, "a whole number");
-        }
-    }
-
-    fn boolean(&mut self, entry: &Entry) -> Option<bool> {
-        match self.kind(entry.value) {
-            Kind::Scalar(Scalar::Bool(value)) => Some(*value),
-            Kind::Scalar(Scalar::Null) => None,
-            _ => {
-                self.wrong(entry, "true or false");
-                None
-            }
-        }
-    }
-
-    /// The values of a list: none for null, itself for what is no list.
-    fn items(&mut self, entry: &Entry) -> Vec<usize> {
-        let document = self.document;
-        match &document.node(entry.value).kind {
-            Kind::List(items) => self.at_most(items, &format!("`{}`", entry.key), entry.line).to_vec(),
-            Kind::Scalar(Scalar::Null) => Vec::new(),
-            _ => {
-                self.wrong(entry, "a list");
-                Vec::new()
-            }
-        }
-    }
-
-    /// A list of texts, filled in. One text alone is told of, and counts as a list of it, as when such trees are built.
-    fn texts(&mut self, entry: &Entry) -> Vec<Placed<String>> {
-        if let Kind::Scalar(Scalar::Text(_)) = self.kind(entry.value) {
-            let hint = "put it in brackets: other readers take its letters for the list";
-            self.wrong(entry, "a list").hint = Some(hint.to_owned());
-        }
-        self.text_or_texts(entry)
-    }
-
-    /// A text, or a list of them, filled in.
-    fn text_or_texts(&mut self, entry: &Entry) -> Vec<Placed<String>> {
-        if let Kind::Scalar(Scalar::Text(_)) = self.kind(entry.value) {
-            return self.text(entry).map(|text| self.filled(text)).into_iter().collect();
-        }
-        let items = self.items(entry);
-        items.into_iter().filter_map(|item| self.item_text(&entry.key, item)).collect()
-    }
-
-    fn item_text(&mut self, key: &str, item: usize) -> Option<Placed<String>> {
-        let (line, document) = (self.line(item), self.document);
-        match &document.node(item).kind {
-            Kind::Scalar(Scalar::Text(text)) => {
-                let value = self.afforded(text, line)?;
-                Some(self.filled(Placed { value, line }))
-            }
-            other => {
-                let message = format!("an entry of `{key}` is {other}, not a string");
-                self.find(Rule::WrongType, line, message);
-                None
-            }
-        }
-    }
-
-    fn map(&mut self, item: usize, what: &str) -> Option<&'a [Entry]> {
-        let document = self.document;
-        match &document.node(item).kind {
-            Kind::Map(entries) => Some(self.at_most(entries, what, document.node(item).line)),
-            other => {
-                let message = format!("{what} is {other}, not a mapping");
-                let line = self.line(item);
-                self.find(Rule::WrongType, line, message);
-                None
             }
         }
     }
@@ -557,8 +365,9 @@ impl<'a> Reader<'a> {
 
     fn pending(&mut self, entry: &Entry) -> bool {
         match self.kind(entry.value) {
-            Kind::Scalar(Scalar::Null | Scalar::Bool(false)) => false,
-            Kind::Scalar(Scalar::Bool(true)) => {
+            Kind::Scalar(Scalar::Null) => false,
+            kind if said(kind) == Some(false) => false,
+            kind if said(kind) == Some(true) => {
                 let finding = self.find(Rule::WrongValue, entry.line, "`pending_acquisition` says no reason");
                 *finding = finding.clone().warning().hint("say what it waits for, as a text");
                 true

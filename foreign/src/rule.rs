@@ -22,7 +22,7 @@ macro_rules! rated_rules {
 
 rated_rules! {
     Unreadable = "R0001", Error, "a file that cannot be read as what it is",
-        "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8, without a byte order mark, and its lines end as on Unix. Both are regular files of\nat most 1 MiB, in TIER/NAME. Of a recipe whose package.yml is none nothing else is looked at.";
+        "package.yml must be one YAML document in UTF-8, a mapping without repeated keys, indented with spaces;\nbuild.sh must be UTF-8, without a byte order mark or NUL bytes, and its lines end as on Unix. Both are\nregular files of at most 1 MiB, in TIER/NAME. Of a recipe whose package.yml is none nothing else is looked at.";
     UnknownKey = "R0002", Error, "a key that nothing reads",
         "A misspelt key is silently no key at all: what it says is not done.";
     MissingKey = "R0003", Error, "a key that is missing",
@@ -42,7 +42,7 @@ rated_rules! {
     UnknownPackage = "R0010", Error, "a dependency on a recipe that does not exist",
         "Dependencies are names of recipes of the same tree.";
     Cycle = "R0011", Error, "recipes that need each other",
-        "What needs itself cannot be built. Split one of them in two passes (`supersedes`), or leave out the need.\nA cycle through needs at run time is a warning: it is cut where it closes.";
+        "What needs itself by way of others cannot be built. Split one of them in two passes (`supersedes`), or leave out the need.\nA cycle through needs at run time is a warning: it is cut where it closes.";
     Orphan = "R0012", Warning, "a recipe that no image reaches",
         "It is in no image, and nothing that is in one needs it: nobody notices when it breaks. Say\n`iso_include: true`, make something need it, or say `iso_include: false` if that is meant.";
     SupersedesNothing = "R0013", Error, "a recipe that takes the place of none",

@@ -166,6 +166,13 @@ mod tests {
     }
 
     #[test]
+    fn nul_bytes_are_told_where_they_are() {
+        let error = |line| vec![("R0001", line, Severity::Error)];
+        assert_eq!(of_script("set -e\ndo_install() {\n make\0 install\n}\n"), error(3));
+        assert_eq!(of_script("set -e\ndo_install() {\n make install\n}\n\0"), error(5));
+    }
+
+    #[test]
     fn what_is_sourced_may_have_the_function() {
         let common = |text: &str| vec![("common.sh".to_owned(), text.as_bytes().to_vec())];
         let told = |line: &str, scripts| of_recipe(RecipeFiles { scripts, ..recipe("", &format!("set -e\n{line}\n")) });
@@ -268,6 +275,15 @@ mod tests {
         assert_eq!(files("", "for p in x/*.patch x/*.diff; do patch -i $p; done"), []);
         assert_eq!(files("", "patch -i $here/fix-${PKG_VERSION}.patch; patch -i $here/fix-$v.patch"), [("R0035", 1)]);
         assert_eq!(files("", "patch -i fix-1.patch; for p in \"$here\"/cve/*; do patch -i \"$p\"; done"), []);
+    }
+
+    #[test]
+    fn names_of_directories_are_ascii() {
+        let named =
+            |name: &str| RecipeFiles { name: name.to_owned(), ..recipe("", "set -e\ndo_install() {\n make\n}\n") };
+        let told = of_recipe(named("caf\u{e9}"));
+        assert_eq!(told, [("R0005", 1, Severity::Error), ("R0006", 1, Severity::Error)]);
+        assert_eq!(of_recipe(named("a")), []);
     }
 
     #[test]

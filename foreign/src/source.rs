@@ -118,6 +118,10 @@ fn inspect_form(file: &str, source: &SourceEntry, findings: &mut Vec<Finding>) {
         }
         Some(hash) => findings.extend(wrong_hash(file, shown, hash)),
     }
+    if source.filename.starts_with('/') || source.filename.split('/').any(|part| part == "..") {
+        let message = format!("the file name `{}` leads out of the directory of sources", source.filename);
+        findings.push(Finding::new(Rule::SourceForm, file, source.line, message));
+    }
     let is_local = |url: &Placed<String>| url.value.starts_with("file:");
     for url in &source.urls {
         let scheme = url.value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());

@@ -55,13 +55,15 @@ in
 {
   inherit distance nearNames;
 
-  # `; did you mean `a` or `b`?`, or else the whole list.
+  # `; did you mean `a` or `b`?`, or else the whole list, unless nobody would read it.
   didYouMean =
     name: names:
     let
       near = nearNames name names;
     in
-    if near == [ ] then
+    if near == [ ] && length names > 40 then
+      "; of ${toString (length names)} that are known none is near to it"
+    else if near == [ ] then
       "; known: ${concatStringsSep ", " names}"
     else
       "; did you mean `${concatStringsSep "` or `" near}`?";

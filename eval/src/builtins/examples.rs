@@ -101,6 +101,7 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     ("placeholder", r#"builtins.isString (placeholder "out")"#, "true"),
     ("readDir", "builtins.isFunction builtins.readDir", "true"),
     ("readFile", "builtins.isFunction builtins.readFile", "true"),
+    ("readFileKind", "builtins.readFileKind /does/not/exist", "null"),
     ("readFileType", "builtins.isFunction builtins.readFileType", "true"),
     ("removeAttrs", r#"removeAttrs { a = 1; b = 2; } [ "a" ]"#, "{ b = 2; }"),
     ("replaceStrings", r#"builtins.replaceStrings [ "a" ] [ "o" ] "banana""#, r#""bonono""#),

@@ -21,6 +21,12 @@ pub(super) const TABLE: &[Builtin] = &[
     row("pathExists", 1, "Whether a path exists.", path_exists),
     row("readDir", 1, "The names in a directory and their types.", read_dir),
     row("readFile", 1, "The content of a file.", read_file),
+    row(
+        "readFileKind",
+        1,
+        "What a path leads to: `text`, `binary` (a file with NUL bytes), `directory`, `unknown`, or null for nothing. larder's own.",
+        read_file_kind,
+    ),
     row("readFileType", 1, "The type of a file.", read_file_type),
     row("storePath", 1, "A store path as a string that mentions it.", store_path),
     row("toFile", 2, "Adds a text to the store under a name.", to_file),
@@ -35,6 +41,29 @@ fn read_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
         return Err(Diagnostic::new(Code::File, span, message));
     }
     Ok(evaluator.string(&content))
+}
+
+/// What is wrong with a file is a value, for `tryEval` catches no `readFile` that fails: so who reads many files can go on
+/// without one of them.
+fn read_file_kind(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
+    let path = evaluator.coerce_path(args[0], span)?;
+    if evaluator.file_type(&path, span)?.is_none() {
+        return Ok(Value::Null);
+    }
+    let found = evaluator.followed(&path, span).ok().and_then(|(_, kind)| kind);
+    let kind = match found {
+        // It may have no end, or let one wait.
+        Some(FileType::Other) => "unknown",
+        _ => match evaluator.read_file(&path, span) {
+            Ok(content) if content.contains(&0) => "binary",
+            Ok(_) => "text",
+            Err(error) if error.code != Code::File => return Err(error),
+            Err(_) if found.is_none() => return Ok(Value::Null),
+            Err(_) if found == Some(FileType::Directory) => "directory",
+            Err(_) => "unknown",
+        },
+    };
+    Ok(evaluator.string(kind.as_bytes()))
 }
 
 fn read_dir(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {

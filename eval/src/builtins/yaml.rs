@@ -11,7 +11,7 @@ use crate::yaml::{Document, Kind, Node, Scalar};
 pub(super) const TABLE: &[Builtin] = &[row(
     "fromYAML",
     1,
-    "The value that a YAML text of one document stands for; `tryEval` catches what is none. larder's own.",
+    "The value that a YAML text of one document stands for, with what `<<` merges; `tryEval` catches what is none. larder's own.",
     from_yaml,
 )];
 

@@ -242,7 +242,8 @@ mod tests {
         for style in ["autotools", "cargo", "cmake", "custom", "make", "meson", "python"] {
             let style = format!("/recipes/styles/{style}.sh");
             let promises = ("larder_promise_check", "/recipes/promises.sh");
-            let variables = [("larder_style", style.as_str()), promises, ("larder_phase_build", "make -k")];
+            let processors = ("larder_processors", "/recipes/processors.sh");
+            let variables = [("larder_style", style.as_str()), promises, processors, ("larder_phase_build", "make -k")];
             let packages = told(include_str!("../../../recipes/lib/phases.sh"), &variables).expect(&style);
             let expected = ["start", "patch", "configure", "build", "check", "install", "finish", "verify", "outputs"];
             assert_eq!(packages, expected);

@@ -29,6 +29,7 @@ let
     isList
     listToAttrs
     mapAttrs
+    match
     partition
     pathExists
     readDir
@@ -83,9 +84,13 @@ let
       ) (directoriesOf (packages + "/${tier}"))
     ) (directoriesOf packages);
 
+  # A derivation that says what is not UTF-8 would end the evaluation of the whole tree.
+  isPlain = name: match "[ -~]*" name != null;
   single =
     name: recipes:
-    if builtins.length recipes == 1 then
+    if !(isPlain name) then
+      throw "${(head recipes).place}: the name of its directory is not ASCII"
+    else if builtins.length recipes == 1 then
       head recipes
     else
       throw "two recipes are called ${name}: ${
@@ -268,7 +273,9 @@ let
             ''echo "larder: recipes of $tier are wrong; build one of them, or \`larder lint\` the tree, to see why: $wrong" >&2; exit 1''
           ];
           inherit tier;
-          wrong = concatStringsSep ", " wrong;
+          wrong = concatStringsSep ", " (
+            map (name: if isPlain name then name else "one whose name is not ASCII") wrong
+          );
           root = environmentOf tier;
         };
     in

@@ -34,11 +34,16 @@ let
     match
     pathExists
     readDir
+    readFile
+    readFileKind
+    readFileType
     replaceStrings
     split
+    toFile
     ;
   inherit (recipe)
     complain
+    complainIn
     name
     place
     tier
@@ -96,18 +101,26 @@ let
       ];
       fetched = filter (source: source.filename == patch.file) sources;
       found = head places;
+      wrong = recipe.unreadable found;
       got = hashFile "sha256" found;
     in
     if fetched != [ ] then
       (head fetched).fetched
     else if places == [ ] then
-      complain patch.file "the patch ${patch.file} is neither in ${baseNameOf (toString patchDirectory)} nor beside the recipe"
-    else if builtins.readFileType found == "directory" then
-      complain patch.file "the patch ${patch.file} is a directory"
+      complainIn "patches" patch.file
+        "the patch ${patch.file} is neither in ${baseNameOf (toString patchDirectory)} nor beside the recipe"
+    else if wrong != null then
+      complainIn "patches" patch.file "the patch ${patch.file} ${wrong}"
     else if patch.sha256 != null && got != patch.sha256 then
       complain patch.sha256 "the patch ${patch.file} has another sha256: ${got}"
+    else if readFileType found != "symlink" then
+      found
+    else if readFileKind found == "text" then
+      # As a link it would lead nowhere.
+      toFile (storeName patch.file) (readFile found)
     else
-      found;
+      complainIn "patches" patch.file
+        "the patch ${patch.file} is a link to a compressed one: put that there itself";
 
   # Those of some file names that build.sh has where it reads of IGOS_SOURCES or IGOS_PATCHES, without package.yml saying so.
   mentionedOf =
@@ -213,7 +226,8 @@ let
         }
       }"
     else
-      complain artifact.name "the build artifact ${artifact.name} has no sha256; give the file: lib.intergenos { artifacts.\"${artifact.name}\" = …; }";
+      complainIn "build_artifacts" artifact.name
+        "the build artifact ${artifact.name} has no sha256; give the file: lib.intergenos { artifacts.\"${artifact.name}\" = …; }";
 
   # What package.yml says reaches a build as variables, each by itself, so a new need at run time, or another description,
   # builds nothing anew. The file is there for who reads it: a line of build.sh that names it and does not merely hand it to
@@ -227,7 +241,8 @@ let
   directory = builtins.path {
     path = recipe.directory;
     name = storeName "${name}-recipe";
-    filter = path: _: readsManifest || baseNameOf path != "package.yml";
+    # Pipes and sockets, which somebody left there, cannot be in a tree.
+    filter = path: type: type != "unknown" && (readsManifest || baseNameOf path != "package.yml");
   };
 
   # Where build.sh is a link to that of another recipe, it would lead nowhere.

@@ -17,7 +17,6 @@ let
     elemAt
     filter
     fromYAML
-    genList
     head
     isAttrs
     isBool
@@ -27,39 +26,27 @@ let
     isString
     length
     match
-    readFile
     replaceStrings
     split
     toJSON
     typeOf
     ;
 
-  place = "${tier}/${name}/package.yml";
-  text = contentOf "package.yml";
-  lines = filter isString (split "\n" text);
-  script = if files ? "build.sh" then contentOf "build.sh" else null;
+  inherit
+    (import ./files.nix {
+      inherit directory files;
+      place = "${tier}/${name}";
+    })
+    complain
+    complainIn
+    contains
+    lines
+    manifest
+    place
+    script
+    unreadable
+    ;
 
-  # That a directory or a pipe cannot be read could not be kept from ending the evaluation of the whole tree. Whether a link leads
-  # anywhere cannot be asked.
-  contentOf =
-    file:
-    if files.${file} == "regular" || files.${file} == "symlink" then
-      readFile (directory + "/${file}")
-    else
-      throw "${tier}/${name}/${file} is not a regular file";
-
-  contains = needle: hay: replaceStrings [ needle ] [ "" ] hay != hay;
-
-  # `file:line` of the first line that has the text; the file alone if none has.
-  at =
-    needle:
-    let
-      found = filter (number: contains needle (elemAt lines number)) (
-        genList (number: number) (length lines)
-      );
-    in
-    if found == [ ] then place else "${place}:${toString (head found + 1)}";
-  complain = needle: message: throw "${at needle}: ${message}";
   # Values are shown only if they are short: a list may have aliases of aliases in it.
   shown =
     value:
@@ -67,14 +54,18 @@ let
       "`${value}`"
     else if isList value || isAttrs value then
       "a ${typeOf value}"
+    else if value == null then
+      "nothing"
     else
       "the ${typeOf value} ${toJSON value}";
 
+  inQuotes = value: if isInt value || isFloat value || isBool value then ": put it in quotes" else "";
+
   document =
     let
-      value = addErrorContext "while reading ${place}" (fromYAML text);
+      value = addErrorContext "while reading ${place}" (fromYAML manifest);
     in
-    if isAttrs value then value else throw "${place}: a mapping is expected, not a ${typeOf value}";
+    if isAttrs value then value else throw "${place}: a mapping is expected, not ${shown value}";
 
   # A list: what is missing or empty has nothing, and one thing alone is a list of it.
   listOf =
@@ -102,27 +93,9 @@ let
 
   # Words for true and false, as YAML 1.1 has them, which that distribution reads.
   isYes =
-    value:
-    elem value [
-      true
-      "yes"
-      "Yes"
-      "YES"
-      "on"
-      "On"
-      "ON"
-    ];
+    value: isBool value && value || isString value && match "yes|Yes|YES|on|On|ON" value != null;
   isNo =
-    value:
-    elem value [
-      false
-      "no"
-      "No"
-      "NO"
-      "off"
-      "Off"
-      "OFF"
-    ];
+    value: isBool value && !value || isString value && match "no|No|NO|off|Off|OFF" value != null;
   yesOrNo =
     key: value:
     if isYes value then
@@ -141,7 +114,7 @@ let
     else if value == null || value == "" then
       throw "${place}: `${key}` is missing"
     else
-      complain "${key}:" "`${key}` is ${shown value}, not a string: put it in quotes";
+      complain "${key}:" "`${key}` is ${shown value}, not a string${inQuotes value}";
 
   # YAML reads 2.30 as the number 2.3: a version is what is written, in the one line that says so.
   version =
@@ -170,7 +143,7 @@ let
   fill =
     value:
     if !isString value then
-      throw "${place}: ${shown value} stands where a string is expected: put it in quotes"
+      throw "${place}: ${shown value} stands where a string is expected${inQuotes value}"
     else
       concatStringsSep "" (
         map (
@@ -244,13 +217,17 @@ let
 
   source =
     entry:
-    if !(isAttrs entry && entry ? url) then
+    if !(isAttrs entry && entry.url or null != null) then
       complain "source:" "a source needs `url` and `sha256`"
     else
       rec {
         url = address entry.url;
         urls = [ url ] ++ map address (listOf (entry.fallback_url or null));
-        filename = if entry.filename or null == null then lastPart url else fill entry.filename;
+        filename =
+          if entry.filename or null == null then
+            lastPart url
+          else
+            inside "the file name" (fill entry.filename);
         sha256 = sha256Of filename entry;
         extract = yesOrNo "extract" (entry.extract or true);
         # By its name; some addresses say only before it what they give: /NAME.tar.gz/download, /tar.gz/refs/tags/v1.
@@ -271,7 +248,7 @@ let
         file = inside "the patch" (fill entry);
         sha256 = null;
       }
-    else if isAttrs entry && entry ? file then
+    else if isAttrs entry && entry.file or "" != "" && entry.file != null then
       rec {
         file = inside "the patch" (fill entry.file);
         sha256 = sha256Of file entry;
@@ -285,7 +262,10 @@ let
       names = map (entry: entry.file) all;
       twice = filter (one: length (filter (other: other == one) names) > 1) names;
     in
-    if twice == [ ] then all else complain (head twice) "the patch ${head twice} is listed twice";
+    if twice == [ ] then
+      all
+    else
+      complainIn "patches" (head twice) "the patch ${head twice} is listed twice";
 
   dependencies =
     let
@@ -339,8 +319,8 @@ let
 in
 {
   inherit
-    at
     complain
+    complainIn
     contains
     directory
     files
@@ -350,6 +330,7 @@ in
     script
     tests
     tier
+    unreadable
     version
     ;
   style =

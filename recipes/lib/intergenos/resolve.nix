@@ -23,6 +23,7 @@ let
     length
     listToAttrs
     mapAttrs
+    match
     tryEval
     ;
 
@@ -149,12 +150,22 @@ let
   tiersSeen = tier: unique (map tierOf (filter sees (attrNames seenByTier.${tier})));
   circular = filter (tier: elem tier (reachable tiersSeen (tiersSeen tier))) (attrNames visible);
 
+  # Other distributions write `zlib >= 1.2`.
+  insteadOf =
+    name:
+    let
+      asked = match "([^<>=~!( ]+) *[<>=~!(].*" name;
+    in
+    if asked != null && known (head asked) then
+      "; no version can be asked for: say `${head asked}`"
+    else
+      didYouMean name names;
   unknownOf = name: filter (other: !(known other)) (recipes.${name}.build ++ recipes.${name}.runtime);
   checked =
     name: value:
     if unknownOf name != [ ] then
-      recipes.${name}.complain (head (unknownOf name))
-        "depends on `${head (unknownOf name)}`, which no recipe of the tree is called${didYouMean (head (unknownOf name)) names}"
+      recipes.${name}.complainIn "dependencies" (head (unknownOf name))
+        "depends on `${head (unknownOf name)}`, which no recipe of the tree is called${insteadOf (head (unknownOf name))}"
     else if followsItself ? ${name} then
       recipes.${name}.complain "supersedes:"
         "${name} takes the place of what takes its own: ${concatStringsSep ", " (follows name)}"

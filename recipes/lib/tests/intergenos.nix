@@ -63,6 +63,16 @@ let
       odd.old-words.larder_direct_install == "yes"
       && odd.old-words.larder_tests == "off"
       && odd.old-words.larder_unpacked == "";
+    "what is merged are sources of their own" =
+      map (source: source.name) odd.merging.sources == [
+        "merging-1.0.tar.gz"
+        "data-1.0.tar.gz"
+        "more"
+      ]
+      && odd.merging.larder_unpacked == "";
+    "a patch may be a link to another" =
+      odd.patch-by-link.larder_patches
+      == "'fix.patch=${builtins.toFile "fix.patch" (builtins.readFile ../../../testdata/intergenos-odd/packages/core/patch-by-link/real.patch)}'";
     "an address may say what its file is called" =
       odd.named.larder_first_source == "named-1.0.tar.gz" && odd.named.larder_unpacked != "";
     "an address may say only in the middle that it gives an archive" =
@@ -75,12 +85,23 @@ let
     "files are looked for upwards from the recipe's directory, and nowhere else" =
       builtins.match "'?packages/core/plain/package.yml=[^ ]* '?packages/core/sound/package.yml=[^ ]*" odd.upward.larder_repository
       != null;
-    "a wrong type in one recipe is that recipe's, and its tier has the others" =
+    "what is wrong with one recipe, or cannot be read, is that recipe's, and its tier has the others" =
       builtins.all (name: refused odd.${name}.drvPath) [
+        "café"
+        "dangling-manifest"
+        "dangling-patch"
+        "dangling-script"
+        "directory-manifest"
         "first"
+        "latin-manifest"
+        "linked-patch"
         "long-name"
         "nameless"
+        "nul-manifest"
+        "nul-script"
+        "null-address"
         "second"
+        "versioned"
         "wrong-boolean"
         "wrong-dependencies"
         "wrong-extract"

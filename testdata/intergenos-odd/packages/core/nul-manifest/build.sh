@@ -1,0 +1,6 @@
+#!/bin/bash
+set -e
+
+do_install() {
+    make install
+}
