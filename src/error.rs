@@ -61,6 +61,11 @@ impl CliError {
         }
     }
 
+    /// What failed, for who tells of it in words of its own.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     /// Larder was asked to end, and does.
     pub(crate) fn interrupted(request: Request) -> Self {
         Self { kind: Kind::Interrupted(request), ..Self::failed("interrupted") }

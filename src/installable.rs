@@ -5,8 +5,10 @@ use crate::error::CliError;
 use crate::evaluating::Evaluating;
 use crate::evaluations::Recorder;
 use crate::given::GivenArgs;
-use crate::host_io::{HostIo, Silence, realise_with};
+use crate::host_io::{HostIo, Silence};
+use crate::needed::Needed;
 use crate::output;
+use crate::progress::WatchArgs;
 use crate::sources::{Named, installable};
 use eval::{
     Arguments, Code, DerivationRef, Failure, Impure, Read, Reads, RenderOptions, Session, Value, render, to_json,
@@ -55,6 +57,9 @@ pub(crate) struct EvalArgs {
     /// How that is built which evaluation needs.
     #[arg(skip)]
     limits: BuildLimits,
+    /// How that is told of.
+    #[arg(skip)]
+    watch: WatchArgs,
     #[command(flatten)]
     errors: ErrorArgs,
 }
@@ -89,6 +94,11 @@ impl EvalArgs {
     /// The same, where what evaluation needs is built within these limits.
     pub(crate) fn building(&self, limits: BuildLimits) -> Self {
         Self { limits, ..self.clone() }
+    }
+
+    /// The same, where what evaluation needs is told of as the rest of what is built.
+    pub(crate) fn watched(self, watch: WatchArgs) -> Self {
+        Self { watch, ..self }
     }
 
     /// The same, where parts that are not evaluated will be shown as such.
@@ -146,11 +156,8 @@ impl Evaluation {
 
     fn of(context: &Context, args: &EvalArgs, record: bool) -> Result<Self, CliError> {
         let store = Arc::clone(context.store()?);
-        let builder_store = Arc::clone(&store);
-        let settings = context.builder(args.limits)?.settings().clone();
-        let realise =
-            move |paths: &[StorePath]| realise_with(&builder::Builder::new(&builder_store, settings.clone()), paths);
-        let io = Arc::new(HostIo::new(store, Box::new(realise), !args.looks_only));
+        let needed = Needed::new(context, args.limits, args.watch.clone())?;
+        let io = Arc::new(HostIo::new(store, needed, !args.looks_only));
         let mut settings = args.settings();
         settings.record_reads = record;
         let recorder = settings.record_reads.then(|| Arc::new(Recorder::new(Arc::clone(&io))));

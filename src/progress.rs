@@ -2,6 +2,7 @@
 //!
 //! What is shown is a pure function of [`Run`], which events change.
 
+mod early;
 pub(crate) mod failure;
 pub(crate) mod json;
 mod plain;
@@ -13,6 +14,7 @@ use crate::error::CliError;
 use crate::look::human;
 use crate::output;
 use builder::Event;
+use early::Early;
 use failure::describe;
 use plain::{Plain, Wanted};
 use region::{Room, region};
@@ -49,6 +51,9 @@ pub(crate) struct WatchArgs {
     /// Write a timeline of the builds to a file that trace viewers open
     #[arg(long, value_name = "FILE")]
     trace_out: Option<PathBuf>,
+    /// What is told of already.
+    #[arg(skip)]
+    early: Early,
 }
 
 /// The form in which events are told.
@@ -66,7 +71,7 @@ enum LogFormat {
 impl WatchArgs {
     /// The same, but no timeline is written.
     pub(crate) fn without_timeline(self) -> Self {
-        Self { trace_out: None, ..self }
+        Self { trace_out: None, early: Early::default(), ..self }
     }
 
     /// Whether events are told as JSON, so that nothing else should be.
@@ -150,6 +155,10 @@ impl Progress {
     /// # Errors
     /// When the timeline cannot be written.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        self.write_timeline()
+    }
+
+    fn write_timeline(&mut self) -> Result<(), CliError> {
         let Some((path, mut file)) = self.trace.take() else { return Ok(()) };
         let timeline = self.shared.told().timeline.take().unwrap_or_default();
         let mut to = BufWriter::new(&mut file);
@@ -174,6 +183,8 @@ impl Drop for Progress {
             thread.thread().unpark();
             let _ = thread.join();
         }
+        // Something failed before the run could: that is told.
+        let _ = self.write_timeline();
     }
 }
 

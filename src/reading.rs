@@ -24,15 +24,19 @@ pub(crate) fn standard_input() -> Result<Vec<u8>, CliError> {
 /// The content of a file; `None` when reading was ended.
 pub(crate) fn read(path: &Path, goes_on: &GoesOn<'_>) -> std::io::Result<Option<Vec<u8>>> {
     let metadata = std::fs::metadata(path)?;
-    if metadata.is_file() { read_regular(path, metadata.len(), goes_on) } else { read_other(path, goes_on) }
+    if metadata.is_file() {
+        read_regular(File::open(path)?, metadata.len(), goes_on)
+    } else {
+        read_other(path, goes_on)
+    }
 }
 
-fn read_regular(path: &Path, length: u64, goes_on: &GoesOn<'_>) -> std::io::Result<Option<Vec<u8>>> {
+/// The content of a regular file that says to have so many bytes; `None` when reading was ended.
+pub(crate) fn read_regular(mut file: File, length: u64, goes_on: &GoesOn<'_>) -> std::io::Result<Option<Vec<u8>>> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if !goes_on(length) {
         return Ok(None);
     }
-    let mut file = File::open(path)?;
     let mut content = Vec::with_capacity(length.saturating_add(1));
     // What a file says to be empty, as those of `/proc` do, need not be.
     while (&mut file).take(CHUNK as u64).read_to_end(&mut content)? > 0 {

@@ -2,13 +2,14 @@
 
 use crate::context::{BuildLimits, Context, Memory};
 use crate::error::CliError;
-use crate::installable::Target;
+use crate::installable::{EvalArgs, Target};
 use crate::interrupt::{self, Request};
 use crate::look::human;
 use crate::output;
-use crate::progress::{self, Progress, WatchArgs};
+use crate::progress::{self, WatchArgs};
 use crate::text;
-use builder::{Allowance, Builder, RunLimits, RunOptions, RunResult};
+use builder::{Allowance, Builder, RunLimits, RunOptions, RunResult, Sink};
+use eval::IsWanted;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -112,6 +113,11 @@ impl BuildArgs {
         BuildLimits { trace_inputs: self.trace_inputs, ..self.limits.limits() }
     }
 
+    /// How that is evaluated which is to be built: what evaluation needs is built and told of in the same way.
+    pub(crate) fn evaluation(&self, eval: &EvalArgs) -> EvalArgs {
+        eval.building(self.limits()).watched(self.watch.clone())
+    }
+
     pub(crate) fn builder<'c>(&self, context: &'c Context) -> Result<Builder<'c>, CliError> {
         context.builder(self.limits())
     }
@@ -137,7 +143,7 @@ pub(crate) fn realise_what_can_be(
     targets: &[Target],
     options: RunOptions,
 ) -> Result<(RunResult, Option<CliError>), CliError> {
-    let progress = Progress::start(context.quiet, builder.settings().jobs, watch)?;
+    let progress = watch.progress(context.quiet, builder.settings().jobs)?;
     let derivations: Vec<StorePath> =
         targets.iter().map(Target::path).filter(|path| path.derivation().is_some()).cloned().collect();
     let interrupted = Arc::new(OnceLock::new());
@@ -146,7 +152,10 @@ pub(crate) fn realise_what_can_be(
     let _answering = interrupt::on_request(move |request| {
         let _ = asked.set(request);
     });
-    let result = run(builder, &derivations, options, &progress, &interrupted);
+    let is_wanted = || interrupted.get().is_none();
+    let tell = |event| progress.take(&event);
+    let end = |ended: &AtomicBool| interrupted.get().into_iter().for_each(|request| end_soon(ended, *request));
+    let result = realise_while(builder, &derivations, options, &tell, &is_wanted, &end);
     let timeline = progress.finish();
     let result = result?;
     let interrupted = interrupted.get();
@@ -179,28 +188,29 @@ pub(crate) fn realise_what_can_be(
     Ok((result, Some(error)))
 }
 
-/// Realises derivations until somebody asks this process to end.
-fn run(
+/// Realises derivations as long as they are wanted. When they are not any more, `end` is called and given whether the run has ended.
+pub(crate) fn realise_while(
     builder: &Builder<'_>,
     derivations: &[StorePath],
     options: RunOptions,
-    progress: &Progress,
-    interrupted: &OnceLock<Request>,
+    tell: Sink<'_>,
+    is_wanted: &IsWanted<'_>,
+    end: &(dyn Fn(&AtomicBool) + Sync),
 ) -> Result<RunResult, StoreError> {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
-                if let Some(request) = interrupted.get() {
+                if !is_wanted() {
                     builder.cancel();
-                    return end_soon(&ended, *request);
+                    return end(&ended);
                 }
                 std::thread::park_timeout(INTERVAL);
             }
         });
         // Also if something panics: then the watcher must end, too.
         let _ended = Ended { ended: &ended, watcher: watcher.thread() };
-        builder.realise_all(derivations, options, &|event| progress.take(&event))
+        builder.realise_all(derivations, options, tell)
     })
 }
 

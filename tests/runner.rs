@@ -27,6 +27,7 @@ mod test_garbage;
 mod test_incremental;
 mod test_interruption;
 mod test_json;
+mod test_links;
 mod test_lint;
 mod test_lint_trees;
 mod test_lsp;

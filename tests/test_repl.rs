@@ -1,6 +1,6 @@
 //! The dialogue: without a terminal, and on a real one.
 
-use crate::harness::{Ran, Scratch};
+use crate::harness::{Ran, Scratch, wait_until};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -198,4 +198,22 @@ fn a_terminal_has_completion_history_and_interruption() {
     assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
     let history = std::fs::read_to_string(scratch.path("state/larder/repl-history")).unwrap();
     assert!(history.contains("lib.twice 21\n[ 1\\n2 ]\nbad\n"), "{history}");
+}
+
+#[test]
+fn what_evaluation_waits_for_is_interrupted_with_it() {
+    let scratch = Scratch::new(r#"{ slow = mini "slow" "sleep 600" { }; }"#);
+    let mut terminal = Terminal::new(&scratch, &["repl", "."]);
+    terminal.expect("larder> ");
+    terminal.press("builtins.readFile slow\r");
+    terminal.expect("building slow, which evaluation needs");
+    terminal.press("\x03");
+    terminal.expect("evaluation was interrupted");
+    terminal.expect("larder> ");
+    wait_until("what the build staged is gone", || scratch.entries("tmp").is_empty());
+    terminal.press("6 * 7\r");
+    terminal.expect("42\r\n");
+    terminal.expect("larder> ");
+    terminal.press("\x04");
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
 }

@@ -93,13 +93,53 @@ fn logs_are_shown_by_build_if_wanted() {
 fn a_timeline_is_written_whatever_becomes_of_the_builds() {
     let scratch = Scratch::new(GRAPH);
     scratch.larder("build .#second .#broken --no-link -j 1 --keep-going --trace-out trace.json").fails(1, &["bad"]);
+    let results = [("bad", "failed"), ("first", "built"), ("second", "built")];
+    assert_eq!(timeline(&scratch), results.map(|(name, result)| (name.to_owned(), result.to_owned())));
+    scratch.larder("build .#second --trace-out missing/trace.json").fails(1, &["missing/trace.json", "No such file"]);
+}
+
+const NEEDED: &str = r#"rec {
+  made = mini "made" "say making\nwrite $out text" { };
+  user = mini "user" "say using\nwrite $out 1" { text = builtins.readFile made; };
+  bad = mini "bad" "say oops\nexit 3" { };
+  never = mini "never" "write $out 1" { text = builtins.readFile bad; };
+}"#;
+
+#[test]
+fn what_evaluation_needs_is_told_in_the_same_run() {
+    let scratch = Scratch::new(NEEDED);
+    let ran = scratch.larder("build .#user --no-link --log-format json --trace-out trace.json").ok();
+    let told = events(&ran.stderr);
+    assert_eq!((names(&told, "started"), names(&told, "realised")), (vec!["made", "user"], vec!["made", "user"]));
+    let count = |name: &str| told.iter().filter(|event| event["event"] == name).count();
+    assert_eq!((count("begin"), count("planned"), count("output"), count("end")), (1, 2, 2, 1));
+    assert_eq!((&told[0]["event"], &told.last().unwrap()["built"]), (&"begin".into(), &1.into()));
+    let built = |name: &str| (name.to_owned(), "built".to_owned());
+    assert_eq!(timeline(&scratch), [built("made"), built("user")]);
+    // Nothing is needed any more.
+    let again = scratch.larder("build .#user --no-link --log-format json").ok();
+    assert_eq!(names(&events(&again.stderr), "started"), [""; 0]);
+}
+
+#[test]
+fn what_evaluation_needs_and_fails_is_told() {
+    let scratch = Scratch::new(NEEDED);
+    let ran = scratch.larder("build .#never --no-link --log-format json --trace-out trace.json").fails(3, &["E0204"]);
+    let lines: Vec<_> = ran.stderr.lines().take_while(|line| line.starts_with('{')).collect();
+    let events = events(&lines.join("\n"));
+    assert_eq!(names(&events, "failed"), ["bad"]);
+    assert!(!ran.stderr.contains("failed: bad"), "only as JSON: {}", ran.stderr);
+    assert_eq!(timeline(&scratch), [("bad".to_owned(), "failed".to_owned())]);
+}
+
+/// Names and results of what is in a timeline, sorted.
+fn timeline(scratch: &Scratch) -> Vec<(String, String)> {
     let trace: Value = serde_json::from_slice(&std::fs::read(scratch.path("trace.json")).unwrap()).unwrap();
     let complete = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "X");
-    let mut results: Vec<_> =
-        complete.map(|event| (event["name"].as_str().unwrap(), event["args"]["result"].as_str().unwrap())).collect();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut results: Vec<_> = complete.map(|event| (text(&event["name"]), text(&event["args"]["result"]))).collect();
     results.sort_unstable();
-    assert_eq!(results, [("bad", "failed"), ("first", "built"), ("second", "built")]);
-    scratch.larder("build .#second --trace-out missing/trace.json").fails(1, &["missing/trace.json", "No such file"]);
+    results
 }
 
 /// Starts a build that prints a line and waits.

@@ -1,7 +1,7 @@
 //! All that the evaluator asks of the outside, as one trait, and an implementation in memory.
 //!
 //! Paths are absolute and are data here: below `/larder/store` they are logical store paths, which an implementation
-//! maps to wherever the store physically is.
+//! maps to wherever the store physically is. The evaluator follows links there itself: an implementation follows none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -81,12 +81,15 @@ pub enum IoError {
 /// Asked again and again while a file is read, with the number of bytes so far (or to come): whether to go on.
 pub type GoesOn<'a> = dyn Fn(usize) -> bool + 'a;
 
+/// Asked again and again while something is built, from any thread: whether it is still wanted.
+pub type IsWanted<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// All that the evaluator asks of the outside.
 ///
 /// Answers must not change while a session lives: the evaluator keeps what it was told.
 /// Whatever the evaluator asks here it notes, too, so that it is known what values rest on (see [`crate::reads`]).
 pub trait EvalIo: Send + Sync {
-    /// The content of a file; links are followed. What has no end, or lets one wait, is given up when that is asked for.
+    /// The content of a file; links are followed, but for those in the store. What has no end, or lets one wait, is given up when that is asked for.
     ///
     /// # Errors
     /// When it does not exist or cannot be read, or not to its end.
@@ -144,11 +147,11 @@ pub trait EvalIo: Send + Sync {
         None
     }
 
-    /// Makes inputs valid, by building where necessary, and says which trees they became.
+    /// Makes inputs valid, by building where necessary, and says which trees they became. What is no longer wanted is given up.
     ///
     /// # Errors
-    /// When one cannot be built.
-    fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError>;
+    /// When one cannot be built, or is given up.
+    fn realise(&self, inputs: &[Input], is_wanted: &IsWanted<'_>) -> Result<Vec<(Input, StorePath)>, IoError>;
 
     /// Shows a line of `builtins.trace` or a warning to the user.
     fn trace(&self, line: &str);
@@ -287,7 +290,7 @@ impl EvalIo for MemoryIo {
         Ok(())
     }
 
-    fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {
+    fn realise(&self, inputs: &[Input], _: &IsWanted<'_>) -> Result<Vec<(Input, StorePath)>, IoError> {
         inputs
             .iter()
             .map(|input| match (input, self.outputs.get(input)) {

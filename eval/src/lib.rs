@@ -53,7 +53,7 @@ pub use diagnostic::{Activity, Code, Diagnostic, Explanation, Frame, RenderOptio
 pub use evaluate::Evaluator;
 pub use interactive::Variables;
 pub use interface::{Argument, Arguments, DerivationRef};
-pub use io::{EvalIo, FileType, FilterError, GoesOn, IoError, MemoryIo};
+pub use io::{EvalIo, FileType, FilterError, GoesOn, IoError, IsWanted, MemoryIo};
 pub use members::Member;
 pub use print::pretty::Layout;
 pub use reads::{Question, Read, ReadNode, Reads};

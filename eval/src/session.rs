@@ -5,8 +5,10 @@
 
 mod files;
 mod owners;
+mod store_links;
 
 pub(crate) use files::path_name;
+pub(crate) use store_links::Last;
 
 use crate::arena::{Arena, Budget, NoMemory};
 use crate::builtins;
@@ -49,6 +51,8 @@ pub struct Session {
     /// The values of files, by canonical path.
     imports: Mutex<FxHashMap<Vec<u8>, Value>>,
     files_read: Mutex<BTreeSet<PathBuf>>,
+    /// Where directories in the store are when links are followed.
+    real_directories: Mutex<FxHashMap<Vec<u8>, Vec<u8>>>,
     /// The store paths of paths that were added whole, by canonical path.
     added: Mutex<FxHashMap<Vec<u8>, &'static StorePath>>,
     /// Derivations that were handed to the outside.
@@ -105,6 +109,7 @@ impl Session {
             globals,
             imports: Mutex::default(),
             files_read: Mutex::default(),
+            real_directories: Mutex::default(),
             added: Mutex::default(),
             derivations: Mutex::default(),
             brothers: Mutex::default(),

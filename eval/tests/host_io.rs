@@ -1,7 +1,7 @@
 //! The file system as [`EvalIo`], for tests and measurements: what it adds to a store is only named, never kept.
 
 use eval::io::Filter;
-use eval::{EvalIo, FileType, GoesOn, IoError, MemoryIo};
+use eval::{EvalIo, FileType, GoesOn, IoError, IsWanted, MemoryIo};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use store::{EncodedDerivation, Input, StoreName, StorePath};
@@ -109,8 +109,8 @@ impl EvalIo for HostIo {
         self.memory.add_derivation(derivation)
     }
 
-    fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {
-        self.memory.realise(inputs)
+    fn realise(&self, inputs: &[Input], is_wanted: &IsWanted<'_>) -> Result<Vec<(Input, StorePath)>, IoError> {
+        self.memory.realise(inputs, is_wanted)
     }
 
     fn trace(&self, line: &str) {

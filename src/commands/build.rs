@@ -54,7 +54,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let targets = resolve(context, &args.installables, &args.eval.building(args.build.limits()))?;
+    let targets = resolve(context, &args.installables, &args.build.evaluation(&args.eval))?;
     let builder = args.build.builder(context)?;
     let options = RunOptions { keep_going: args.build.keep_going, rebuild: args.rebuild || args.build.trace_inputs };
     if args.dry_run {

@@ -79,7 +79,7 @@ fn bundle_sources(context: &Context, args: &SourcesArgs) -> CommandResult {
         must_take_files(&args.output)?
     }
     let named = args.installables.iter().map(|word| installable(word)).collect::<Result<Vec<_>, _>>()?;
-    let targets = resolve_sets(context, &named, &args.eval)?;
+    let targets = resolve_sets(context, &named, &args.build.evaluation(&args.eval))?;
     let fetches = fetches_of(context, &targets)?;
     let Fetched { entries, left_out, failed } = fetch_all(context, args, fetches)?;
     let before = if failed.is_some() { incomplete(&args.output, is_archive)? } else { Vec::new() };

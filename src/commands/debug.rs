@@ -45,7 +45,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
-    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval.building(args.build.limits()))?;
+    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.build.evaluation(&args.eval))?;
     let derivation = derivation_of(context, &targets[0])?;
     match &args.phase {
         Some(phase) => enter_phase(context, args, &derivation, phase),

@@ -199,7 +199,7 @@ pub(crate) fn realised(
     eval: &EvalArgs,
 ) -> Result<Vec<(Target, Vec<StorePath>)>, CliError> {
     let words: Vec<_> = installables.iter().map(|word| (*word).to_owned()).collect();
-    let targets = resolve(context, &words, &eval.building(build.limits()))?;
+    let targets = resolve(context, &words, &build.evaluation(eval))?;
     let options = RunOptions { keep_going: build.keep_going, rebuild: false };
     let result = realise(context, &build.builder(context)?, &build.watch, &targets, options)?;
     let with_trees = |(target, word): (Target, &OsString)| {

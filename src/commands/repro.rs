@@ -50,7 +50,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> CommandResult {
     let axes = parse_axes(&args.axes)?;
     args.report.must_be_writable()?;
-    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.eval.building(args.build.limits()))?;
+    let targets = resolve(context, std::slice::from_ref(&args.installable), &args.build.evaluation(&args.eval))?;
     let derivation = derivation_of(context, &targets[0])?;
     let builder = args.build.builder(context)?;
     let target = Target::Derivation { path: derivation.clone(), output: None };

@@ -71,7 +71,7 @@ fn closure(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePat
 }
 
 fn inputs(context: &Context, args: &Args) -> Result<(Graph, StorePath, StorePath), CliError> {
-    let targets = resolve(context, &[args.from.clone(), args.to.clone()], &args.eval.building(args.building.limits()))?;
+    let targets = resolve(context, &[args.from.clone(), args.to.clone()], &args.building.evaluation(&args.eval))?;
     let from = derivation_of(context, &targets[0])?;
     let graph = context.store()?.derivation_graph(std::slice::from_ref(&from))?;
     let to = match &targets[1] {

@@ -4,7 +4,7 @@
 //! the same. Not so if the change had only just happened when the stamp was taken: the clock of file systems is coarse, and another
 //! change may have got the same time. Such a file has no stamp and is read again.
 
-use crate::host_io::list;
+use crate::host_files::list;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;

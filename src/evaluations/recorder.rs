@@ -4,7 +4,7 @@ use super::answer::{self, Digest, Kind, Stamp};
 use super::file::Answer;
 use crate::host_io::HostIo;
 use eval::io::Filter;
-use eval::{EvalIo, FileType, GoesOn, IoError, Question};
+use eval::{EvalIo, FileType, GoesOn, IoError, IsWanted, Question};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -205,8 +205,8 @@ impl EvalIo for Recorder {
         self.io.scratch_file()
     }
 
-    fn realise(&self, inputs: &[Input]) -> Result<Vec<(Input, StorePath)>, IoError> {
-        self.io.realise(inputs)
+    fn realise(&self, inputs: &[Input], is_wanted: &IsWanted<'_>) -> Result<Vec<(Input, StorePath)>, IoError> {
+        self.io.realise(inputs, is_wanted)
     }
 
     fn trace(&self, line: &str) {

@@ -80,7 +80,7 @@ pub(super) fn help() -> String {
         let words: Vec<_> = command.words.iter().map(|word| format!(":{word}")).collect();
         text.push_str(&format!("{:<20}{}\n", words.join(", ") + argument, command.help));
     }
-    text.push_str("Tab completes; Ctrl-C interrupts an evaluation.\n");
+    text.push_str("Tab completes; Ctrl-C interrupts an evaluation, and what it builds.\n");
     text
 }
 

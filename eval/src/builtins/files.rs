@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::evaluate::{Coercion, Evaluator};
 use crate::io::{FileType, FilterError};
 use crate::paths;
-use crate::session::path_name;
+use crate::session::{Last, path_name};
 use crate::source::Span;
 use crate::symbol::names;
 use crate::value::{Text, Value};
@@ -86,6 +86,10 @@ fn path_exists(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<
     let value = evaluator.force(args[0])?;
     let slash = matches!(value, Value::String(text) if text.bytes().ends_with(b"/") || text.bytes().ends_with(b"/."));
     let path = evaluator.coerce_path(value, span)?;
+    // As in pure evaluation of Nix: who tests for a file expects an answer, and this one tells nothing of what is outside.
+    if evaluator.leads_outside(&path, if slash { Last::Followed } else { Last::Kept }, span)? {
+        return Ok(Value::Bool(false));
+    }
     // Behind a slash is what a link leads to.
     let kind = if slash { evaluator.followed(&path, span)?.1 } else { evaluator.file_type(&path, span)? };
     Ok(Value::Bool(if slash { kind == Some(FileType::Directory) } else { kind.is_some() }))

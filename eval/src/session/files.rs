@@ -1,6 +1,7 @@
 //! Dealings with files and the store. What was asked is noted: whoever computes something now rests on it.
 
 use super::lock;
+use super::store_links::{Last, too_many_links};
 use crate::context::{Context, Element};
 use crate::core_files::{self, Entry};
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -9,11 +10,12 @@ use crate::io::{FileType, Filter, IoError};
 use crate::paths;
 use crate::reads::Question;
 use crate::source::Span;
+use std::borrow::Cow;
 use std::path::Path;
 use store::{EncodedDerivation, Input, StoreName, StorePath};
 
 /// How many symbolic links in a row are followed.
-const MAX_LINKS: usize = 40;
+pub(super) const MAX_LINKS: usize = 40;
 
 impl Evaluator<'_> {
     /// Notes that something was asked; the question is only made when that is of interest.
@@ -40,15 +42,19 @@ impl Evaluator<'_> {
         let mut path = paths::canonical(path);
         for _ in 0..MAX_LINKS {
             match self.file_type(&path, span)? {
-                Some(FileType::Symlink) => {
-                    let target = self.read_link(paths::from_bytes(&path), span)?;
-                    path = paths::absolute(&target, paths::dir_name(&path));
-                }
+                Some(FileType::Symlink) => path = self.link_end(&path, span)?,
                 kind => return Ok((path, kind)),
             }
         }
-        let message = format!("{}: too many symbolic links", String::from_utf8_lossy(&path));
-        Err(Diagnostic::new(Code::File, span, message))
+        Err(too_many_links(&path, span))
+    }
+
+    /// Where a link leads: one of the user to the next, one in the store to its end.
+    fn link_end(&self, link: &[u8], span: Span) -> Result<Vec<u8>> {
+        match self.unlinked(link, Last::Followed, span)? {
+            Cow::Owned(end) => Ok(end),
+            Cow::Borrowed(link) => Ok(paths::absolute(&self.ask_link(link, span)?, paths::dir_name(link))),
+        }
     }
 
     /// The content of a file, which is noted as read.
@@ -58,7 +64,8 @@ impl Evaluator<'_> {
             Some(Entry::Directory) => return Err(not_a_file(Diagnostic::new(Code::File, span, ""), path)),
             None => {}
         }
-        let path = paths::from_bytes(path);
+        let real = self.unlinked(path, Last::Followed, span)?;
+        let path = paths::from_bytes(&real);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Content(path.to_owned()));
         let goes_on = |read: usize| !self.is_stopped() && self.check_room(read, span).is_ok();
@@ -80,7 +87,8 @@ impl Evaluator<'_> {
             }
             None => {}
         }
-        let path = paths::from_bytes(path);
+        let real = self.unlinked(path, Last::Followed, span)?;
+        let path = paths::from_bytes(&real);
         lock(&self.session.files_read).insert(path.to_owned());
         self.note(|| Question::Listing(path.to_owned()));
         let mut entries = self.session.io.read_dir(path).map_err(|error| self.missing_file(&error, span))?;
@@ -95,6 +103,11 @@ impl Evaluator<'_> {
             Some(Entry::Directory) => return Ok(Some(FileType::Directory)),
             None => {}
         }
+        self.ask_type(&self.unlinked(path, Last::Kept, span)?, span)
+    }
+
+    /// The same where no link is on the way that may not be followed.
+    pub(super) fn ask_type(&self, path: &[u8], span: Span) -> Result<Option<FileType>> {
         let path = paths::from_bytes(path);
         self.note(|| Question::Kind(path.to_owned()));
         self.session.io.file_type(path).map_err(|error| file_error(&error, span))
@@ -102,6 +115,12 @@ impl Evaluator<'_> {
 
     /// The target of a link.
     pub(crate) fn read_link(&self, path: &Path, span: Span) -> Result<Vec<u8>> {
+        self.ask_link(&self.unlinked(paths::to_bytes(path), Last::Kept, span)?, span)
+    }
+
+    /// The same where no link is on the way that may not be followed.
+    pub(super) fn ask_link(&self, path: &[u8], span: Span) -> Result<Vec<u8>> {
+        let path = paths::from_bytes(path);
         self.note(|| Question::Link(path.to_owned()));
         self.session.io.read_link(path).map_err(|error| file_error(&error, span))
     }
@@ -111,6 +130,8 @@ impl Evaluator<'_> {
         if core_files::find(paths::to_bytes(path)).is_some() {
             return Ok(false);
         }
+        let real = self.unlinked(paths::to_bytes(path), Last::Followed, span)?;
+        let path = paths::from_bytes(&real);
         self.note(|| Question::Executable(path.to_owned()));
         self.session.io.is_executable(path).map_err(|error| file_error(&error, span))
     }
@@ -147,6 +168,8 @@ impl Evaluator<'_> {
 
     /// Adds a path to the store under its own name; the same path is added once.
     pub(crate) fn add_path(&self, path: &[u8], span: Span) -> Result<&'static StorePath> {
+        let real = self.unlinked(path, Last::Kept, span)?;
+        let path = &*real;
         let known = lock(&self.session.added).get(path).copied();
         if let Some(added) = known {
             self.note(|| Question::Added(paths::from_bytes(path).to_owned(), added.clone()));
@@ -169,7 +192,8 @@ impl Evaluator<'_> {
         if let Some(entry) = core_files::find(path) {
             return self.add_core_file(entry, name, span);
         }
-        let path = paths::from_bytes(path);
+        let real = self.unlinked(path, Last::Kept, span)?;
+        let path = paths::from_bytes(&real);
         lock(&self.session.files_read).insert(path.to_owned());
         let added = self.session.io.add_path(path, name, filter).map_err(|error| self.missing_file(&error, span))?;
         self.note(|| Question::Added(path.to_owned(), added.clone()));
@@ -223,8 +247,10 @@ impl Evaluator<'_> {
             return Err(Diagnostic::new(Code::Realise, span, message));
         }
         self.check_effect()?;
-        let outputs = self.session.io.realise(&inputs).map_err(|error| {
-            Diagnostic::new(Code::Realise, span, format!("what this path mentions could not be built: {error}"))
+        let budget = self.session.budget();
+        let outputs = self.session.io.realise(&inputs, &|| !budget.stopped()).map_err(|error| {
+            let message = format!("what this path mentions could not be built: {error}");
+            self.check_stopped(span).err().unwrap_or_else(|| Diagnostic::new(Code::Realise, span, message))
         })?;
         let mut path = path.to_owned();
         for (input, output) in outputs {
