@@ -253,12 +253,12 @@ let
           # What another takes the place of need not even evaluate.
           wanted = filter (name: !(graph.superseded ? ${name})) (attrNames members);
           inherit (partition (name: evaluates members.${name}) wanted) right wrong;
-          packages = map (name: members.${name}) right;
+          whole = map (name: members.${name}) right;
         in
         compose {
           name = "phase-${tier}";
           root =
-            settle (filter (package: package.pending == null) packages)
+            settle (filter (package: package.pending == null) whole)
             ++ (if wrong == [ ] then [ ] else [ (refusal tier wrong) ]);
         };
       evaluates = package: (tryEval (package.pending != null || seq package.drvPath true)).success;

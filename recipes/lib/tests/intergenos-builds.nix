@@ -298,9 +298,9 @@ in
     '';
   };
   bad =
-    mapAttrs (name: says: {
+    mapAttrs (name: text: {
       package = tree.${name};
-      inherit says;
+      says = text;
     }) says
     // {
       whose-file = {

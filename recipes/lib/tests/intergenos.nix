@@ -27,10 +27,10 @@ let
 
   # Of packages whose files need what nobody has.
   waiving =
-    names:
+    allowedUnmet:
     lib.intergenos {
       tree = ../../../testdata/intergenos;
-      allowedUnmet = names;
+      inherit allowedUnmet;
     };
 
   # Where recipes of a tier see others that they do not name.
