@@ -6,6 +6,7 @@
 use crate::builder::{Builder, Made};
 use crate::error::BuildError;
 use crate::resolve::Resolved;
+use crate::sandbox::LEFT_INCOMPLETE;
 use rustix::fs::Mode;
 use std::path::{Path, PathBuf};
 use store::OutputName;
@@ -28,6 +29,7 @@ impl Builder<'_> {
             return None;
         }
         let place = self.kept_place(resolved);
+        LEFT_INCOMPLETE.iter().for_each(|name| self.abandon(&site.path().join(name)));
         if place.exists() {
             let old = self.store().stage().ok()?;
             std::fs::rename(&place, old.path().join("old")).ok()?;

@@ -109,7 +109,8 @@ fn first_wins(
     for (name, nodes) in names {
         let node = match nodes[0].1 {
             Node::Directory(_) => {
-                let below: Vec<_> = nodes.iter().filter_map(|(number, node)| directory_of(*number, node)).collect();
+                // What is no directory hides what is behind it.
+                let below: Vec<_> = nodes.iter().map_while(|(number, node)| directory_of(*number, node)).collect();
                 Node::Directory(first_wins(listings, &below, made))
             }
             leaf => leaf.clone(),

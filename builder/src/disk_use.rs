@@ -94,7 +94,7 @@ pub(crate) struct DiskWatch {
 }
 
 impl DiskWatch {
-    /// Begins to watch what is below a directory.
+    /// Begins to watch the `build` and `out` of a site.
     pub(crate) fn start(limits: &RunLimits, place: &Path) -> Self {
         let account = Room::left(place).map(|left| Account::new(limits, left));
         let named = [limits.disk_bytes, limits.disk_files].iter().any(|limit| matches!(limit, Allowance::Of(_)));
@@ -116,7 +116,8 @@ impl DiskWatch {
         let (account, left) = (self.account.as_mut()?, Room::left(&self.place)?);
         (account.may_be_reached(left) || !runs && self.named).then_some(())?;
         let mut walk = Walk::new(account.most);
-        walk.go_below(&self.place);
+        // What lies beside these larder has put there.
+        ["build", "out"].iter().for_each(|name| walk.go_below(&self.place.join(name)));
         if let Some(processes) = processes {
             walk.count_nameless(&self.place, &processes());
         }

@@ -211,7 +211,7 @@ impl Builder<'_> {
     }
 
     /// Gives what nobody will take any more to the next collection, for it may have the last links to objects.
-    fn abandon(&self, place: &Path) {
+    pub(crate) fn abandon(&self, place: &Path) {
         // What cannot be moved is removed, by who has it or by age.
         let _ = self.store().abandon(place);
     }

@@ -29,11 +29,11 @@ pub use outcome::{Outcome, SetupError, Status, Step, Transfer, Usage};
 pub use path::{GuestPath, HostPath, PathError};
 pub(crate) use remedy::with_remedy;
 pub use remedy::{HostFacts, Remedy, probe};
-pub(crate) use spec::Groundwork;
 pub use spec::{
     Bind, Circumstances, JOB_SERVER_DESCRIPTORS, LEFT_ROOT, Limits, MAX_LAYERS, SandboxSpec, SpecError, User,
     WritableLayer,
 };
+pub(crate) use spec::{Groundwork, LEFT_INCOMPLETE};
 
 /// Whether this machine's kernel keeps guests by Landlock, too, from abstract sockets and processes outside.
 #[must_use]

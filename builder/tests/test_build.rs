@@ -171,6 +171,14 @@ fn a_new_version_is_expected_to_take_what_the_last_one_took() {
     let expected = || builder.plan(std::slice::from_ref(&new), RunOptions::default()).unwrap().jobs[0].expected;
     told(&builder, &[other], RunOptions::default());
     assert_eq!(expected(), None, "that is another package");
+    // What larder makes itself has such a name, too: an archive.
+    let archive = fixture.add_changed("tool-1.10.tar", "", &[], &[], |derivation| {
+        derivation.builder = "builtin:write".to_owned();
+        derivation.env = [("entries".to_owned(), r#"{"x":{"text":"x"}}"#.to_owned())].into();
+        (derivation.args, derivation.root) = (Vec::new(), Vec::new());
+    });
+    assert_eq!(told(&builder, &[archive], RunOptions::default()).0.failures.len(), 0);
+    assert_eq!(expected(), None, "that is no build");
     told(&builder, &[old], RunOptions::default());
     assert!(expected().is_some());
 }

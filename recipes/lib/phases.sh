@@ -71,9 +71,12 @@ run_make() {
 
 # Runs a command whose last argument is to be how many processes there may be.
 with_processors() {
+    local status=0
     take_processors "$job_server"
-    "$@" "$processors"
+    "$@" "$processors" || status=$?
     give_processors
+    (( status == 0 )) || say "exit status $status from: $* $processors" >&2
+    return "$status"
 }
 
 # Satisfies `configure` where a repacked archive lacks a directory: every target of its makefile does nothing.

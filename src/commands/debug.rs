@@ -13,7 +13,7 @@ use crate::realising::BuildArgs;
 use crate::sandbox;
 use builder::Builder;
 use builder::environment::Variation;
-use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec, Status, Step, WritableLayer, unlock_work};
+use builder::sandbox::{Bind, GuestPath, HostPath, SandboxSpec, Status, WritableLayer, unlock_work};
 use phase::Stop;
 use std::ffi::OsString;
 use std::path::Path;
@@ -136,14 +136,15 @@ fn tell_what_is_there(drv: &Derivation, has_root: bool) {
     output::error(&format!("{there}; it ran: {ran}\n"));
 }
 
-/// Enters the root that was left, or, where that is on a file system that overlayfs does not take, one as it was when the build began.
+/// Enters the root that was left, or one as it was when the build began: overlayfs may not take the file system where it lies, or the build
+/// may have made of it what cannot be entered.
 fn enter_with(builder: &Builder<'_>, mut spec: SandboxSpec, root: WritableLayer) -> CommandResult {
     spec.writable = root;
     let status = sandbox::run_on_terminal(builder, spec.clone())?;
     // What cannot be unlocked is left to the next collection.
     let _ = unlock_work(&spec.writable);
     match status {
-        Status::SetupFailed(error) if error.step == Step::Overlay => {
+        Status::SetupFailed(error) => {
             let error = crate::text::harmless(&error.to_string());
             output::error(&format!("note: but for /build all is as it was when the build began: {error}\n"));
             spec.writable = WritableLayer::Memory;

@@ -73,6 +73,9 @@ pub enum WritableLayer {
 /// The name under which a writable layer is left, in overlayfs' format.
 pub const LEFT_ROOT: &str = "root";
 
+/// What may lie there besides where leaving it was given up.
+pub(crate) const LEFT_INCOMPLETE: [&str; 2] = ["root-partial", "root-moved"];
+
 impl WritableLayer {
     /// The host directory that takes the changed files, if there is one.
     #[must_use]

@@ -47,6 +47,9 @@ fn read_file(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Va
 /// without one of them.
 fn read_file_kind(evaluator: &Evaluator<'_>, args: &[Value], span: Span) -> Result<Value> {
     let path = evaluator.coerce_path(args[0], span)?;
+    if evaluator.leads_outside(&path, Last::Followed, span)? {
+        return Ok(evaluator.string(b"unknown"));
+    }
     if evaluator.file_type(&path, span)?.is_none() {
         return Ok(Value::Null);
     }

@@ -4,8 +4,9 @@
 use super::{Document, Entry, Kind, Problem};
 use rustc_hash::FxHashSet;
 
-/// How many entries are merged in a document, each counted wherever that is done.
+/// How many entries are merged in a document, each counted wherever that is done, and how many bytes their keys have.
 const MAX_MERGED: usize = 100_000;
+const MAX_BYTES: usize = 16 << 20;
 
 /// Whether a plain key is one that merges.
 pub(super) fn is_merge(text: &str, tag: Option<&str>) -> bool {
@@ -15,8 +16,9 @@ pub(super) fn is_merge(text: &str, tag: Option<&str>) -> bool {
 /// The merging in one document.
 #[derive(Debug, Default)]
 pub(super) struct Merges {
-    /// How many entries were merged before.
+    /// How many entries were merged before, and the bytes of their keys.
     merged: usize,
+    bytes: usize,
 }
 
 impl Merges {
@@ -51,6 +53,10 @@ impl Merges {
         self.merged += 1 + others.len();
         if self.merged > MAX_MERGED {
             return Err(format!("`<<` merges more than {MAX_MERGED} entries in this document"));
+        }
+        self.bytes += others.iter().map(|entry| entry.key.len()).sum::<usize>();
+        if self.bytes > MAX_BYTES {
+            return Err(format!("`<<` merges keys of more than {} MiB in this document", MAX_BYTES >> 20));
         }
         entries.extend(others.iter().filter(|entry| names.insert(entry.key.clone())).cloned());
         Ok(())
@@ -113,6 +119,14 @@ mod tests {
         let keys: Vec<_> = (0..1000).map(|key| format!("k{key}: 1")).collect();
         let many = format!("a: &a {{{}}}\nb: {{<<: [{}]}}\n", keys.join(", "), vec!["*a"; 1000].join(", "));
         assert_eq!(refused(&many), (2, 5, "`<<` merges more than 100000 entries in this document".to_owned()));
+    }
+
+    #[test]
+    fn long_keys_are_bounded() {
+        let key = "k".repeat(1 << 20);
+        let many = vec!["- {<<: *a}"; 20].join("\n");
+        let refused = refused(&format!("a: &a\n  ? {key}\n  : 1\nb:\n{many}\n"));
+        assert_eq!((refused.0, refused.2.as_str()), (21, "`<<` merges keys of more than 16 MiB in this document"));
     }
 
     #[test]

@@ -27,6 +27,22 @@ pkg_run_tests() {
     fi
 }
 
+# Whether the ninja that is there takes part in what counts them.
+larder_ninja_is_counted() {
+    local version
+    version=$(command ninja --version 2>/dev/null) && [[ $version =~ ^([0-9]+)\.([0-9]+) ]] || return 1
+    (( BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 13 ))
+}
+
+# What is not there is no function either, and an older ninja needs to be told a number.
+larder_forget_uncounted() {
+    local program
+    for program in ninja meson cmake ctest; do
+        type -P "$program" >/dev/null || unset -f "$program"
+    done
+    [[ -z $(type -P ninja) ]] || larder_ninja_is_counted || unset -f ninja meson cmake
+}
+
 # As many at once as all builds together may: a number that is said would take what runs them out of what counts them. One at
 # a time is what somebody needs.
 larder_counted() {
@@ -58,6 +74,7 @@ larder_counted() {
 larder_run() {
     local test_runs=no status=0
     case $program:" ${words[*]} " in
+        *" -C test "*) ;;
         meson:" test "* | ninja:*" test "*) test_runs=yes ;;
         ctest:*) test_runs=$larder_parallel ;;
     esac
@@ -71,11 +88,11 @@ larder_run() {
     return "$status"
 }
 
-make() { larder_counted make "$@"; }
-ninja() { larder_counted ninja "$@"; }
-meson() { larder_counted meson "$@"; }
-cmake() { larder_counted cmake "$@"; }
-ctest() { larder_counted ctest "$@"; }
+make() { larder_counted make "$@" || return "$larder_status"; }
+ninja() { larder_counted ninja "$@" || return "$larder_status"; }
+meson() { larder_counted meson "$@" || return "$larder_status"; }
+cmake() { larder_counted cmake "$@" || return "$larder_status"; }
+ctest() { larder_counted ctest "$@" || return "$larder_status"; }
 
 # A command failed: which one, and where it stands. Where `set -e` is off, as in command substitutions, it says nothing.
 larder_on_error() {
@@ -176,6 +193,7 @@ for profile in /etc/profile.d/*.sh; do
     [[ ! -r $profile ]] || source "$profile"
 done
 unset profile
+larder_forget_uncounted
 
 # Read, a build.sh only says what there is to be done. Where it ends the shell, nothing would be, and nobody would notice.
 larder_reading=no

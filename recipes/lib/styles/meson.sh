@@ -7,6 +7,14 @@ default_configure() {
         --buildtype=release --wrap-mode=nodownload "${configure_flags[@]}"
 }
 
-default_build() { MAKEFLAGS=$job_server ninja -C build; }
+# It takes part in what all builds have together, if there is that.
+default_build() {
+    if [[ $job_server == *jobserver* ]]; then
+        MAKEFLAGS=$job_server ninja -C build
+    else
+        ninja -C build -j"${LARDER_JOBS:-1}"
+    fi
+}
+
 default_check() { with_processors meson test -C build --no-rebuild --print-errorlogs --num-processes; }
 default_install() { DESTDIR=$out meson install -C build --no-rebuild; }

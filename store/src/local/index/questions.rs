@@ -143,7 +143,7 @@ impl Index {
         let mut query = connection.prepare_cached(
             "SELECT build.finished, build.duration, build.cpu, build.memory FROM derivation
              JOIN resolution ON resolution.derivation = derivation.digest JOIN build ON build.action = resolution.action
-             WHERE derivation.name >= ? AND derivation.name < ? ORDER BY build.finished DESC LIMIT 1",
+             WHERE derivation.name >= ? AND derivation.name < ? AND build.memory > 0 ORDER BY build.finished DESC LIMIT 1",
         )?;
         Ok(query.query_row([first, end], row::cost).optional()?)
     }
