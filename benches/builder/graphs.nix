@@ -4,8 +4,24 @@
   shape,
   n,
   root ? null,
+  trees ? 0, # in the root of each build, beside `root`
 }:
 let
+  roots =
+    if root == null then
+      { }
+    else
+      {
+        root = [ "${root}" ] ++ builtins.genList tree trees;
+      };
+  tree =
+    i:
+    derivation {
+      name = "tree-${number i}";
+      system = "x86_64-linux";
+      builder = "builtin:write";
+      entries = builtins.toJSON { "share/${number i}/file".text = number i; };
+    };
   make =
     name: inputs: text:
     derivation (
@@ -19,7 +35,7 @@ let
           "while read -r line; do :; done < ${inputs}; echo ${text} > $out"
         ];
       }
-      // (if root == null then { } else { root = [ "${root}" ]; })
+      // roots
     );
   number = toString;
   numbers = builtins.genList (i: i) n;
@@ -38,7 +54,7 @@ let
           "for other in $others; do read -r line < $other; done; echo $line > $out"
         ];
       }
-      // (if root == null then { } else { root = [ "${root}" ]; })
+      // roots
     );
 in
 {

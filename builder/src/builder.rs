@@ -560,7 +560,9 @@ impl<'s> Builder<'s> {
         if trees.len() <= MAX_LAYERS {
             return trees.iter().map(|path| self.place_of(path, lent)).collect();
         }
-        self.settle()?;
+        if trees.iter().any(|tree| self.is_fresh(tree)) {
+            self.settle()?;
+        }
         self.grouped(trees.to_vec())?.iter().map(|path| self.place_of(path, lent)).collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::compose::{self, Layer};
 use crate::error::BuildError;
-use dashmap::DashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use dashmap::{DashMap, DashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use store::local::{LocalStore, StoreError};
 use store::{Action, ActionDigest, Derivation, Input, StorePath, TreeDigest, TreeListing};
@@ -32,6 +32,8 @@ pub struct Resolved {
 pub(crate) struct Roots {
     listings: DashMap<TreeDigest, Arc<TreeListing>>,
     merged: DashMap<(Vec<StorePath>, usize), Arc<TreeListing>>,
+    /// Paths that were found valid and are held, and so stay valid: many derivations have the same inputs.
+    valid: DashSet<StorePath>,
 }
 
 impl Roots {
@@ -51,16 +53,23 @@ impl Roots {
         };
         for input in derivation.all_inputs() {
             let path = path_of(input)?;
+            if self.valid.contains(&path) {
+                continue;
+            }
             store.hold([&path])?;
             // In this order: what is fresh at the first look is valid at the second if it has been published between them.
-            if !is_fresh(&path) && !store.is_valid(&path)? {
+            if is_fresh(&path) {
+                continue;
+            }
+            if !store.is_valid(&path)? {
                 return Err(StoreError::NotValid(path).into());
             }
+            self.valid.insert(path);
         }
-        let mut layers: Vec<StorePath> = Vec::new();
+        let (mut layers, mut seen) = (Vec::new(), HashSet::new());
         let mut push = |input: &Input| -> Result<(), BuildError> {
             let path = path_of(input)?;
-            if !layers.contains(&path) {
+            if seen.insert(path.clone()) {
                 layers.push(path);
             }
             Ok(())
