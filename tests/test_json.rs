@@ -17,6 +17,7 @@ const RECIPES: &str = r#"rec {
   top = mini "top-1" "mkdir $out\nwrite $out/number NUMBER\nwrite $out/other ${other}" { runtime = [ middle RUNTIME ]; };
   bad = mini "bad" "say trying\nexit 3" { };
   looks = mini "looks" "copy /more $out" { root = [ seed middle ]; };
+  leaky = mini "leaky" "mkdir $out\nwrite $out/f made in /build/x/y.c by cc" { };
   slow = mini "slow" "say ${base}\nsleep 60" { };
   host = mini "host" "copy /proc/sys/kernel/hostname $out" { };
   fetched = derivation { name = "fetched"; inherit system; builder = "builtin:fetch"; urls = "https://a.example/one";
@@ -123,6 +124,8 @@ fn take_questions(seen: &mut Seen) {
     for question in ["references", "roots", "size --recursive", "tree", "graph --derivations"] {
         seen.take(&format!("query {question} .#top --json"));
     }
+    seen.scratch.larder("build .#leaky --no-link").ok();
+    seen.take("query leaks .#leaky --json");
     seen.take("why .#top .#base --json");
     seen.take("why --build .#top .#middle --json");
     seen.take("why --build .#top .#other --json");

@@ -116,8 +116,11 @@ impl DiskWatch {
         let (account, left) = (self.account.as_mut()?, Room::left(&self.place)?);
         (account.may_be_reached(left) || !runs && self.named).then_some(())?;
         let mut walk = Walk::new(account.most);
-        // What lies beside these larder has put there.
-        ["build", "out"].iter().for_each(|name| walk.go_below(&self.place.join(name)));
+        // What lies beside these larder has put there. They count themselves.
+        for name in ["build", "out"] {
+            walk.found.files += 1;
+            walk.go_below(&self.place.join(name));
+        }
         if let Some(processes) = processes {
             walk.count_nameless(&self.place, &processes());
         }
